@@ -1,0 +1,59 @@
+# The only commands anyone types. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help setup lint unit molecule test demo demo-down bench dist clean
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible/ansible.cfg
+export MOLECULE_GLOB := tests/molecule/*/molecule.yml
+export DEMO_PORT ?= 8443
+export CONTAINER_ENGINE ?= podman
+# The engine's settings for the bed; the machine's stay as they are.
+export CONTAINERS_CONF := $(CURDIR)/.bed/containers.conf
+
+# In the order in which a centre's proxy is built; `default` makes the bed and deploys the whole service.
+SCENARIOS := default dns_zone certificates link_registry web_proxy ssh_gateway cluster_tools notebook_image
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+.venv/.complete: pyproject.toml scripts/dev/venv.sh
+	@scripts/dev/packages.sh
+	scripts/dev/venv.sh
+
+setup: .venv/.complete ## Install what the other commands need
+	@scripts/dev/packages.sh
+
+lint: .venv/.complete ## Every static check
+	@scripts/dev/lint.sh
+
+unit: .venv/.complete ## The tests that need no host
+	@mkdir -p .bed/results
+	pytest --junitxml=.bed/results/unit.xml
+
+molecule: setup ## Every role and the whole service, on the test bed (SCENARIOS="default web_proxy" for some)
+	@mkdir -p .bed/results
+	rm -f .bed/ansible.log
+	for scenario in $(SCENARIOS); do molecule test --scenario-name "$$scenario" --destroy never; done
+
+test: setup ## All of it, as continuous integration runs it
+	@scripts/dev/test.sh
+
+demo: setup ## The whole service on this machine, and a notebook in your browser
+	@scripts/dev/demo.sh
+
+demo-down: ## End the demo; the images stay for the next one
+	@scripts/dev/bed.sh down
+
+bench: setup ## Measure the proxy beside nginx's static configuration, on the running bed
+	@python tests/benchmarks/requests_per_cpu.py
+
+dist: ## Build the single-file commands into dist/
+	@python3 scripts/dev/build_zipapps.py
+
+clean: ## Remove all that any of these made, except installed packages
+	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh clean; fi
+	rm -rf .venv .bed dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Have the web server show the newest certificate, and see that it does.
+
+certbot runs this after every renewal, and the service lightship-certificates once more after certbot, because certbot
+itself ends well even when this fails. Without an argument it must find a running web server's certificate in order or
+put it in order; it ends with 1 and a sentence for a person when it cannot. Nothing is touched while no web server runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import os
+import re
+import shlex
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTINGS = "/etc/letsencrypt/lightship/deployed.ini"
+FILES = ("cert", "privkey", "chain", "fullchain")
+RENEW = "/opt/certbot/bin/certbot renew --force-renewal --cert-name"
+COMMAND_SECONDS = 60
+CONNECT_SECONDS = 5
+# Workers that are ending may answer for a moment after a reload.
+SWITCH_SECONDS = 15
+
+
+class DeployError(Exception):
+    """What happened, and what to do next."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Whose certificate it is, and which web server shows it."""
+
+    domain: str
+    lineage: Path
+    service: str
+    test: list[str]
+    address: str
+    port: int
+
+
+def read_settings(path: str) -> Settings:
+    """Return the settings that the Ansible role wrote."""
+    parser = configparser.ConfigParser(interpolation=None)
+    if not parser.read(path, encoding="utf-8"):
+        raise DeployError(f"{path} cannot be read. Deploy the role certificates again.")
+    section = parser["deployed"]
+    return Settings(
+        domain=section["domain"],
+        lineage=Path(section["lineage"]),
+        service=section["service"],
+        test=shlex.split(section["test"]),
+        address=section["address"],
+        port=int(section["port"]),
+    )
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command and return what it said, standard error included."""
+    return subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=COMMAND_SECONDS,
+    )
+
+
+def leaf(path: Path) -> bytes:
+    """Return the first certificate of a PEM file in binary form."""
+    text = path.read_text(encoding="ascii")
+    end = "-----END CERTIFICATE-----"
+    return ssl.PEM_cert_to_DER_cert(text[: text.index(end) + len(end)])
+
+
+def serial(certificate: bytes) -> str:
+    """Return the serial number of a certificate as openssl prints it."""
+    body = certificate[content(certificate, 0)[0] :]
+    at = content(body, 0)[0]
+    if body[at] == 0xA0:  # the version comes first, if it is there
+        at = content(body, at)[1]
+    start, end = content(body, at)
+    return body[start:end].hex().upper().lstrip("0") or "0"
+
+
+def content(data: bytes, at: int) -> tuple[int, int]:
+    """Return where the content of the DER value at `at` starts and ends."""
+    length, start = data[at + 1], at + 2
+    if length & 0x80:
+        count = length & 0x7F
+        length, start = int.from_bytes(data[start : start + count], "big"), start + count
+    return start, start + length
+
+
+def served(settings: Settings) -> bytes | None:
+    """Return the certificate that the web server shows for the domain, nothing if it shows none."""
+    # Whether the certificate is to be trusted is for browsers to say; here it must be the right one to the last bit.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        connection = socket.create_connection((settings.address, settings.port), CONNECT_SECONDS)
+        with connection, context.wrap_socket(connection, server_hostname=settings.domain) as secure:
+            return secure.getpeercert(binary_form=True)
+    except OSError:
+        return None
+
+
+def is_running(service: str) -> bool:
+    """Tell whether the web server runs; one that should and does not is an error."""
+    done = run("systemctl", "show", "--property=LoadState,ActiveState", service)
+    state = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    if state.get("ActiveState") == "failed":
+        raise DeployError(
+            f"{service} has failed, so nobody sees any certificate. See `journalctl -u {service}`, mend and start it; "
+            "it will read the new certificate by itself."
+        )
+    return state.get("LoadState") == "loaded" and state.get("ActiveState") != "inactive"
+
+
+def test(settings: Settings) -> str:
+    """Return what the web server says against its configuration, nothing if all is well."""
+    # Through the service manager: the test writes to the web server's own folders, which this service may not.
+    done = run("systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--", *settings.test)
+    return "" if done.returncode == 0 else done.stdout.strip() or f"it ended with status {done.returncode}"
+
+
+def version(link: Path) -> int:
+    """Return the version that a link of the lineage points to: 3 for ../../archive/<name>/cert3.pem."""
+    found = re.fullmatch(r"[a-z]+([0-9]+)\.pem", link.readlink().name)
+    if not found:
+        raise DeployError(f"{link} does not point into certbot's archive. Restore /etc/letsencrypt from the backup.")
+    return int(found[1])
+
+
+def versions(lineage: Path) -> list[int]:
+    """Return the versions of which every file is there, oldest first."""
+    archive = (lineage / "cert.pem").resolve().parent
+    numbers = {int(path.stem[len("cert") :]) for path in archive.glob("cert[0-9]*.pem")}
+    return sorted(number for number in numbers if all((archive / f"{name}{number}.pem").exists() for name in FILES))
+
+
+def point_to(lineage: Path, number: int) -> None:
+    """Point the lineage's links to one version, as certbot does."""
+    for name in FILES:
+        link, beside = lineage / f"{name}.pem", lineage / f".{name}.pem.new"
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(link.readlink().with_name(f"{name}{number}.pem"))
+        beside.replace(link)
+
+
+def roll_back(settings: Settings, complaint: str) -> DeployError:
+    """Go back to the certificate before, if the new one is at fault, and return what to tell.
+
+    So the web server can be restarted at any time. certbot goes forward again at its next run, finds nothing due, and
+    asks for no further certificate; this program then goes back again, and the service fails until somebody looks.
+    """
+    lineage, new = settings.lineage, version(settings.lineage / "cert.pem")
+    older = [number for number in versions(lineage) if number < new]
+    if older:
+        point_to(lineage, older[-1])
+        if not test(settings):
+            return DeployError(
+                f"{settings.service} refuses certificate {new} of {settings.domain}, so number {older[-1]} is in place "
+                f"again and still shown. Have another one issued: `{RENEW} {settings.domain}`. "
+                f"{settings.service} said:\n{complaint}"
+            )
+        point_to(lineage, new)
+    return DeployError(
+        f"The configuration of {settings.service} is broken, so the new certificate of {settings.domain} is not shown; "
+        f"the old one still is, until it expires or {settings.service} restarts. Mend the configuration until "
+        f"`{shlex.join(settings.test)}` is content, then run `systemctl start lightship-certificates`. "
+        f"{settings.service} said:\n{complaint}"
+    )
+
+
+def activate(settings: Settings, expected: bytes) -> None:
+    """Test the web server, reload it, and wait until it shows the expected certificate."""
+    complaint = test(settings)
+    if complaint:
+        raise roll_back(settings, complaint)
+    done = run("systemctl", "reload", settings.service)
+    if done.returncode:
+        raise DeployError(f"{settings.service} cannot be reloaded; its journal says why.\n{done.stdout}")
+    deadline = time.monotonic() + SWITCH_SECONDS
+    while (shown := served(settings)) != expected:
+        if time.monotonic() > deadline:
+            raise DeployError(
+                f"{settings.service} was reloaded and {settings.address}:{settings.port} still shows "
+                f"{describe(shown)} for {settings.domain}, not {describe(expected)}. See that its configuration "
+                f"names {settings.lineage}/fullchain.pem, then run `systemctl start lightship-certificates`."
+            )
+        time.sleep(0.2)
+
+
+def describe(certificate: bytes | None) -> str:
+    """Return a certificate in words."""
+    return f"the certificate with serial {serial(certificate)}" if certificate else "no certificate"
+
+
+def is_used(settings: Settings) -> bool:
+    """Tell whether the web server shows any certificate of the lineage, new or old."""
+    archive = (settings.lineage / "cert.pem").resolve().parent
+    return served(settings) in [leaf(path) for path in archive.glob("cert[0-9]*.pem")]
+
+
+def deploy(settings: Settings, *, allow_unused: bool) -> str:
+    """Do what there is to do, and return it in words."""
+    if not is_running(settings.service):
+        return f"{settings.service} does not run; it will read the certificate when it starts."
+    expected = leaf(settings.lineage / "fullchain.pem")
+    if served(settings) == expected:
+        return f"{settings.service} shows {describe(expected)} already."
+    if allow_unused and not is_used(settings):
+        return f"{settings.service} does not use the certificate of {settings.domain} yet."
+    activate(settings, expected)
+    return f"{settings.service} was reloaded and shows {describe(expected)}."
+
+
+def main(argv: list[str]) -> int:
+    """Return 0 when all is well, 1 when a person has to look."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--settings", default=SETTINGS, help="settings file (default: %(default)s)")
+    parser.add_argument("--allow-unused", action="store_true", help="content if the web server has no use for it yet")
+    options = parser.parse_args(argv)
+    try:
+        settings = read_settings(options.settings)
+        if Path(os.environ.get("RENEWED_LINEAGE", settings.lineage)) != settings.lineage:
+            return 0
+        print(deploy(settings, allow_unused=options.allow_unused))
+    except (DeployError, OSError, subprocess.TimeoutExpired) as error:
+        print(f"certificates-deployed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,26 @@
+"""Tell what a login node has, as one JSON object, and change nothing. Arguments: prefix, scheduler path.
+
+Old Pythons must be able to run this to be told that they are too old.
+"""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+prefix, scheduler_path = sys.argv[1:3]
+parent = next(folder for folder in [Path(prefix), *Path(prefix).parents] if folder.exists())
+print(
+    json.dumps(
+        {
+            "python": ".".join(str(number) for number in sys.version_info[:3]),
+            "python_is_new_enough": sys.version_info >= (3, 9),
+            "openssl": shutil.which("openssl") is not None,
+            "systemd": Path("/run/systemd/system").is_dir(),
+            "squeue": shutil.which("squeue", path=scheduler_path) is not None,
+            "parent": str(parent),
+            "parent_is_writable": parent.is_dir() and os.access(str(parent), os.W_OK),
+        }
+    )
+)

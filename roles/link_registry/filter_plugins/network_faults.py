@@ -1,0 +1,47 @@
+"""A filter that says what is wrong with the compute networks of the clusters."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
+
+
+def network_faults(clusters: Mapping[str, object]) -> list[str]:
+    """Return a sentence for each network that no notebook of that cluster can listen in."""
+    return [fault for name, cluster in clusters.items() for fault in faults_of(name, cluster)]
+
+
+def faults_of(name: str, cluster: object) -> Iterator[str]:
+    """Yield what is wrong with the networks of one cluster."""
+    where = f"cluster_tools_compute_networks of cluster {name}"
+    networks = cluster.get("networks") if isinstance(cluster, Mapping) else None
+    if not isinstance(networks, list) or not networks:
+        yield f'{where} must be a list with at least one network; set it as ["10.1.0.0/16"].'
+        return
+    for text in networks:
+        fault = fault_of(str(text))
+        if fault:
+            yield f'{where} has "{text}", {fault}'
+
+
+def fault_of(text: str) -> str:
+    """Return what is wrong with one network, or nothing."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return "which is no network. Write an address and a prefix length, e.g. 10.1.0.0/16."
+    if str(network) != text:
+        return f"which is not how that network is written. Write {network}."
+    if network.prefixlen == 0:
+        return "which is the whole Internet. Write the networks of the compute nodes only."
+    if network.is_loopback or network.is_link_local or network.is_multicast:
+        return "where no compute node can be reached. Write the networks of the compute nodes."
+    return ""
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """Return the filters by name."""
+        return {"network_faults": network_faults}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# The containers of the test bed as a whole.
+#   bed.sh up      ends with 0 when the bed that this checkout made last is still running, unchanged
+#   bed.sh mark    remembers the running bed as this checkout's
+#   bed.sh down    removes every container, volume and network of a bed, whichever checkout made it
+#   bed.sh clean   the same, and the images
+set -euo pipefail
+# shellcheck source=scripts/dev/engine.sh
+. "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
+
+label=label=lightship.bed
+marker=$bed_state/bed
+
+# What the bed was made from: another port, host list or image means another bed.
+source_hash() {
+  { echo "${DEMO_PORT:-8443}"; find images/testhost tests/molecule/inventory tests/molecule/resources/engines \
+    tests/molecule/default/create.yml -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; } | sha256sum | cut -c 1-16
+}
+
+# A container's id dies with it, so a bed that another checkout made anew is not taken for this one's.
+running() { "$CONTAINER_ENGINE" ps --quiet --no-trunc --filter "$label" | LC_ALL=C sort; }
+
+listed() { "$CONTAINER_ENGINE" "$1" ls --quiet --filter "$label" 2>/dev/null; }
+
+remove() {
+  local ids
+  ids=$("$CONTAINER_ENGINE" ps --all --quiet --filter "$label")
+  # Killed first: there is nothing in a test host to shut down tidily, and removing would wait for it.
+  # shellcheck disable=SC2086
+  if [[ -n $ids ]]; then
+    "$CONTAINER_ENGINE" kill $ids >/dev/null 2>&1 || true
+    "$CONTAINER_ENGINE" rm --force --volumes $ids >/dev/null
+  fi
+  for volume in $(listed volume); do "$CONTAINER_ENGINE" volume rm --force "$volume" >/dev/null; done
+  for network in $(listed network); do "$CONTAINER_ENGINE" network rm "$network" >/dev/null; done
+  rm -f "$marker" "$bed_state/deployed" "$bed_state/notebook.json"
+}
+
+remove_images() {
+  local images
+  images=$("$CONTAINER_ENGINE" image ls --quiet --filter label=lightship.source | sort -u)
+  # shellcheck disable=SC2086
+  [[ -z $images ]] || "$CONTAINER_ENGINE" image rm --force $images >/dev/null
+  "$CONTAINER_ENGINE" image rm --force localhost/lightship/debian:bookworm localhost/lightship/debian:trixie >/dev/null 2>&1 || true
+}
+
+case ${1:-} in
+  up) [[ -f $marker && $(cat "$marker") == "$(source_hash; running)" ]] ;;
+  mark) { source_hash; running; } >"$marker" ;;
+  down) remove ;;
+  clean) remove; remove_images ;;
+  *) fail "usage: bed.sh up|mark|down|clean" ;;
+esac

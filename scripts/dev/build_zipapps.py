@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Packs each command into one file that runs wherever a Python is: the same sources give the same bytes."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parents[1]
+REPOSITORY = SCRIPTS.parent
+# Zip archives know no earlier time.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+SHEBANG = b"#!/usr/bin/env python3\n"
+# Data that the packages read at run time; everything else that is not Python stays at home.
+SUFFIXES = {".py", ".txt", ".html", ".css", ".typed"}
+SKIPPED = {"requirements.txt"}
+
+# Must run on any Python 3, to be able to say that a newer one is needed.
+MAIN = """\
+import sys
+if sys.version_info < ({floor[0]}, {floor[1]}):
+    sys.exit("{name} needs Python {floor[0]}.{floor[1]} or newer; this is %d.%d." % sys.version_info[:2])
+from {module} import main
+sys.exit(main())
+"""
+
+
+@dataclass(frozen=True)
+class App:
+    """One file to make."""
+
+    name: str
+    package: str
+    module: str
+    floor: tuple[int, int]
+
+
+APPS = (
+    App("start-jupyter", "lightship_cluster", "lightship_cluster.start_jupyter", (3, 9)),
+    App("register-jupyter", "lightship_cluster", "lightship_cluster.register_jupyter", (3, 9)),
+    App("lightship-agent", "lightship_cluster", "lightship_cluster.agent", (3, 9)),
+    App("lightship-registry.pyz", "lightship_registry", "lightship_registry.cli", (3, 11)),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build them all, or those that are named."""
+    parser = argparse.ArgumentParser(description="Build the single-file commands.")
+    parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="where they go (default: dist)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these: " + ", ".join(app.name for app in APPS))
+    options = parser.parse_args(argv)
+    unknown = set(options.names) - {app.name for app in APPS}
+    if unknown:
+        parser.error(f"there is no {sorted(unknown)[0]!r}")
+    options.dist.mkdir(parents=True, exist_ok=True)
+    for app in APPS:
+        if not options.names or app.name in options.names:
+            write(options.dist / app.name, content(app))
+    return 0
+
+
+def content(app: App) -> bytes:
+    """The whole file."""
+    buffer = io.BytesIO(SHEBANG)
+    buffer.seek(0, os.SEEK_END)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        _add(archive, "__main__.py", MAIN.format(name=app.name, module=app.module, floor=app.floor).encode("ascii"))
+        for source in sources(SCRIPTS / app.package):
+            _add(archive, source.relative_to(SCRIPTS).as_posix(), source.read_bytes())
+    return buffer.getvalue()
+
+
+def sources(package: Path) -> Iterator[Path]:
+    """The package's own files, in an order that does not depend on the file system."""
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and path.suffix in SUFFIXES and path.name not in SKIPPED and "__pycache__" not in path.parts:
+            yield path
+
+
+def write(path: Path, data: bytes) -> None:
+    """Beside and renamed, and only when it differs: several roles may build at the same time."""
+    if path.is_file() and path.read_bytes() == data and os.access(path, os.X_OK):
+        return
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_bytes(data)
+    fresh.chmod(0o755)
+    fresh.replace(path)
+    print(f"built {path}")
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    info = zipfile.ZipInfo(name, EPOCH)
+    info.external_attr = 0o100644 << 16
+    info.create_system = 3
+    # Stored, not compressed: the result must not depend on the builder's version of zlib.
+    archive.writestr(info, data, zipfile.ZIP_STORED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

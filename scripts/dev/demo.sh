@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# The whole service on this machine: the test bed, ansible/site.yml, and a notebook that an ordinary user starts through
+# Slurm. A bed that is up is used as it is, and playbooks that have not changed since they were deployed are not run again.
+set -euo pipefail
+# shellcheck source=scripts/dev/engine.sh
+. "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
+
+inventory=tests/molecule/inventory
+say() { printf '\n== %s\n' "$*"; }
+
+# What was deployed: everything that site.yml reads.
+deployed_hash() { find ansible roles scripts images/notebook "$inventory" -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-16; }
+
+if ! scripts/dev/bed.sh up; then
+  say "Starting the hosts: proxy, ACME authority, login node, two compute nodes (first time: a few minutes for their images)"
+  scripts/dev/images.sh
+  ansible-playbook --inventory "$inventory" tests/molecule/default/create.yml
+fi
+
+wanted=$(deployed_hash)
+if [[ $(cat "$bed_state/deployed" 2>/dev/null) != "$wanted" ]]; then
+  say "Deploying the service with ansible/site.yml"
+  ansible-playbook --inventory "$inventory" ansible/site.yml
+  echo "$wanted" >"$bed_state/deployed"
+fi
+
+say "Starting a notebook: alice@login runs start-jupyter"
+ssh -F "$bed_state/ssh_config" -o LogLevel=ERROR -tt alice@login 'start-jupyter -b slurm/jupyterlab.sh -t 60' </dev/null
+
+cat <<END
+
+The link above opens in a browser on this machine, once the browser trusts the demo's certificate authority:
+
+  Chromium   certutil -d sql:\$HOME/.pki/nssdb -A -t C,, -n lightship-demo -i $PWD/$bed_state/pebble-root.pem
+  Firefox    Settings > Privacy & Security > View Certificates > Authorities > Import: $PWD/$bed_state/pebble-root.pem
+  curl       curl --cacert $bed_state/pebble-root.pem 'https://...'
+
+Go on:
+
+  ssh -F $bed_state/ssh_config alice@login     a shell on the login node; try start-jupyter --help
+  ssh -F $bed_state/ssh_config proxy           the proxy host, as root: ls /run/lightship/routes
+  make demo-down                      end the demo (and: certutil -d sql:\$HOME/.pki/nssdb -D -n lightship-demo)
+END

@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# Sourced: which container engine, and how to call it. CONTAINER_ENGINE may say podman or docker.
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+bed_state=.bed
+export CONTAINER_ENGINE="${CONTAINER_ENGINE:-podman}"
+# The test bed's own settings; the machine's stay as they are.
+CONTAINERS_CONF="$PWD/$bed_state/containers.conf"
+export CONTAINERS_CONF
+mkdir -p -m 0700 "$bed_state"
+
+fail() {
+  echo "$*" >&2
+  exit 1
+}
+
+# Podman's default limits are refused where root may not raise its own, and crun needs control groups v2.
+write_containers_conf() {
+  local files processes runtime=""
+  files=$(ulimit -Hn)
+  processes=$(ulimit -Hu)
+  [[ $files != unlimited && $files -le 65536 ]] || files=65536
+  [[ $processes != unlimited && $processes -le 16384 ]] || processes=16384
+  [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]] || runtime='runtime = "runc"'
+  printf '%s\n' '[containers]' "default_ulimits = [\"nofile=$files:$files\", \"nproc=$processes:$processes\"]" \
+    '[engine]' "$runtime" >"$CONTAINERS_CONF.new"
+  mv "$CONTAINERS_CONF.new" "$CONTAINERS_CONF"
+}
+
+write_containers_conf

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Builds what is missing of the test bed's images: `images.sh` all of them, two at a time.
+# An image carries a label with the hash of what it was made from, so a second call only looks.
+set -euo pipefail
+# shellcheck source=scripts/dev/engine.sh
+. "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
+
+prefix=localhost/lightship
+context=$bed_state/testhost
+started=$SECONDS
+
+say() { printf '[images %3ds] %s\n' "$((SECONDS - started))" "$*"; }
+
+# The build context: the folder, and this machine's extra certificate authorities.
+make_context() {
+  rm -rf "$context"
+  cp -R images/testhost "$context"
+  mkdir -p "$context/authorities"
+  touch "$context/authorities/.keep"
+  find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$context/authorities/" \; 2>/dev/null || true
+  wanted=$(cd "$context" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-16)
+}
+
+current() { [[ $("$CONTAINER_ENGINE" image inspect --format '{{ index .Config.Labels "lightship.source" }}' "$1" 2>/dev/null) == "$2" ]]; }
+
+# A registry is asked once and briefly: many machines reach none, and must not wait for it.
+registry_answers() {
+  python3 - <<'PY' 2>/dev/null
+import sys, urllib.error, urllib.request
+try:
+    urllib.request.urlopen("https://registry-1.docker.io/v2/", timeout=4)
+except urllib.error.HTTPError as answer:
+    sys.exit(answer.code != 401)
+PY
+}
+
+base_image() {
+  local release=$1 image=$prefix/debian:$1 log=$bed_state/log/debian-$1.log
+  if "$CONTAINER_ENGINE" image inspect "$image" >/dev/null 2>&1; then return; fi
+  if [[ $registry == yes ]] && "$CONTAINER_ENGINE" pull "docker.io/library/debian:$release-slim" >"$log" 2>&1; then
+    "$CONTAINER_ENGINE" tag "docker.io/library/debian:$release-slim" "$image"
+    say "Debian $release: pulled"
+    return
+  fi
+  say "Debian $release: making a base image from the distribution's packages ..."
+  mmdebstrap --variant=minbase --include=ca-certificates "$release" "$bed_state/$release.tar" >"$log" 2>&1 || explain "$log"
+  "$CONTAINER_ENGINE" import "$bed_state/$release.tar" "$image" >>"$log" 2>&1 || explain "$log"
+  rm -f "$bed_state/$release.tar"
+  say "Debian $release: base image ready"
+}
+
+build() {
+  local target=$1 release=$2 image=$prefix/$1:$2 log=$bed_state/log/$1-$2.log
+  if current "$image" "$wanted"; then return; fi
+  say "$target on $release: building ..."
+  "$CONTAINER_ENGINE" build --target "$target" --build-arg "BASE_IMAGE=$prefix/debian:$release" \
+    --label "lightship.source=$wanted" --tag "$image" "$context" >"$log" 2>&1 || explain "$log"
+  say "$target on $release: ready"
+}
+
+# The base for images that the cluster's hosts build themselves.
+save_base() {
+  local archive=$bed_state/images/debian.tar
+  if [[ -f $archive && $(cat "$archive.source" 2>/dev/null) == "$wanted" ]]; then return; fi
+  mkdir -p "$bed_state/images"
+  rm -f "$archive"
+  "$CONTAINER_ENGINE" save --output "$archive" "$prefix/base:trixie" >/dev/null 2>&1
+  chmod 0644 "$archive"
+  echo "$wanted" >"$archive.source"
+}
+
+explain() {
+  tail -n 25 "$1" >&2
+  fail "Building failed; the whole log is $1"
+}
+
+older() { base_image bookworm && build host bookworm; }
+newer() {
+  base_image trixie && build base trixie && build host trixie || return
+  build cluster trixie &
+  local cluster=$!
+  build acme trixie && build work trixie && save_base && wait "$cluster"
+}
+
+mkdir -p "$bed_state/log"
+exec 9>"$bed_state/images.lock"
+flock 9
+make_context
+registry=no
+"$CONTAINER_ENGINE" image inspect "$prefix/debian:trixie" "$prefix/debian:bookworm" >/dev/null 2>&1 ||
+  if registry_answers; then registry=yes; fi
+older &
+older_job=$!
+newer
+wait "$older_job"
+"$CONTAINER_ENGINE" image prune --force --filter label=lightship.source >/dev/null 2>&1 || true
+say "ready"

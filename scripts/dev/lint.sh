@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Every static check, each named before it runs. All of them run, and any complaint ends it with 1.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+failed=()
+check() {
+  local name=$1
+  shift
+  printf '\n== %s\n' "$name"
+  "$@" || failed+=("$name")
+}
+
+# Files that git tracks or would track, whose first line says shell.
+shell_sources() {
+  git ls-files --cached --others --exclude-standard | while IFS= read -r file; do
+    [[ -f $file ]] && head -n 1 "$file" | LC_ALL=C grep -qaE '^#!.*\b(ba)?sh\b|^# shellcheck shell=' && printf '%s\0' "$file"
+  done
+}
+shellcheck_all() { shell_sources | xargs -0 shellcheck --external-sources; }
+
+check "ruff: rules" ruff check --quiet .
+check "ruff: form" ruff format --check --quiet .
+check "mypy" mypy scripts tests
+check "yamllint" yamllint --strict .
+check "ansible-lint" ansible-lint --quiet
+check "shellcheck" shellcheck_all
+check "hadolint" hadolint images/notebook/Containerfile images/testhost/Containerfile
+check "defaults equal argument specs" python scripts/dev/check_arguments.py
+
+printf '\n'
+if [[ ${#failed[@]} -gt 0 ]]; then
+  printf 'lint failed: %s\n' "${failed[*]}" >&2
+  exit 1
+fi
+echo "lint: all checks passed"

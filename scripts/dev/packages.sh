@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs the distribution's packages that the test bed and its tests need. As root it does so; otherwise it prints the
+# one line to run. With everything there it says nothing.
+set -euo pipefail
+
+engine=${CONTAINER_ENGINE:-podman}
+needed=(ca-certificates chromium chromium-sandbox fonts-dejavu-core git iptables libnss3-tools mmdebstrap openssh-client
+  openssl python3-venv wrk)
+case $engine in
+  podman) needed+=(podman runc netavark aardvark-dns) ;;
+  docker) command -v docker >/dev/null || needed+=(docker.io) ;;
+  *) echo "CONTAINER_ENGINE is \"$engine\"; set it to podman or docker." >&2; exit 2 ;;
+esac
+
+missing=()
+for package in "${needed[@]}"; do
+  [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+install=(apt-get install --yes --no-install-recommends "${missing[@]}")
+if [[ $(id -u) != 0 ]]; then
+  printf 'Some packages are missing. Run this once, then try again:\n    sudo apt-get update && sudo %s\n' "${install[*]}" >&2
+  exit 1
+fi
+echo "Installing ${#missing[@]} packages: ${missing[*]} ..."
+log=$(mktemp)
+export DEBIAN_FRONTEND=noninteractive
+if ! { apt-get update && "${install[@]}"; } -o Acquire::Retries=3 >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "Installing failed; the whole log is $log" >&2
+  exit 1
+fi
+rm -f "$log"

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Everything: static checks, unit tests, the whole service and every role on the test bed. The test bed's images are built
+# while the first two run. Nothing is skipped after a failure that others do not depend on; any failure ends it with 1.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+rm -rf .bed/results
+mkdir -p -m 0700 .bed
+mkdir -p .bed/results
+began=$SECONDS
+failed=()
+
+step() {
+  local name=$1 start=$SECONDS
+  shift
+  printf '\n######## %s\n' "$name"
+  if "$@"; then
+    printf '######## %s: passed in %d s\n' "$name" $((SECONDS - start))
+  else
+    printf '######## %s: FAILED after %d s\n' "$name" $((SECONDS - start))
+    failed+=("$name")
+    return 1
+  fi
+}
+
+scripts/dev/images.sh >.bed/images.log 2>&1 &
+images=$!
+step lint make --no-print-directory lint
+step unit make --no-print-directory unit
+if step "images of the test bed" bash -c "while kill -0 $images 2>/dev/null; do sleep 1; done; cat .bed/images.log; tail -n 1 .bed/images.log | grep -q ready"; then
+  step molecule make --no-print-directory molecule
+fi
+wait "$images"
+
+printf '\n'
+[[ ${#failed[@]} -eq 0 ]] || printf 'Failed: %s\n' "${failed[*]}"
+printf 'The whole run took %d min.\n' $(((SECONDS - began + 30) / 60))
+python scripts/dev/count_tests.py .bed/results && [[ ${#failed[@]} -eq 0 ]]

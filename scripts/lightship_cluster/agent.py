@@ -1,0 +1,63 @@
+"""`lightship-agent`: vouches to the registry for the users of a login node. It alone reads the cluster's key."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightship_cluster.agent_requests import Requests
+from lightship_cluster.agent_server import AgentServer
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job_states import JobStates
+from lightship_cluster.registry import SignedRegistry
+from lightship_cluster.schedulers.slurm import Slurm
+from lightship_cluster.settings import AgentSettings, load_agent
+from lightship_cluster.signing import load_key
+from lightship_cluster.transport import Transport
+
+CONFIG = Path("/etc/lightship/agent.ini")
+
+
+def main(argv: Sequence[str] | None = None) -> ExitStatus:
+    """Run the agent; the one place where an error becomes an exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        settings = load_agent(options.config)
+        key = load_key(settings.key_file)
+        if not options.check:
+            serve(settings, key)
+    except LightshipError as error:
+        print(error.sentence, file=sys.stderr)
+        return error.status
+    return ExitStatus.OK
+
+
+def serve(settings: AgentSettings, key: bytes) -> None:
+    """Answer users until the process is stopped."""
+    jobs = JobStates(Slurm(), settings.poll_seconds)
+    registry = SignedRegistry(Transport(settings.registry, settings.ca_file), settings.cluster, key)
+    server = AgentServer(settings.socket, Requests(registry, jobs).answer)
+    threading.Thread(target=jobs.run, daemon=True).start()
+    _tell_systemd("READY=1")
+    print(f"Listening on {settings.socket} for cluster {settings.cluster}.", flush=True)
+    server.serve()
+
+
+def _tell_systemd(message: str) -> None:
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.sendto(message.encode("ascii"), address.replace("@", "\0", 1) if address[0] == "@" else address)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lightship-agent", description="Vouches to the registry for users.")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="its settings (%(default)s)")
+    parser.add_argument("--check", action="store_true", help="only check the settings and the key")
+    return parser

@@ -1,0 +1,74 @@
+"""How `start-jupyter` asks the agent of its login node."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.protocol import BadLine, read_line, write_line
+
+# Longer than the agent waits for the registry, so that the agent's own explanation arrives.
+TIMEOUT_SECONDS = 25.0
+
+_STATUS = {"registry-unreachable": ExitStatus.REGISTRY}
+
+
+class AgentError(LightshipError):
+    """The agent could not be asked, or said no."""
+
+    def __init__(self, sentence: str, status: ExitStatus, code: str = "") -> None:
+        super().__init__(sentence, status)
+        self.code = code
+
+
+class AgentClient:
+    """Asks single questions; who asks is told to the agent by the kernel."""
+
+    def __init__(self, path: Path, timeout: float = TIMEOUT_SECONDS) -> None:
+        self._path = path
+        self._timeout = timeout
+
+    def ping(self) -> dict[str, Any]:
+        """Are the agent and the registry behind it there?"""
+        return self._ask(op="ping")
+
+    def create(self, seconds: int) -> dict[str, Any]:
+        """A new link that may live for the seconds once its job runs."""
+        return self._ask(op="create", seconds=seconds)
+
+    def set_job(self, name: str, job_id: str) -> dict[str, Any]:
+        """Tell which job will bring the link to life."""
+        return self._ask(op="job", name=name, job_id=job_id)
+
+    def status(self, name: str) -> dict[str, Any]:
+        """How the link and its job are."""
+        return self._ask(op="status", name=name)
+
+    def cancel(self, name: str, reason: str) -> dict[str, Any]:
+        """End the link."""
+        return self._ask(op="cancel", name=name, reason=reason)
+
+    def _ask(self, **question: object) -> dict[str, Any]:
+        reply = self._exchange(dict(question))
+        if reply.get("ok") is True:
+            return reply
+        code = str(reply.get("code", ""))
+        sentence = str(reply.get("error") or "The agent said no without a reason.")
+        raise AgentError(sentence, _STATUS.get(code, ExitStatus.REFUSED), code)
+
+    def _exchange(self, question: dict[str, Any]) -> dict[str, Any]:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self._timeout)
+                connection.connect(str(self._path))
+                write_line(connection, question, self._timeout)
+                return read_line(connection, self._timeout)
+        except (OSError, BadLine) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise AgentError(
+                f"The Lightship agent on this host does not answer ({self._path}: {why}). "
+                "Log in to a login node of the cluster, or ask your administrators to start lightship-agent.",
+                ExitStatus.AGENT,
+            ) from error

@@ -1,0 +1,120 @@
+"""What the agent does for a user: each question becomes one signed request to the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from lightship_cluster.job_states import JobStates
+from lightship_cluster.protocol import JOB_ID, LINK_NAME
+from lightship_cluster.registry import SignedRegistry
+from lightship_cluster.schedulers.base import JobState
+from lightship_cluster.transport import Answer, Unreachable
+
+LONGEST_TEXT = 200
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who asks, as the kernel says."""
+
+    uid: int
+    user: str
+
+
+Operation = Callable[[Peer, dict[str, Any]], Answer]
+
+
+class BadRequest(Exception):  # noqa: N818 - becomes an answer, not a failure of the agent
+    """The question is not one that the agent knows."""
+
+
+class Requests:
+    """Answers questions; keeps nothing but the job states."""
+
+    def __init__(self, registry: SignedRegistry, jobs: JobStates) -> None:
+        self._registry = registry
+        self._jobs = jobs
+        self._operations: dict[str, Operation] = {
+            "ping": lambda _peer, _question: registry.ping(),
+            "create": self._create,
+            "job": self._set_job,
+            "status": lambda peer, question: registry.status(peer.user, _name(question)),
+            "cancel": self._cancel,
+        }
+
+    def answer(self, peer: Peer, question: dict[str, Any]) -> dict[str, Any]:
+        """The reply to one question."""
+        try:
+            answer = self._operation(question)(peer, question)
+        except BadRequest as error:
+            return refusal("bad-request", str(error))
+        except Unreachable as error:
+            return refusal("registry-unreachable", f"The registry cannot be reached ({error}). {_ASK}")
+        return self._with_job(peer, answer.body) if answer.ok else _refused(answer)
+
+    def _operation(self, question: dict[str, Any]) -> Operation:
+        operation = self._operations.get(str(question.get("op")))
+        if operation is None:
+            raise BadRequest("op must be one of " + ", ".join(sorted(self._operations)) + ".")
+        return operation
+
+    def _create(self, peer: Peer, question: dict[str, Any]) -> Answer:
+        seconds = question.get("seconds")
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 1:
+            raise BadRequest("seconds must be a whole number, 1 or more.")
+        return self._registry.create(peer.user, seconds, _text(question, "title"))
+
+    def _set_job(self, peer: Peer, question: dict[str, Any]) -> Answer:
+        job_id = question.get("job_id")
+        if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
+            raise BadRequest("job_id must be the scheduler's number of the job.")
+        return self._registry.set_job(peer.user, _name(question), job_id)
+
+    def _cancel(self, peer: Peer, question: dict[str, Any]) -> Answer:
+        return self._registry.cancel(peer.user, _name(question), _text(question, "reason"))
+
+    def _with_job(self, peer: Peer, body: dict[str, Any]) -> dict[str, Any]:
+        reply: dict[str, Any] = {**body, "ok": True}
+        job_id = body.get("job_id")
+        if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
+            reply["job"] = _visible(peer, self._jobs.get(job_id))
+        return reply
+
+
+def refusal(code: str, sentence: str) -> dict[str, Any]:
+    """A reply that says no."""
+    return {"ok": False, "code": code, "error": sentence}
+
+
+_ASK = "Try again in a minute; if it lasts, tell your administrators."
+
+
+def _refused(answer: Answer) -> dict[str, Any]:
+    if answer.status >= 500 or not answer.code:
+        return refusal("registry-unreachable", f"The registry is out of order (status {answer.status}). {_ASK}")
+    if answer.code == "refused":
+        hint = "The cluster's key or this host's clock may be wrong; tell your administrators."
+        return refusal("refused", f"{answer.error} {hint}")
+    return refusal(answer.code, answer.error)
+
+
+def _visible(peer: Peer, job: JobState | None) -> dict[str, str] | None:
+    # The number came from a user, so the job may be somebody else's; its state is then none of the asker's business.
+    if job is None or job.uid not in (peer.uid, -1):
+        return None
+    return {"state": job.state, "reason": job.reason, "start": job.start, "node": job.node}
+
+
+def _name(question: dict[str, Any]) -> str:
+    name = question.get("name")
+    if not isinstance(name, str) or not LINK_NAME.fullmatch(name):
+        raise BadRequest("name must be the three words of a link.")
+    return name
+
+
+def _text(question: dict[str, Any], key: str) -> str:
+    text = question.get(key, "")
+    if not isinstance(text, str) or len(text) > LONGEST_TEXT or not text.isprintable():
+        raise BadRequest(f"{key} must be one line of at most {LONGEST_TEXT} characters.")
+    return text

@@ -1,0 +1,123 @@
+"""Follows a submitted job until its notebook answers or it is clear that it will not."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from lightship_cluster.agent_client import AgentClient, AgentError
+from lightship_cluster.durations import words_of
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.link_folder import LinkFolder
+from lightship_cluster.progress import Progress
+from lightship_cluster.schedulers.base import JobState, Scheduler
+
+LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 120.0
+# A job that has just ended may still be telling the registry why.
+LAST_WORDS_SECONDS = 3.0
+LOG_LINES = 15
+LOG_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job that is on its way."""
+
+    name: str
+    job_id: str
+    folder: LinkFolder
+
+
+class Follower:
+    """Asks the agent again and again, and shows what it says."""
+
+    def __init__(self, agent: AgentClient, scheduler: Scheduler, progress: Progress, job: Submitted) -> None:
+        self._agent = agent
+        self._scheduler = scheduler
+        self._progress = progress
+        self._job = job
+        self._over_since = 0.0
+
+    def until_ready(self) -> dict[str, Any]:
+        """The status in which the notebook answers; an error with the job's last lines if it never will."""
+        while True:
+            status = self._patient_status()
+            if status.get("state") == "ready":
+                return status
+            if status.get("state") == "ended" or self._is_over(status):
+                raise self._failed(status)
+            if not self._over_since:
+                self._progress.show(self._words(status))
+            time.sleep(LOOK_SECONDS)
+
+    def _patient_status(self) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._agent.status(self._job.name)
+            except AgentError as error:
+                if time.monotonic() > deadline or error.code == "no-such-link":
+                    raise AgentError(f"{error.sentence} Your job {self._job.job_id} goes on.", error.status) from error
+            self._progress.show("The job cannot be seen just now; it goes on")
+            time.sleep(LOOK_SECONDS)
+
+    def _is_over(self, status: dict[str, Any]) -> bool:
+        job = _job_of(status)
+        if not job or not self._scheduler.over(job.state):
+            self._over_since = 0.0
+            return False
+        self._over_since = self._over_since or time.monotonic()
+        return time.monotonic() - self._over_since >= LAST_WORDS_SECONDS
+
+    def _words(self, status: dict[str, Any]) -> str:
+        if status.get("state") == "starting":
+            return "Jupyter is starting on its node"
+        job = _job_of(status)
+        return _sentence(self._scheduler.words(job)) if job else f"Job {self._job.job_id} is submitted"
+
+    def _failed(self, status: dict[str, Any]) -> LightshipError:
+        job = _job_of(status)
+        said = str(status.get("reason") or "")
+        over = self._scheduler.words(job) + "." if job and self._scheduler.over(job.state) else ""
+        why = _sentence(said or over or "the job ended before Jupyter answered.")
+        return LightshipError(f"The notebook did not start. {why}{self._last_lines()}", ExitStatus.JOB)
+
+    def _last_lines(self) -> str:
+        log = self._job.folder.log
+        lines = last_lines(self._job.folder)
+        if not lines:
+            return f"\nThe job printed nothing ({log})."
+        return "\n".join([f"\nThe job's last lines ({log}):", *(f"    {line}" for line in lines)])
+
+
+def describe_ready(status: dict[str, Any], stop_command: str) -> str:
+    """What a user wants to know when the notebook answers."""
+    left = words_of(float(status.get("expires") or 0) - time.time())
+    return f"Ready: your notebook answers. {left} left. To stop it: {stop_command}"
+
+
+def last_lines(folder: LinkFolder) -> list[str]:
+    """The end of the job's log, without anything that could drive a terminal."""
+    try:
+        with folder.log.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - LOG_BYTES))
+            text = stream.read(LOG_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return []
+    printable = ("".join(letter for letter in line if letter.isprintable()) for line in text.splitlines())
+    return [line for line in printable if line.strip()][-LOG_LINES:]
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _job_of(status: dict[str, Any]) -> JobState | None:
+    job = status.get("job")
+    if not isinstance(job, dict):
+        return None
+    state, reason, start, node = (str(job.get(key) or "") for key in ("state", "reason", "start", "node"))
+    return JobState(state, reason, start, node)

@@ -1,0 +1,162 @@
+"""What `start-jupyter` does, step by step."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import signal
+import time
+from typing import Any
+
+from lightship_cluster import preflight
+from lightship_cluster.agent_client import AgentClient, AgentError
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.follow import Follower, Submitted, describe_ready
+from lightship_cluster.link_folder import LinkFolder, check_root, default_root, remove_old
+from lightship_cluster.progress import Progress
+from lightship_cluster.protocol import LINK_NAME
+from lightship_cluster.schedulers import find_scheduler
+from lightship_cluster.schedulers.base import JobRequest, Scheduler
+from lightship_cluster.settings import SiteSettings
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Launch:
+    """One start: everything is checked first, and what was made is taken back if the job cannot be submitted."""
+
+    def __init__(self, settings: SiteSettings, options: argparse.Namespace) -> None:
+        defaults = settings.defaults
+        self._settings = settings
+        self._options = options
+        self._minutes: int = options.minutes or defaults.minutes
+        self._partition: str = options.partition or defaults.partition
+        self._account: str = options.account or defaults.account
+        self._root = default_root()
+        self._agent = AgentClient(settings.agent_socket)
+        self._progress = Progress()
+
+    def run(self) -> ExitStatus:
+        """Check, make the link, submit the job, follow it."""
+        self._folder = preflight.find_folder(self._options.dir or self._settings.defaults.folder)
+        batch = self._options.batch or self._settings.defaults.batch
+        self._script = preflight.find_batch_script(self._settings.prefix / "batch", batch)
+        warning = preflight.check_jupyter(self._script)
+        scheduler = find_scheduler()
+        scheduler.check_partitions(self._partition)
+        check_root(self._root)
+        self._agent.ping()
+        if warning:
+            self._progress.say(warning)
+        return self._follow(scheduler, self._submit(scheduler))
+
+    def _submit(self, scheduler: Scheduler) -> Submitted:
+        link = self._create()
+        name = str(link.get("name"))
+        folder: LinkFolder | None = None
+        try:
+            folder = self._make_folder(name, link)
+            # Interrupted now, nobody would know whether there is a job: Ctrl-C has to wait until its number is known.
+            signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+            job_id = scheduler.submit(self._request(folder))
+        except BaseException:
+            # Ctrl-C included: a link without a job would only use up the user's quota.
+            self._take_back(name, folder)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
+            raise
+        self._note_job(name, job_id, folder)
+        return Submitted(name, job_id, folder)
+
+    def _create(self) -> dict[str, Any]:
+        try:
+            return self._agent.create(self._minutes * 60)
+        except AgentError as error:
+            if error.code != "bad-request":
+                raise
+            sentence = f"The registry does not take {self._minutes} minutes: {error.sentence} Give less with -t."
+            raise LightshipError(sentence, ExitStatus.REFUSED) from error
+
+    def _make_folder(self, name: str, link: dict[str, Any]) -> LinkFolder:
+        if not LINK_NAME.fullmatch(name):
+            raise LightshipError(
+                f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
+            )
+        remove_old(self._root)
+        token = secrets.token_hex(16)
+        facts = {
+            "name": name,
+            "url": link["url"],
+            "config": str(self._settings.path),
+            "folder": str(self._folder),
+            "minutes": self._minutes,
+            "created": int(time.time()),
+        }
+        folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), token)
+        print(f"Your notebook is here:\n    {link['url']}?token={token}", flush=True)
+        return folder
+
+    def _request(self, folder: LinkFolder) -> JobRequest:
+        register = self._settings.prefix / "bin" / "register-jupyter"
+        return JobRequest(
+            script=self._script,
+            arguments=(str(folder.path), str(register)),
+            folder=self._folder,
+            log=folder.log,
+            minutes=self._minutes,
+            partition=self._partition,
+            account=self._account,
+        )
+
+    def _take_back(self, name: str, folder: LinkFolder | None) -> None:
+        if folder:
+            folder.remove()
+        try:
+            self._agent.cancel(name, "The job could not be submitted.")
+        except AgentError as error:
+            self._progress.say(f"The link could not be ended ({error.sentence}) It ends by itself.")
+
+    def _note_job(self, name: str, job_id: str, folder: LinkFolder) -> None:
+        try:
+            folder.note(job_id=job_id)
+            self._agent.set_job(name, job_id)
+        except LightshipError as error:
+            # The notebook will come up all the same; only the progress will know less.
+            self._progress.say(f"Job {job_id} is submitted, but the registry could not be told: {error.sentence}")
+
+    def _follow(self, scheduler: Scheduler, job: Submitted) -> ExitStatus:
+        stop = scheduler.stop_command(job.job_id)
+        if self._options.info:
+            self._progress.say(self._information(scheduler, job))
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
+            status = Follower(self._agent, scheduler, self._progress, job).until_ready()
+        except KeyboardInterrupt:
+            self._progress.say(f"Your job {job.job_id} goes on; the link opens when it is ready. To stop it: {stop}")
+            return ExitStatus.INTERRUPTED
+        except LightshipError as error:
+            self._progress.clear()
+            self._tidy(error, job)
+            raise
+        self._progress.say(describe_ready(status, stop))
+        return ExitStatus.OK
+
+    def _tidy(self, error: LightshipError, job: Submitted) -> None:
+        if error.status is not ExitStatus.JOB:
+            return  # the job may be well; only we cannot see it
+        job.folder.forget_secrets()
+        try:
+            self._agent.cancel(job.name, "The job ended before its notebook answered.")
+        except AgentError:
+            return  # the link ends by itself
+
+    def _information(self, scheduler: Scheduler, job: Submitted) -> str:
+        rows = (
+            (f"{scheduler.name} job", job.job_id),
+            ("partition", self._partition or "the default"),
+            ("account", self._account or "your default"),
+            ("time", f"{self._minutes} min"),
+            ("folder", str(self._folder)),
+            ("batch script", str(self._script)),
+            ("log", str(job.folder.log)),
+        )
+        return "\n".join(f"    {label:13} {value}" for label, value in rows)

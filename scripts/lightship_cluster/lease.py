@@ -1,0 +1,142 @@
+"""The job's dealings with the registry: claim the link, publish the port, keep the lease, end it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Callable
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.registry import LinkRegistry
+from lightship_cluster.transport import Answer, Unreachable
+
+CLAIM_SECONDS = 120.0
+PUBLISH_SECONDS = 120.0
+LONGEST_PAUSE = 5.0
+# Refusals that may be over soon: a port that rests after another link, a firewall that opens late.
+PASSING = ("target-taken", "no-answer")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the registry gave for the secret."""
+
+    certificate: str
+    client_ca: str
+    expires: float
+    heartbeat: float
+    host: str
+    origin: str
+
+
+def claim(registry: LinkRegistry, request: str) -> Claim:
+    """Exchange the certificate request for the link's certificate."""
+    body = _granted(patiently(lambda: registry.claim(request), CLAIM_SECONDS)).body
+    try:
+        return Claim(
+            certificate=str(body["certificate"]),
+            client_ca=str(body["client_ca"]),
+            expires=float(body["expires"]),
+            heartbeat=max(1.0, float(body["heartbeat"])),
+            host=str(body["host"]),
+            origin=str(body["origin"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise LightshipError(
+            f"The registry's answer lacks {error}. Tell your administrators.", ExitStatus.REGISTRY
+        ) from error
+
+
+def publish(registry: LinkRegistry, port: int) -> None:
+    """Open the link; returns when the registry has seen the notebook itself."""
+    _granted(patiently(lambda: registry.target(port), PUBLISH_SECONDS, PASSING))
+
+
+def end(registry: LinkRegistry, reason: str) -> None:
+    """Close the link at once; without an answer its lease runs out soon enough."""
+    try:
+        registry.end(reason)
+    except Unreachable as error:
+        print(f"Could not tell the registry that the link has ended ({error}). It ends by itself.", flush=True)
+
+
+def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ...] = ()) -> Answer:
+    """Repeat a request while the trouble may pass, but not for ever."""
+    deadline, pause = time.monotonic() + seconds, 0.5
+    while True:
+        answer, trouble = _attempt(send)
+        if answer and not (_is_passing(answer) or answer.code in passing):
+            return answer
+        if time.monotonic() + pause > deadline:
+            if answer:
+                return answer
+            raise unreachable(trouble)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+class Heart:
+    """Renews the lease, and knows when there is none left to renew."""
+
+    # The one refusal that a web server in trouble cannot produce, and even so not believed at once.
+    REFUSALS = 3
+
+    def __init__(self, registry: LinkRegistry, expires: float) -> None:
+        self._registry = registry
+        self._expires = expires
+        self._refused = 0
+        self._silent = False
+
+    def beat(self) -> str:
+        """Send one heartbeat; the reason why the notebook must stop, or nothing."""
+        if time.time() >= self._expires:
+            return "The time asked for is over."
+        answer, trouble = _attempt(self._registry.heartbeat)
+        if answer and answer.ok:
+            self._refused = 0
+            self._tell(silent=False)
+            return ""
+        if answer and answer.code == "ended":
+            return "The link was ended."
+        self._refused = self._refused + 1 if answer and answer.code == "refused" else 0
+        if self._refused >= self.REFUSALS:
+            return "The registry no longer knows the link."
+        self._tell(silent=True, why=answer.error if answer else trouble)
+        return ""
+
+    def _tell(self, *, silent: bool, why: str = "") -> None:
+        if silent and not self._silent:
+            print(
+                f"The registry does not answer ({why}). The notebook goes on; the link may be closed for a while.",
+                flush=True,
+            )
+        elif self._silent and not silent:
+            print("The registry answers again.", flush=True)
+        self._silent = silent
+
+
+def unreachable(why: str) -> LightshipError:
+    """The node has no way to the registry."""
+    return LightshipError(
+        f"The registry cannot be reached from this node ({why}). Tell your administrators.", ExitStatus.REGISTRY
+    )
+
+
+def _attempt(send: Callable[[], Answer]) -> tuple[Answer | None, str]:
+    try:
+        return send(), ""
+    except Unreachable as error:
+        return None, str(error)
+
+
+def _is_passing(answer: Answer) -> bool:
+    # Without a code it is the web server that speaks: the registry is being started again.
+    return answer.status in (408, 429) or (answer.status >= 500 and answer.code in ("", "registry-error"))
+
+
+def _granted(answer: Answer) -> Answer:
+    if answer.ok:
+        return answer
+    if answer.status in (403, 409, 410) and answer.code not in PASSING:
+        raise LightshipError(f"{answer.error} Start a new notebook.", ExitStatus.LINK_ENDED)
+    raise LightshipError(f"The registry says: {answer.error}", ExitStatus.REGISTRY)

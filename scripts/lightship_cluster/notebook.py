@@ -1,0 +1,165 @@
+"""Jupyter as a child process: started with paths only, stopped with everything that it started."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.notebook_probe import is_taken, port_taken, read_bound, serves
+
+START_SECONDS = 600.0
+STOP_SECONDS = 10.0
+LOOK_SECONDS = 0.2
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the notebook listens and with what; every secret is in a file of the private folder."""
+
+    folder: Path
+    host: str
+    address: str
+    port: int
+    certificate: str
+    token: str
+
+    @property
+    def runtime(self) -> Path:
+        """Jupyter's own files and its kernels' sockets."""
+        return self.folder / "run"
+
+    def file(self, name: str) -> Path:
+        """A file of the private folder."""
+        return self.folder / name
+
+
+def options(place: Place) -> list[str]:
+    """What Jupyter is told. After the user's own options, for the last one counts."""
+    return [
+        "--no-browser",
+        f"--ServerApp.ip={place.address}",
+        f"--ServerApp.port={place.port}",
+        # Otherwise Jupyter moves to the next port, and the published one is somebody else's.
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.certfile={place.file('certificate.pem')}",
+        f"--ServerApp.keyfile={place.file('key.pem')}",
+        f"--ServerApp.client_ca={place.file('proxy_ca.pem')}",
+        # Only the link's own name is answered, whatever name a browser was tricked into using.
+        "--ServerApp.allow_remote_access=False",
+        f"--ServerApp.local_hostnames={place.host}",
+        # Safe because none but the proxy has a certificate that this server lets in.
+        "--ServerApp.trust_xheaders=True",
+        f"--ServerApp.root_dir={Path.cwd()}",
+        # Kernels speak through files of the private folder, not through ports of the node.
+        "--KernelManager.transport=ipc",
+    ]
+
+
+def environment(place: Place) -> dict[str, str]:
+    """The job's environment with two paths; kernels inherit it, so it must hold no secret."""
+    kept = {key: value for key, value in os.environ.items() if key != "JUPYTER_TOKEN"}
+    return {**kept, "JUPYTER_TOKEN_FILE": str(place.file("token")), "JUPYTER_RUNTIME_DIR": str(place.runtime)}
+
+
+def _end_with_parent() -> None:
+    # If this job's own process is killed, Jupyter must not go on without anybody to watch over it.
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Notebook:
+    """The running Jupyter."""
+
+    def __init__(self, command: Sequence[str], place: Place, umask: int) -> None:
+        self.place = place
+        if not shutil.which(command[0]):
+            raise LightshipError(
+                f"There is no {command[0]!r} on this node's PATH. Activate your environment before start-jupyter, "
+                "or load it in a batch script of your own.",
+                ExitStatus.JUPYTER,
+            )
+        place.runtime.mkdir(mode=0o700)
+        try:
+            # A session of its own, to be stopped as a whole; the user's umask, for the files are the user's.
+            self._process = subprocess.Popen(
+                [*command, *options(place)],
+                env=environment(place),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                umask=umask,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no other threads
+            )
+        except OSError as error:
+            raise LightshipError(f"Cannot start {command[0]!r}: {error.strerror}.", ExitStatus.JUPYTER) from error
+
+    def wait_ready(self) -> None:
+        """Return when our Jupyter, and nobody else, answers on the port."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.wait(LOOK_SECONDS) is not None:
+                raise self._ended_early()
+            if self._settled() and serves(self.place.address, self.place.port, self.place.certificate):
+                return
+        raise LightshipError(f"Jupyter did not answer within {START_SECONDS:.0f} s of its start.", ExitStatus.JUPYTER)
+
+    def wait(self, seconds: float) -> int | None:
+        """Jupyter's exit status, or None when it still runs after the seconds."""
+        try:
+            return self._process.wait(max(0.0, seconds))
+        except subprocess.TimeoutExpired:
+            return None
+
+    def ask_to_stop(self) -> None:
+        """Let Jupyter shut its kernels down."""
+        self._signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Stop Jupyter and what is left of its process group."""
+        if self.wait(0) is None:
+            self.ask_to_stop()
+            self.wait(STOP_SECONDS)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return  # all of it has ended
+
+    def _settled(self) -> bool:
+        bound = read_bound(self.place.runtime)
+        if bound is None:
+            return False
+        if bound.port != self.place.port:
+            raise LightshipError(
+                f"Jupyter chose port {bound.port} instead of {self.place.port}. "
+                "Remove ServerApp.port from the batch script and from your Jupyter settings.",
+                ExitStatus.PORT,
+            )
+        if bound.token != self.place.token:
+            raise LightshipError(
+                "Your Jupyter settings (in ~/.jupyter) set a token of their own or none at all, so the link would not "
+                "be guarded by its own. Remove ServerApp.token and IdentityProvider.token there and start again.",
+                ExitStatus.JUPYTER,
+            )
+        return True
+
+    def _ended_early(self) -> LightshipError:
+        if is_taken(self.place.address, self.place.port):
+            return port_taken(self.place.port)
+        status = self._process.returncode
+        return LightshipError(
+            f"Jupyter ended with exit status {status} before it answered. Its own last lines say why.",
+            ExitStatus.JUPYTER,
+        )

@@ -1,0 +1,58 @@
+"""How commands and the agent speak over the Unix socket: one line of JSON each way."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from typing import Any
+
+LINE_LIMIT = 8192
+LINK_NAME = re.compile(r"[a-z]{3,12}(-[a-z]{3,12}){2}")
+JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+
+
+class BadLine(Exception):  # noqa: N818 - says what came, as the sentence in it does
+    """The other side did not send one line of JSON in time."""
+
+
+def read_line(connection: socket.socket, seconds: float) -> dict[str, Any]:
+    """One JSON object; the whole line must be here within the seconds, however slowly its bytes come."""
+    deadline = time.monotonic() + seconds
+    data = b""
+    while not data.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise BadLine("No line came in time.")
+        connection.settimeout(left)
+        chunk = _receive(connection, LINE_LIMIT + 1 - len(data))
+        if not chunk:
+            raise BadLine("The connection was closed before a line was complete.")
+        data += chunk
+        if len(data) > LINE_LIMIT:
+            raise BadLine(f"A line may have {LINE_LIMIT} bytes at most.")
+    return _object(data)
+
+
+def write_line(connection: socket.socket, value: dict[str, Any], seconds: float) -> None:
+    """Send one JSON object."""
+    connection.settimeout(seconds)
+    connection.sendall(json.dumps(value).encode("ascii") + b"\n")
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    try:
+        return connection.recv(size)
+    except socket.timeout as error:
+        raise BadLine("No line came in time.") from error
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadLine("The line is not JSON.") from error
+    if not isinstance(value, dict):
+        raise BadLine("The line is not a JSON object.")
+    return value

@@ -1,0 +1,93 @@
+"""`register-jupyter`: runs in the job on the compute node and brings the link to life."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job import Job
+from lightship_cluster.link_folder import LinkFolder
+from lightship_cluster.node_workspace import workspace
+from lightship_cluster.settings import load_site
+from lightship_cluster.transport import Transport
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """The scheduler ends the job."""
+
+
+def main(argv: Sequence[str] | None = None) -> ExitStatus:
+    """Run the job; the one place where an error becomes an exit status."""
+    arguments = _arguments(list(sys.argv[1:] if argv is None else argv))
+    users_umask = os.umask(0o077)
+    for number in SIGNALS:
+        signal.signal(number, _stop)
+    try:
+        return _bring_to_life(arguments, users_umask)
+    except LightshipError as error:
+        _say(error.sentence)
+        return error.status
+    except Stopped:
+        return ExitStatus.INTERRUPTED
+
+
+def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatus:
+    folder = LinkFolder(arguments.folder)
+    folder.require_private()
+    settings = load_site(Path(str(folder.facts().get("config"))))
+    with workspace() as private:
+        job = Job(folder, Transport(settings.registry, settings.ca_file), private, users_umask)
+        reason = "The notebook ended unexpectedly."
+        try:
+            reason, status = job.run(arguments.command, arguments.port)
+        except LightshipError as error:
+            reason = error.sentence
+            raise
+        except Stopped:
+            reason = job.why_stopped()
+            _say(reason)
+            raise
+        finally:
+            _ignore_signals()
+            job.close(reason)
+    _say(reason)
+    return status
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise Stopped
+
+
+def _ignore_signals() -> None:
+    # A second signal must not interrupt the clean-up; the scheduler's KILL comes soon enough.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _say(sentence: str) -> None:
+    print(f"register-jupyter: {sentence}", file=sys.stderr, flush=True)
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="register-jupyter",
+        usage="register-jupyter [--port PORT] FOLDER -- COMMAND...",
+        description="Starts Jupyter in a job and opens its link. Batch scripts call it; users need not.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="a port of your own choice (otherwise: any that is free)")
+    parser.add_argument("folder", type=Path, help="the link's folder, made by start-jupyter")
+    # Split by hand: argparse would also drop a later "--" that belongs to the command.
+    split = argv.index("--") if "--" in argv else len(argv)
+    arguments = parser.parse_args(argv[:split])
+    arguments.command = argv[split + 1 :]
+    if not arguments.command:
+        parser.error("after -- comes the command that starts Jupyter, for example: -- jupyter lab")
+    return arguments

@@ -1,0 +1,71 @@
+"""The registry's API as its two clients see it: the agent, which signs, and the job, which holds a link's secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from lightship_cluster.signing import sign
+from lightship_cluster.transport import Answer, Transport, encode
+
+
+class SignedRegistry:
+    """The agent's side: every request carries the cluster's signature."""
+
+    def __init__(self, transport: Transport, cluster: str, key: bytes) -> None:
+        self._transport = transport
+        self._cluster = cluster
+        self._key = key
+
+    def ping(self) -> Answer:
+        """Is the registry there, and does it know this cluster's key?"""
+        return self._send("GET", "/v1/ping")
+
+    def create(self, user: str, seconds: int, title: str) -> Answer:
+        """A new link for the user."""
+        return self._send("POST", "/v1/links", {"user": user, "seconds": seconds, "title": title})
+
+    def set_job(self, user: str, name: str, job_id: str) -> Answer:
+        """Tell which job will bring the link to life."""
+        return self._send("POST", f"/v1/links/{name}/job", {"user": user, "job_id": job_id})
+
+    def status(self, user: str, name: str) -> Answer:
+        """How the user's link is."""
+        return self._send("GET", f"/v1/links/{name}?user={quote(user, safe='')}")
+
+    def cancel(self, user: str, name: str, reason: str) -> Answer:
+        """End the user's link."""
+        return self._send("POST", f"/v1/links/{name}/cancel", {"user": user, "reason": reason})
+
+    def _send(self, method: str, path: str, value: Mapping[str, Any] | None = None) -> Answer:
+        body = b"" if value is None else encode(value)
+        return self._transport.send(method, path, body, sign(self._key, self._cluster, method, path, body))
+
+
+class LinkRegistry:
+    """The job's side: every request carries the link's secret."""
+
+    def __init__(self, transport: Transport, name: str, secret: str) -> None:
+        self._transport = transport
+        self._name = name
+        self._headers: dict[str, str] = {"Authorization": f"Bearer {secret}"}
+
+    def claim(self, csr: str) -> Answer:
+        """Exchange the signing request for the link's certificate; possible once."""
+        return self._post("claim", {"csr": csr})
+
+    def target(self, port: int) -> Answer:
+        """Say where the notebook listens; the registry takes the address from the connection."""
+        return self._post("target", {"port": port})
+
+    def heartbeat(self) -> Answer:
+        """Renew the lease."""
+        return self._post("heartbeat", {})
+
+    def end(self, reason: str) -> Answer:
+        """End the link."""
+        return self._post("end", {"reason": reason})
+
+    def _post(self, action: str, value: Mapping[str, Any]) -> Answer:
+        return self._transport.send("POST", f"/v1/links/{self._name}/{action}", encode(value), self._headers)

@@ -1,0 +1,94 @@
+"""What every scheduler module offers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+
+TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """The job that `start-jupyter` submits."""
+
+    script: Path
+    arguments: tuple[str, ...]
+    folder: Path
+    log: Path
+    minutes: int
+    partition: str
+    account: str
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What the scheduler says about a job, in its own words; `uid` is the job's owner, -1 when unknown."""
+
+    state: str
+    reason: str = ""
+    start: str = ""
+    node: str = ""
+    uid: int = -1
+
+
+# What the agent answers about a job that the scheduler no longer lists.
+GONE = JobState("GONE")
+
+
+class Scheduler(Protocol):
+    """One module for each scheduler implements this."""
+
+    name: str
+
+    def check_partitions(self, partition: str) -> None:
+        """Refuse a partition that is not there, naming those that are."""
+
+    def submit(self, request: JobRequest) -> str:
+        """Hand the job in and return its number."""
+
+    def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """Ask once about all these jobs; those that are no longer listed are GONE."""
+
+    def over(self, state: str) -> bool:
+        """Whether a job in this state will never run again."""
+
+    def words(self, job: JobState) -> str:
+        """The job's state for a person."""
+
+    def stop_command(self, job_id: str) -> str:
+        """What a user types to stop the job."""
+
+
+def ask(command: Sequence[str], extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command in plain English, without the user's output preferences."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SQUEUE_", "SINFO_"))}
+    return run(command, {**kept, "LC_ALL": "C", **(extra or {})})
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command with exactly this environment: what submits a job hands it on to the job."""
+    try:
+        return subprocess.run(
+            list(command),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except OSError as error:
+        raise LightshipError(f"Cannot run {command[0]}: {error.strerror}.", ExitStatus.SCHEDULER) from error
+    except subprocess.TimeoutExpired as error:
+        raise LightshipError(
+            f"{command[0]} did not answer within {TIMEOUT_SECONDS:.0f} s. The scheduler may be down; try again later.",
+            ExitStatus.SCHEDULER,
+        ) from error

@@ -1,0 +1,109 @@
+"""JSON over HTTPS to the registry."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+TIMEOUT_SECONDS = 10.0
+LARGEST_ANSWER = 1 << 20
+
+
+class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault of the caller
+    """No answer came that can be the registry's."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the registry said."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request was granted."""
+        return 200 <= self.status < 300
+
+    @property
+    def code(self) -> str:
+        """The slug of a refusal."""
+        return str(self.body.get("code", ""))
+
+    @property
+    def error(self) -> str:
+        """The sentence of a refusal."""
+        return str(self.body.get("error") or f"The registry answered with status {self.status}.")
+
+
+class Transport:
+    """Sends single requests. It follows no redirect and uses no proxy: both would carry secrets elsewhere."""
+
+    def __init__(self, registry: str, ca_file: Path | None = None, timeout: float = TIMEOUT_SECONDS) -> None:
+        parts = urlsplit(registry)
+        self.host = parts.hostname or ""
+        self.port = parts.port or 443
+        self.timeout = timeout
+        self.source: str | None = None
+        self.context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+
+    def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """One request on a connection of its own."""
+        source = (self.source, 0) if self.source else None
+        connection = http.client.HTTPSConnection(
+            self.host, self.port, timeout=self.timeout, context=self.context, source_address=source
+        )
+        try:
+            connection.request(method, path, body, {**headers, "Content-Type": "application/json"})
+            response = connection.getresponse()
+            return Answer(response.status, _decode(response.read(LARGEST_ANSWER)))
+        except ssl.SSLCertVerificationError as error:
+            raise Unreachable(f"{self.host}: its certificate is not trusted ({error.verify_message})") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self.host}:{self.port}: {_why(error)}") from error
+        finally:
+            connection.close()
+
+    def own_address(self) -> str:
+        """The address of this machine that the registry will see; nothing is sent."""
+        failure: Exception = OSError("no address")
+        try:
+            candidates = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
+        except OSError as error:
+            raise Unreachable(f"{self.host}: {_why(error)}") from error
+        for family, kind, protocol, _, address in candidates:
+            try:
+                with socket.socket(family, kind, protocol) as probe:
+                    probe.connect(address)
+                    return str(probe.getsockname()[0])
+            except OSError as error:
+                failure = error
+        raise Unreachable(f"{self.host}: {_why(failure)}")
+
+
+def encode(value: Mapping[str, Any]) -> bytes:
+    """The bytes of a request; the signature is over exactly these."""
+    return json.dumps(value, separators=(",", ":")).encode("utf-8")
+
+
+def _decode(raw: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _why(error: BaseException) -> str:
+    # Two classes in Python 3.9, one from 3.10 on.
+    if isinstance(error, (TimeoutError, socket.timeout)):
+        return "no answer in time"
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)

@@ -1,0 +1,162 @@
+"""The HTTP API: agents sign their requests with the cluster's key, jobs bear the link's secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.routing import Route
+
+from lightship_registry import errors, fields, targets
+from lightship_registry.bodies import read_body
+from lightship_registry.calls import Call, Endpoint, Handler, Json, endpoint
+from lightship_registry.links import Links
+from lightship_registry.probe import Prober
+from lightship_registry.records import Link
+from lightship_registry.signatures import Signed, Verifier
+
+BEARER = re.compile(r"Bearer ([0-9a-f]{64})", re.IGNORECASE)
+
+
+JobHandler = Callable[[Call, Link], Awaitable[Json]]
+
+
+class Api:
+    """The endpoints, and the two ways of proving who asks."""
+
+    def __init__(self, links: Links, verifier: Verifier, prober: Prober) -> None:
+        self._links = links
+        self._verifier = verifier
+        self._prober = prober
+
+    def routes(self) -> list[Route]:
+        """The whole API in one table."""
+        return [
+            Route("/v1/ping", self._signed("ping", self._ping, quiet=True), methods=["GET"]),
+            Route("/v1/links", self._signed("create", self._create, status=201), methods=["POST"]),
+            Route("/v1/links/{name}", self._signed("status", self._status, quiet=True), methods=["GET"]),
+            Route("/v1/links/{name}/job", self._signed("job", self._job), methods=["POST"]),
+            Route("/v1/links/{name}/cancel", self._signed("cancel", self._cancel), methods=["POST"]),
+            Route("/v1/links/{name}/claim", self._bearer("claim", self._claim), methods=["POST"]),
+            Route("/v1/links/{name}/target", self._bearer("target", self._target), methods=["POST"]),
+            Route("/v1/links/{name}/heartbeat", self._bearer("beat", self._heartbeat, quiet=True), methods=["POST"]),
+            Route("/v1/links/{name}/end", self._bearer("end", self._end), methods=["POST"]),
+        ]
+
+    def _signed(self, action: str, handler: Handler, *, status: int = 200, quiet: bool = False) -> Endpoint:
+        async def run(call: Call) -> Json:
+            await self._require_signature(call)
+            return await handler(call)
+
+        return endpoint(action, run, status=status, quiet=quiet)
+
+    def _bearer(self, action: str, handler: JobHandler, *, quiet: bool = False) -> Endpoint:
+        async def run(call: Call) -> Json:
+            return await handler(call, await self._require_secret(call))
+
+        return endpoint(action, run, status=200, quiet=quiet)
+
+    async def _require_signature(self, call: Call) -> None:
+        body = await read_body(call.request)
+        signed = _signed_parts(call.request, body)
+        await run_in_threadpool(self._verifier.verify, signed)
+        call.cluster = signed.cluster
+        call.data = fields.parse_object(body)
+
+    async def _require_secret(self, call: Call) -> Link:
+        body = await read_body(call.request)
+        bearer = BEARER.fullmatch(call.request.headers.get("authorization", ""))
+        if bearer is None:
+            raise errors.refused("no secret")
+        link = await run_in_threadpool(self._links.of_secret, call.name, bearer[1].lower())
+        call.cluster, call.user = link.cluster, link.user
+        call.data = fields.parse_object(body)
+        return link
+
+    async def _ping(self, call: Call) -> Json:
+        return {"ok": True, "cluster": call.cluster, "time": int(self._links.clock())}
+
+    async def _create(self, call: Call) -> Json:
+        call.user = fields.user(call.data.get("user"))
+        seconds = fields.whole_number(call.data, "seconds")
+        title = fields.note(call.data, "title", fields.LONGEST_TITLE)
+        link, secret = await run_in_threadpool(self._links.create, call.owner, seconds, title)
+        call.name = link.name
+        url = self._links.settings.origin(link.name)
+        return {"name": link.name, "secret": secret, "url": url, "expires": int(link.expires_at)}
+
+    async def _job(self, call: Call) -> Json:
+        call.user = fields.user(call.data.get("user"))
+        job_id = fields.job_id(call.data.get("job_id"))
+        call.reason = f"job {job_id}"
+        return self._status_of(await run_in_threadpool(self._links.set_job, call.name, call.owner, job_id))
+
+    async def _status(self, call: Call) -> Json:
+        users = call.request.query_params.getlist("user")
+        call.user = fields.user(users[0] if len(users) == 1 else None)
+        return self._status_of(await run_in_threadpool(self._links.of_owner, call.name, call.owner))
+
+    async def _cancel(self, call: Call) -> Json:
+        call.user = fields.user(call.data.get("user"))
+        call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
+        link = await run_in_threadpool(self._links.of_owner, call.name, call.owner)
+        return self._status_of(await run_in_threadpool(self._links.end, link, call.reason or "Cancelled by the user."))
+
+    async def _claim(self, call: Call, link: Link) -> Json:
+        settings = self._links.settings
+        claimed = await run_in_threadpool(self._links.claim, link, fields.string(call.data, "csr"))
+        return {
+            "certificate": claimed.certificate,
+            "client_ca": self._links.client_ca,
+            "expires": claimed.expires,
+            "heartbeat": settings.heartbeat_seconds,
+            "host": settings.host(link.name),
+            "origin": settings.origin(link.name),
+        }
+
+    async def _target(self, call: Call, link: Link) -> Json:
+        port = fields.whole_number(call.data, "port")
+        # Never from the body: a job could name another user's node there.
+        address = targets.address_of(call.address)
+        call.target = targets.target_of(address, port)
+        expected = await run_in_threadpool(self._links.expected, link, address, port)
+        await self._prober.probe(address, port, expected)
+        published = await run_in_threadpool(self._links.publish, link, call.target)
+        return {"state": published.state}
+
+    async def _heartbeat(self, _call: Call, link: Link) -> Json:
+        renewed = await run_in_threadpool(self._links.heartbeat, link)
+        return {"state": renewed.state, "expires": int(renewed.expires_at)}
+
+    async def _end(self, call: Call, link: Link) -> Json:
+        call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
+        ended = await run_in_threadpool(self._links.end, link, call.reason or "The notebook ended.")
+        return {"state": ended.state, "reason": ended.reason}
+
+    def _status_of(self, link: Link) -> Json:
+        return {
+            "name": link.name,
+            "state": link.state,
+            "reason": link.reason,
+            "job_id": link.job_id,
+            "url": self._links.settings.origin(link.name),
+            "expires": int(link.expires_at),
+            "seconds": link.seconds,
+        }
+
+
+def _signed_parts(request: Request, body: bytes) -> Signed:
+    path = request.scope.get("raw_path") or request.scope["path"].encode()
+    query = request.scope["query_string"]
+    headers = request.headers
+    return Signed(
+        method=request.method,
+        path=(path + b"?" + query if query else path).decode("latin-1"),
+        body=body,
+        time=headers.get("x-lightship-time", ""),
+        nonce=headers.get("x-lightship-nonce", ""),
+        cluster=headers.get("x-lightship-cluster", ""),
+        signature=headers.get("x-lightship-signature", ""),
+    )

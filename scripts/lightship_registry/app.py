@@ -1,0 +1,95 @@
+"""The ASGI application: the API on the registry's host name, pages on every other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lightship_registry import audit
+from lightship_registry.api import Api
+from lightship_registry.calls import failure, registry_error
+from lightship_registry.clock import Clock, wall
+from lightship_registry.errors import RegistryError
+from lightship_registry.keystore import Keystore
+from lightship_registry.links import Links
+from lightship_registry.pages import Pages, bare_host
+from lightship_registry.probe import Prober
+from lightship_registry.schema import open_engine, require_tables
+from lightship_registry.settings import Settings
+from lightship_registry.signatures import Verifier
+from lightship_registry.store import Store
+from lightship_registry.sweeper import Sweeper
+
+
+class HostSwitch:
+    """Chooses by the Host header; life-cycle messages go to the API."""
+
+    def __init__(self, registry_host: str, api: ASGIApp, pages: ASGIApp) -> None:
+        self._registry_host = registry_host
+        self._api = api
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        pages = scope["type"] == "http" and bare_host(Headers(scope=scope).get("host", "")) != self._registry_host
+        await (self._pages if pages else self._api)(scope, receive, send)
+
+
+def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
+    """Put the service together from its settings; everything it needs must have been prepared."""
+    engine = open_engine(settings.store)
+    require_tables(engine)
+    store = Store(engine)
+    links = Links(settings, store, clock)
+    links.routes.require_folder()
+    api = Api(links, Verifier(settings, store.spend_nonce, clock), Prober(Keystore(settings)))
+    pages = Pages(settings, store)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await run_in_threadpool(links.restore)
+        sweeping = asyncio.create_task(Sweeper(links).run())
+        yield
+        # The routes stay: notebooks go on while the registry restarts.
+        sweeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweeping
+        engine.dispose()
+
+    json = Starlette(
+        routes=api.routes(),
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _http_error, Exception: _unexpected},
+    )
+    json.router.redirect_slashes = False
+    return HostSwitch(settings.registry_host, json, _page_app(pages))
+
+
+def _page_app(pages: Pages) -> ASGIApp:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await pages.answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    return page
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    sentence = "This address allows another method." if status == 405 else "The registry has no such address."
+    response = failure(RegistryError(sentence, "bad-method" if status == 405 else "no-such-address", status))
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    audit.problem("unexpected error; its traceback follows")
+    return failure(registry_error())

@@ -1,0 +1,83 @@
+"""One request on its way through the API, and how each outcome is answered and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from lightship_registry import audit
+from lightship_registry.errors import RegistryError
+from lightship_registry.names import is_name
+from lightship_registry.records import Owner
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@dataclass
+class Call:
+    """One request on its way: what is known of it so far, for the handler and for the journal."""
+
+    request: Request
+    name: str
+    address: str | None
+    data: dict[str, Any] = field(default_factory=dict)
+    cluster: str = ""
+    user: str = ""
+    target: str = ""
+    reason: str = ""
+
+    @property
+    def owner(self) -> Owner:
+        """Whom the agent vouches for."""
+        return Owner(self.cluster, self.user)
+
+    def event(self, action: str, result: str, reason: str) -> audit.Event:
+        """The journal's line about it."""
+        link = self.name if is_name(self.name) else ""
+        return audit.Event(action, result, self.cluster, self.user, link, self.address or "", self.target, reason)
+
+
+Json = dict[str, Any]
+Endpoint = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Call], Awaitable[Json]]
+
+
+def failure(error: RegistryError) -> Response:
+    """What a client learns of an error."""
+    return JSONResponse({"error": error.sentence, "code": error.code}, error.status, NO_STORE)
+
+
+def registry_error() -> RegistryError:
+    """For everything that only the administrator can mend."""
+    return RegistryError("Registry error: try again in a minute. The registry's journal says what is wrong.")
+
+
+def endpoint(action: str, run: Handler, *, status: int, quiet: bool) -> Endpoint:
+    """An endpoint whose every outcome is answered and, unless it is quiet, recorded."""
+
+    async def answer_to(request: Request) -> Response:
+        call = Call(request, request.path_params.get("name", ""), _address(request))
+        try:
+            answer = await run(call)
+        except RegistryError as error:
+            audit.record(call.event(action, "refused", error.detail or error.code))
+            return failure(error)
+        except (SQLAlchemyError, OSError) as error:
+            audit.problem(f"{action}: {error}")
+            return failure(registry_error())
+        if not quiet:
+            audit.record(call.event(action, "ok", call.reason))
+        return JSONResponse(answer, status, NO_STORE)
+
+    return answer_to
+
+
+def _address(request: Request) -> str | None:
+    # Twice means that somebody other than the web server set it.
+    values = request.headers.getlist("x-real-ip")
+    return values[0] if len(values) == 1 else None

@@ -1,0 +1,25 @@
+"""Files that others read: written beside, then renamed, so that nobody sees half of one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+TEMPORARY = ".tmp-"
+
+
+def write_beside(path: Path, content: bytes, mode: int) -> None:
+    """Put the content at the path in one step, with exactly this mode from the start."""
+    beside = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

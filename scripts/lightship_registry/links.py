@@ -1,0 +1,210 @@
+"""What can happen to a link. Plain functions of the store, run in worker threads; only the probe is asynchronous."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives import hashes
+
+from lightship_registry import audit, errors, names, targets
+from lightship_registry.authorities import server_certificate
+from lightship_registry.clock import Clock
+from lightship_registry.csr import public_key_of
+from lightship_registry.errors import RegistryError
+from lightship_registry.keystore import Keystore, pem
+from lightship_registry.probe import Expected
+from lightship_registry.records import ENDED, READY, WAITING, Creation, Link, NewLink, Owner
+from lightship_registry.routes import Routes
+from lightship_registry.settings import Settings
+from lightship_registry.store import Store
+
+HOUR = 3600
+NAME_DRAWS = 20
+# Compared with when there is no such link, so that the answer takes as long.
+NO_HASH = "0" * 64
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A link's certificate, and how long it lasts."""
+
+    link: Link
+    certificate: str
+    expires: int
+
+
+class Links:
+    """The life of links, from name to end."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        keys = Keystore(settings)
+        self._authority = keys.links()
+        self._authority_pem = keys.links_pem()
+        self.client_ca = keys.proxy_pem()
+        self.routes = Routes(settings.folders.routes_dir)
+        # Whoever changes a link's state and its route holds this: the folder follows the store, never the reverse.
+        self._routing = threading.Lock()
+
+    def create(self, owner: Owner, seconds: int, title: str) -> tuple[Link, str]:
+        """Make a link; its secret is told here and never again."""
+        longest = self.settings.max_hours * HOUR
+        if not 1 <= seconds <= longest:
+            raise errors.invalid(f"seconds must be from 1 to {longest} ({self.settings.max_hours} hours).")
+        secret = secrets.token_hex(32)
+        for _ in range(NAME_DRAWS):
+            link = self._new(owner, seconds, title, secret)
+            made = self.store.create(link, self.settings.user_quota)
+            if made is Creation.OVER_QUOTA:
+                raise self._over_quota()
+            if made is Creation.DONE:
+                return self._found(link.name), secret
+        raise RegistryError("No free name was found. Try again.")
+
+    def _new(self, owner: Owner, seconds: int, title: str, secret: str) -> NewLink:
+        now = self.clock()
+        waits_until = now + self.settings.waiting_hours * HOUR
+        return NewLink(names.new_name(), owner, _sha256(secret), title, seconds, now, waits_until)
+
+    def _over_quota(self) -> RegistryError:
+        sentence = f"You have {self.settings.user_quota} live links, as many as are allowed. End one first."
+        return RegistryError(sentence, "quota", 429)
+
+    def _found(self, name: str) -> Link:
+        link = self.store.find(name)
+        if link is None:
+            raise errors.no_such_link()
+        return link
+
+    def of_owner(self, name: str, owner: Owner) -> Link:
+        """The link, for the one who made it."""
+        link = self.store.find(name) if names.is_name(name) else None
+        if link is None or link.owner != owner:
+            raise errors.no_such_link()
+        return link
+
+    def of_secret(self, name: str, secret: str) -> Link:
+        """The link, for the job that holds its secret."""
+        link = self.store.find(name) if names.is_name(name) else None
+        same = hmac.compare_digest(_sha256(secret), link.secret_sha256 if link else NO_HASH)
+        if link is None or not same:
+            raise errors.refused("unknown name" if link is None else "wrong secret")
+        return link
+
+    def set_job(self, name: str, owner: Owner, job_id: str) -> Link:
+        """Remember which job the link belongs to."""
+        self.of_owner(name, owner)
+        done = self.store.set_job(name, owner, job_id)
+        link = self._found(name)
+        if not done:
+            raise errors.link_ended() if link.state == ENDED else _conflict("This link has a job already.", "job-set")
+        return link
+
+    def claim(self, link: Link, request: str) -> Claimed:
+        """Sign the job's certificate, once."""
+        self._require_waiting(link)
+        key = public_key_of(request)
+        now = self.clock()
+        expires = int(now) + link.seconds
+        certificate = server_certificate(self._authority, key, self.settings.host(link.name), now, expires)
+        print_ = certificate.fingerprint(hashes.SHA256()).hex()
+        if not self.store.claim(link.name, print_, now, expires):
+            self._require_waiting(self._found(link.name))
+            raise errors.link_ended()
+        return Claimed(link, pem(certificate) + self._authority_pem, expires)
+
+    def _require_waiting(self, link: Link) -> None:
+        if link.state == ENDED:
+            raise errors.link_ended()
+        if link.state != WAITING:
+            raise _conflict("This link was claimed already. A link serves one job once.", "already-claimed")
+
+    def expected(self, link: Link, address: targets.Address, port: int) -> Expected:
+        """Check everything about a target that needs no connection; who must answer there."""
+        self._require_claimed(link)
+        targets.require_port(port)
+        targets.require_allowed(self.settings, link.cluster, address)
+        target = targets.target_of(address, port)
+        if link.state == READY and link.target != target:
+            raise _conflict(f"This link's notebook is at {link.target} already.", "target-set")
+        # Looked at before the probe too, whose own connection would count.
+        if self.store.had_target(link.name, target) and targets.still_connected(address, port):
+            raise _resting(target)
+        return Expected(self.settings.host(link.name), link.certificate_sha256)
+
+    def publish(self, link: Link, target: str) -> Link:
+        """Open the route to a target that was probed."""
+        now = self.clock()
+        lease, rested = now + self.settings.lease_seconds, now - self.settings.target_rest_seconds
+        with self._routing:
+            if not self.store.publish(link.name, target, now, lease, rested):
+                self._require_claimed(self._found(link.name))
+                raise _resting(target)
+            self.routes.write(link.name, target)
+        return self._found(link.name)
+
+    def heartbeat(self, link: Link) -> Link:
+        """Renew the lease."""
+        now = self.clock()
+        if not self.store.renew(link.name, now, now + self.settings.lease_seconds):
+            self._require_claimed(self._found(link.name))
+            raise errors.link_ended()
+        return self._found(link.name)
+
+    def _require_claimed(self, link: Link) -> None:
+        if link.state == ENDED:
+            raise errors.link_ended()
+        if link.state == WAITING:
+            raise _conflict("This link is not claimed yet. Claim it first.", "not-claimed")
+
+    def end(self, link: Link, reason: str) -> Link:
+        """End the link and close its route; again is no error, and the first reason stays."""
+        with self._routing:
+            self.store.end(link.name, reason, self.clock())
+            self.routes.remove(link.name)
+        return self._found(link.name)
+
+    def end_due(self, *, spare_silent: bool) -> None:
+        """End what is over. Silent links are spared for a while after a start, when no heartbeat could come in."""
+        with self._routing:
+            now = self.clock()
+            self._close(self.store.end_waiting("The job did not start in time.", now), "not started")
+            self._close(self.store.end_overdue("The time asked for is over.", now), "time over")
+            if not spare_silent:
+                self._close(self.store.end_silent("The notebook's node fell silent.", now), "no heartbeat")
+
+    def _close(self, ended: list[str], reason: str) -> None:
+        for name in ended:
+            self.routes.remove(name)
+            audit.record(audit.Event("end", "ok", link=name, reason=reason))
+
+    def restore(self) -> None:
+        """Write all route files anew, as after a reboot."""
+        with self._routing:
+            self.routes.restore(self.store.live_routes(self.clock()))
+
+    def reconcile(self) -> None:
+        """Make the route files equal to what the store says."""
+        with self._routing:
+            changed = self.routes.reconcile(self.store.live_routes(self.clock()))
+        if changed:
+            audit.notice(f"{len(changed)} route files did not match the store and were put right.")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _conflict(sentence: str, code: str) -> RegistryError:
+    return RegistryError(sentence, code, 409)
+
+
+def _resting(target: str) -> RegistryError:
+    sentence = f"{target} is another link's, or was until lately. Let the notebook listen on another port."
+    return RegistryError(sentence, "target-taken", 409)

@@ -1,0 +1,53 @@
+"""Makes what the service needs to run; leaves alone what is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lightship_registry.clock import Clock, wall
+from lightship_registry.errors import RegistryError
+from lightship_registry.keystore import Keystore
+from lightship_registry.schema import create_tables, open_engine
+from lightship_registry.settings import Settings
+
+
+def prepare(settings: Settings, clock: Clock = wall) -> list[str]:
+    """One line for each thing made."""
+    os.umask(0o077)
+    keys = Keystore(settings)
+    try:
+        state = settings.folders.state_dir
+        made = [state] if _make_folder(state) else []
+        _become_owner(state)
+        made += [path for path in keys.folders if _make_folder(path)]
+        made += keys.prepare(clock())
+    except OSError as error:
+        raise RegistryError(f"Cannot prepare {error.filename}: {error.strerror}.") from error
+    if _make_store(settings):
+        made.append(settings.store)
+    return [f"changed: made {path}" for path in made]
+
+
+def _make_folder(path: Path) -> bool:
+    if path.is_dir():
+        return False
+    path.mkdir(mode=0o750, parents=True)
+    return True
+
+
+def _become_owner(folder: Path) -> None:
+    # Run as root, all that is made must belong to the service, or it could not read its own keys.
+    owner = folder.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
+
+
+def _make_store(settings: Settings) -> bool:
+    engine = open_engine(settings.store)
+    try:
+        return create_tables(engine)
+    finally:
+        engine.dispose()

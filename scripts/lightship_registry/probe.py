@@ -1,0 +1,71 @@
+"""Asks a target, as the web server will, whether it really is the link's notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from dataclasses import dataclass
+
+from lightship_registry.errors import RegistryError
+from lightship_registry.keystore import Keystore, key_of
+from lightship_registry.targets import Address
+
+PROBE_SECONDS = 5.0
+LONGEST_LINE = 8192
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Who must answer: the link's host name and the certificate it was given."""
+
+    host: str
+    certificate_sha256: str
+
+
+class Prober:
+    """Connects with the web server's client certificate."""
+
+    def __init__(self, keys: Keystore, seconds: float = PROBE_SECONDS) -> None:
+        self._seconds = seconds
+        # Loaded once: reading keys for each probe would stop the event loop.
+        self._context = ssl.create_default_context(cadata=keys.links_pem())
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._context.load_cert_chain(keys.client, key_of(keys.client))
+
+    async def probe(self, address: Address, port: int, expected: Expected) -> None:
+        """Return if the notebook answers HTTP with the link's own certificate, else say what did not fit."""
+        where = f"port {port} of {address}"
+        try:
+            async with asyncio.timeout(self._seconds):
+                line = await self._first_line(address, port, expected)
+        except ssl.SSLCertVerificationError as error:
+            raise _wrong_certificate(where) from error
+        except (OSError, asyncio.LimitOverrunError, ValueError, EOFError) as error:
+            raise _no_answer(where, type(error).__name__) from error
+        if not line.startswith(b"HTTP/1."):
+            raise _no_answer(where, "not HTTP")
+
+    async def _first_line(self, address: Address, port: int, expected: Expected) -> bytes:
+        reader, writer = await asyncio.open_connection(
+            str(address), port, ssl=self._context, server_hostname=expected.host, limit=LONGEST_LINE
+        )
+        try:
+            peer = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            if hashlib.sha256(peer).hexdigest() != expected.certificate_sha256:
+                raise _wrong_certificate(f"port {port} of {address}")
+            writer.write(f"GET /api HTTP/1.1\r\nHost: {expected.host}\r\nConnection: close\r\n\r\n".encode("ascii"))
+            return await reader.readuntil(b"\r\n")
+        finally:
+            # Not closed politely: the peer is an untrusted user's, and may never answer the goodbye.
+            writer.transport.abort()
+
+
+def _wrong_certificate(where: str) -> RegistryError:
+    sentence = f"Another certificate than this link's answers at {where}. Is the port somebody else's?"
+    return RegistryError(sentence, "wrong-certificate", 502)
+
+
+def _no_answer(where: str, why: str) -> RegistryError:
+    sentence = f"No notebook answers at {where} ({why}). Start it first, and let the proxy reach the port."
+    return RegistryError(sentence, "no-answer", 502)

@@ -1,0 +1,43 @@
+"""Runs the application on a Unix socket."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import uvicorn
+
+from lightship_registry.app import build
+from lightship_registry.errors import RegistryError
+from lightship_registry.settings import Settings
+
+# The first descriptor that systemd passes.
+SYSTEMD_SOCKET = 3
+
+
+def serve(settings: Settings, uds: Path | None) -> None:
+    """Serve until told to stop."""
+    if uds is None and not _socket_was_passed():
+        raise RegistryError("No socket was passed. Start lightship-registry.socket, or give --uds for a trial.")
+    # Whatever is created by accident is nobody else's to read; files for the web server set their mode themselves.
+    os.umask(0o077)
+    config = uvicorn.Config(
+        build(settings),
+        uds=None if uds is None else str(uds),
+        fd=SYSTEMD_SOCKET if uds is None else None,
+        # The library's own set-up of logs would print every address asked for; ours goes to the journal.
+        log_config=None,
+        access_log=False,
+        log_level="warning",
+        ws="none",
+        loop="asyncio",
+        http="h11",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    uvicorn.Server(config).run()
+
+
+def _socket_was_passed() -> bool:
+    return os.environ.get("LISTEN_PID") == str(os.getpid()) and int(os.environ.get("LISTEN_FDS", "0")) >= 1

@@ -1,0 +1,155 @@
+"""The service's settings: read once, checked wholly, then passed in."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any
+
+from lightship_registry.errors import bad_settings
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+DOMAIN = re.compile(r"(?=.{1,200}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
+
+# Name of the whole-number setting: its default and the range that makes sense.
+NUMBERS = {
+    "https_port": (443, 1, 65535),
+    "lease_seconds": (90, 2, 86400),
+    "heartbeat_seconds": (30, 1, 3600),
+    "waiting_hours": (168, 1, 8760),
+    "max_hours": (72, 1, 8760),
+    "target_rest_seconds": (75, 0, 86400),
+    "user_quota": (10, 1, 1_000_000),
+}
+FOLDERS = {
+    "state_dir": "/var/lib/lightship",
+    "routes_dir": "/run/lightship/routes",
+    "clusters_dir": "/etc/lightship/clusters",
+}
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where things lie on the proxy host."""
+
+    state_dir: Path
+    routes_dir: Path
+    clusters_dir: Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a site decides about its registry."""
+
+    domain: str
+    clusters: dict[str, tuple[Network, ...]]
+    folders: Folders
+    https_port: int
+    lease_seconds: int
+    heartbeat_seconds: int
+    waiting_hours: int
+    max_hours: int
+    target_rest_seconds: int
+    user_quota: int
+    _: KW_ONLY
+    # Not a setting of the file: only the unit tests have their notebooks on the machine itself.
+    allow_local_targets: bool
+
+    @property
+    def store(self) -> Path:
+        """The database file."""
+        return self.folders.state_dir / "registry.sqlite3"
+
+    @property
+    def registry_host(self) -> str:
+        """The host name of the API."""
+        return f"registry.{self.domain}"
+
+    def host(self, name: str) -> str:
+        """The host name of a link."""
+        return f"{name}.{self.domain}"
+
+    def origin(self, name: str) -> str:
+        """The address of a link as a browser sees it."""
+        port = "" if self.https_port == 443 else f":{self.https_port}"
+        return f"https://{self.host(name)}{port}"
+
+
+def load(path: Path) -> Settings:
+    """Read the file; every mistake names the key and the remedy."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise bad_settings(f"Cannot read the settings {path}: {error}.") from error
+    try:
+        return parse(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise bad_settings(f"{path} is not valid TOML: {error}.") from error
+
+
+def parse(data: dict[str, Any]) -> Settings:
+    """Check the whole content and build the settings."""
+    unknown = sorted(set(data) - {"domain", "clusters", *NUMBERS, *FOLDERS})
+    if unknown:
+        raise bad_settings(f"Unknown setting {unknown[0]!r}. Remove it or correct its name.")
+    numbers = {key: _number(key, data.get(key, rule[0])) for key, rule in NUMBERS.items()}
+    folders = {key: _folder(key, data.get(key, default)) for key, default in FOLDERS.items()}
+    settings = Settings(
+        _domain(data.get("domain")),
+        _clusters(data.get("clusters")),
+        Folders(**folders),
+        **numbers,
+        allow_local_targets=False,
+    )
+    if settings.heartbeat_seconds >= settings.lease_seconds:
+        raise bad_settings("heartbeat_seconds must be shorter than lease_seconds, or every lease runs out.")
+    return settings
+
+
+def _domain(value: object) -> str:
+    if not isinstance(value, str) or not DOMAIN.fullmatch(value):
+        raise bad_settings(f"domain must be a lower-case DNS name such as notebooks.example.org, not {value!r}.")
+    return value
+
+
+def _number(key: str, value: object) -> int:
+    _, low, high = NUMBERS[key]
+    if type(value) is not int or not low <= value <= high:
+        raise bad_settings(f"{key} must be a whole number from {low} to {high}, not {value!r}.")
+    return value
+
+
+def _folder(key: str, value: object) -> Path:
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise bad_settings(f"{key} must be an absolute path, not {value!r}.")
+    return Path(value)
+
+
+def _clusters(value: object) -> dict[str, tuple[Network, ...]]:
+    if not isinstance(value, dict) or not value:
+        raise bad_settings("No cluster is set. Add a table [clusters.NAME] with its networks.")
+    return {_cluster_name(name): _networks(name, table) for name, table in value.items()}
+
+
+def _cluster_name(name: str) -> str:
+    if not CLUSTER_NAME.fullmatch(name):
+        raise bad_settings(f"The cluster's name {name!r} must be a-z, 0-9 and -, starting with a letter.")
+    return name
+
+
+def _networks(name: str, table: object) -> tuple[Network, ...]:
+    where = f"clusters.{name}.networks"
+    if not isinstance(table, dict) or set(table) != {"networks"}:
+        raise bad_settings(f"[clusters.{name}] must have exactly one key, networks.")
+    values = table["networks"]
+    if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+        raise bad_settings(f'{where} must be a list such as ["10.1.0.0/16"].')
+    try:
+        return tuple(ipaddress.ip_network(value) for value in values)
+    except ValueError as error:
+        raise bad_settings(f"{where}: {error}. Write networks like 10.1.0.0/16.") from error

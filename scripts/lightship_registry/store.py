@@ -1,0 +1,165 @@
+"""Every change of a link's state: one conditional statement each, whose row count says whether it happened."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    Row,
+    Update,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import IntegrityError
+
+from lightship_registry.records import ENDED, READY, STARTING, WAITING, Creation, Link, NewLink, Owner
+from lightship_registry.schema import links, nonces
+
+
+class Store:
+    """The only place that speaks SQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        # SQLite lets one writer in at a time and makes the others poll; a lock makes them queue, and in order.
+        self._writing = threading.Lock()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._writing, self._engine.connect() as connection:
+            yield connection
+            connection.commit()
+
+    def _change(self, statement: Insert | Update) -> bool:
+        with self._write() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def find(self, name: str) -> Link | None:
+        """One link, or nothing."""
+        with self._engine.connect() as connection:
+            return _link(connection.execute(select(links).where(links.c.name == name)).one_or_none())
+
+    def live_routes(self, now: float) -> dict[str, str]:
+        """Name and target of every link that must have a route."""
+        live = and_(links.c.state == READY, links.c.lease_until > now, links.c.expires_at > now)
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(links.c.name, links.c.target).where(live))
+            return {row.name: row.target for row in rows}
+
+    def spend_nonce(self, cluster: str, nonce: str, now: float) -> bool:
+        """False if it was spent before."""
+        row = sqlite.insert(nonces).values(cluster=cluster, nonce=nonce, seen_at=now)
+        return self._change(row.on_conflict_do_nothing())
+
+    def forget_nonces(self, before: float) -> None:
+        """Drop those whose time stamp no signature can bear any more."""
+        with self._write() as connection:
+            connection.execute(delete(nonces).where(nonces.c.seen_at < before))
+
+    def create(self, link: NewLink, quota: int) -> Creation:
+        """Make the link, unless its owner has as many live ones as the quota allows or the name was ever given."""
+        values = {
+            "name": link.name,
+            "cluster": link.owner.cluster,
+            "user": link.owner.user,
+            "secret_sha256": link.secret_sha256,
+            "title": link.title,
+            "seconds": link.seconds,
+            "state": WAITING,
+            "created_at": link.created_at,
+            "expires_at": link.expires_at,
+        }
+        mine = and_(_owned(link.owner), links.c.state != ENDED)
+        live = select(func.count()).select_from(links).where(mine).scalar_subquery()
+        row = select(*(literal(value).label(key) for key, value in values.items())).where(live < quota)
+        try:
+            made = self._change(insert(links).from_select(list(values), row))
+        except IntegrityError:
+            return Creation.NAME_TAKEN
+        return Creation.DONE if made else Creation.OVER_QUOTA
+
+    def set_job(self, name: str, owner: Owner, job_id: str) -> bool:
+        """Once; the same job again is no change and no error."""
+        free = links.c.job_id.in_(["", job_id])
+        return self._change(_of(name, _owned(owner), links.c.state != ENDED, free).values(job_id=job_id))
+
+    def claim(self, name: str, certificate_sha256: str, now: float, expires_at: float) -> bool:
+        """Once, while the link waits."""
+        return self._change(
+            _of(name, links.c.state == WAITING, links.c.expires_at > now).values(
+                state=STARTING, certificate_sha256=certificate_sha256, expires_at=expires_at
+            )
+        )
+
+    def publish(self, name: str, target: str, now: float, lease_until: float, rested_since: float) -> bool:
+        """Give the link its target, unless another link has it or had it too lately."""
+        other = links.alias()
+        taken = exists().where(
+            other.c.target == target,
+            other.c.name != name,
+            or_(other.c.state == READY, other.c.ended_at > rested_since),
+        )
+        fresh = or_(links.c.state == STARTING, and_(links.c.state == READY, links.c.target == target))
+        return self._change(
+            _of(name, fresh, links.c.expires_at > now, ~taken).values(
+                state=READY, target=target, lease_until=lease_until
+            )
+        )
+
+    def had_target(self, name: str, target: str) -> bool:
+        """Was the target ever another link's?"""
+        query = select(links.c.name).where(links.c.target == target, links.c.name != name).limit(1)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def renew(self, name: str, now: float, lease_until: float) -> bool:
+        """A heartbeat counts for claimed links whose time is not over."""
+        alive = links.c.state.in_([STARTING, READY])
+        return self._change(_of(name, alive, links.c.expires_at > now).values(lease_until=lease_until))
+
+    def end(self, name: str, reason: str, now: float) -> bool:
+        """False if it had ended before; the first reason stays."""
+        return self._change(_of(name, links.c.state != ENDED).values(state=ENDED, reason=reason, ended_at=now))
+
+    def end_waiting(self, reason: str, now: float) -> list[str]:
+        """End the links whose job never came; their names."""
+        return self._end_all(reason, now, links.c.state == WAITING, links.c.expires_at <= now)
+
+    def end_overdue(self, reason: str, now: float) -> list[str]:
+        """End the links whose time is over; their names."""
+        return self._end_all(reason, now, links.c.state.in_([STARTING, READY]), links.c.expires_at <= now)
+
+    def end_silent(self, reason: str, now: float) -> list[str]:
+        """End the links whose lease ran out; their names."""
+        return self._end_all(reason, now, links.c.state == READY, links.c.lease_until <= now)
+
+    def _end_all(self, reason: str, now: float, *conditions: ColumnElement[bool]) -> list[str]:
+        statement = update(links).where(*conditions).values(state=ENDED, reason=reason, ended_at=now)
+        with self._write() as connection:
+            return list(connection.execute(statement.returning(links.c.name)).scalars())
+
+
+def _of(name: str, *conditions: ColumnElement[bool]) -> Update:
+    return update(links).where(links.c.name == name, *conditions)
+
+
+def _owned(owner: Owner) -> ColumnElement[bool]:
+    return and_(links.c.cluster == owner.cluster, links.c.user == owner.user)
+
+
+def _link(row: Row[tuple[object, ...]] | None) -> Link | None:
+    return None if row is None else Link(**row._mapping)

@@ -1,0 +1,57 @@
+"""Every few seconds: end what is over, and keep the route files as the store says."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from lightship_registry import audit
+from lightship_registry.clock import Clock, steady
+from lightship_registry.links import Links
+from lightship_registry.signatures import NONCE_SECONDS
+
+SWEEP_SECONDS = 5.0
+JUMP_SECONDS = 20.0
+
+
+class Sweeper:
+    """Knows since when heartbeats could come in."""
+
+    def __init__(self, links: Links, ticks: Clock = steady) -> None:
+        self._links = links
+        self._ticks = ticks
+        self._listening_since = ticks()
+        self._last = (links.clock(), ticks())
+
+    async def run(self) -> None:
+        """Sweep until cancelled; trouble with disk or store is told, and tried again."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await run_in_threadpool(self.sweep)
+            except (SQLAlchemyError, OSError) as error:
+                audit.problem(f"sweep: {error}")
+            except Exception:  # a sweeper that died would leave routes open for ever
+                audit.problem("sweep: unexpected error", traceback=True)
+
+    def sweep(self) -> None:
+        """One round."""
+        self._watch_clock()
+        self._links.end_due(spare_silent=self._just_started())
+        self._links.store.forget_nonces(self._links.clock() - NONCE_SECONDS)
+        self._links.reconcile()
+
+    def _just_started(self) -> bool:
+        # While the service was down no heartbeat could come in: a silent job has one lease's time to show itself.
+        return self._ticks() - self._listening_since < self._links.settings.lease_seconds
+
+    def _watch_clock(self) -> None:
+        # A wall clock that is set forward makes every lease look old: treat it like a start.
+        wall, tick = self._links.clock(), self._ticks()
+        jump = (wall - self._last[0]) - (tick - self._last[1])
+        if abs(jump) > JUMP_SECONDS:
+            audit.problem(f"The clock jumped by {jump:.0f} seconds. Leases get their whole time again; check NTP.")
+            self._listening_since = tick
+        self._last = (wall, tick)

@@ -1,0 +1,184 @@
+"""The test bed as its users see it: run a command on a host, start a notebook, speak HTTPS through the proxy.
+
+Everything goes the way a person's request goes: ssh to a host, `start-jupyter` on the login node, the port published
+on this machine's loopback, and a trust store that holds the bed's certificate authority and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+STATE = REPOSITORY / ".bed"
+AUTHORITY = STATE / "pebble-root.pem"
+DOMAIN = "notebooks.localhost"
+PORT = int(os.environ.get("DEMO_PORT", "8443"))
+REGISTRY = f"https://registry.{DOMAIN}:{PORT}"
+LINK = re.compile(r"Your notebook is here:\n    (https://([a-z-]+)\.[^?\s]+)\?token=([0-9a-f]{32})\n")
+
+STATES = """
+import json, sqlite3
+store = sqlite3.connect("file:/var/lib/lightship/registry.sqlite3?mode=ro", uri=True)
+print(json.dumps(store.execute("SELECT name, user, state FROM links").fetchall()))
+"""
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A link that `start-jupyter` printed, and the job behind it."""
+
+    name: str
+    origin: str
+    token: str
+    job: str
+    output: str
+
+    @property
+    def url(self) -> str:
+        """The address that the user was given, token included."""
+        return f"{self.origin}?token={self.token}"
+
+
+def run(host: str, command: str, *, user: str = "root", check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a shell command on a host of the bed, as root or in another user's login shell.
+
+    Args:
+        host: name of the host in the bed's inventory.
+        command: text for the user's shell.
+        user: who runs it.
+        check: whether a status other than 0 fails the test, with everything the command printed.
+    """
+    line = command if user == "root" else f"su - {user} -c {shlex.quote(command)}"
+    done = subprocess.run(
+        ["ssh", "-F", str(STATE / "ssh_config"), "-o", "BatchMode=yes", host, line],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{user}@{host}: {command}\nended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def python(host: str, program: str, *, user: str = "root") -> str:
+    """Run a Python program on a host and return what it printed, without its last newline."""
+    return run(host, f"python3 -c {shlex.quote(program)}", user=user).stdout.rstrip("\n")
+
+
+def agent(user: str, **request: object) -> dict[str, Any]:
+    """Put one request to the agent on the login node as `user`, and return its answer."""
+    program = (
+        "import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(20);"
+        "s.connect('/run/lightship-agent/agent.sock');"
+        f"s.sendall({json.dumps(request)!r}.encode() + b'\\n'); print(s.makefile().readline())"
+    )
+    answer: dict[str, Any] = json.loads(python("login", program, user=user))
+    return answer
+
+
+def trust() -> ssl.SSLContext:
+    """Return a client context that trusts the bed's certificate authority alone."""
+    return ssl.create_default_context(cafile=str(AUTHORITY))
+
+
+@contextmanager
+def client(host: str | None = None, **options: Any) -> Iterator[httpx.Client]:
+    """Yield an HTTPS client that reaches the proxy on this machine's loopback.
+
+    Args:
+        host: the name to ask for (Host and SNI); the registry's when left out.
+        options: more for httpx.Client.
+    """
+    name = host or f"registry.{DOMAIN}"
+    # The resolver of this machine need not know the test domain: connect to loopback, verify and ask by name.
+    transport = httpx.HTTPTransport(verify=trust())
+
+    class ByName(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            request.extensions["sni_hostname"] = name
+            request.url = request.url.copy_with(host="127.0.0.1", port=PORT)
+            return transport.handle_request(request)
+
+    headers = {"Host": f"{name}:{PORT}", **options.pop("headers", {})}
+    with httpx.Client(
+        transport=ByName(), base_url=f"https://{name}:{PORT}", headers=headers, timeout=30, trust_env=False, **options
+    ) as opened:
+        yield opened
+
+
+def parse(output: str) -> tuple[str, str, str]:
+    """Return origin, name and token of the link that `start-jupyter` printed."""
+    found = LINK.search(output)
+    assert found, f"start-jupyter printed no link:\n{output}"
+    return found[1], found[2], found[3]
+
+
+def start(user: str, arguments: str = "-t 10") -> Notebook:
+    """Start a notebook as `user` through Slurm and return when it answers."""
+    done = run("login", f"start-jupyter {arguments}", user=user)
+    origin, name, token = parse(done.stdout)
+    job = str(json.loads(link_file(user, name, "link.json"))["job_id"])
+    return Notebook(name, origin, token, job, done.stdout + done.stderr)
+
+
+def link_file(user: str, name: str, file: str) -> str:
+    """Return the content of a file in the state folder of a user's link."""
+    return run("login", f"cat ~{user}/.local/state/lightship/{name}/{file}").stdout
+
+
+def stop(notebook: Notebook) -> None:
+    """End a notebook's job and wait until its link is gone."""
+    run("login", f"scancel {notebook.job}")
+    eventually(lambda: status_of(notebook.name) == httpx.codes.NOT_FOUND, "the link of a cancelled job is still there")
+
+
+def status_of(name: str, path: str = "/api") -> int:
+    """Return the status that a stranger's GET of a link's address is answered with."""
+    with client(f"{name}.{DOMAIN}") as browser:
+        return browser.get(path).status_code
+
+
+def routes() -> set[str]:
+    """Return the names of the links that the web server knows."""
+    return set(run("proxy", "ls /run/lightship/routes").stdout.split())
+
+
+def links(user: str) -> dict[str, str]:
+    """Return the state of each link that a user ever made, read from the registry's database."""
+    rows: list[list[str]] = json.loads(python("proxy", STATES))
+    return {name: state for name, owner, state in rows if owner == user}
+
+
+def private_values() -> list[str]:
+    """Return the secrets that live on the proxy: the cluster's, the zone's, and a line of each private key."""
+    programs = (
+        "cat /etc/lightship/clusters/demo.key",
+        "grep -rhoP 'secret \"\\K[^\"]+' /etc/bind /var/lib/bind",
+        "tail -qn +2 /var/lib/lightship/*/*.key | grep -v -- ----- | grep -E '.{60}'",
+    )
+    found = [key for program in programs for key in run("proxy", program, check=False).stdout.split()]
+    assert len(found) >= len(programs), "a key of the proxy was not found where it is expected"
+    assert all(len(key) >= 32 for key in found)
+    return found
+
+
+def eventually(happened: Callable[[], bool], complaint: str, seconds: float = 60) -> None:
+    """Wait until something has happened, and fail with `complaint` when it does not."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, complaint
+        time.sleep(0.5)

@@ -1,0 +1,82 @@
+"""A headless Chromium that trusts the bed's authority opens a link, runs a cell and reads its output.
+
+The browser finds the proxy the way the demo's reader does: every name under `localhost` is this machine's loopback,
+where the proxy's port is published. No certificate error is ignored: the authority is put into an NSS database of the
+browser's own, and a browser without it is shown to refuse.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Error, Page, expect, sync_playwright
+
+import bed
+
+# The sandbox cannot start as root, and nothing here opens a page of the outside world.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def notebook() -> Iterator[bed.Notebook]:
+    started = bed.start("alice", "-b slurm/jupyterlab.sh -t 10")
+    yield started
+    bed.stop(started)
+
+
+@contextmanager
+def chromium(home: Path) -> Iterator[Page]:
+    """Yield a page of a new browser whose trust store and profile live in `home`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            home / "profile", executable_path="/usr/bin/chromium", args=FLAGS, env={"HOME": str(home)}, headless=True
+        )
+        try:
+            yield browser.new_page()
+        finally:
+            browser.close()
+
+
+def trust(home: Path) -> None:
+    """Put the bed's authority into the browser's trust store."""
+    store = home / ".pki" / "nssdb"
+    store.mkdir(parents=True)
+    subprocess.run(["certutil", "-d", f"sql:{store}", "-N", "--empty-password"], check=True)
+    subprocess.run(
+        ["certutil", "-d", f"sql:{store}", "-A", "-t", "C,,", "-n", "bed", "-i", str(bed.AUTHORITY)], check=True
+    )
+
+
+def test_a_cell_runs_and_its_output_is_read(notebook: bed.Notebook, tmp_path: Path) -> None:
+    trust(tmp_path)
+    with chromium(tmp_path) as page:
+        page.goto(notebook.url)
+        page.goto(f"{notebook.origin}/lab?reset")
+        page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click(timeout=60_000)
+        expect(page.locator(".jp-NotebookPanel")).to_be_visible(timeout=60_000)
+        page.locator(".jp-Cell .cm-content").first.click()
+        page.keyboard.type("import getpass; print(getpass.getuser(), 6 * 7)")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(".jp-OutputArea-output").first).to_have_text("alice 42", timeout=60_000)
+        page.screenshot(path=bed.STATE / "notebook.png")
+
+
+def test_a_browser_without_the_authority_refuses(notebook: bed.Notebook, tmp_path: Path) -> None:
+    with chromium(tmp_path) as page, pytest.raises(Error, match="ERR_CERT_AUTHORITY_INVALID"):
+        page.goto(notebook.url)
+
+
+def test_a_waiting_link_turns_into_the_next_page_by_itself(tmp_path: Path) -> None:
+    trust(tmp_path)
+    made = bed.agent("bob", op="create", seconds=600)
+    with chromium(tmp_path) as page:
+        page.goto(made["url"])
+        waiting = page.title()
+        page.screenshot(path=bed.STATE / "waiting.png")
+        bed.agent("bob", op="cancel", name=made["name"], reason="test")
+        expect(page).not_to_have_title(waiting, timeout=15_000)
+        page.screenshot(path=bed.STATE / "ended.png")

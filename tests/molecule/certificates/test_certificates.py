@@ -1,0 +1,219 @@
+"""The certificate as browsers see it, and its renewal as an administrator finds it in the morning."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from testinfra.host import Host
+
+from deploy import REPOSITORY, deploy
+
+testinfra_hosts = ["ssh://proxy13"]
+
+ADDRESS = "10.89.77.13"
+DOMAIN = "trixie.test"
+PORT = 9443
+LIVE = f"/etc/letsencrypt/live/{DOMAIN}"
+ARCHIVE = f"/etc/letsencrypt/archive/{DOMAIN}"
+DEPLOYED = "/usr/local/lib/lightship/certificates-deployed"
+SERVICE = "lightship-certificates"
+SETTINGS = "/etc/letsencrypt/lightship"
+WEB = "/etc/certificates-test"
+# What an administrator types to renew before the time.
+RENEW = (
+    f"REQUESTS_CA_BUNDLE={SETTINGS}/acme-ca.pem /opt/certbot/bin/certbot renew --force-renewal --cert-name {DOMAIN} "
+    "--no-random-sleep-on-renew"
+)
+VARIABLES: dict[str, object] = {
+    "certificates_domain": DOMAIN,
+    "certificates_ca": "https://acme:14000/dir",
+    "certificates_acme_ca_file": str(REPOSITORY / ".bed" / "pebble-api-ca.pem"),
+    "certificates_propagation_seconds": 1,
+    "certificates_https_port": PORT,
+    "certificates_web_server": "certificates-test",
+    "certificates_web_server_test": ["nginx", "-t", "-c", f"{WEB}/nginx"],
+}
+
+
+def issued(host: Host) -> int:
+    """Return the serial number of the certificate in place."""
+    return x509.load_pem_x509_certificate(host.check_output(f"cat {LIVE}/cert.pem").encode()).serial_number
+
+
+def shown() -> int:
+    """Return the serial number of the certificate that the web server shows."""
+    return x509.load_pem_x509_certificate(ssl.get_server_certificate((ADDRESS, PORT), timeout=5).encode()).serial_number
+
+
+def words(host: Host) -> str:
+    """Return what the service said in its last run."""
+    run = host.check_output(f"systemctl show --value --property=InvocationID {SERVICE}")
+    return host.check_output(f"journalctl --no-pager --output=cat _SYSTEMD_INVOCATION_ID={run}")
+
+
+@pytest.fixture(scope="module")
+def certificate(host: Host) -> x509.Certificate:
+    """The certificate that the role got."""
+    return x509.load_pem_x509_certificate(host.check_output(f"cat {LIVE}/cert.pem").encode())
+
+
+@pytest.fixture
+def broken(host: Host) -> Iterator[Callable[[], None]]:
+    """Break the web server's configuration; the answer mends it."""
+    host.check_output(f"echo 'no such directive;' > {WEB}/fault.conf")
+
+    def mend() -> None:
+        host.check_output(f"rm -f {WEB}/fault.conf")
+
+    yield mend
+    mend()
+
+
+def test_it_is_for_the_domain_and_every_name_below(certificate: x509.Certificate) -> None:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert sorted(names.get_values_for_type(x509.DNSName)) == [f"*.{DOMAIN}", DOMAIN]
+    assert "Pebble" in certificate.issuer.rfc4514_string()
+    assert certificate.not_valid_after_utc > datetime.now(tz=UTC)
+
+
+def test_only_root_reads_what_is_secret(host: Host) -> None:
+    for path in [f"{LIVE}/privkey.pem", f"{SETTINGS}/rfc2136.ini", f"{SETTINGS}/certbot.ini"]:
+        assert host.file(path).exists
+        assert host.run(f"runuser -u nobody -- cat {path}").failed
+
+
+def test_the_update_key_is_in_no_log(host: Host) -> None:
+    # The journal knows the command line of every process that said something, grep's own too: hence a file.
+    host.check_output(f"umask 077; sed -n 's/^dns_rfc2136_secret = //p' {SETTINGS}/rfc2136.ini > /run/pattern")
+    found = host.run("grep -r -l -F -f /run/pattern /var/log /etc/letsencrypt/renewal")
+    host.check_output("rm /run/pattern")
+    assert (found.rc, found.stdout) == (1, "")
+
+
+def test_the_challenge_is_gone_afterwards(host: Host) -> None:
+    assert "TXT" not in host.check_output(f"rndc sync _acme-challenge.{DOMAIN} && cat /var/lib/bind/lightship/*.zone")
+
+
+def test_the_timer_comes_within_the_day(host: Host) -> None:
+    timer = host.check_output(f"systemctl list-timers --no-legend {SERVICE}.timer")
+    assert SERVICE in timer
+    assert host.service(f"{SERVICE}.timer").is_enabled
+    show = f"systemctl show --value --property=NextElapseUSecRealtime {SERVICE}.timer"
+    next_run = int(host.check_output(f'date +%s --date "$({show})"'))
+    assert next_run < (datetime.now(tz=UTC) + timedelta(hours=18)).timestamp()
+
+
+def test_a_second_run_never_issues_again(host: Host, tmp_path: Path) -> None:
+    before = issued(host)
+    assert deploy("certificates", "proxy13", tmp_path, **VARIABLES) == 0
+    assert issued(host) == before
+
+
+def test_no_web_server_is_no_failure(host: Host) -> None:
+    host.check_output(f"sed 's/^service = .*/service = not-there/' {SETTINGS}/deployed.ini > /run/deployed.ini")
+    assert "does not run" in host.check_output(f"{DEPLOYED} --settings /run/deployed.ini")
+
+
+@pytest.mark.usefixtures("web_server")
+def test_a_renewal_is_shown_without_a_playbook(host: Host) -> None:
+    before = shown()
+    host.check_output(RENEW)
+    assert shown() == issued(host) != before
+
+
+@pytest.mark.usefixtures("web_server")
+def test_the_service_is_content_when_nothing_is_due(host: Host) -> None:
+    before = issued(host)
+    host.check_output(f"systemctl start {SERVICE}")
+    assert issued(host) == shown() == before
+
+
+@pytest.mark.usefixtures("web_server")
+def test_the_service_shows_what_an_earlier_run_could_not(host: Host, broken: Callable[[], None]) -> None:
+    before = shown()
+    host.check_output(RENEW)
+    assert shown() == before != issued(host)
+
+    assert host.run(f"systemctl start {SERVICE}").failed
+    assert host.check_output(f"systemctl is-failed {SERVICE}") == "failed"
+    assert f"Mend the configuration until `nginx -t -c {WEB}/nginx` is content" in words(host)
+    assert shown() == before
+
+    broken()
+    host.check_output(f"systemctl start {SERVICE}")
+    assert shown() == issued(host) != before
+
+
+@pytest.mark.usefixtures("web_server")
+def test_a_bad_certificate_is_rolled_back(host: Host) -> None:
+    before, number = shown(), int(host.check_output(f"readlink {LIVE}/cert.pem").split("cert")[-1].removesuffix(".pem"))
+    bad = number + 1
+    # A key that does not belong to the certificate, as after a disk was full.
+    host.check_output(
+        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={DOMAIN} -days 99 "
+        f"-addext subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN} -keyout /dev/null -out {ARCHIVE}/cert{bad}.pem"
+    )
+    host.check_output(f"cd {ARCHIVE} && cp cert{bad}.pem fullchain{bad}.pem && cp chain{number}.pem chain{bad}.pem")
+    host.check_output(f"umask 077; openssl ecparam -name prime256v1 -genkey -noout -out {ARCHIVE}/privkey{bad}.pem")
+    for name in ("cert", "chain", "fullchain", "privkey"):
+        host.check_output(f"ln -sfn ../../archive/{DOMAIN}/{name}{bad}.pem {LIVE}/{name}.pem")
+
+    done = host.run(DEPLOYED)
+    assert done.rc == 1
+    assert f"refuses certificate {bad} of {DOMAIN}, so number {number} is in place again" in done.stderr
+    assert shown() == issued(host) == before
+    host.check_output("systemctl restart certificates-test")
+
+    assert host.run(f"systemctl start {SERVICE}").failed
+    assert f"refuses certificate {bad}" in words(host)
+    assert shown() == issued(host) == before
+
+    host.check_output(RENEW)
+    host.check_output(f"systemctl start {SERVICE}")
+    assert shown() == issued(host) != before
+
+
+@pytest.mark.usefixtures("web_server")
+def test_a_web_server_with_another_certificate_is_noticed(host: Host) -> None:
+    host.check_output(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=other -days 1 "
+        f"-keyout {WEB}/other.key -out {WEB}/other.crt"
+    )
+    site = f"{WEB}/site.conf"
+    swap = f"s#{LIVE}/fullchain.pem#{WEB}/other.crt#; s#{LIVE}/privkey.pem#{WEB}/other.key#"
+    host.check_output(f"cp {site} /run/site && sed -i '{swap}' {site} && systemctl reload certificates-test")
+    try:
+        assert host.run(f"systemctl start {SERVICE}").failed
+        assert f"still shows the certificate with serial {shown():X}" in words(host)
+        # During a deployment web_proxy comes later and puts it right.
+        assert "does not use the certificate" in host.check_output(f"{DEPLOYED} --allow-unused")
+    finally:
+        host.check_output(f"cp /run/site {site} && systemctl reload certificates-test && rm {WEB}/other.*")
+    host.check_output(f"systemctl start {SERVICE}")
+
+
+@pytest.mark.usefixtures("web_server")
+def test_after_a_new_update_key_renewals_go_on(host: Host, tmp_path: Path) -> None:
+    before = issued(host)
+    host.check_output("rm /etc/bind/lightship/acme-update.key")
+    assert deploy("dns_zone", "proxy13", tmp_path, dns_zone_domain=DOMAIN, dns_zone_address=ADDRESS) > 0
+    assert deploy("certificates", "proxy13", tmp_path, **VARIABLES) > 0
+    assert issued(host) == before
+    host.check_output(RENEW)
+    assert issued(host) == shown() != before
+
+
+@pytest.mark.usefixtures("web_server")
+def test_another_authority_means_another_certificate(host: Host, tmp_path: Path) -> None:
+    before = issued(host)
+    other = {**VARIABLES, "certificates_ca": "https://acme:14000/dir?another"}
+    assert deploy("certificates", "proxy13", tmp_path, **other) > 0
+    assert issued(host) == shown() != before
+    assert deploy("certificates", "proxy13", tmp_path, **other) == 0
+    deploy("certificates", "proxy13", tmp_path, **VARIABLES)
+    assert issued(host) == shown()

@@ -1,0 +1,146 @@
+"""A wrong or missing value stops the run before the first change, with a sentence that says what to set."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bed import REPOSITORY
+
+ANSIBLE = REPOSITORY / "ansible"
+INVENTORY = REPOSITORY / "tests" / "molecule" / "inventory"
+EXAMPLE = REPOSITORY / "inventory.example"
+
+# A variable, the value that a site gives it by mistake, and the words of the sentence that it is answered with.
+WRONG = [
+    ("lightship_domain", "", "Set lightship_domain in the inventory"),
+    ("lightship_domain", "notebooks", "Set it to the name under which every link gets its own"),
+    ("lightship_domain", "Notebooks.Example.org", "lower case"),
+    ("lightship_https_port", "https", "lightship_https_port is"),
+    ("lightship_https_port", 70000, "Set it to a port from 1 to 65535"),
+    ("lightship_proxy_address", "", "Set lightship_proxy_address in the inventory"),
+    ("lightship_domian", "notebooks.example.org", "Did you mean lightship_domain?"),
+    ("certificates_emial", "root@example.org", "certificates_emial is not a variable of Lightship."),
+    (
+        "cluster_tools_cluster",
+        "Demo Cluster",
+        "Set cluster_tools_cluster of every cluster to a short name",
+    ),
+    ("cluster_tools_compute_networks", [], "cluster_tools_compute_networks"),
+    ("cluster_tools_compute_networks", "10.1.0.0/16", 'write it as a list, ["one", "two"]'),
+    ("cluster_tools_compute_networks", ["10.89.77.31/24"], "Write 10.89.77.0/24."),
+    ("cluster_tools_compute_networks", ["10.1.0.0/33"], "which is no network"),
+    ("cluster_tools_compute_networks", ["0.0.0.0/0"], "which is the whole Internet"),
+    ("cluster_tools_compute_networks", ["127.0.0.0/8"], "where no compute node can be reached"),
+    ("cluster_tools_prefix", "shared/lightship", "Set it to an absolute path"),
+    ("cluster_tools_prefix", "/etc/hostname/lightship", "Set it to a path that root of this login node may write"),
+    ("cluster_tools_registry_ca", "/nowhere.pem", "no PEM file with a certificate"),
+    ("cluster_tools_scheduler_path", "/nowhere", "Set cluster_tools_scheduler_path to the folders of Slurm's commands"),
+    ("cluster_tools_poll_seconds", 0, "Set it to a whole number from 1 to 60."),
+    ("cluster_tools_default_time", "soon", "Set it to minutes"),
+    ("link_registry_user_quota", "many", "set it to a value of type int"),
+    ("link_registry_max_hours", 0, "Set it to a whole number from 1 to 8760."),
+    ("link_registry_lease_seconds", 31, "at least twice link_registry_heartbeat_seconds (30)"),
+    ("link_registry_target_rest_seconds", 60, "Set it above 60"),
+    ("notebook_image_engine", "lxc", "set it to one of auto, podman, docker"),
+    ("notebook_image_engine", "docker", "has no docker. Install Podman or Docker there"),
+    ("notebook_image_folder", "images", "Set it to an absolute path"),
+    ("notebook_image_base_image", "debian trixie", "Set it to the name of a Debian or Ubuntu image"),
+]
+
+# A line of the example, what it becomes by mistake, and the answer.
+MISTAKES = [
+    ("[proxy]", "[prox]", "[proxy] has 0 hosts and needs exactly one"),
+    (
+        "proxy.example.org",
+        "proxy.example.org\nproxy2.example.org",
+        "[proxy] has 2 hosts and needs exactly one",
+    ),
+    ("[clusters:children]\ndemo", "[cluster:children]\ndemo", "The group clusters has no hosts"),
+    (
+        "[clusters:children]\ndemo",
+        "[clusters]\nlost.example.org",
+        "lost.example.org is in the group clusters without cluster_tools_cluster",
+    ),
+    ("cluster_tools_cluster=demo", "", "without cluster_tools_cluster and cluster_tools_compute_networks"),
+    ("cluster_tools_cluster=demo", "cluster_tools_claster=demo", "without cluster_tools_cluster"),
+    ("lightship_domain=notebooks.example.org", "", "Set lightship_domain in the inventory: The domain under which"),
+    (
+        "lightship_domain=notebooks.example.org",
+        "lightship_domian=notebooks.example.org",
+        "Did you mean lightship_domain?",
+    ),
+    ("lightship_proxy_address=203.0.113.10", "", "Set lightship_proxy_address in the inventory"),
+]
+
+
+def validate(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `site.yml`, by default all of it, as an administrator does."""
+    return subprocess.run(
+        ["ansible-playbook", "-i", str(inventory), "site.yml", *arguments],
+        cwd=ANSIBLE,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a run said as one line, however it was folded."""
+    return " ".join((done.stdout + done.stderr).split())
+
+
+def changes(output: str) -> int:
+    """Return how many changes the recap counts on all hosts."""
+    return sum(int(number) for number in re.findall(r"changed=(\d+)", output))
+
+
+def test_the_beds_own_inventory_is_valid_and_nothing_changes() -> None:
+    done = validate(INVENTORY, "--tags", "validate")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert changes(done.stdout) == 0
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), WRONG, ids=[f"{name}={value}" for name, value, _ in WRONG])
+def test_a_wrong_value_stops_the_whole_run_before_the_first_change(name: str, value: object, sentence: str) -> None:
+    done = validate(INVENTORY, "--extra-vars", json.dumps({name: value}))
+    assert done.returncode != 0
+    assert sentence in said(done)
+    assert name in said(done)
+    assert changes(done.stdout) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake", "sentence"), MISTAKES, ids=[mistake or line for line, mistake, _ in MISTAKES]
+)
+def test_a_mistake_in_the_example_is_told_before_any_host_is_asked(
+    line: str, mistake: str, sentence: str, tmp_path: Path
+) -> None:
+    text = EXAMPLE.read_text()
+    assert f"\n{line}\n" in text
+    inventory = tmp_path / "inventory"
+    inventory.write_text(text.replace(f"\n{line}\n", f"\n{mistake}\n"))
+    done = validate(inventory)
+    assert done.returncode != 0
+    assert sentence in said(done)
+    assert "UNREACHABLE" not in said(done)
+
+
+def test_the_example_is_right_but_for_hosts_that_do_not_exist(tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory"
+    shutil.copy(EXAMPLE, inventory)
+    done = validate(inventory)
+    assert "unreachable=1" in done.stdout
+    assert not re.search(r"failed=[1-9]|changed=[1-9]", done.stdout), done.stdout + done.stderr
+
+
+def test_an_empty_inventory_is_told() -> None:
+    done = validate(Path("/dev/null"))
+    assert done.returncode != 0
+    assert "Copy inventory.example to inventory" in said(done)

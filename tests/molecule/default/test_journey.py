@@ -1,0 +1,88 @@
+"""What a user gets: one command, one address, a notebook behind it; and nothing left when the job is over."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+import bed
+
+
+@pytest.fixture(scope="module")
+def notebook() -> Iterator[bed.Notebook]:
+    started = bed.start("alice")
+    yield started
+    bed.stop(started)
+
+
+def test_the_link_answers_with_the_users_own_notebook(notebook: bed.Notebook) -> None:
+    with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
+        assert browser.get("/api/status").status_code == httpx.codes.FORBIDDEN
+        status = browser.get("/api/status", params={"token": notebook.token})
+        assert status.status_code == httpx.codes.OK
+        root = browser.get("/api/contents", params={"token": notebook.token}).json()
+        assert root["type"] == "directory"
+
+
+def test_the_notebook_runs_on_a_compute_node_as_the_user(notebook: bed.Notebook) -> None:
+    user, state, node = bed.run("login", f"squeue -h -j {notebook.job} -o '%u %T %N'").stdout.split()
+    assert (user, state) == ("alice", "RUNNING")
+    assert bed.run(node, "pgrep -u alice -f jupyter-").stdout.strip()
+
+
+def test_the_browser_is_shown_the_wildcard_certificate_of_the_authority(notebook: bed.Notebook) -> None:
+    with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser, browser.stream("GET", "/api") as answer:
+        tls = answer.extensions["network_stream"].get_extra_info("ssl_object")
+        assert isinstance(tls, ssl.SSLObject)
+        shown = tls.getpeercert() or {}
+    assert set(shown["subjectAltName"]) == {("DNS", bed.DOMAIN), ("DNS", f"*.{bed.DOMAIN}")}
+
+
+def test_the_url_stands_alone_on_standard_output_and_progress_on_standard_error() -> None:
+    done = bed.run("login", "start-jupyter -t 5", user="alice")
+    _, name, _ = bed.parse(done.stdout)
+    assert bed.LINK.fullmatch(done.stdout)
+    assert "ready" in done.stderr
+    job = json.loads(bed.link_file("alice", name, "link.json"))["job_id"]
+    assert f"scancel {job}" in done.stderr
+    bed.run("login", f"scancel {job}")
+
+
+def test_a_waiting_link_shows_a_page_and_turns_into_the_same_page_as_a_name_nobody_made() -> None:
+    made = bed.agent("bob", op="create", seconds=600)
+    assert made["ok"], made
+    with bed.client(f"{made['name']}.{bed.DOMAIN}") as browser:
+        waiting = browser.get("/lab?token=abc")
+        assert waiting.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert waiting.headers["retry-after"]
+        assert 'http-equiv="refresh"' in waiting.text
+        assert bed.agent("bob", op="cancel", name=made["name"], reason="test")["ok"]
+        ended = browser.get("/lab?token=abc")
+    with bed.client(f"nobody-made-this.{bed.DOMAIN}") as browser:
+        unknown = browser.get("/lab?token=abc")
+    assert ended.status_code == unknown.status_code == httpx.codes.NOT_FOUND
+    assert ended.content == unknown.content
+    assert dict(ended.headers, date="") == dict(unknown.headers, date="")
+
+
+def test_a_cancelled_job_takes_its_link_and_its_secrets_along() -> None:
+    notebook = bed.start("bob")
+    folder = f"~bob/.local/state/lightship/{notebook.name}"
+    bed.stop(notebook)
+    assert notebook.name not in bed.routes()
+    assert bed.links("bob")[notebook.name] == "ended"
+    bed.eventually(
+        lambda: bed.run("login", f"ls {folder}/secret {folder}/token", check=False).returncode != 0,
+        "the secrets of an ended link are still on the disk",
+    )
+
+
+def test_a_notebook_outlives_a_restart_of_the_registry_and_of_the_agent(notebook: bed.Notebook) -> None:
+    bed.run("proxy", "systemctl restart lightship-registry")
+    bed.run("login", "systemctl restart lightship-agent")
+    assert bed.status_of(notebook.name) == httpx.codes.OK
+    assert bed.agent("alice", op="status", name=notebook.name)["state"] == "ready"

@@ -1,0 +1,89 @@
+"""What a user is told when a start cannot work, and that a refused start leaves no job, no link and no file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import bed
+from lightship_cluster.errors import ExitStatus
+
+
+def traces(user: str) -> tuple[str, str, set[str]]:
+    """Return a user's jobs, the files in their home and in temporary folders, and their links that are not ended."""
+    jobs = bed.run("login", f"squeue -h -u {user} -o %i").stdout
+    files = bed.run("login", f"find ~{user} /tmp /var/tmp /dev/shm /run/user -user {user} -type f", check=False).stdout
+    return jobs, files, {name for name, state in bed.links(user).items() if state != "ended"}
+
+
+@pytest.fixture(autouse=True)
+def no_trace_is_left() -> Iterator[None]:
+    before = traces("bob")
+    yield
+    assert traces("bob") == before
+
+
+def refused(command: str, status: int, *phrases: str) -> None:
+    """Assert that bob's command ends with a status and says every phrase."""
+    done = bed.run("login", command, user="bob", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    assert "Traceback" not in said
+    for phrase in phrases:
+        assert phrase in said
+
+
+@contextmanager
+def stopped(host: str, *units: str) -> Iterator[None]:
+    """Stop systemd units on a host for a while."""
+    bed.run(host, f"systemctl stop {' '.join(units)}")
+    try:
+        yield
+    finally:
+        bed.run(host, f"systemctl start {' '.join(reversed(units))}")
+
+
+def test_an_unknown_partition() -> None:
+    refused("start-jupyter -p nosuch", ExitStatus.PARTITION, "nosuch", "compute", "debug")
+
+
+def test_a_missing_folder() -> None:
+    refused("start-jupyter -d ~/nosuch", ExitStatus.FOLDER, "/home/bob/nosuch")
+
+
+def test_no_jupyter() -> None:
+    refused("PATH=/usr/bin:/bin /usr/local/bin/start-jupyter", ExitStatus.JUPYTER, "Jupyter", "PATH")
+
+
+def test_an_unknown_batch_script() -> None:
+    refused("start-jupyter -b slurm/nosuch.sh", ExitStatus.BATCH_SCRIPT, "slurm/nosuch.sh")
+
+
+def test_a_time_that_is_none() -> None:
+    refused("start-jupyter -t soon", ExitStatus.USAGE, "soon")
+
+
+def test_a_time_over_the_partitions_limit() -> None:
+    refused("start-jupyter -p debug -t 99:00:00", ExitStatus.SUBMIT, "time")
+
+
+def test_no_agent() -> None:
+    with stopped("login", "lightship-agent"):
+        refused("start-jupyter", ExitStatus.AGENT, "agent")
+
+
+def test_an_unreachable_registry() -> None:
+    with stopped("proxy", "nginx"):
+        refused("start-jupyter", ExitStatus.REGISTRY, f"registry.{bed.DOMAIN}")
+
+
+def test_a_registry_that_does_not_answer_behind_the_web_server() -> None:
+    with stopped("proxy", "lightship-registry.socket", "lightship-registry.service"):
+        refused("start-jupyter", ExitStatus.REGISTRY, "registry")
+
+
+def test_a_scheduler_that_does_not_answer() -> None:
+    with stopped("login", "slurmctld"):
+        refused("start-jupyter", ExitStatus.SCHEDULER, "Slurm")

@@ -1,0 +1,103 @@
+"""What the tunnel account can do, tried with ssh as its users and its enemies would."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from testinfra.host import Host
+
+import bed
+
+testinfra_hosts = ["ssh://proxy13"]
+
+KEY = bed.STATE / "tunnel_key"
+ALLOWED, OTHER = 18888, 18889
+
+
+def tunnel(*options: str, command: tuple[str, ...] = ()) -> list[str]:
+    """Return an ssh command that logs in to the tunnel account with its own key."""
+    flags = ["-F", str(bed.STATE / "ssh_config"), "-i", str(KEY), "-l", "lightship-tunnel"]
+    settings = ["BatchMode=yes", "ExitOnForwardFailure=yes", "ConnectTimeout=5", f"IdentityFile={KEY}"]
+    return ["ssh", *flags, *(word for s in settings for word in ("-o", s)), *options, "proxy13", *command]
+
+
+def refused(*options: str, command: tuple[str, ...] = ()) -> bool:
+    """Tell whether sshd turned an attempt down within seconds."""
+    try:
+        return (
+            subprocess.run(tunnel(*options, command=command), capture_output=True, timeout=8, check=False).returncode
+            != 0
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode != 0
+
+
+@contextmanager
+def opened(*options: str) -> Iterator[None]:
+    """Hold a tunnel open."""
+    process = subprocess.Popen(tunnel("-N", *options), stderr=subprocess.PIPE, text=True)
+    try:
+        time.sleep(2)
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1"])
+def test_a_listed_port_opens_on_loopback_alone(host: Host, address: str) -> None:
+    with opened("-R", f"{address}:{ALLOWED}:localhost:9"):
+        assert host.socket(f"tcp://127.0.0.1:{ALLOWED}").is_listening
+        assert not host.socket(f"tcp://0.0.0.0:{ALLOWED}").is_listening
+
+
+@pytest.mark.parametrize(
+    "place", [f"localhost:{OTHER}", f"*:{ALLOWED}", f":{ALLOWED}", f"0.0.0.0:{ALLOWED}", f"10.89.77.13:{ALLOWED}"]
+)
+def test_a_place_that_the_key_does_not_list_is_refused(place: str) -> None:
+    assert refused("-N", "-R", f"{place}:localhost:9")
+
+
+@pytest.mark.parametrize("command", [(), ("id",), ("/bin/sh", "-c", "id")])
+def test_a_shell_or_a_command_is_refused(command: tuple[str, ...]) -> None:
+    assert refused("-T", command=command)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:53", "127.0.0.1:22", "acme:14000", "[::1]:22"])
+def test_the_way_into_another_service_is_refused(place: str) -> None:
+    assert refused("-W", place)
+
+
+def test_a_unix_socket_is_refused(host: Host) -> None:
+    assert refused("-N", "-R", "/tmp/tunnel.sock:localhost:9")
+    assert not host.file("/tmp/tunnel.sock").exists
+
+
+def test_a_password_or_another_key_is_refused(host: Host) -> None:
+    stranger = subprocess.run(
+        ["ssh", "-F", str(bed.STATE / "ssh_config"), "-o", "BatchMode=yes", "-l", "lightship-tunnel", "-N", "proxy13"],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert "Permission denied (publickey)" in stranger.stderr
+    assert host.user("lightship-tunnel").password == "*"
+
+
+def test_administrators_log_in_as_ever(host: Host) -> None:
+    effective = host.check_output("sshd -T -C user=root,host=x,addr=10.89.77.1").splitlines()
+    assert "maxsessions 10" in effective
+    assert "allowtcpforwarding yes" in effective
+    assert host.check_output("id -un") == "root"
+
+
+def test_gateway_ports_are_what_the_inventory_says(host: Host) -> None:
+    effective = host.check_output("sshd -T -C user=lightship-tunnel,host=x,addr=10.89.77.1").splitlines()
+    assert "gatewayports clientspecified" in effective

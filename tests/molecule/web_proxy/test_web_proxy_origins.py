@@ -1,0 +1,164 @@
+"""Every link is a neighbour of every other one, and each neighbour may be a stranger."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+
+import pytest
+from testinfra.host import Host
+
+from stage import DOMAIN, Browser, Start
+
+testinfra_hosts = ["ssh://proxy13"]
+
+OK, SWITCHING, FORBIDDEN, NOT_FOUND = 200, 101, 403, 404
+LINK = f"quiet-river-stone.{DOMAIN}"
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "eA=="}
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+COOKIES = [
+    "a=1; Path=/; Domain=trixie.test; HttpOnly",
+    "b=2;domain=trixie.test",
+    "c=3; \tDOMAIN \t= .trixie.test; Secure",
+    "d=4; Domain=x; Domain=trixie.test",
+    "e=5; Domain",
+    "Domain=6; Path=/",
+]
+
+
+def upgrade(browser: Browser, origin: str) -> int:
+    """Ask for a WebSocket and return the status."""
+    headers = {**UPGRADE, "Origin": origin} if origin else UPGRADE
+    return browser.ask(LINK, "/api/kernels/1/channels", headers).status
+
+
+def echo(connection: socket.socket, request: bytes) -> None:
+    """Switch protocols, and from then on say everything twice."""
+    assert b"Upgrade: websocket" in request
+    connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+    while data := connection.recv(4096):
+        connection.sendall(data * 2)
+
+
+def test_a_page_of_the_notebook_opens_a_websocket(start: Start, browser: Browser) -> None:
+    start("quiet-river-stone", handler=echo)
+    lines = [f"GET /ws HTTP/1.1\r\nHost: {LINK}", f"Origin: https://{LINK}", *(f"{k}: {v}" for k, v in UPGRADE.items())]
+    with browser.connect(LINK) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
+        for word in (b"one", b"two"):
+            connection.sendall(word)
+            assert connection.recv(4096) == word * 2
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "null",
+        f"https://mallory-was-here.{DOMAIN}",
+        f"http://{LINK}",
+        f"https://{LINK}:8443",
+        f"https://{LINK}.evil.test",
+    ],
+)
+def test_another_page_opens_none(start: Start, browser: Browser, origin: str) -> None:
+    notebook = start("quiet-river-stone", handler=echo)
+    assert upgrade(browser, origin) == FORBIDDEN
+    assert not notebook.received
+
+
+def test_a_websocket_to_a_dead_name_is_refused_at_once(browser: Browser, host: Host) -> None:
+    # Stopped, so that an answer can only be the web server's own.
+    host.check_output("systemctl kill --signal=STOP lightship-registry")
+    try:
+        assert upgrade(browser, f"https://{LINK}") == NOT_FOUND
+    finally:
+        host.check_output("systemctl kill --signal=CONT lightship-registry")
+
+
+def test_no_other_protocol_is_upgraded_to(start: Start, browser: Browser) -> None:
+    notebook = start("quiet-river-stone")
+    assert (
+        browser.ask(
+            LINK, headers={"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AA"}
+        ).status
+        == OK
+    )
+    assert b"pgrade" not in b"".join(notebook.received)
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("GET", {}),
+        ("POST", NAVIGATION),
+        ("GET", {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}),
+        ("GET", {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}),
+        ("GET", {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}),
+    ],
+)
+def test_a_neighbours_page_reaches_nothing(
+    start: Start, browser: Browser, site: str, method: str, headers: dict[str, str]
+) -> None:
+    notebook = start("quiet-river-stone")
+    assert browser.ask(LINK, headers={**headers, "Sec-Fetch-Site": site}, method=method).status == FORBIDDEN
+    assert not notebook.received
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_nor_does_it_in_a_browser_that_sends_no_fetch_metadata(start: Start, browser: Browser, method: str) -> None:
+    notebook = start("quiet-river-stone")
+    assert (
+        browser.ask(LINK, headers={"Origin": f"https://mallory-was-here.{DOMAIN}"}, method=method).status == FORBIDDEN
+    )
+    assert not notebook.received
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "none", **NAVIGATION},
+        {"Sec-Fetch-Site": "cross-site", **NAVIGATION},
+        {"Sec-Fetch-Site": "same-site", **NAVIGATION},
+        {
+            "Sec-Fetch-Site": "same-origin",
+            "Sec-Fetch-Mode": "cors",
+            "Sec-Fetch-Dest": "empty",
+            "Origin": f"https://{LINK}",
+        },
+    ],
+)
+def test_the_user_and_the_notebooks_own_pages_do(start: Start, browser: Browser, headers: dict[str, str]) -> None:
+    start("quiet-river-stone")
+    assert browser.ask(LINK, headers=headers).status == OK
+
+
+def test_a_notebooks_cookies_stay_with_it(start: Start, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http.client, "_MAXHEADERS", 1000)
+    many = [*COOKIES, *(f"n{number}=; Domain=trixie.test" for number in range(300))]
+    lines = "".join(f"Set-Cookie: {cookie}\r\n" for cookie in many)
+    answer = f"HTTP/1.1 200 OK\r\n{lines}Content-Length: 0\r\n\r\n".encode()
+    start("quiet-river-stone", handler=lambda connection, _: connection.sendall(answer))
+    cookies = browser.ask(LINK).header("Set-Cookie")
+    assert cookies[:6] == ["a=1; Path=/; HttpOnly", "b=2", "c=3; Secure", "d=4", "e=5", "Domain=6; Path=/"]
+    assert not [cookie for cookie in cookies if "trixie.test" in cookie]
+
+
+def test_a_notebook_steers_neither_the_web_server_nor_the_browsers_view_of_its_neighbours(
+    start: Start, browser: Browser
+) -> None:
+    tricks = [
+        "X-Accel-Redirect: /",
+        'Alt-Svc: h2=":1"',
+        'Clear-Site-Data: "cookies"',
+        "Strict-Transport-Security: max-age=0",
+    ]
+    answer = "\r\n".join(["HTTP/1.1 200 OK", *tricks, "Content-Length: 4", "", "mine"]).encode()
+    start("quiet-river-stone", handler=lambda connection, _: connection.sendall(answer))
+    seen = browser.ask(LINK)
+    assert (seen.status, seen.body) == (OK, b"mine")
+    assert not seen.header("Alt-Svc") + seen.header("Clear-Site-Data") + seen.header("X-Accel-Redirect")
+    assert seen.header("Strict-Transport-Security") == ["max-age=31536000"]

@@ -1,0 +1,156 @@
+"""What the internet gets: little, and nothing that was not meant for it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import resource
+import socket
+import ssl
+
+import pytest
+from testinfra.host import Host
+
+from stage import DOMAIN, PROXY, ROUTES, Browser, Start
+
+testinfra_hosts = ["ssh://proxy13"]
+
+OK, MOVED, BAD_REQUEST, NOT_FOUND, TOO_LARGE = 200, 301, 400, 404, 413
+LINK = f"quiet-river-stone.{DOMAIN}"
+CHECK = "/usr/local/lib/lightship/check-nginx-site"
+
+
+@pytest.mark.parametrize("name", ["proxy.example.org", "example.org", f"{DOMAIN}.example.org", PROXY])
+def test_a_strange_name_gets_no_handshake(browser: Browser, name: str) -> None:
+    with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"):
+        browser.connect(name)
+
+
+@pytest.mark.parametrize("authority", ["example.org", "evil.example", f"{DOMAIN}.evil.example"])
+def test_a_strange_host_header_gets_no_answer(start: Start, browser: Browser, authority: str) -> None:
+    notebook = start("quiet-river-stone")
+    with pytest.raises(http.client.RemoteDisconnected):
+        browser.ask(LINK, authority=authority)
+    assert not notebook.received
+
+
+def test_two_names_in_one_request_are_one_too_many(start: Start, browser: Browser) -> None:
+    notebook = start("quiet-river-stone")
+    answer = browser.ask(LINK, f"https://{LINK}/", authority=f"other-link-here.{DOMAIN}")
+    assert answer.status == BAD_REQUEST
+    assert not notebook.received
+
+
+@pytest.mark.parametrize(
+    "label", ["ab-river-stone", "quiet-river", "quiet-river-stone-x", "quiet-river-st0ne", "www", "a.quiet-river-stone"]
+)
+def test_a_name_that_is_no_links_is_never_looked_up(start: Start, host: Host, browser: Browser, label: str) -> None:
+    notebook = start("quiet-river-stone")
+    host.check_output(f"cp {ROUTES}/quiet-river-stone {ROUTES}/{label}")
+    name = f"{label}.{DOMAIN}"
+    tls = LINK if label.startswith("a.") else name
+    assert browser.ask(tls, authority=name).status == NOT_FOUND
+    assert not notebook.received
+
+
+def test_capital_letters_are_the_same_name(start: Start, browser: Browser) -> None:
+    start("quiet-river-stone")
+    assert browser.ask(LINK, authority=LINK.upper()).status == OK
+
+
+@pytest.mark.parametrize("name", [LINK, DOMAIN, f"www.{DOMAIN}"])
+def test_a_name_without_notebook_shows_the_registrys_page(browser: Browser, name: str) -> None:
+    answer = browser.ask(name, "/lab?token=SECRET", {"Cookie": "a=b"})
+    assert answer.status == NOT_FOUND
+    assert answer.header("Content-Type")[0].startswith("text/html")
+    assert "default-src 'none'" in answer.header("Content-Security-Policy")[0]
+
+
+def test_the_registrys_host_has_its_interface_and_nothing_else(browser: Browser) -> None:
+    registry = f"registry.{DOMAIN}"
+    assert browser.ask(registry, "/v1/ping").status in {400, 401, 403}
+    for path in ("/", "/docs", "/v2/x", "/v1/../x"):
+        answer = browser.ask(registry, path)
+        assert answer.status == NOT_FOUND
+        assert b'"no-such-address"' in answer.body
+    answer = browser.ask(registry, "/v1/links", method="POST", body=bytes(70_000))
+    assert answer.status == TOO_LARGE
+    assert b'"too-large"' in answer.body
+
+
+def test_port_80_redirects_and_says_no_more() -> None:
+    connection = http.client.HTTPConnection(PROXY, 80, timeout=10)
+    connection.request("GET", "/a%2Fb?c=d", headers={"Host": LINK})
+    answer = connection.getresponse()
+    assert answer.status == MOVED
+    assert answer.headers["Location"] == f"https://{LINK}/a%2Fb?c=d"
+    connection.close()
+    connection = http.client.HTTPConnection(PROXY, 80, timeout=10)
+    connection.request("GET", "/", headers={"Host": "evil.example"})
+    with pytest.raises(http.client.RemoteDisconnected):
+        connection.getresponse()
+    connection.close()
+
+
+def test_plain_http_on_the_port_for_https_is_sent_to_the_right_one() -> None:
+    connection = http.client.HTTPConnection(PROXY, 443, timeout=10)
+    connection.request("GET", "/lab", headers={"Host": LINK})
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Location"]) == (MOVED, f"https://{LINK}/lab")
+    connection.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_tls_is_current(browser: Browser, version: ssl.TLSVersion) -> None:
+    context = ssl.create_default_context()
+    context.load_verify_locations(
+        cadata="".join(map(ssl.DER_cert_to_PEM_cert, browser.trust.get_ca_certs(binary_form=True)))
+    )
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with socket.create_connection((PROXY, 443), timeout=10) as plain:
+        if version < ssl.TLSVersion.TLSv1_2:
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                context.wrap_socket(plain, server_hostname=LINK)
+        else:
+            with context.wrap_socket(plain, server_hostname=LINK) as secure:
+                assert secure.selected_alpn_protocol() == "h2"
+
+
+def test_the_access_log_holds_no_token_and_no_log_is_for_everybody(host: Host, start: Start, browser: Browser) -> None:
+    start("quiet-river-stone")
+    browser.ask(LINK, "/lab?token=SECRET", {"Referer": f"https://{LINK}/?token=SECRET"})
+    browser.ask(f"other-link-here.{DOMAIN}", "/lab/ended?token=SECRET")
+    log = host.check_output("cat /var/log/nginx/lightship-access.log")
+    assert "/lab/ended" in log
+    assert "SECRET" not in log
+    assert host.check_output("find /var/log/nginx -name '*lightship*' -perm /007") == ""
+
+
+def test_there_is_room_for_more_connections_than_the_distribution_allows(host: Host) -> None:
+    workers = host.check_output("pgrep -f 'nginx: worker process$'").split()
+    count = 768 * len(workers) + 64
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count + 100:
+        pytest.skip(f"this machine lets nobody open {count} connections")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 100), hard))
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(count):
+            last = open_ones.enter_context(socket.create_connection((PROXY, 80), timeout=10))
+        last.sendall(f"GET / HTTP/1.1\r\nHost: {LINK}\r\n\r\n".encode())
+        assert last.recv(100).startswith(b"HTTP/1.1 301 ")
+
+
+def test_a_faulty_site_is_refused_before_it_takes_the_place_of_a_good_one(host: Host) -> None:
+    assert host.run(f"{CHECK} /etc/nginx/conf.d/lightship.conf").rc == 0
+    broken = "/run/lightship-test.conf"
+    host.check_output(f"sed 's/http2 on;/http2 perhaps;/' /etc/nginx/conf.d/lightship.conf > {broken}")
+    assert host.run(f"{CHECK} {broken}").rc != 0
+    host.check_output(f"rm {broken}")
+    assert host.check_output("find /etc/nginx -name '.lightship*'") == ""
+
+
+def test_the_distributions_own_test_accepts_the_configuration(host: Host) -> None:
+    assert host.run("nginx -t").rc == 0

@@ -1,0 +1,111 @@
+"""The zone as the role writes it, read back by a DNS library."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from typing import Any
+
+import dns.rdatatype
+import dns.zone
+import pytest
+
+Render = Callable[..., str]
+
+DOMAIN = "notebooks.example.org"
+ADDRESSES = ["203.0.113.10", "2001:db8::10"]
+
+
+def zone(text: str) -> dns.zone.Zone:
+    """Return a zone file as the zone that it describes."""
+    return dns.zone.from_text(text, origin=f"{DOMAIN}.", relativize=False)
+
+
+def values(text: str, name: str, kind: str) -> set[str]:
+    """Return the data of one name's records of one type."""
+    found = zone(text).get_rdataset(f"{name}.", kind)
+    return {record.to_text() for record in found} if found else set()
+
+
+def serial(text: str) -> int:
+    """Return the serial number of a zone."""
+    number: Any = zone(text).get_soa().serial
+    return int(number)
+
+
+@pytest.fixture
+def text(render: Render) -> str:
+    """The zone of a site that set no more than it had to."""
+    return render("dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES)
+
+
+@pytest.mark.parametrize("name", [DOMAIN, f"*.{DOMAIN}", f"ns.{DOMAIN}"])
+def test_both_families_of_addresses(text: str, name: str) -> None:
+    assert values(text, name, "A") == {ADDRESSES[0]}
+    assert values(text, name, "AAAA") == {ADDRESSES[1]}
+
+
+def test_one_address_may_be_plain_text(render: Render) -> None:
+    text = render("dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES[0])
+    assert values(text, f"*.{DOMAIN}", "A") == {ADDRESSES[0]}
+    assert values(text, f"*.{DOMAIN}", "AAAA") == set()
+
+
+def test_the_challenge_is_handed_to_a_zone_of_its_own(text: str, render: Render) -> None:
+    assert values(text, f"_acme-challenge.{DOMAIN}", "NS") == {f"ns.{DOMAIN}."}
+    child = render("dns_zone", "challenge.zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES)
+    found = dns.zone.from_text(child, origin=f"_acme-challenge.{DOMAIN}.")
+    assert found.get_rdataset("@", "NS")
+
+
+def test_the_challenge_does_not_depend_on_what_a_site_may_change(render: Render) -> None:
+    site = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESSES}
+    other = {"dns_zone_address": "203.0.113.99", "dns_zone_name_servers": ["ns1.example.org"], "dns_zone_ttl": 5}
+    first = render("dns_zone", "challenge.zone.j2", **site)
+    assert render("dns_zone", "challenge.zone.j2", **{**site, **other}) == first
+
+
+def test_name_servers_inside_and_outside_the_zone(render: Render) -> None:
+    text = render(
+        "dns_zone",
+        "zone.j2",
+        dns_zone_domain=DOMAIN,
+        dns_zone_address=ADDRESSES,
+        dns_zone_name_servers=[f"dns.{DOMAIN}", "ns1.example.org"],
+        dns_zone_name_server_address="203.0.113.53",
+    )
+    assert values(text, DOMAIN, "NS") == {f"dns.{DOMAIN}.", "ns1.example.org."}
+    assert values(text, f"dns.{DOMAIN}", "A") == {"203.0.113.53"}
+    assert values(text, f"ns.{DOMAIN}", "A") == {"203.0.113.53"}
+    assert zone(text).get_rdataset("ns1.example.org.", "A") is None
+
+
+def test_a_contact_with_a_dot_stays_one_mailbox(render: Render) -> None:
+    text = render(
+        "dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES, dns_zone_contact="jo.doe@example.org"
+    )
+    assert zone(text).get_soa().rname.labels[0] == b"jo.doe"
+
+
+def test_no_issuers_means_no_restriction(render: Render) -> None:
+    text = render("dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES, dns_zone_caa_issuers=[])
+    assert values(text, DOMAIN, "CAA") == set()
+
+
+def test_the_serial_stays_while_the_zone_does(text: str, render: Render) -> None:
+    old = text.replace(str(serial(text)), "1234567890")
+    again = render("dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES, **earlier(old))
+    assert again == old
+
+
+def test_the_serial_grows_with_the_zone_even_past_the_clock(text: str, render: Render) -> None:
+    future = int(time.time()) + 100_000
+    old = text.replace(str(serial(text)), str(future))
+    new = render("dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES[0], **earlier(old))
+    assert serial(new) == future + 1
+
+
+def earlier(text: str) -> dict[str, object]:
+    """Return the variable that holds the zone of an earlier run."""
+    return {"__dns_zone_old": {"content": base64.b64encode(text.encode()).decode()}}

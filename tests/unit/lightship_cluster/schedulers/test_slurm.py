@@ -1,0 +1,163 @@
+"""Slurm's outputs here are recorded ones (24.11), given by stand-ins for its commands; the test bed runs the real."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.schedulers.base import GONE, JobRequest, JobState
+from lightship_cluster.schedulers.slurm import Slurm
+from unit.lightship_cluster.world import program
+
+Command = Callable[..., Path]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def make(name: str, out: str = "", error: str = "", status: int = 0) -> Path:
+        noted = tmp_path / f"{name}.noted"
+        program(
+            tmp_path / name,
+            f"#!{sys.executable}\nimport json, os, sys\n"
+            f"json.dump([sys.argv[1:], dict(os.environ)], open({str(noted)!r}, 'w'))\n"
+            f"print({out!r}, end='')\nprint({error!r}, end='', file=sys.stderr)\nsys.exit({status})\n",
+        )
+        return noted
+
+    return make
+
+
+def request(**changes: Any) -> JobRequest:
+    usual: dict[str, Any] = {"partition": "", "account": "", "minutes": 60}
+    paths = {"script": Path("/b/notebook.sh"), "folder": Path("/home/a b"), "log": Path("/home/100%j/job.log")}
+    return JobRequest(arguments=("/link", "/bin/register"), **{**paths, **usual, **changes})
+
+
+def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    noted = command("sbatch", "4711;demo\n")
+
+    assert Slurm().submit(request(partition="debug", account="abc123")) == "4711"
+    arguments, environment = json.loads(noted.read_text())
+    assert arguments == [
+        "--parsable",
+        "--time=60",
+        "--chdir=/home/a b",
+        "--output=/home/100%%j/job.log",
+        "--partition=debug",
+        "--account=abc123",
+        "--",
+        "/b/notebook.sh",
+        "/link",
+        "/bin/register",
+    ]
+    # The job inherits it: nothing of ours may be added.
+    assert environment["LC_ALL"] == "C.UTF-8"
+
+
+def test_slurms_own_defaults_are_left_to_it(command: Command) -> None:
+    noted = command("sbatch", "4711\n")
+    Slurm().submit(request())
+
+    assert not any("partition" in word or "account" in word for word in json.loads(noted.read_text())[0])
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "status", "words"),
+    [
+        (
+            "",
+            "sbatch: error: Batch job submission failed: Invalid account\n",
+            1,
+            "Batch job submission failed: Invalid",
+        ),
+        ("hello\n", "", 0, "gave no reason"),
+    ],
+)
+def test_a_refused_job_keeps_slurms_words(command: Command, out: str, error: str, status: int, words: str) -> None:
+    command("sbatch", out, error, status)
+    with pytest.raises(LightshipError, match=words) as refused:
+        Slurm().submit(request())
+
+    assert refused.value.status is ExitStatus.SUBMIT
+    assert "sbatch: error:" not in refused.value.sentence
+
+
+@pytest.mark.parametrize("partition", ["", "debug", "compute,debug"])
+def test_a_known_partition_passes(command: Command, partition: str) -> None:
+    command("sinfo", "compute*\ncompute*\ndebug\n")
+
+    Slurm().check_partitions(partition)
+
+
+def test_an_unknown_partition_is_refused_with_the_known_ones(command: Command) -> None:
+    command("sinfo", "compute*\ndebug\n")
+    with pytest.raises(LightshipError, match=r"'gpu'.*compute \(default\), debug.* -p") as refused:
+        Slurm().check_partitions("debug,gpu")
+
+    assert refused.value.status is ExitStatus.PARTITION
+
+
+def test_a_silent_slurm_is_not_a_wrong_partition(command: Command) -> None:
+    command("sinfo", "", "slurm_load_partitions: Unable to contact slurm controller\n", 1)
+    with pytest.raises(LightshipError, match="Unable to contact") as refused:
+        Slurm().check_partitions("debug")
+
+    assert refused.value.status is ExitStatus.SCHEDULER
+
+
+def test_one_question_serves_all_jobs(command: Command) -> None:
+    rows = "17|PENDING|2001|2026-11-21T10:00:00||Priority\n18|RUNNING|2002|2026-11-21T09:00:00|node1|None\nnoise\n"
+    noted = command("squeue", rows)
+
+    assert Slurm().job_states(["17", "18", "19", "x; y", "20_1"]) == {
+        "17": JobState("PENDING", "Priority", "2026-11-21T10:00:00", "", 2001),
+        "18": JobState("RUNNING", "", "2026-11-21T09:00:00", "node1", 2002),
+        "19": GONE,
+    }
+    assert "--jobs=17,18,19" in json.loads(noted.read_text())[0]
+
+
+def test_a_job_that_slurm_forgot_is_gone(command: Command) -> None:
+    command("squeue", "", "slurm_load_jobs error: Invalid job id specified\n", 1)
+    assert Slurm().job_states(["17"]) == {"17": GONE}
+    assert Slurm().job_states([]) == {}
+
+
+def test_a_silent_slurm_does_not_make_jobs_disappear(command: Command) -> None:
+    command("squeue", "", "slurm_load_jobs error: Unable to contact slurm controller\n", 1)
+    with pytest.raises(LightshipError, match="Unable to contact"):
+        Slurm().job_states(["17"])
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (JobState("PENDING", "Priority"), "queued: other jobs are before it"),
+        (JobState("PENDING", "Resources", "2026-11-21T10:05:09"), ", expected to start at 2026-11-21 10:05"),
+        (JobState("PENDING", "QOSMaxJobsPerUserLimit"), "queued: a limit of the quality of service is reached"),
+        (JobState("PENDING", "AssocGrpCpuLimit"), "queued: a limit of your account is reached"),
+        (JobState("PENDING", "ReqNodeNotAvail, UnavailableNodes:node1"), "down or reserved"),
+        (JobState("PENDING", "Unheard_Of"), "queued: Unheard_Of"),
+        (JobState("RUNNING", "None"), "the job has begun"),
+        (JobState("OUT_OF_MEMORY", "OutOfMemory"), "the job used more memory than it had asked for"),
+        (JobState("STAGE_OUT"), "stage out"),
+    ],
+)
+def test_states_in_plain_words(state: JobState, words: str) -> None:
+    assert words in Slurm().words(state)
+
+
+def test_what_is_over_and_how_to_stop() -> None:
+    over = {state for state in ("PENDING", "RUNNING", "COMPLETING", "FAILED", "TIMEOUT", "GONE") if Slurm().over(state)}
+
+    assert over == {"FAILED", "TIMEOUT", "GONE"}
+    assert Slurm().stop_command("17") == "scancel 17"

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from lightship_cluster import lease
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.registry import LinkRegistry
+from lightship_cluster.transport import Transport
+from unit.lightship_cluster.world import Asked, Reply, StubRegistry
+
+CLAIM = {"certificate": "C", "client_ca": "A", "expires": 5, "heartbeat": 30, "host": "h", "origin": "https://h"}
+REFUSED = (403, {"code": "refused", "error": "Refused."})
+ENDED = (410, {"code": "ended", "error": "This link has ended."})
+
+
+@pytest.fixture
+def link(registry: StubRegistry, monkeypatch: pytest.MonkeyPatch) -> LinkRegistry:
+    monkeypatch.setattr(lease, "CLAIM_SECONDS", 1.5)
+    monkeypatch.setattr(lease, "PUBLISH_SECONDS", 1.5)
+    return LinkRegistry(Transport(registry.url, registry.ca_file, 2), "one-two-three", "ab" * 32)
+
+
+def one_after_another(*replies: Reply) -> Any:
+    left = list(replies)
+
+    def reply(_asked: Asked) -> Reply:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return reply
+
+
+def test_a_claim_outlives_a_restart_of_the_registry(registry: StubRegistry, link: LinkRegistry) -> None:
+    registry.replies["claim"] = one_after_another((502, b"<html>"), (200, CLAIM))
+
+    assert lease.claim(link, "CSR") == lease.Claim("C", "A", 5.0, 30.0, "h", "https://h")
+    assert registry.actions() == ["claim", "claim"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "words"),
+    [
+        (REFUSED, ExitStatus.LINK_ENDED, "Refused. Start a new notebook"),
+        ((409, {"code": "already-claimed", "error": "Claimed."}), ExitStatus.LINK_ENDED, "Claimed"),
+        (ENDED, ExitStatus.LINK_ENDED, "ended"),
+        ((422, {"code": "bad-csr", "error": "Bad."}), ExitStatus.REGISTRY, "The registry says: Bad"),
+        ((200, {}), ExitStatus.REGISTRY, "lacks"),
+    ],
+)
+def test_a_refused_claim_is_not_repeated(
+    registry: StubRegistry, link: LinkRegistry, reply: Reply, status: ExitStatus, words: str
+) -> None:
+    registry.replies["claim"] = reply
+    with pytest.raises(LightshipError, match=words) as refused:
+        lease.claim(link, "CSR")
+
+    assert refused.value.status is status
+    assert registry.actions() == ["claim"]
+
+
+def test_an_unreachable_registry_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "CLAIM_SECONDS", 0.6)
+    nowhere = LinkRegistry(Transport("https://127.0.0.1:9"), "one-two-three", "ab" * 32)
+    with pytest.raises(LightshipError, match="cannot be reached from this node") as refused:
+        lease.claim(nowhere, "CSR")
+
+    assert refused.value.status is ExitStatus.REGISTRY
+    lease.end(nowhere, "why")
+
+
+@pytest.mark.parametrize("code", ["target-taken", "no-answer"])
+def test_publishing_waits_for_a_port_that_rests(registry: StubRegistry, link: LinkRegistry, code: str) -> None:
+    registry.replies["target"] = one_after_another((409, {"code": code, "error": "Not yet."}), (200, {}))
+    lease.publish(link, 4567)
+
+    assert registry.actions() == ["target", "target"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "words", "attempts"),
+    [
+        ((502, {"code": "wrong-certificate", "error": "Another certificate."}), "Another certificate", 1),
+        ((422, {"code": "bad-address", "error": "Outside."}), "Outside", 1),
+        ((502, {"code": "no-answer", "error": "No answer."}), "No answer", 2),
+    ],
+)
+def test_publishing_fails_with_the_registrys_words(
+    registry: StubRegistry, link: LinkRegistry, reply: Reply, words: str, attempts: int
+) -> None:
+    registry.replies["target"] = reply
+    with pytest.raises(LightshipError, match=words):
+        lease.publish(link, 4567)
+
+    assert len(registry.asked) == attempts
+
+
+def test_the_heart_stops_for_an_end_but_not_for_an_outage(
+    registry: StubRegistry, link: LinkRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heart = lease.Heart(link, time.time() + 60)
+    alive, down = (200, {"state": "ready"}), (502, b"")
+    registry.replies["heartbeat"] = one_after_another(alive, down, down, (410, b"<html>"), alive, ENDED)
+
+    assert [heart.beat() for _ in range(6)] == ["", "", "", "", "", "The link was ended."]
+    printed = capsys.readouterr().out
+    assert printed.count("does not answer") == 1
+    assert printed.count("answers again") == 1
+
+
+def test_the_heart_believes_a_lasting_refusal_only(registry: StubRegistry, link: LinkRegistry) -> None:
+    heart = lease.Heart(link, time.time() + 60)
+    registry.replies["heartbeat"] = one_after_another(REFUSED, REFUSED, (200, {}), REFUSED)
+
+    assert [heart.beat() for _ in range(5)] == [""] * 5
+    assert heart.beat() == "The registry no longer knows the link."
+
+
+def test_the_heart_knows_when_time_is_over(link: LinkRegistry, registry: StubRegistry) -> None:
+    assert lease.Heart(link, time.time() - 1).beat() == "The time asked for is over."
+    assert not registry.asked

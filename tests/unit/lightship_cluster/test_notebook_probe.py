@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from lightship_cluster import notebook_probe
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.notebook_probe import Bound, is_taken, pick_port, read_bound, serves
+from unit.lightship_cluster.world import self_signed, serving
+
+HERE = "127.0.0.1"
+
+
+def test_a_free_port_is_picked_and_a_taken_one_refused() -> None:
+    port = pick_port(HERE)
+    assert port >= 1024
+    assert pick_port(HERE, port) == port
+    with socket.create_server((HERE, port)):
+        assert is_taken(HERE, port)
+        with pytest.raises(LightshipError, match=f"Port {port} .*another process") as refused:
+            pick_port(HERE, port)
+    assert refused.value.status is ExitStatus.PORT
+    assert not is_taken(HERE, port)
+
+
+def test_an_address_of_another_host_is_refused() -> None:
+    with pytest.raises(LightshipError, match="Cannot use port"):
+        pick_port("192.0.2.1")
+
+
+def test_our_own_certificate_counts_and_no_other(tmp_path: Path) -> None:
+    ours, others = self_signed(tmp_path, "ours"), self_signed(tmp_path, "others")
+    with serving((HERE, 0), BaseHTTPRequestHandler, *ours) as port:
+        assert serves(HERE, port, ours[0].read_text() + others[0].read_text())
+        with pytest.raises(LightshipError, match="another process"):
+            serves(HERE, port, others[0].read_text())
+
+
+def test_somebody_without_tls_is_somebody_else(tmp_path: Path) -> None:
+    ours, _ = self_signed(tmp_path, "ours")
+    with socket.create_server((HERE, 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(10)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                connection.recv(10000)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(LightshipError, match="another process"):
+            serves(HERE, listener.getsockname()[1], ours.read_text())
+        thread.join()
+
+
+def test_nobody_is_not_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, _ = self_signed(tmp_path, "ours")
+    assert not serves(HERE, pick_port(HERE), ours.read_text())
+    monkeypatch.setattr(notebook_probe, "HANDSHAKE_SECONDS", 0.1)
+    with socket.create_server((HERE, 0)) as silent:
+        assert not serves(HERE, silent.getsockname()[1], ours.read_text())
+
+
+def test_the_runtime_file_says_what_was_bound(tmp_path: Path) -> None:
+    assert read_bound(tmp_path) is None
+    file = tmp_path / "jpserver-17.json"
+    file.write_text('{"port": 45')
+    assert read_bound(tmp_path) is None
+    file.write_text('{"port": 4567, "token": "t"}')
+    assert read_bound(tmp_path) == Bound(4567, "t")

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+
+from lightship_cluster.progress import ERASE_LINE, Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 2
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(os, "get_terminal_size", lambda _descriptor: os.terminal_size((40, 24)))
+    return Terminal()
+
+
+def test_elsewhere_each_state_is_one_line() -> None:
+    stream = io.StringIO()
+    progress = Progress(stream)
+    for words in ("Queued", "Queued", "Starting", "Queued"):
+        progress.show(words)
+    progress.say("Ready")
+
+    assert stream.getvalue() == "Queued\nStarting\nQueued\nReady\n"
+
+
+def test_on_a_terminal_there_is_one_live_line(terminal: Terminal) -> None:
+    progress = Progress(terminal)
+    progress.show("Queued")
+    progress.show("Starting")
+    progress.say("Ready")
+
+    assert terminal.getvalue() == f"{ERASE_LINE}Queued  (0 s){ERASE_LINE}Starting  (0 s){ERASE_LINE}Ready\n"
+
+
+def test_a_narrow_terminal_never_wraps(terminal: Terminal) -> None:
+    Progress(terminal).show("Queued: " + "it waits for free resources " * 3)
+
+    assert len(terminal.getvalue().replace(ERASE_LINE, "")) < 40
+
+
+def test_a_dumb_terminal_is_treated_as_a_file(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    Progress(terminal).show("Queued")
+
+    assert terminal.getvalue() == "Queued\n"

@@ -1,0 +1,220 @@
+"""The whole job, as a process of its own, with a stand-in for Jupyter and for the registry."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightship_cluster import register_jupyter
+from lightship_cluster.errors import ExitStatus
+from lightship_cluster.link_folder import LinkFolder
+from unit.lightship_cluster.world import JUPYTER, Asked, Reply, StubRegistry, program, self_signed, sign
+
+SCRIPTS = Path(register_jupyter.__file__).parents[1]
+MAIN = "import sys; from lightship_cluster.register_jupyter import main; sys.exit(main(sys.argv[1:]))"
+SECRET, TOKEN = "5e" * 32, "70" * 16
+
+
+class Node:
+    def __init__(self, tmp_path: Path, registry: StubRegistry) -> None:
+        self.path, self.registry = tmp_path, registry
+        # Short, or it would be passed over for /tmp itself.
+        self.temporary = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))
+        self.lifetime = 3600.0
+        self_signed(tmp_path, "links")
+        program(tmp_path / "bin" / "jupyter", JUPYTER)
+        config = tmp_path / "lightship.ini"
+        config.write_text(f"[lightship]\nregistry = {registry.url}\ncluster = demo\nca_file = {registry.ca_file}\n")
+        facts = {"name": "one-two-three", "config": str(config)}
+        self.folder = LinkFolder.create(tmp_path / "links", "one-two-three", facts, SECRET, TOKEN)
+        registry.replies.update(claim=self.claim, target=(200, {}), heartbeat=(200, {}), end=(200, {}))
+
+    def claim(self, asked: Asked) -> Reply:
+        certificate = sign(self.path, asked.json["csr"])
+        authority = (self.path / "links.crt").read_text()
+        expires = int(time.time() + self.lifetime)
+        return 200, {
+            "certificate": certificate,
+            "client_ca": authority,
+            "expires": expires,
+            "heartbeat": 1,
+            "host": "one-two-three.example.org",
+            "origin": "https://one-two-three.example.org",
+        }
+
+    def start(self, *options: str, jupyter: str = "") -> subprocess.Popen[str]:
+        environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "PYTHONPATH": str(SCRIPTS), "STAND_IN": jupyter}
+        environment.update({"TMPDIR": str(self.temporary), "JUPYTER_TOKEN": "the-users-own"})
+        command = [sys.executable, "-c", MAIN, *options, str(self.folder.path), "--", "jupyter", "lab", "--mine=1"]
+        return subprocess.Popen(
+            command, env=environment, cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def run(self, *options: str, jupyter: str = "") -> tuple[int, str]:
+        with self.start(*options, jupyter=jupyter) as process:
+            printed, _ = process.communicate(timeout=30)
+            return process.returncode, printed
+
+    def wait_for(self, action: str) -> None:
+        deadline = time.monotonic() + 20
+        while action not in self.registry.actions():
+            assert time.monotonic() < deadline, f"no {action}"
+            time.sleep(0.02)
+
+    def reason(self) -> Any:
+        return next(asked.json["reason"] for asked in self.registry.asked if asked.path.endswith("/end"))
+
+
+@pytest.fixture
+def node(tmp_path: Path, registry: StubRegistry) -> Iterator[Node]:
+    made = Node(tmp_path, registry)
+    yield made
+    shutil.rmtree(made.temporary)
+
+
+def noted(printed: str, what: str) -> Any:
+    return json.loads(next(line for line in printed.splitlines() if line.startswith(what)).partition(" ")[2])
+
+
+def leftovers(node: Node) -> list[str]:
+    return [path.name for path in node.temporary.iterdir()]
+
+
+def test_a_notebook_lives_until_the_scheduler_ends_it(node: Node) -> None:
+    with node.start() as process:
+        node.wait_for("heartbeat")
+        process.send_signal(signal.SIGTERM)
+        printed, _ = process.communicate(timeout=20)
+
+    assert process.returncode == ExitStatus.INTERRUPTED
+    assert node.registry.actions()[:3] == ["claim", "target", "heartbeat"]
+    assert node.reason() == "The job was stopped."
+    assert "https://one-two-three.example.org is open" in printed
+    assert sorted(path.name for path in node.folder.path.iterdir()) == ["job.log", "link.json"]
+    assert not leftovers(node)
+
+
+def test_jupyter_gets_paths_and_no_secret(node: Node) -> None:
+    _, printed = node.run(jupyter="shut-down")
+    arguments, environment = noted(printed, "arguments"), noted(printed, "environment")
+    port = node.registry.asked[1].json["port"]
+
+    assert arguments[1:3] == ["lab", "--mine=1"]
+    assert {f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--KernelManager.transport=ipc"} <= set(arguments)
+    assert "--ServerApp.local_hostnames=one-two-three.example.org" in arguments
+    assert f"--ServerApp.root_dir={node.path}" in arguments
+    assert not any("allow_origin" in argument for argument in arguments)
+    assert "JUPYTER_TOKEN" not in environment
+    assert SECRET not in printed
+    assert TOKEN not in printed
+
+
+def test_a_notebook_that_is_shut_down_ends_the_job_well(node: Node) -> None:
+    status, printed = node.run(jupyter="shut-down")
+
+    assert status == ExitStatus.OK
+    assert node.reason() == "Jupyter was shut down."
+    assert "Jupyter was shut down." in printed
+
+
+@pytest.mark.parametrize(
+    ("jupyter", "expected", "words"),
+    [
+        ("fails", ExitStatus.JUPYTER, "no module named jupyter"),
+        ("next-port", ExitStatus.PORT, "Jupyter chose port"),
+        ("own-token", ExitStatus.JUPYTER, "Your Jupyter settings"),
+    ],
+)
+def test_a_notebook_that_does_not_fit_is_never_published(
+    node: Node, jupyter: str, expected: ExitStatus, words: str
+) -> None:
+    status, printed = node.run(jupyter=jupyter)
+
+    assert status == expected
+    assert words in printed
+    assert node.registry.actions() == ["claim", "end"]
+    assert not leftovers(node)
+
+
+def test_a_taken_port_fails_visibly_and_is_never_published(node: Node) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as squatter:
+        status, printed = node.run("--port", str(squatter.getsockname()[1]))
+
+    assert status == ExitStatus.PORT
+    assert "taken by another process" in printed
+    assert node.registry.actions() == ["claim", "end"]
+    assert "taken by another process" in node.reason()
+
+
+@pytest.mark.parametrize(
+    ("action", "reply", "expected"),
+    [
+        ("claim", (403, {"code": "refused", "error": "Refused."}), ExitStatus.LINK_ENDED),
+        ("target", (422, {"code": "bad-address", "error": "Outside."}), ExitStatus.REGISTRY),
+        ("heartbeat", (410, {"code": "ended", "error": "Ended."}), ExitStatus.LINK_ENDED),
+    ],
+)
+def test_what_the_registry_refuses_ends_the_job(node: Node, action: str, reply: Reply, expected: ExitStatus) -> None:
+    node.registry.replies[action] = reply
+    status, _ = node.run()
+
+    assert status == expected
+    assert node.registry.actions()[-2:] == [action, "end"]
+    assert not leftovers(node)
+
+
+def test_the_end_of_the_time_stops_jupyter(node: Node) -> None:
+    node.lifetime = 3
+    status, printed = node.run()
+
+    assert status == ExitStatus.OK
+    assert "The time asked for is over." in printed
+
+
+def test_jupyter_ends_with_its_killed_parent(node: Node) -> None:
+    with node.start() as process:
+        node.wait_for("heartbeat")
+        process.kill()
+        # Jupyter holds the other end of the output: it is complete only when Jupyter has ended too.
+        process.communicate(timeout=10)
+
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_an_open_folder_is_refused_before_anything_is_sent(node: Node) -> None:
+    node.folder.path.chmod(0o750)
+    status, printed = node.run()
+
+    assert status == ExitStatus.LINK_FOLDER
+    assert "open to other users" in printed
+    assert not node.registry.asked
+
+
+def test_a_node_without_jupyter_says_so(node: Node) -> None:
+    (node.path / "bin" / "jupyter").unlink()
+    status, printed = node.run()
+
+    assert status == ExitStatus.JUPYTER
+    assert "no 'jupyter' on this node's PATH" in printed
+
+
+@pytest.mark.parametrize("argv", [["folder"], ["folder", "--"], ["--", "jupyter"]])
+def test_a_wrong_command_line_is_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    handler: Callable[..., Any] | int | None = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as refused:
+        register_jupyter.main(argv)
+
+    assert refused.value.code == 2
+    assert "usage: register-jupyter" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == handler

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from lightship_cluster.registry import LinkRegistry, SignedRegistry
+from lightship_cluster.transport import Transport
+from unit.lightship_cluster.world import StubRegistry
+
+
+@pytest.fixture
+def signed(registry: StubRegistry) -> SignedRegistry:
+    return SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
+
+
+@pytest.fixture
+def link(registry: StubRegistry) -> LinkRegistry:
+    return LinkRegistry(Transport(registry.url, registry.ca_file), "one-two-three", "ab" * 32)
+
+
+def test_the_agent_signs_every_request(registry: StubRegistry, signed: SignedRegistry) -> None:
+    signed.ping()
+    signed.create("alice", 60, "")
+    signed.set_job("alice", "one-two-three", "17")
+    signed.status("al+ice", "one-two-three")
+    signed.cancel("alice", "one-two-three", "done")
+
+    assert [(asked.method, asked.path) for asked in registry.asked] == [
+        ("GET", "/v1/ping"),
+        ("POST", "/v1/links"),
+        ("POST", "/v1/links/one-two-three/job"),
+        ("GET", "/v1/links/one-two-three?user=al%2Bice"),
+        ("POST", "/v1/links/one-two-three/cancel"),
+    ]
+    assert registry.asked[1].json == {"user": "alice", "seconds": 60, "title": ""}
+    assert all(asked.headers["X-Lightship-Cluster"] == "demo" for asked in registry.asked)
+
+
+def test_the_job_bears_the_secret_in_a_header_only(registry: StubRegistry, link: LinkRegistry) -> None:
+    link.claim("CSR")
+    link.target(4567)
+    link.heartbeat()
+    link.end("over")
+
+    assert registry.actions() == ["claim", "target", "heartbeat", "end"]
+    assert [asked.json for asked in registry.asked] == [{"csr": "CSR"}, {"port": 4567}, {}, {"reason": "over"}]
+    assert {asked.headers["Authorization"] for asked in registry.asked} == {"Bearer " + "ab" * 32}
+    assert not any("abab" in asked.path for asked in registry.asked)

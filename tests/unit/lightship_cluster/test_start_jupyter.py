@@ -1,0 +1,252 @@
+"""The whole command, with stand-ins for Slurm and, behind the real agent, for the registry."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+import lightship_cluster
+from lightship_cluster import start_jupyter
+from lightship_cluster.agent_requests import Requests
+from lightship_cluster.agent_server import AgentServer
+from lightship_cluster.errors import ExitStatus
+from lightship_cluster.job_states import JobStates
+from lightship_cluster.registry import SignedRegistry
+from lightship_cluster.schedulers.slurm import Slurm
+from lightship_cluster.transport import Transport
+from unit.lightship_cluster.world import Asked, Reply, StubRegistry, program
+
+SCRIPTS = str(Path(lightship_cluster.__file__).parents[1])
+LINK = {"name": "one-two-three", "secret": "5e" * 32, "url": "https://one-two-three.example.org", "expires": 1}
+READY = {"name": "one-two-three", "state": "ready", "job_id": "17", "expires": time.time() + 3600}
+
+
+@dataclass
+class Login:
+    """A login node, as far as the command can see."""
+
+    path: Path
+    registry: StubRegistry
+    server: AgentServer
+
+    @property
+    def root(self) -> Path:
+        return self.path / "home" / ".local" / "state" / "lightship"
+
+    def submitted(self) -> str:
+        noted = self.path / "sbatch.noted"
+        return noted.read_text() if noted.exists() else ""
+
+
+@pytest.fixture
+def login(tmp_path: Path, registry: StubRegistry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Login]:
+    signed = SignedRegistry(Transport(registry.url, registry.ca_file, 2), "demo", bytes(32))
+    server = AgentServer(tmp_path / "agent.sock", Requests(signed, JobStates(Slurm(), 5)).answer)
+    thread = Thread(target=server.serve)
+    thread.start()
+    site = tmp_path / "site"
+    (site / "etc").mkdir(parents=True)
+    (site / "etc" / "lightship.ini").write_text(
+        f"[lightship]\nregistry = {registry.url}\ncluster = demo\nagent_socket = {tmp_path}/agent.sock\n"
+    )
+    for app in ("notebook", "jupyterlab"):
+        program(site / "batch" / "slurm" / f"{app}.sh", 'exec "$2" "$1" -- jupyter lab\n')
+    for name, lines in {
+        "sinfo": "echo 'compute*'; echo debug",
+        "sbatch": f'printf "%s\\n" "$@" >{tmp_path}/sbatch.noted; echo 17',
+        "jupyter": "",
+        "jupyter-lab": "",
+    }.items():
+        program(tmp_path / "bin" / name, f"#!/bin/sh\n{lines}\n")
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LIGHTSHIP_CONFIG", str(site / "etc" / "lightship.ini"))
+    registry.replies.update(ping=(200, {}), links=(201, LINK), job=(200, {}), cancel=(200, {}))
+    registry.replies["one-two-three"] = (200, READY)
+    yield Login(tmp_path, registry, server)
+    if server._listener.fileno() >= 0:
+        server.close()
+    thread.join()
+
+
+def run(*argv: str) -> ExitStatus:
+    return start_jupyter.main(argv)
+
+
+def test_the_link_comes_first_and_then_the_notebook(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    status = run("-p", "debug", "-A", "abc123", "-t", "60", "-i")
+    printed = capsys.readouterr()
+    token = (login.root / "one-two-three" / "token").read_text()
+
+    assert status is ExitStatus.OK
+    assert printed.out == f"Your notebook is here:\n    https://one-two-three.example.org?token={token}\n"
+    assert len(token) == 32
+    assert "Ready: your notebook answers. 59 min left. To stop it: scancel 17" in printed.err
+    assert "account       abc123" in printed.err
+    assert login.registry.actions() == ["ping", "links", "job", login.registry.actions()[3]]
+    assert login.registry.asked[1].json["seconds"] == 3600
+
+
+def test_the_job_gets_paths_and_no_secret(login: Login) -> None:
+    run("-d", "/tmp")
+    folder = login.root / "one-two-three"
+    words = login.submitted().splitlines()
+
+    assert words[:4] == ["--parsable", "--time=30", "--chdir=/tmp", f"--output={folder}/job.log"]
+    assert words[-3:] == [
+        str(login.path / "site" / "batch" / "slurm" / "notebook.sh"),
+        str(folder),
+        str(login.path / "site" / "bin" / "register-jupyter"),
+    ]
+    assert LINK["secret"] == (folder / "secret").read_text()
+    assert "5e5e" not in login.submitted()
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected", "words"),
+    [
+        (["-d", "/nowhere"], ExitStatus.FOLDER, "/nowhere"),
+        (["-p", "gpu"], ExitStatus.PARTITION, "compute (default), debug"),
+        (["-b", "slurm/absent.sh"], ExitStatus.BATCH_SCRIPT, "slurm/notebook.sh"),
+    ],
+)
+def test_a_wrong_wish_leaves_nothing(
+    login: Login, argv: list[str], expected: ExitStatus, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*argv) is expected
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert words in printed.err
+    assert not login.registry.asked
+    assert not login.submitted()
+    assert list((login.path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        ("jupyter", ExitStatus.JUPYTER),
+        ("slurm", ExitStatus.SCHEDULER),
+        ("agent", ExitStatus.AGENT),
+        ("registry", ExitStatus.REGISTRY),
+        ("settings", ExitStatus.SETTINGS),
+        ("quota", ExitStatus.REFUSED),
+        ("time", ExitStatus.REFUSED),
+    ],
+)
+def test_a_broken_site_leaves_nothing(
+    login: Login, broken: str, expected: ExitStatus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replies: dict[str, dict[str, Any]] = {
+        "registry": {"ping": (502, b"<html>")},
+        "quota": {"links": (429, {"code": "quota", "error": "Too many."})},
+        "time": {"links": (422, {"code": "bad-request", "error": "Too long."})},
+    }
+    login.registry.replies.update(replies.get(broken, {}))
+    if broken in ("jupyter", "slurm"):
+        (login.path / "bin" / {"jupyter": "jupyter", "slurm": "sbatch"}[broken]).unlink()
+    if broken == "agent":
+        login.server.close()
+    if broken == "settings":
+        monkeypatch.setenv("LIGHTSHIP_CONFIG", "/nowhere.ini")
+
+    assert run() is expected
+    assert capsys.readouterr().err.startswith("start-jupyter: ")
+    assert not login.submitted()
+    assert list((login.path / "home").iterdir()) == []
+
+
+def test_a_job_that_slurm_refuses_takes_its_link_back(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    program(login.path / "bin" / "sbatch", "#!/bin/sh\necho 'sbatch: error: Invalid account' >&2; exit 1\n")
+
+    assert run("-A", "wrong") is ExitStatus.SUBMIT
+    assert "Invalid account" in capsys.readouterr().err
+    assert login.registry.actions() == ["ping", "links", "cancel"]
+    assert not login.root.exists()
+
+
+def test_ctrl_c_before_the_job_leaves_nothing(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_asked: Asked) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+        return 201, LINK
+
+    login.registry.replies["ping"] = interrupted
+
+    assert run() is ExitStatus.INTERRUPTED
+    assert "nothing is left" in capsys.readouterr().err
+    assert login.registry.actions() == ["ping"]
+    assert not login.root.exists()
+
+
+def test_ctrl_c_while_the_job_is_handed_over_waits_for_its_number(
+    login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(login.path / "bin" / "sbatch", "#!/bin/sh\nkill -INT $PPID\n/bin/sleep 0.2\necho 17\n")
+    monkeypatch.setenv("PYTHONPATH", SCRIPTS)
+    code = "import sys; from lightship_cluster.start_jupyter import main; sys.exit(main([]))"
+    # A process of its own: signals reach any thread of this one.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == ExitStatus.INTERRUPTED
+    assert "Your job 17 goes on" in done.stderr
+    assert login.registry.actions() == ["ping", "links", "job"]
+    assert (login.root / "one-two-three" / "secret").exists()
+
+
+def test_ctrl_c_while_waiting_leaves_the_job_alone(
+    login: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_follower: object) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lightship_cluster.follow.Follower.until_ready", interrupted)
+
+    assert run() is ExitStatus.INTERRUPTED
+    assert "To stop it: scancel 17" in capsys.readouterr().err
+    assert "cancel" not in login.registry.actions()
+    assert (login.root / "one-two-three" / "secret").exists()
+
+
+def test_a_job_that_fails_ends_its_link_and_forgets_its_secrets(
+    login: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    login.registry.replies["one-two-three"] = (200, {"state": "ended", "reason": "Jupyter ended."})
+
+    assert run() is ExitStatus.JOB
+    assert "Jupyter ended." in capsys.readouterr().err
+    assert login.registry.actions()[-1] == "cancel"
+    assert sorted(path.name for path in (login.root / "one-two-three").iterdir()) == ["job.log", "link.json"]
+
+
+def test_a_job_without_its_number_in_the_registry_goes_on(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    login.registry.replies["job"] = (409, {"code": "job-set", "error": "It has one."})
+
+    assert run() is ExitStatus.OK
+    assert "It has one." in capsys.readouterr().err
+
+
+def test_help_imports_next_to_nothing() -> None:
+    code = (
+        "import sys; from lightship_cluster.start_jupyter import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print('loaded', *sorted(sys.modules))"
+    )
+    environment = {"PYTHONPATH": SCRIPTS}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+
+    assert not loaded & {"ssl", "http.client", "subprocess", "socket", "json", "configparser"}

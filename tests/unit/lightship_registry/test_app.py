@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from lightship_registry import app
+from lightship_registry.errors import RegistryError
+from unit.lightship_registry.world import World
+
+
+def test_refuses_to_start_unprepared(world: World) -> None:
+    world.settings.folders.routes_dir.rmdir()
+    with pytest.raises(RegistryError, match="routes"):
+        app.build(world.settings, world.clock)
+    world.settings.store.unlink()
+    with pytest.raises(RegistryError, match="prepare"):
+        app.build(world.settings, world.clock)
+
+
+def test_start_puts_routes_right_and_stop_leaves_them(world: World) -> None:
+    stale = world.settings.folders.routes_dir / "left-over-file"
+    stale.write_text("x")
+    sent: list[dict[str, Any]] = []
+
+    async def go() -> None:
+        inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+        async def send(message: Any) -> None:
+            sent.append(dict(message))
+
+        running = asyncio.create_task(world.app({"type": "lifespan"}, inbox.get, send))
+        await inbox.put({"type": "lifespan.startup"})
+        while not sent:
+            await asyncio.sleep(0.01)
+        assert not stale.exists()
+        stale.write_text("x")
+        await inbox.put({"type": "lifespan.shutdown"})
+        await running
+
+    asyncio.run(go())
+    assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert stale.exists()
+
+
+def test_unexpected_errors_show_nothing(world: World, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    def burst(*_: object) -> None:
+        raise ZeroDivisionError("private detail")
+
+    made = world.create()
+    monkeypatch.setattr("lightship_registry.links.Links.of_secret", burst)
+    with caplog.at_level(logging.ERROR):
+        answer = world.job(made, "heartbeat")
+    assert (answer.status_code, answer.json()["code"]) == (500, "registry-error")
+    assert "private" not in answer.text
+    assert "unexpected" in caplog.text
+
+
+def test_host_of_the_api_is_read_kindly(world: World) -> None:
+    for host in (f"registry.{world.settings.domain}", f"REGISTRY.{world.settings.domain}.:8443"):
+        assert world.send("GET", "/v1/ping", headers={"Host": host}).status_code == 403

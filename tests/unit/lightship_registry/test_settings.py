@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightship_registry import settings
+from lightship_registry.errors import RegistryError
+
+GOOD: dict[str, Any] = {
+    "domain": "notebooks.example.org",
+    "clusters": {"demo": {"networks": ["10.1.0.0/16", "fd00::/8"]}},
+}
+
+
+def test_defaults() -> None:
+    loaded = settings.parse(GOOD)
+    assert (loaded.https_port, loaded.lease_seconds, loaded.target_rest_seconds) == (443, 90, 75)
+    assert loaded.store == Path("/var/lib/lightship/registry.sqlite3")
+    assert loaded.registry_host == "registry.notebooks.example.org"
+    assert not loaded.allow_local_targets
+
+
+def test_origin_shows_only_an_unusual_port() -> None:
+    assert settings.parse(GOOD).origin("a-b-c") == "https://a-b-c.notebooks.example.org"
+    assert settings.parse({**GOOD, "https_port": 8443}).origin("a-b-c").endswith(".org:8443")
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"domain": None}, "domain"),
+        ({"domain": "Notebooks.example.org"}, "domain"),
+        ({"domain": "localhost"}, "domain"),
+        ({"domain": "a..b"}, "domain"),
+        ({"domain": "a.b\n"}, "domain"),
+        ({"domian": "a.b"}, "domian"),
+        ({"allow_local_targets": True}, "allow_local_targets"),
+        ({"https_port": "443"}, "https_port"),
+        ({"https_port": True}, "https_port"),
+        ({"https_port": 0}, "https_port"),
+        ({"state_dir": "here"}, "state_dir"),
+        ({"routes_dir": ["/run"]}, "routes_dir"),
+        ({"heartbeat_seconds": 90}, "heartbeat_seconds"),
+        ({"clusters": {}}, "clusters"),
+        ({"clusters": []}, "cluster"),
+        ({"clusters": {"../x": {"networks": ["10.0.0.0/8"]}}}, "../x"),
+        ({"clusters": {"demo": ["10.0.0.0/8"]}}, "demo"),
+        ({"clusters": {"demo": {"networks": []}}}, "clusters.demo.networks"),
+        ({"clusters": {"demo": {"networks": "10.0.0.0/8"}}}, "clusters.demo.networks"),
+        ({"clusters": {"demo": {"networks": [10]}}}, "clusters.demo.networks"),
+        ({"clusters": {"demo": {"networks": ["10.0.0.1/8"]}}}, "clusters.demo.networks"),
+        ({"clusters": {"demo": {"networks": ["10.0.0.0/8"], "key": "x"}}}, "demo"),
+    ],
+)
+def test_a_mistake_is_named(change: dict[str, Any], names: str) -> None:
+    with pytest.raises(RegistryError, match=re.escape(names)) as caught:
+        settings.parse({**GOOD, **change})
+    assert caught.value.code == "settings"
+
+
+@pytest.mark.parametrize("content", [b"domain = ", b"\xff", None])
+def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "registry.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RegistryError, match=r"registry\.toml"):
+        settings.load(path)
+
+
+def test_the_readme_shows_every_setting_with_its_default(tmp_path: Path) -> None:
+    readme = (Path(settings.__file__).parent / "README.md").read_text("utf-8")
+    example = tmp_path / "registry.toml"
+    example.write_text(readme.split("```toml\n")[1].split("```")[0], "utf-8")
+    shown = settings.load(example)
+    assert shown == settings.parse({"domain": shown.domain, "clusters": {"demo": {"networks": ["10.89.77.0/24"]}}})
+    for key in (*settings.NUMBERS, *settings.FOLDERS):
+        assert re.search(rf"^{key} = ", example.read_text("utf-8"), re.MULTILINE)
