@@ -52,7 +52,9 @@ class Notebook:
         return f"{self.origin}?token={self.token}"
 
 
-def run(host: str, command: str, *, user: str = "root", check: bool = True) -> subprocess.CompletedProcess[str]:
+def run(
+    host: str, command: str, *, user: str = "root", check: bool = True, text: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run a shell command on a host of the bed, as root or in another user's login shell.
 
     Args:
@@ -60,12 +62,15 @@ def run(host: str, command: str, *, user: str = "root", check: bool = True) -> s
         command: text for the user's shell.
         user: who runs it.
         check: whether a status other than 0 fails the test, with everything the command printed.
+        text: the command's standard input.
     """
     line = command if user == "root" else f"su - {user} -c {shlex.quote(command)}"
     done = subprocess.run(
         ["ssh", "-F", str(STATE / "ssh_config"), "-o", "BatchMode=yes", host, line],
+        input=text,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=300,
         check=False,
     )
@@ -104,20 +109,26 @@ def client(host: str | None = None, **options: Any) -> Iterator[httpx.Client]:
         options: more for httpx.Client.
     """
     name = host or f"registry.{DOMAIN}"
-    # The resolver of this machine need not know the test domain: connect to loopback, verify and ask by name.
-    transport = httpx.HTTPTransport(verify=trust())
-
-    class ByName(httpx.BaseTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            request.extensions["sni_hostname"] = name
-            request.url = request.url.copy_with(host="127.0.0.1", port=PORT)
-            return transport.handle_request(request)
-
     headers = {"Host": f"{name}:{PORT}", **options.pop("headers", {})}
+    base = f"https://{name}:{PORT}"
     with httpx.Client(
-        transport=ByName(), base_url=f"https://{name}:{PORT}", headers=headers, timeout=30, trust_env=False, **options
+        transport=ByName(name), base_url=base, headers=headers, timeout=30, trust_env=False, **options
     ) as opened:
         yield opened
+
+
+class ByName(httpx.HTTPTransport):
+    """Connects to loopback, asks and verifies by name: this machine's resolver need not know the test domain."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(verify=trust())
+        self._name = name
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request."""
+        request.extensions["sni_hostname"] = self._name
+        request.url = request.url.copy_with(host="127.0.0.1", port=PORT)
+        return super().handle_request(request)
 
 
 def parse(output: str) -> tuple[str, str, str]:

@@ -26,7 +26,7 @@ def deploy(role: str, host: str, folder: Path, **variables: object) -> int:
     playbook.write_text(PLAYBOOK % (host, role))
     done = subprocess.run(
         ["ansible-playbook", "-i", str(INVENTORY), "-e", json.dumps(variables), str(playbook)],
-        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"},
         capture_output=True,
         text=True,
         timeout=600,

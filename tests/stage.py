@@ -27,7 +27,8 @@ DOMAIN = "trixie.test"
 PROXY = "10.89.77.13"
 HERE = "10.89.77.1"
 ROUTES = "/run/lightship-test/routes"
-PORTS = itertools.count(42000)
+# Below those that the kernel gives to outgoing connections.
+PORTS = itertools.count(21000)
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nnotebook"
 
 Handler = Callable[[socket.socket, bytes], None]

@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # Sourced: which container engine, and how to call it. CONTAINER_ENGINE may say podman or docker.
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 bed_state=.bed
 export CONTAINER_ENGINE="${CONTAINER_ENGINE:-podman}"
 # The test bed's own settings; the machine's stay as they are.
 CONTAINERS_CONF="$PWD/$bed_state/containers.conf"
 export CONTAINERS_CONF
-mkdir -p -m 0700 "$bed_state"
+mkdir -p "$bed_state"
+chmod 0700 "$bed_state"
 
 fail() {
   echo "$*" >&2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every static check, each named before it runs. All of them run, and any complaint ends it with 1.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 failed=()
 check() {

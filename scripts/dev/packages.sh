@@ -18,15 +18,16 @@ for package in "${needed[@]}"; do
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
-install=(apt-get install --yes --no-install-recommends "${missing[@]}")
+retry=(-o Acquire::Retries=3)
+install=(apt-get "${retry[@]}" install --yes --no-install-recommends "${missing[@]}")
 if [[ $(id -u) != 0 ]]; then
-  printf 'Some packages are missing. Run this once, then try again:\n    sudo apt-get update && sudo %s\n' "${install[*]}" >&2
+  printf 'Some packages are missing. Run this once, then try again:\n    sudo apt-get update && sudo apt-get install --no-install-recommends %s\n' "${missing[*]}" >&2
   exit 1
 fi
 echo "Installing ${#missing[@]} packages: ${missing[*]} ..."
 log=$(mktemp)
 export DEBIAN_FRONTEND=noninteractive
-if ! { apt-get update && "${install[@]}"; } -o Acquire::Retries=3 >"$log" 2>&1; then
+if ! { apt-get "${retry[@]}" update && "${install[@]}"; } >"$log" 2>&1; then
   tail -n 20 "$log" >&2
   echo "Installing failed; the whole log is $log" >&2
   exit 1

@@ -2,11 +2,11 @@
 # Everything: static checks, unit tests, the whole service and every role on the test bed. The test bed's images are built
 # while the first two run. Nothing is skipped after a failure that others do not depend on; any failure ends it with 1.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 rm -rf .bed/results
-mkdir -p -m 0700 .bed
 mkdir -p .bed/results
+chmod 0700 .bed
 began=$SECONDS
 failed=()
 

@@ -115,16 +115,9 @@ def served(settings: Settings) -> bytes | None:
         return None
 
 
-def is_running(service: str) -> bool:
-    """Tell whether the web server runs; one that should and does not is an error."""
-    done = run("systemctl", "show", "--property=LoadState,ActiveState", service)
-    state = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    if state.get("ActiveState") == "failed":
-        raise DeployError(
-            f"{service} has failed, so nobody sees any certificate. See `journalctl -u {service}`, mend and start it; "
-            "it will read the new certificate by itself."
-        )
-    return state.get("LoadState") == "loaded" and state.get("ActiveState") != "inactive"
+def state_of(service: str) -> str:
+    """Return what systemd says of the web server: active, inactive (also where there is none), failed and the like."""
+    return run("systemctl", "show", "--value", "--property=ActiveState", service).stdout.strip()
 
 
 def test(settings: Settings) -> str:
@@ -215,7 +208,13 @@ def is_used(settings: Settings) -> bool:
 
 def deploy(settings: Settings, *, allow_unused: bool) -> str:
     """Do what there is to do, and return it in words."""
-    if not is_running(settings.service):
+    state = state_of(settings.service)
+    if state == "failed" and not allow_unused:
+        raise DeployError(
+            f"{settings.service} has failed, so nobody sees any certificate. See `journalctl -u {settings.service}`, "
+            "mend and start it; it will read the new certificate by itself."
+        )
+    if state in ("inactive", "failed"):
         return f"{settings.service} does not run; it will read the certificate when it starts."
     expected = leaf(settings.lineage / "fullchain.pem")
     if served(settings) == expected:

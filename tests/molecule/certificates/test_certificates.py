@@ -53,7 +53,7 @@ def shown() -> int:
 def words(host: Host) -> str:
     """Return what the service said in its last run."""
     run = host.check_output(f"systemctl show --value --property=InvocationID {SERVICE}")
-    return host.check_output(f"journalctl --no-pager --output=cat _SYSTEMD_INVOCATION_ID={run}")
+    return str(host.check_output(f"journalctl --no-pager --output=cat _SYSTEMD_INVOCATION_ID={run}"))
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +176,17 @@ def test_a_bad_certificate_is_rolled_back(host: Host) -> None:
     host.check_output(RENEW)
     host.check_output(f"systemctl start {SERVICE}")
     assert shown() == issued(host) != before
+
+
+@pytest.mark.usefixtures("web_server")
+def test_a_web_server_that_died_is_noticed(host: Host) -> None:
+    host.check_output("systemctl kill --signal=KILL certificates-test && sleep 1")
+    try:
+        assert "certificates-test has failed" in host.run(DEPLOYED).stderr
+        # During a deployment web_proxy comes later and puts it right.
+        assert host.run(f"{DEPLOYED} --allow-unused").succeeded
+    finally:
+        host.check_output("systemctl restart certificates-test")
 
 
 @pytest.mark.usefixtures("web_server")

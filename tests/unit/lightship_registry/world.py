@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import json
 import secrets
+import select
 import socket
 import ssl
 import threading
@@ -172,6 +173,9 @@ def notebook(context: ssl.SSLContext | None, answer: bytes = OK, port: int = 0) 
     with socket.create_server((NODE, port)) as listener:
         threading.Thread(target=_serve, args=(listener, context, answer), daemon=True).start()
         yield listener.getsockname()[1]
+        # Whoever has connected is served first: a listener that closes resets the connections it has not accepted.
+        while select.select([listener], [], [], 0)[0]:
+            time.sleep(0.01)
         listener.shutdown(socket.SHUT_RDWR)
 
 

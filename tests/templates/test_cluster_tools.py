@@ -1,0 +1,74 @@
+"""The settings of the commands and of the agent, read by their own readers, and the agent's unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lightship_cluster.settings import load_agent, load_site
+
+Render = Callable[..., str]
+
+SITE = {
+    "role_path": "/roles/cluster_tools",
+    "cluster_tools_cluster": "demo",
+    "cluster_tools_registry_url": "https://registry.notebooks.example.org:8443",
+}
+INPUTS = {"__cluster_tools_inputs": {"results": [{"stat": {"checksum": "0123abcd"}}]}}
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    """Return a file with this text where the role would put it below a prefix."""
+    path = folder / "etc" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_the_commands_accept_what_the_role_writes(render: Render, tmp_path: Path) -> None:
+    read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **SITE)))
+    assert (read.registry, read.cluster, read.ca_file) == (SITE["cluster_tools_registry_url"], "demo", None)
+    assert read.agent_socket == Path("/run/lightship-agent/agent.sock")
+    assert read.defaults.partition == ""
+    assert read.defaults.minutes == 30
+    assert read.defaults.batch == "slurm/notebook.sh"
+
+
+def test_the_agent_accepts_what_the_role_writes(
+    render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/lightship-agent.service")
+    read = load_agent(written(tmp_path, "agent.ini", render("cluster_tools", "agent.ini.j2", **SITE)))
+    assert (read.registry, read.cluster, read.ca_file) == (SITE["cluster_tools_registry_url"], "demo", None)
+    assert read.key_file == Path("/run/credentials/lightship-agent.service/cluster.key")
+    assert read.poll_seconds == 5
+
+
+@pytest.mark.parametrize("template", ["lightship.ini.j2", "agent.ini.j2"])
+def test_both_trust_the_sites_own_authority_below_the_prefix(render: Render, template: str) -> None:
+    site = {**SITE, "cluster_tools_prefix": "/shared/lightship", "cluster_tools_registry_ca": "files/ca.pem"}
+    assert "ca_file = /shared/lightship/etc/registry-ca.pem\n" in render("cluster_tools", template, **site)
+
+
+def test_what_a_site_chooses_for_users_reaches_them(render: Render, tmp_path: Path) -> None:
+    choices = {"partition": "gpu", "account": "abc123", "time": "2:00:00", "batch": "slurm/jupyterlab.sh"}
+    site = {**SITE, **{f"cluster_tools_default_{name}": value for name, value in choices.items()}}
+    read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **site))).defaults
+    assert (read.partition, read.account, read.minutes, read.batch) == ("gpu", "abc123", 120, "slurm/jupyterlab.sh")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "protection"), [("/shared/lightship", "yes"), ("/homework/x", "yes"), ("/home/lightship", "read-only")]
+)
+def test_the_unit_hides_home_unless_the_program_lies_there(render: Render, prefix: str, protection: str) -> None:
+    unit = render("cluster_tools", "lightship-agent.service.j2", **SITE, **INPUTS, cluster_tools_prefix=prefix)
+    assert f"ProtectHome={protection}\n" in unit
+    assert f"ExecStart={prefix}/bin/lightship-agent --config /etc/lightship/agent.ini\n" in unit
+
+
+def test_the_unit_holds_the_fingerprints_and_no_secret(render: Render) -> None:
+    unit = render("cluster_tools", "lightship-agent.service.j2", **SITE, **INPUTS)
+    assert "X-Lightship-Input=0123abcd\n" in unit
+    assert "LoadCredential=cluster.key:/etc/lightship/cluster.key\n" in unit

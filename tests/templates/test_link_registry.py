@@ -1,0 +1,72 @@
+"""The registry's configuration, read by the registry's own reader, and the limits of its unit."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable
+
+import pytest
+
+from lightship_registry import settings
+
+Render = Callable[..., str]
+
+SITE = {
+    "role_path": "/roles/link_registry",
+    "link_registry_domain": "notebooks.example.org",
+    "link_registry_clusters": {
+        "demo": {"networks": ["10.1.0.0/16"]},
+        "big-one": {"networks": ["10.2.0.0/16", "2001:db8:2::/48"]},
+    },
+}
+
+
+@pytest.fixture
+def unit(render: Render) -> dict[str, list[str]]:
+    """Return the settings of the unit, each with all its values."""
+    found: dict[str, list[str]] = {}
+    for key, value in re.findall(
+        r"^(\w+)=(.*)$", render("link_registry", "lightship-registry.service.j2", **SITE), re.M
+    ):
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def test_the_registry_accepts_what_the_role_writes(render: Render) -> None:
+    read = settings.parse(tomllib.loads(render("link_registry", "registry.toml.j2", **SITE)))
+    assert read.domain == "notebooks.example.org"
+    assert read.https_port == 443
+    assert read.clusters["demo"] == (ipaddress.ip_network("10.1.0.0/16"),)
+    assert len(read.clusters["big-one"]) == 2
+
+
+def test_the_defaults_of_the_role_are_those_of_the_service(render: Render) -> None:
+    read = settings.parse(tomllib.loads(render("link_registry", "registry.toml.j2", **SITE)))
+    for name, (default, _, _) in settings.NUMBERS.items():
+        assert getattr(read, name) == default, name
+
+
+@pytest.mark.parametrize(("name", "value"), [("user_quota", 3), ("max_hours", "24"), ("https_port", "8443")])
+def test_a_sites_numbers_are_numbers_however_the_inventory_writes_them(
+    render: Render, name: str, value: object
+) -> None:
+    text = render("link_registry", "registry.toml.j2", **SITE, **{f"link_registry_{name}": value})
+    assert getattr(settings.parse(tomllib.loads(text)), name) == int(str(value))
+
+
+def test_the_unit_reaches_the_networks_of_all_clusters_and_no_other(unit: dict[str, list[str]]) -> None:
+    assert unit["IPAddressDeny"] == ["any"]
+    assert set(unit["IPAddressAllow"][0].split()) == {"10.1.0.0/16", "10.2.0.0/16", "2001:db8:2::/48"}
+
+
+def test_the_unit_writes_its_state_and_the_routes_and_nothing_else(unit: dict[str, list[str]]) -> None:
+    assert unit["ProtectSystem"] == ["strict"]
+    assert unit["ReadWritePaths"] == ["/var/lib/lightship /run/lightship/routes"]
+
+
+def test_the_group_of_the_socket_and_of_the_routes_is_one(render: Render) -> None:
+    site = {**SITE, "link_registry_socket_group": "webservers"}
+    assert "SocketGroup=webservers\n" in render("link_registry", "lightship-registry.socket.j2", **site)
+    assert "2750 lightship webservers\n" in render("link_registry", "tmpfiles.conf.j2", **site)
