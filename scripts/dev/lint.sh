@@ -14,7 +14,9 @@ check() {
 # Files that git tracks or would track, whose first line says shell.
 shell_sources() {
   git ls-files --cached --others --exclude-standard | while IFS= read -r file; do
-    [[ -f $file ]] && head -n 1 "$file" | LC_ALL=C grep -qaE '^#!.*\b(ba)?sh\b|^# shellcheck shell=' && printf '%s\0' "$file"
+    if [[ -f $file ]] && head -n 1 "$file" | LC_ALL=C grep -qaE '^#!.*\b(ba)?sh\b|^# shellcheck shell='; then
+      printf '%s\0' "$file"
+    fi
   done
 }
 shellcheck_all() { shell_sources | xargs -0 shellcheck --external-sources; }
@@ -23,7 +25,7 @@ check "ruff: rules" ruff check --quiet .
 check "ruff: form" ruff format --check --quiet .
 check "mypy" mypy scripts tests
 check "yamllint" yamllint --strict .
-check "ansible-lint" ansible-lint --quiet
+check "ansible-lint" ansible-lint -q
 check "shellcheck" shellcheck_all
 check "hadolint" hadolint images/notebook/Containerfile images/testhost/Containerfile
 check "defaults equal argument specs" python scripts/dev/check_arguments.py

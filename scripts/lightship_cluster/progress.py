@@ -43,7 +43,8 @@ class Progress:
 
     def _width(self) -> int:
         try:
-            return os.get_terminal_size(self._stream.fileno()).columns
+            # A terminal that was never told its size says 0.
+            return os.get_terminal_size(self._stream.fileno()).columns or 80
         except OSError:
             return 80
 

@@ -15,7 +15,7 @@ from stage import DOMAIN, PROXY, ROUTES, Browser, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 
-OK, MOVED, BAD_REQUEST, NOT_FOUND, TOO_LARGE = 200, 301, 400, 404, 413
+OK, MOVED, BAD_REQUEST, NOT_FOUND, NOT_ALLOWED, TOO_LARGE, BAD_GATEWAY = 200, 301, 400, 404, 405, 413, 502
 LINK = f"quiet-river-stone.{DOMAIN}"
 CHECK = "/usr/local/lib/lightship/check-nginx-site"
 
@@ -64,6 +64,24 @@ def test_a_name_without_notebook_shows_the_registrys_page(browser: Browser, name
     assert answer.status == NOT_FOUND
     assert answer.header("Content-Type")[0].startswith("text/html")
     assert "default-src 'none'" in answer.header("Content-Security-Policy")[0]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_an_upload_to_a_name_without_notebook_is_no_burden(browser: Browser, method: str) -> None:
+    assert browser.ask(LINK, "/api/contents/x", method=method, body=bytes(900_000)).status == NOT_ALLOWED
+
+
+def test_without_registry_there_is_still_a_page(host: Host, browser: Browser) -> None:
+    host.check_output("systemctl stop lightship-registry.socket lightship-registry.service")
+    try:
+        answer = browser.ask(LINK, "/lab")
+        assert answer.status == BAD_GATEWAY
+        assert b"Reload" in answer.body
+        answer = browser.ask(f"registry.{DOMAIN}", "/v1/ping")
+        assert answer.status == BAD_GATEWAY
+        assert b'"registry-unreachable"' in answer.body
+    finally:
+        host.check_output("systemctl start lightship-registry.socket lightship-registry.service")
 
 
 def test_the_registrys_host_has_its_interface_and_nothing_else(browser: Browser) -> None:
