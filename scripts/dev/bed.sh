@@ -33,6 +33,10 @@ remove() {
   fi
   for volume in $(listed volume); do "$CONTAINER_ENGINE" volume rm --force "$volume" >/dev/null; done
   for network in $(listed network); do "$CONTAINER_ENGINE" network rm "$network" >/dev/null; done
+  # An engine that was killed while it started a host leaves its bridge, and with it the network's addresses, in use.
+  for bridge in $(ip -o -4 address show to 10.89.77.1/32 2>/dev/null | awk '$2 ~ /^(podman|docker|br-)/ {print $2}'); do
+    ip link delete "$bridge"
+  done
   rm -f "$marker" "$bed_state/deployed" "$bed_state/notebook.json"
 }
 
