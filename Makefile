@@ -51,7 +51,7 @@ demo: setup ## The whole service on this machine, and a notebook in your browser
 	@scripts/dev/demo.sh
 
 demo-down: ## End the demo; the images stay for the next one
-	@scripts/dev/bed.sh down
+	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh down; fi
 
 bench: setup ## Measure the proxy beside nginx's static configuration, on the running bed
 	@python tests/benchmarks/requests_per_cpu.py
@@ -61,5 +61,5 @@ dist: ## Build the single-file commands into dist/
 
 clean: ## Remove all that any of these made, except installed packages
 	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh clean; fi
-	rm -rf .venv .bed dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible
+	rm -rf .venv .bed dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible .benchmarks
 	find . -name __pycache__ -prune -exec rm -rf {} +

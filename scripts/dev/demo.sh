@@ -27,6 +27,8 @@ fi
 say "Starting a notebook: alice@login runs start-jupyter"
 ssh -F "$bed_state/ssh_config" -o LogLevel=ERROR -tt alice@login 'start-jupyter -b slurm/jupyterlab.sh -t 60' </dev/null
 
+# The keys of the bed are for whoever made it.
+sudo=${SUDO_USER:+sudo }
 cat <<END
 
 The link above opens in a browser on this machine, once the browser trusts the demo's certificate authority:
@@ -37,7 +39,7 @@ The link above opens in a browser on this machine, once the browser trusts the d
 
 Go on:
 
-  ssh -F $bed_state/ssh_config alice@login     a shell on the login node; try start-jupyter --help
-  ssh -F $bed_state/ssh_config proxy           the proxy host, as root: ls /run/lightship/routes
-  make demo-down                      end the demo (and: certutil -d sql:\$HOME/.pki/nssdb -D -n lightship-demo)
+  ${sudo}ssh -F $bed_state/ssh_config alice@login     a shell on the login node; try start-jupyter --help
+  ${sudo}ssh -F $bed_state/ssh_config proxy           the proxy host, as root: ls /run/lightship/routes
+  ${sudo}make demo-down                            end the demo (and: certutil -d sql:\$HOME/.pki/nssdb -D -n lightship-demo)
 END

@@ -8,7 +8,6 @@ export CONTAINER_ENGINE="${CONTAINER_ENGINE:-podman}"
 CONTAINERS_CONF="$PWD/$bed_state/containers.conf"
 export CONTAINERS_CONF
 mkdir -p "$bed_state"
-chmod 0700 "$bed_state"
 
 fail() {
   echo "$*" >&2

@@ -5,6 +5,10 @@ set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
 
+if [[ $CONTAINER_ENGINE == podman && $(id -u) != 0 ]]; then
+  fail "The test bed needs root: only then do Podman's hosts have addresses that this machine reaches. Type sudo before make."
+fi
+
 prefix=localhost/lightship
 context=$bed_state/testhost
 started=$SECONDS
@@ -39,6 +43,8 @@ base_image() {
   if "$CONTAINER_ENGINE" image inspect "$image" >/dev/null 2>&1; then return; fi
   if [[ $registry == yes ]] && "$CONTAINER_ENGINE" pull "docker.io/library/debian:$release-slim" >"$log" 2>&1; then
     "$CONTAINER_ENGINE" tag "docker.io/library/debian:$release-slim" "$image"
+    "$CONTAINER_ENGINE" untag "docker.io/library/debian:$release-slim" 2>/dev/null ||
+      "$CONTAINER_ENGINE" rmi "docker.io/library/debian:$release-slim" >/dev/null 2>&1 || true
     say "Debian $release: pulled"
     return
   fi

@@ -4,8 +4,8 @@
 set -euo pipefail
 
 engine=${CONTAINER_ENGINE:-podman}
-needed=(ca-certificates chromium chromium-sandbox fonts-dejavu-core git iptables libnss3-tools mmdebstrap openssh-client
-  openssl python3-venv wrk)
+needed=(ca-certificates chromium chromium-sandbox fonts-dejavu-core git iproute2 iptables libnss3-tools mmdebstrap
+  openssh-client openssl python3-venv)
 case $engine in
   podman) needed+=(podman runc netavark aardvark-dns) ;;
   docker) command -v docker >/dev/null || needed+=(docker.io) ;;

@@ -6,7 +6,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 rm -rf .bed/results
 mkdir -p .bed/results
-chmod 0700 .bed
 began=$SECONDS
 failed=()
 
@@ -23,14 +22,20 @@ step() {
   fi
 }
 
+images_are_built() {
+  wait "$images"
+  local status=$?
+  cat .bed/images.log
+  return $status
+}
+
 scripts/dev/images.sh >.bed/images.log 2>&1 &
 images=$!
 step lint make --no-print-directory lint
 step unit make --no-print-directory unit
-if step "images of the test bed" bash -c "while kill -0 $images 2>/dev/null; do sleep 1; done; cat .bed/images.log; tail -n 1 .bed/images.log | grep -q ready"; then
+if step "images of the test bed" images_are_built; then
   step molecule make --no-print-directory molecule
 fi
-wait "$images"
 
 printf '\n'
 [[ ${#failed[@]} -eq 0 ]] || printf 'Failed: %s\n' "${failed[*]}"
