@@ -27,6 +27,10 @@ NAME_DRAWS = 20
 # Compared with when there is no such link, so that the answer takes as long.
 NO_HASH = "0" * 64
 
+# A missed lease closes the route at once, and the next heartbeat opens it again. Only a notebook that is silent for much
+# longer is given up: an hour without network, or a flood at its node, must not cost anybody their kernels.
+SILENCE_SECONDS = 3600.0
+
 
 @dataclass(frozen=True)
 class Claimed:
@@ -177,7 +181,9 @@ class Links:
             self._close(self.store.end_waiting("The job did not start in time.", now), "not started")
             self._close(self.store.end_overdue("The time asked for is over.", now), "time over")
             if not spare_silent:
-                self._close(self.store.end_silent("The notebook's node fell silent.", now), "no heartbeat")
+                self._close(
+                    self.store.end_silent("The notebook's node fell silent.", now, SILENCE_SECONDS), "no heartbeat"
+                )
 
     def _close(self, ended: list[str], reason: str) -> None:
         for name in ended:

@@ -12,6 +12,8 @@ from lightship_registry.keystore import Keystore, key_of
 from lightship_registry.targets import Address
 
 PROBE_SECONDS = 5.0
+# Each holds two file descriptors for as long as an untrusted notebook likes to take.
+PROBES_AT_ONCE = 32
 LONGEST_LINE = 8192
 
 
@@ -28,6 +30,8 @@ class Prober:
 
     def __init__(self, keys: Keystore, seconds: float = PROBE_SECONDS) -> None:
         self._seconds = seconds
+        self._under_way: set[str] = set()
+        self._slots = asyncio.Semaphore(PROBES_AT_ONCE)
         # Loaded once: reading keys for each probe would stop the event loop.
         self._context = ssl.create_default_context(cadata=keys.links_pem())
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -35,6 +39,17 @@ class Prober:
 
     async def probe(self, address: Address, port: int, expected: Expected) -> None:
         """Return if the notebook answers HTTP with the link's own certificate, else say what did not fit."""
+        if expected.host in self._under_way:
+            sentence = "This link's target is being tried already. Wait for that answer."
+            raise RegistryError(sentence, "probe-under-way", 409)
+        self._under_way.add(expected.host)
+        try:
+            async with self._slots:
+                await self._probe(address, port, expected)
+        finally:
+            self._under_way.discard(expected.host)
+
+    async def _probe(self, address: Address, port: int, expected: Expected) -> None:
         where = f"port {port} of {address}"
         try:
             async with asyncio.timeout(self._seconds):

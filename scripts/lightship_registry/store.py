@@ -143,9 +143,9 @@ class Store:
         """End the links whose time is over; their names."""
         return self._end_all(reason, now, links.c.state.in_([STARTING, READY]), links.c.expires_at <= now)
 
-    def end_silent(self, reason: str, now: float) -> list[str]:
-        """End the links whose lease ran out; their names."""
-        return self._end_all(reason, now, links.c.state == READY, links.c.lease_until <= now)
+    def end_silent(self, reason: str, now: float, silence: float) -> list[str]:
+        """End the links whose lease ran out that many seconds ago; their names."""
+        return self._end_all(reason, now, links.c.state == READY, links.c.lease_until <= now - silence)
 
     def _end_all(self, reason: str, now: float, *conditions: ColumnElement[bool]) -> list[str]:
         statement = update(links).where(*conditions).values(state=ENDED, reason=reason, ended_at=now)

@@ -14,7 +14,7 @@ from unit.lightship_registry.world import NODE, World, notebook
 
 @pytest.fixture
 def ready(world: World, tmp_path: Path) -> dict[str, Any]:
-    made = world.create()
+    made = world.create(seconds=7200)
     with notebook(world.claim(made).server_context(tmp_path)) as port:
         assert world.job(made, "target", {"port": port}).status_code == 200
     return made
@@ -66,13 +66,28 @@ def test_silent_link_ends(world: World, ready: dict[str, Any]) -> None:
     assert world.routes
     world.clock.now += 2
     world.links.end_due(spare_silent=False)
+    world.links.reconcile()
     assert world.routes == {}
+    assert world.status(ready)["state"] == "ready", "an outage of some minutes ended a notebook for good"
+    world.clock.now += 3600
+    world.links.end_due(spare_silent=False)
     assert world.status(ready)["state"] == "ended"
     assert "silent" in world.status(ready)["reason"]
 
 
+def test_heartbeat_after_an_outage_opens_the_route_again(world: World, ready: dict[str, Any]) -> None:
+    routes = world.routes
+    world.clock.now += 1500
+    world.links.end_due(spare_silent=False)
+    world.links.reconcile()
+    assert world.routes == {}
+    assert world.job(ready, "heartbeat").status_code == 200
+    world.links.reconcile()
+    assert world.routes == routes
+
+
 def test_time_over(world: World, ready: dict[str, Any]) -> None:
-    world.clock.now += 1800
+    world.clock.now += 7200
     assert world.job(ready, "heartbeat").status_code == 410
     world.links.end_due(spare_silent=True)
     assert world.routes == {}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 import time
 from pathlib import Path
 
@@ -39,6 +40,17 @@ def code_of(world: World, who: Expected, port: int, seconds: float = 3) -> str:
 def test_the_notebook_itself(world: World, identity: Identity, tmp_path: Path) -> None:
     with notebook(identity.server_context(tmp_path)) as port:
         ask(world, expected(identity), port)
+
+
+def test_one_link_has_one_probe_at_a_time(world: World, identity: Identity) -> None:
+    async def twice() -> list[BaseException | None]:
+        prober = Prober(Keystore(world.settings), 0.5)
+        asked = (prober.probe(address_of(NODE), mute.getsockname()[1], expected(identity)) for _ in range(2))
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    with socket.create_server((NODE, 0)) as mute:
+        codes = [error.code for error in asyncio.run(twice()) if isinstance(error, RegistryError)]
+    assert sorted(codes) == ["no-answer", "probe-under-way"]
 
 
 def test_a_notebook_that_redirects_is_one(world: World, identity: Identity, tmp_path: Path) -> None:

@@ -120,8 +120,8 @@ def test_live_routes_need_lease_and_time(store: Store) -> None:
 def test_ends_of_all_kinds(store: Store) -> None:
     published(store, NEW, "10.0.0.1:4000")
     store.create(OTHER, 10)
-    assert store.end_silent("silent", 1099.0) == []
-    assert store.end_silent("silent", 1100.0) == [NEW.name]
+    assert store.end_silent("silent", 1159.0, 60.0) == []
+    assert store.end_silent("silent", 1160.0, 60.0) == [NEW.name]
     assert store.end_overdue("over", 5000.0) == []
     assert store.end_waiting("never came", 1999.0) == []
     assert store.end_waiting("never came", 2000.0) == [OTHER.name]

@@ -13,7 +13,7 @@ from unit.lightship_registry.world import Hands, World, notebook
 
 @pytest.fixture
 def ready(world: World, tmp_path: Path) -> dict[str, Any]:
-    made = world.create()
+    made = world.create(seconds=86400)
     with notebook(world.claim(made).server_context(tmp_path)) as port:
         world.job(made, "target", {"port": port})
     return made
@@ -21,7 +21,7 @@ def ready(world: World, tmp_path: Path) -> dict[str, Any]:
 
 def test_a_start_spares_silent_links_for_one_lease(world: World, ready: dict[str, Any]) -> None:
     ticks = Hands()
-    world.clock.now += 600  # the host was down
+    world.clock.now += 20_000  # the host was down
     sweeping = Sweeper(world.links, ticks)
     sweeping.sweep()
     assert world.status(ready)["state"] == "ready"
