@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.progress import Progress
-from lightship_cluster.schedulers.base import JobState, Scheduler
+from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0
@@ -40,6 +41,7 @@ class Follower:
         self._progress = progress
         self._job = job
         self._over_since = 0.0
+        self._listed = False
 
     def until_ready(self) -> dict[str, Any]:
         """The status in which the notebook answers; an error with the job's last lines if it never will."""
@@ -49,6 +51,8 @@ class Follower:
                 return status
             if status.get("state") == "ended" or self._is_over(status):
                 raise self._failed(status)
+            if not status.get("job_id"):
+                self._tell_job()
             if not self._over_since:
                 self._progress.show(self._words(status))
             time.sleep(LOOK_SECONDS)
@@ -60,12 +64,26 @@ class Follower:
                 return self._agent.status(self._job.name)
             except AgentError as error:
                 if time.monotonic() > deadline or error.code == "no-such-link":
-                    raise AgentError(f"{error.sentence} Your job {self._job.job_id} goes on.", error.status) from error
+                    goes_on = f"Your job {self._job.job_id} goes on. To stop it: {self._stop_command()}"
+                    raise AgentError(f"{error.sentence} {goes_on}", error.status) from error
             self._progress.show("The job cannot be seen just now; it goes on")
             time.sleep(LOOK_SECONDS)
 
+    def _tell_job(self) -> None:
+        # Without the number nobody would notice the end of a job that never came to claim its link.
+        with suppress(AgentError):  # the next look tries again
+            self._agent.set_job(self._job.name, self._job.job_id)
+
+    def _job_of(self, status: dict[str, Any]) -> JobState | None:
+        job = _job_in(status)
+        if job and job.state != GONE.state:
+            self._listed = True
+        elif not self._listed or status.get("state") == "starting":
+            return None  # not gone but hidden: the scheduler may show a job to its owner only
+        return job
+
     def _is_over(self, status: dict[str, Any]) -> bool:
-        job = _job_of(status)
+        job = self._job_of(status)
         if not job or not self._scheduler.over(job.state):
             self._over_since = 0.0
             return False
@@ -75,15 +93,20 @@ class Follower:
     def _words(self, status: dict[str, Any]) -> str:
         if status.get("state") == "starting":
             return "Jupyter is starting on its node"
-        job = _job_of(status)
+        job = self._job_of(status)
         return _sentence(self._scheduler.words(job)) if job else f"Job {self._job.job_id} is submitted"
 
     def _failed(self, status: dict[str, Any]) -> LightshipError:
-        job = _job_of(status)
+        job = self._job_of(status)
         said = str(status.get("reason") or "")
         over = self._scheduler.words(job) + "." if job and self._scheduler.over(job.state) else ""
-        why = _sentence(said or over or "the job ended before Jupyter answered.")
-        return LightshipError(f"The notebook did not start. {why}{self._last_lines()}", ExitStatus.JOB)
+        why = _sentence(said or over or "the link ended before Jupyter answered.")
+        # The link's end does not take a queued job out of the queue.
+        stop = "" if over else f" If job {self._job.job_id} is still there, stop it: {self._stop_command()}"
+        return LightshipError(f"The notebook did not start. {why}{stop}{self._last_lines()}", ExitStatus.JOB)
+
+    def _stop_command(self) -> str:
+        return self._scheduler.stop_command(self._job.job_id)
 
     def _last_lines(self) -> str:
         log = self._job.folder.log
@@ -115,7 +138,7 @@ def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _job_of(status: dict[str, Any]) -> JobState | None:
+def _job_in(status: dict[str, Any]) -> JobState | None:
     job = status.get("job")
     if not isinstance(job, dict):
         return None

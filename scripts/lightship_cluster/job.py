@@ -17,7 +17,6 @@ from lightship_cluster.transport import Transport, Unreachable
 
 # Schedulers send their first signal at the end of the job's time, not long after it.
 END_SECONDS = 90.0
-TIME_OVER = "The time asked for is over."
 
 
 class Job:
@@ -43,7 +42,8 @@ class Job:
 
     def why_stopped(self) -> str:
         """What the end of the job looks like from within."""
-        return TIME_OVER if self._expires and time.time() > self._expires - END_SECONDS else "The job was stopped."
+        at_the_end = self._expires and time.time() > self._expires - END_SECONDS
+        return lease.TIME_OVER if at_the_end else "The job was stopped."
 
     def close(self, reason: str) -> None:
         """Close the link first, so that nobody is sent to a Jupyter that is shutting down."""
@@ -86,4 +86,4 @@ class Job:
                 return f"Jupyter ended with exit status {status}.", ExitStatus.JUPYTER
             reason = heart.beat()
             if reason:
-                return reason, ExitStatus.OK if reason == TIME_OVER else ExitStatus.LINK_ENDED
+                return reason, ExitStatus.OK if reason == lease.TIME_OVER else ExitStatus.LINK_ENDED

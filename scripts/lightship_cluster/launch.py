@@ -120,8 +120,8 @@ class Launch:
             folder.note(job_id=job_id)
             self._agent.set_job(name, job_id)
         except LightshipError as error:
-            # The notebook will come up all the same; only the progress will know less.
-            self._progress.say(f"Job {job_id} is submitted, but the registry could not be told: {error.sentence}")
+            # The notebook will come up all the same, and the follower tells the registry again.
+            self._progress.say(f"Job {job_id} is submitted, but the registry could not be told yet: {error.sentence}")
 
     def _follow(self, scheduler: Scheduler, job: Submitted) -> ExitStatus:
         stop = scheduler.stop_command(job.job_id)

@@ -13,8 +13,10 @@ from lightship_cluster.transport import Answer, Unreachable
 CLAIM_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
 LONGEST_PAUSE = 5.0
+TIME_OVER = "The time asked for is over."
+TARGET_TAKEN = "target-taken"
 # Refusals that may be over soon: a port that rests after another link, a firewall that opens late.
-PASSING = ("target-taken", "no-answer")
+PASSING = (TARGET_TAKEN, "no-answer")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,12 @@ def claim(registry: LinkRegistry, request: str) -> Claim:
 
 def publish(registry: LinkRegistry, port: int) -> None:
     """Open the link; returns when the registry has seen the notebook itself."""
-    _granted(patiently(lambda: registry.target(port), PUBLISH_SECONDS, PASSING))
+    answer = patiently(lambda: registry.target(port), PUBLISH_SECONDS, PASSING)
+    if answer.code == TARGET_TAKEN:
+        raise LightshipError(
+            f"Port {port} of this node is another link's, or was until lately. Start again.", ExitStatus.PORT
+        )
+    _granted(answer)
 
 
 def end(registry: LinkRegistry, reason: str) -> None:
@@ -90,7 +97,7 @@ class Heart:
     def beat(self) -> str:
         """Send one heartbeat; the reason why the notebook must stop, or nothing."""
         if time.time() >= self._expires:
-            return "The time asked for is over."
+            return TIME_OVER
         answer, trouble = _attempt(self._registry.heartbeat)
         if answer and answer.ok:
             self._refused = 0

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.programs import run_program
 
 TIMEOUT_SECONDS = 60.0
 # Instead of the node's own file, which may be absent, broken, or another Python environment's.
@@ -23,16 +24,7 @@ def make_request(folder: Path, key: Path) -> str:
 def _openssl(arguments: list[str], config: Path) -> str:
     environment = {"PATH": _path(), "OPENSSL_CONF": str(config), "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            ["openssl", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        done = run_program(["openssl", *arguments], environment, TIMEOUT_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _failed(str(error)) from error
     if done.returncode:

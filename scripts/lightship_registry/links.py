@@ -27,8 +27,8 @@ NAME_DRAWS = 20
 # Compared with when there is no such link, so that the answer takes as long.
 NO_HASH = "0" * 64
 
-# A missed lease closes the route at once, and the next heartbeat opens it again. Only a notebook that is silent for much
-# longer is given up: an hour without network, or a flood at its node, must not cost anybody their kernels.
+# A missed lease closes the route at once, and the next heartbeat opens it again. Only a notebook that is silent for
+# much longer is given up: some time without network, or a flood at its node, must not cost anybody their kernels.
 SILENCE_SECONDS = 3600.0
 
 

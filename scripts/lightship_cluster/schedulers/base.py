@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.programs import run_program
 
 TIMEOUT_SECONDS = 30.0
 
@@ -38,8 +39,12 @@ class JobState:
     uid: int = -1
 
 
-# What the agent answers about a job that the scheduler no longer lists.
+# What the agent answers about a job that the scheduler does not list: it is over, or hidden from the agent.
 GONE = JobState("GONE")
+
+
+class SchedulerSilent(LightshipError):
+    """A scheduler's command did not answer in time; what it was asked to do may be done all the same."""
 
 
 class Scheduler(Protocol):
@@ -54,7 +59,7 @@ class Scheduler(Protocol):
         """Hand the job in and return its number."""
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask once about all these jobs; those that are no longer listed are GONE."""
+        """Ask once about all these jobs; those that are not listed are GONE."""
 
     def over(self, state: str) -> bool:
         """Whether a job in this state will never run again."""
@@ -75,20 +80,11 @@ def ask(command: Sequence[str], extra: Mapping[str, str] | None = None) -> subpr
 def run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a scheduler's command with exactly this environment: what submits a job hands it on to the job."""
     try:
-        return subprocess.run(
-            list(command),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        return run_program(command, environment, TIMEOUT_SECONDS)
     except OSError as error:
         raise LightshipError(f"Cannot run {command[0]}: {error.strerror}.", ExitStatus.SCHEDULER) from error
     except subprocess.TimeoutExpired as error:
-        raise LightshipError(
+        raise SchedulerSilent(
             f"{command[0]} did not answer within {TIMEOUT_SECONDS:.0f} s. The scheduler may be down; try again later.",
             ExitStatus.SCHEDULER,
         ) from error

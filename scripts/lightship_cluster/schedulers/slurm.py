@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, ask, run
+from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, SchedulerSilent, ask, run
 
 _JOB_ID = re.compile(r"\d{1,10}", re.ASCII)
+# A task of a job array and a part of a heterogeneous job: 123_0, 123_[0-3], 123+0.
+_PART = re.compile(r"[_+].*")
 _STANDARD_TIMES = {"SLURM_TIME_FORMAT": "standard"}
 _UNKNOWN = {"", "N/A", "(null)", "None"}
 
@@ -60,6 +62,8 @@ _REASON_STARTS = {
     "MaxCpuPerAccount": "a limit of your account is reached",
 }
 
+_MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
+
 
 class Slurm:
     """Slurm's commands."""
@@ -88,14 +92,19 @@ class Slurm:
         command = ["sbatch", "--parsable", f"--time={request.minutes}", f"--chdir={request.folder}", f"--output={log}"]
         command += [f"--partition={request.partition}"] if request.partition else []
         command += [f"--account={request.account}"] if request.account else []
-        done = run([*command, "--", str(request.script), *request.arguments], os.environ)
+        try:
+            done = run([*command, "--", str(request.script), *request.arguments], os.environ)
+        except SchedulerSilent as error:
+            raise SchedulerSilent(f"{error.sentence} {_MAYBE_QUEUED}", error.status) from error
         job_id = done.stdout.strip().split(";")[0]
         if done.returncode or not _JOB_ID.fullmatch(job_id):
-            raise LightshipError(f"Slurm did not take the job: {_last_line(done.stderr)}", ExitStatus.SUBMIT)
+            # sbatch's own patience is often shorter than ours.
+            hint = f". {_MAYBE_QUEUED}" if "timed out" in done.stderr else ""
+            raise LightshipError(f"Slurm did not take the job: {_last_line(done.stderr)}{hint}", ExitStatus.SUBMIT)
         return job_id
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask once about all these jobs; those that are no longer listed are GONE."""
+        """Ask once about all these jobs; those that are not listed are GONE."""
         wanted = sorted(job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id))
         if not wanted:
             return {}
@@ -105,7 +114,10 @@ class Slurm:
         if done.returncode and "Invalid job id" not in done.stderr:
             raise LightshipError(f"squeue failed: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
         states = dict.fromkeys(wanted, GONE)
-        states.update(entry for entry in map(_parse, done.stdout.splitlines()) if entry)
+        for job_id, state in filter(None, map(_parse, done.stdout.splitlines())):
+            # A job of several parts is over when none of them lives.
+            if job_id in states and self.over(states[job_id].state):
+                states[job_id] = state
         return states
 
     def over(self, state: str) -> bool:
@@ -128,7 +140,7 @@ def _parse(line: str) -> tuple[str, JobState] | None:
     if len(parts) != 6:
         return None
     job_id, state, uid, start, node, reason = ("" if part in _UNKNOWN else part for part in parts)
-    return job_id, JobState(state, reason, start, node, int(uid) if uid.isdigit() else -1)
+    return _PART.sub("", job_id), JobState(state, reason, start, node, int(uid) if uid.isdigit() else -1)
 
 
 def _estimate(job: JobState) -> str:
