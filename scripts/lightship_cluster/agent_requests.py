@@ -77,7 +77,8 @@ class Requests:
     def _with_job(self, peer: Peer, body: dict[str, Any]) -> dict[str, Any]:
         reply: dict[str, Any] = {**body, "ok": True}
         job_id = body.get("job_id")
-        if isinstance(job_id, str) and JOB_ID.fullmatch(job_id):
+        # Nobody waits for the job of a link that ended; asking would take a place among those that somebody waits for.
+        if isinstance(job_id, str) and JOB_ID.fullmatch(job_id) and body.get("state") != "ended":
             reply["job"] = _visible(peer, self._jobs.get(job_id))
         return reply
 

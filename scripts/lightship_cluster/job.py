@@ -79,7 +79,7 @@ class Job:
     def _keep(self, notebook: Notebook, claim: lease.Claim) -> tuple[str, ExitStatus]:
         heart = lease.Heart(self._registry, claim.expires)
         while True:
-            status = notebook.wait(min(claim.heartbeat, claim.expires - time.time()))
+            status = notebook.wait(min(heart.pause(claim.heartbeat), claim.expires - time.time()))
             if status == 0:
                 return "Jupyter was shut down.", ExitStatus.OK
             if status is not None:

@@ -13,6 +13,7 @@ from lightship_cluster.transport import Answer, Unreachable
 CLAIM_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
 LONGEST_PAUSE = 5.0
+RETRY_SECONDS = 5.0
 TIME_OVER = "The time asked for is over."
 TARGET_TAKEN = "target-taken"
 # Refusals that may be over soon: a port that rests after another link, a firewall that opens late.
@@ -93,6 +94,10 @@ class Heart:
         self._expires = expires
         self._refused = 0
         self._silent = False
+
+    def pause(self, heartbeat: float) -> float:
+        """Seconds until the next beat: soon after one that failed, while the lease still holds."""
+        return min(heartbeat, RETRY_SECONDS) if self._silent else heartbeat
 
     def beat(self) -> str:
         """Send one heartbeat; the reason why the notebook must stop, or nothing."""

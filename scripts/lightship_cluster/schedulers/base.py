@@ -43,7 +43,7 @@ class JobState:
 GONE = JobState("GONE")
 
 
-class SchedulerSilent(LightshipError):
+class NoAnswerError(LightshipError):
     """A scheduler's command did not answer in time; what it was asked to do may be done all the same."""
 
 
@@ -84,7 +84,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Co
     except OSError as error:
         raise LightshipError(f"Cannot run {command[0]}: {error.strerror}.", ExitStatus.SCHEDULER) from error
     except subprocess.TimeoutExpired as error:
-        raise SchedulerSilent(
+        raise NoAnswerError(
             f"{command[0]} did not answer within {TIMEOUT_SECONDS:.0f} s. The scheduler may be down; try again later.",
             ExitStatus.SCHEDULER,
         ) from error

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, SchedulerSilent, ask, run
+from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, ask, run
 
-_JOB_ID = re.compile(r"\d{1,10}", re.ASCII)
+_JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
+_LARGEST_JOB_ID = 2**31 - 1
 # A task of a job array and a part of a heterogeneous job: 123_0, 123_[0-3], 123+0.
 _PART = re.compile(r"[_+].*")
 _STANDARD_TIMES = {"SLURM_TIME_FORMAT": "standard"}
@@ -94,8 +95,8 @@ class Slurm:
         command += [f"--account={request.account}"] if request.account else []
         try:
             done = run([*command, "--", str(request.script), *request.arguments], os.environ)
-        except SchedulerSilent as error:
-            raise SchedulerSilent(f"{error.sentence} {_MAYBE_QUEUED}", error.status) from error
+        except NoAnswerError as error:
+            raise NoAnswerError(f"{error.sentence} {_MAYBE_QUEUED}", error.status) from error
         job_id = done.stdout.strip().split(";")[0]
         if done.returncode or not _JOB_ID.fullmatch(job_id):
             # sbatch's own patience is often shorter than ours.
@@ -105,13 +106,15 @@ class Slurm:
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """Ask once about all these jobs; those that are not listed are GONE."""
-        wanted = sorted(job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id))
+        # One number that squeue refuses to read would leave all the others without an answer.
+        wanted = sorted(job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id) and int(job_id) <= _LARGEST_JOB_ID)
         if not wanted:
             return {}
         command = ["squeue", "--noheader", "--states=all", f"--jobs={','.join(wanted)}", "--format=%i|%T|%U|%S|%N|%r"]
         done = ask(command, _STANDARD_TIMES)
         # squeue fails for one number that it no longer knows, but not for one among several.
-        if done.returncode and "Invalid job id" not in done.stderr:
+        forgotten = len(wanted) == 1 and "Invalid job id" in done.stderr
+        if done.returncode and not forgotten:
             raise LightshipError(f"squeue failed: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
         states = dict.fromkeys(wanted, GONE)
         for job_id, state in filter(None, map(_parse, done.stdout.splitlines())):

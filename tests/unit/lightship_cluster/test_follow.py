@@ -20,18 +20,26 @@ READY = {"state": "ready", "expires": 0}
 
 
 def job(state: str, reason: str = "") -> dict[str, Any]:
-    return {"state": "waiting", "job": {"state": state, "reason": reason, "start": "", "node": ""}}
+    return {"state": "waiting", "job_id": "17", "job": {"state": state, "reason": reason, "start": "", "node": ""}}
 
 
 class ScriptedAgent(AgentClient):
     def __init__(self, *replies: dict[str, Any] | AgentError) -> None:
         self.replies = list(replies)
+        self.told: list[tuple[str, str]] = []
+        self.refusals = 0
 
     def status(self, name: str) -> dict[str, Any]:  # noqa: ARG002 - one link is enough
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(reply, AgentError):
             raise reply
         return reply
+
+    def set_job(self, name: str, job_id: str) -> dict[str, Any]:
+        self.told.append((name, job_id))
+        if len(self.told) <= self.refusals:
+            raise LOST
+        return {}
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +54,12 @@ def folder(tmp_path: Path) -> LinkFolder:
 
 
 def followed(folder: LinkFolder, *replies: dict[str, Any] | AgentError) -> tuple[dict[str, Any], str]:
+    return followed_by(ScriptedAgent(*replies), folder)
+
+
+def followed_by(agent: ScriptedAgent, folder: LinkFolder) -> tuple[dict[str, Any], str]:
     shown = io.StringIO()
-    follower = Follower(ScriptedAgent(*replies), Slurm(), Progress(shown), Submitted("one-two-three", "17", folder))
+    follower = Follower(agent, Slurm(), Progress(shown), Submitted("one-two-three", "17", folder))
     return follower.until_ready(), shown.getvalue()
 
 
@@ -71,9 +83,8 @@ def test_it_tells_the_story_until_ready(folder: LinkFolder) -> None:
     [
         (job("CANCELLED"), "The job was cancelled."),
         (job("TIMEOUT"), "The job's time is over."),
-        (job("GONE"), "Slurm no longer lists it."),
         ({"state": "ended", "reason": "Port 4567 is taken."}, "Port 4567 is taken."),
-        ({"state": "ended", "reason": None}, "The job ended before Jupyter answered."),
+        ({"state": "ended", "reason": None}, "The link ended before Jupyter answered."),
     ],
 )
 def test_a_job_that_ends_says_why_with_its_last_lines(folder: LinkFolder, reply: dict[str, Any], words: str) -> None:
@@ -91,13 +102,59 @@ def test_the_last_words_of_a_job_are_waited_for(folder: LinkFolder) -> None:
         followed(folder, job("FAILED"), {"state": "ended", "reason": "No space left."})
 
 
+def test_a_job_that_was_listed_and_is_gone_is_over(folder: LinkFolder) -> None:
+    with pytest.raises(LightshipError, match="Slurm no longer lists it") as failed:
+        followed(folder, job("RUNNING"), job("GONE"))
+
+    assert "scancel" not in failed.value.sentence
+
+
+def test_a_job_that_was_never_listed_may_be_hidden(folder: LinkFolder) -> None:
+    status, shown = followed(folder, *[job("GONE")] * 20, READY)
+
+    assert status == READY
+    assert shown.splitlines() == ["Job 17 is submitted"]
+
+
+def test_a_job_whose_link_is_starting_is_not_gone(folder: LinkFolder) -> None:
+    starting = {**job("GONE"), "state": "starting"}
+    status, _ = followed(folder, job("PENDING"), *[starting] * 20, READY)
+
+    assert status == READY
+
+
+@pytest.mark.parametrize("state", ["PENDING", "GONE"])
+def test_a_link_that_ends_before_its_job_says_how_to_stop_it(folder: LinkFolder, state: str) -> None:
+    with pytest.raises(LightshipError, match=r"did not start\. Revoked\. If job 17 is .* scancel 17\n") as failed:
+        followed(folder, {**job(state), "state": "ended", "reason": "Revoked."})
+
+    assert failed.value.status is ExitStatus.JOB
+
+
+def test_a_link_that_ends_with_its_job_needs_no_stopping(folder: LinkFolder) -> None:
+    with pytest.raises(LightshipError, match="Shut down") as failed:
+        followed(folder, {**job("FAILED"), "state": "ended", "reason": "Shut down."})
+
+    assert "scancel" not in failed.value.sentence
+
+
+def test_a_lost_job_number_is_told_again_until_it_is_known(folder: LinkFolder) -> None:
+    unknown = {"state": "waiting", "job_id": "", "job": None}
+    agent = ScriptedAgent(unknown, unknown, job("PENDING"), job("RUNNING"), READY)
+    agent.refusals = 1
+    status, _ = followed_by(agent, folder)
+
+    assert status == READY
+    assert agent.told == [("one-two-three", "17")] * 2
+
+
 def test_a_job_back_in_the_queue_is_not_over(folder: LinkFolder) -> None:
     status, _ = followed(folder, job("NODE_FAIL"), job("PENDING"), READY)
     assert status == READY
 
 
 def test_a_lost_agent_is_given_up_and_the_job_is_not(folder: LinkFolder) -> None:
-    with pytest.raises(AgentError, match="Your job 17 goes on") as lost:
+    with pytest.raises(AgentError, match=r"Your job 17 goes on\. To stop it: scancel 17") as lost:
         followed(folder, LOST)
 
     assert lost.value.status is ExitStatus.AGENT

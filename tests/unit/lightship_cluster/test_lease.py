@@ -96,6 +96,15 @@ def test_publishing_fails_with_the_registrys_words(
     assert len(registry.asked) == attempts
 
 
+def test_a_port_that_stays_another_links_asks_for_a_new_start(registry: StubRegistry, link: LinkRegistry) -> None:
+    sentence = "It is taken. Let the notebook listen on another port."
+    registry.replies["target"] = (409, {"code": "target-taken", "error": sentence})
+    with pytest.raises(LightshipError, match=r"^Port 4567 .* Start again\.$") as refused:
+        lease.publish(link, 4567)
+
+    assert refused.value.status is ExitStatus.PORT
+
+
 def test_the_heart_stops_for_an_end_but_not_for_an_outage(
     registry: StubRegistry, link: LinkRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,7 +112,9 @@ def test_the_heart_stops_for_an_end_but_not_for_an_outage(
     alive, down = (200, {"state": "ready"}), (502, b"")
     registry.replies["heartbeat"] = one_after_another(alive, down, down, (410, b"<html>"), alive, ENDED)
 
-    assert [heart.beat() for _ in range(6)] == ["", "", "", "", "", "The link was ended."]
+    assert (heart.beat(), heart.pause(30)) == ("", 30)
+    assert (heart.beat(), heart.pause(30)) == ("", lease.RETRY_SECONDS)
+    assert [heart.beat() for _ in range(4)] == ["", "", "", "The link was ended."]
     printed = capsys.readouterr().out
     assert printed.count("does not answer") == 1
     assert printed.count("answers again") == 1
@@ -118,5 +129,5 @@ def test_the_heart_believes_a_lasting_refusal_only(registry: StubRegistry, link:
 
 
 def test_the_heart_knows_when_time_is_over(link: LinkRegistry, registry: StubRegistry) -> None:
-    assert lease.Heart(link, time.time() - 1).beat() == "The time asked for is over."
+    assert lease.Heart(link, time.time() - 1).beat() == lease.TIME_OVER
     assert not registry.asked

@@ -237,6 +237,23 @@ def test_a_job_without_its_number_in_the_registry_goes_on(login: Login, capsys: 
     assert "It has one." in capsys.readouterr().err
 
 
+def test_a_lost_job_number_is_told_again(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[Asked] = []
+
+    def first_lost(asked: Asked) -> Reply:
+        told.append(asked)
+        return (502, b"<html>") if len(told) == 1 else (200, {})
+
+    def status(_asked: Asked) -> Reply:
+        return 200, READY if len(told) > 1 else {**READY, "state": "waiting", "job_id": ""}
+
+    login.registry.replies.update({"job": first_lost, "one-two-three": status})
+
+    assert run() is ExitStatus.OK
+    assert "could not be told yet" in capsys.readouterr().err
+    assert [asked.json["job_id"] for asked in told] == ["17", "17"]
+
+
 def test_help_imports_next_to_nothing() -> None:
     code = (
         "import sys; from lightship_cluster.start_jupyter import main\n"

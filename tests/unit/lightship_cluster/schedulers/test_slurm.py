@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers.base import GONE, JobRequest, JobState
+from lightship_cluster.schedulers import base
+from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError
 from lightship_cluster.schedulers.slurm import Slurm
 from unit.lightship_cluster.world import program
 
@@ -91,6 +92,19 @@ def test_a_refused_job_keeps_slurms_words(command: Command, out: str, error: str
     assert "sbatch: error:" not in refused.value.sentence
 
 
+def test_a_job_that_may_be_queued_all_the_same_is_said_to_be(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("sbatch", "", "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n", 1)
+    with pytest.raises(LightshipError, match=r"send/recv operation\. The job may be queued .* squeue --me"):
+        Slurm().submit(request())
+
+    monkeypatch.setattr(base, "TIMEOUT_SECONDS", 0.2)
+    program(tmp_path / "sbatch", "#!/bin/sh\nexec sleep 20\n")
+    with pytest.raises(NoAnswerError, match=r"sbatch did not answer .* The job may be queued .* squeue --me"):
+        Slurm().submit(request())
+
+
 @pytest.mark.parametrize("partition", ["", "debug", "compute,debug"])
 def test_a_known_partition_passes(command: Command, partition: str) -> None:
     command("sinfo", "compute*\ncompute*\ndebug\n")
@@ -114,6 +128,19 @@ def test_a_silent_slurm_is_not_a_wrong_partition(command: Command) -> None:
     assert refused.value.status is ExitStatus.SCHEDULER
 
 
+def test_a_number_that_squeue_cannot_read_is_not_asked_about(command: Command) -> None:
+    noted = command("squeue", "18|RUNNING|2002|2026-11-21T09:00:00|node1|None\n")
+
+    assert set(Slurm().job_states(["0", "18", "4000000000"])) == {"18"}
+    assert "--jobs=18" in json.loads(noted.read_text())[0]
+
+
+def test_one_bad_number_among_several_makes_no_job_disappear(command: Command) -> None:
+    command("squeue", "", "squeue: error: Invalid job id: 0\n", 1)
+    with pytest.raises(LightshipError, match="squeue failed"):
+        Slurm().job_states(["17", "18"])
+
+
 def test_one_question_serves_all_jobs(command: Command) -> None:
     rows = "17|PENDING|2001|2026-11-21T10:00:00||Priority\n18|RUNNING|2002|2026-11-21T09:00:00|node1|None\nnoise\n"
     noted = command("squeue", rows)
@@ -124,6 +151,22 @@ def test_one_question_serves_all_jobs(command: Command) -> None:
         "19": GONE,
     }
     assert "--jobs=17,18,19" in json.loads(noted.read_text())[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "state"),
+    [
+        (["17_0|RUNNING"], "RUNNING"),
+        (["17_[0-3]|PENDING"], "PENDING"),
+        (["17+0|RUNNING", "17+1|PENDING"], "RUNNING"),
+        (["17_0|COMPLETED", "17_1|RUNNING", "17_2|FAILED"], "RUNNING"),
+        (["17_0|COMPLETED", "17_1|FAILED"], "FAILED"),
+    ],
+)
+def test_the_parts_of_a_job_are_the_job(command: Command, rows: list[str], state: str) -> None:
+    command("squeue", "".join(f"{row}|2001|||None\n" for row in rows))
+
+    assert Slurm().job_states(["17"]) == {"17": JobState(state, uid=2001)}
 
 
 def test_a_job_that_slurm_forgot_is_gone(command: Command) -> None:

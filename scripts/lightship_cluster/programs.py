@@ -1,0 +1,22 @@
+"""How other programs are run: with exactly the environment given, without input, and not for ever."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+
+
+def run_program(
+    command: Sequence[str], environment: Mapping[str, str], seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a program and keep what it prints; what a failure means is for the caller to say."""
+    return subprocess.run(
+        list(command),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
+    )
