@@ -164,6 +164,23 @@ def test_no_secret_is_seen_in_a_process_a_log_or_a_journal(notebook: bed.Noteboo
         assert found == "0", f"{host}: a secret is readable in {places} or the journal"
 
 
+def test_no_secret_passes_through_a_command_line_while_a_notebook_starts() -> None:
+    watched = ("login", "node1")
+    watch = (
+        "timeout 60 sh -c 'while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ; done' > /run/watched 2>/dev/null"
+    )
+    for host in watched:
+        background(host, f"sh -c {shlex.quote(watch)}", user="root")
+    started = bed.start("bob", "-p debug -t 5")
+    hidden = "\n".join([bed.link_file("bob", started.name, "secret").strip(), started.token])
+    search = "pkill -f /proc/[[]0; grep -ac register-jupyter /run/watched; grep -acF -f - /run/watched; rm /run/watched"
+    for host in watched:
+        seen, found = bed.run(host, search, text=hidden, check=False).stdout.split()
+        assert int(seen) > 0, f"{host}: the start was not watched"
+        assert found == "0", f"{host}: a secret was in a process's arguments or environment"
+    bed.stop(started)
+
+
 def test_another_user_of_the_node_reads_neither_the_links_folder_nor_its_key(notebook: bed.Notebook) -> None:
     folder = f"~alice/.local/state/lightship/{notebook.name}"
     node = bed.run("login", f"squeue -h -j {notebook.job} -o %N").stdout.strip()

@@ -78,6 +78,23 @@ def test_a_cancelled_job_takes_its_link_and_its_secrets_along() -> None:
     )
 
 
+def test_control_c_while_waiting_leaves_the_job_alone_and_says_how_to_stop_it() -> None:
+    bed.run("login", "scontrol update nodename=node1 state=drain reason=test")
+    try:
+        done = bed.run("login", "timeout --signal=INT 6 start-jupyter -p debug -t 5", user="bob", check=False)
+        said = done.stdout + done.stderr
+        assert "Queued" in said
+        _, name, _ = bed.parse(done.stdout)
+        job = json.loads(bed.link_file("bob", name, "link.json"))["job_id"]
+        assert f"scancel {job}" in said
+        assert bed.run("login", f"squeue -h -j {job} -o %T").stdout.strip() == "PENDING"
+        assert bed.links("bob")[name] == "waiting"
+        bed.run("login", f"scancel {job}")
+        assert bed.agent("bob", op="cancel", name=name, reason="test")["ok"]
+    finally:
+        bed.run("login", "scontrol update nodename=node1 state=resume")
+
+
 def test_a_notebook_outlives_a_restart_of_the_registry_and_of_the_agent(notebook: bed.Notebook) -> None:
     bed.run("proxy", "systemctl restart lightship-registry")
     bed.run("login", "systemctl restart lightship-agent")

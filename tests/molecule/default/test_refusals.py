@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -65,6 +66,13 @@ def test_an_unknown_batch_script() -> None:
 
 def test_a_time_that_is_none() -> None:
     refused("start-jupyter -t soon", ExitStatus.USAGE, "soon")
+
+
+def test_a_job_that_slurm_does_not_take() -> None:
+    script = "#!/bin/bash\n#SBATCH --nodes=9\n"
+    bed.run("login", f"printf %s {shlex.quote(script)} > ~/nine.sh", user="bob")
+    command = "start-jupyter -b ~/nine.sh; status=$?; rm ~/nine.sh; exit $status"
+    refused(command, ExitStatus.SUBMIT, "Slurm did not take the job")
 
 
 def test_a_time_over_the_sites_limit() -> None:
