@@ -81,7 +81,7 @@ def test_a_cancelled_job_takes_its_link_and_its_secrets_along() -> None:
 def test_control_c_while_waiting_leaves_the_job_alone_and_says_how_to_stop_it() -> None:
     bed.run("login", "scontrol update nodename=node1 state=drain reason=test")
     try:
-        done = bed.run("login", "timeout --signal=INT 6 start-jupyter -p debug -t 5", user="bob", check=False)
+        done = bed.run("login", "timeout --signal=INT 12 start-jupyter -p debug -t 5", user="bob", check=False)
         said = done.stdout + done.stderr
         assert "Queued" in said
         _, name, _ = bed.parse(done.stdout)
