@@ -77,15 +77,16 @@ class AgentServer:
                 self._open += Counter()  # drops the zeros
 
     def _answer(self, connection: socket.socket, uid: int) -> dict[str, Any]:
-        user = _user_name(uid)
-        if user is None:
-            return refusal("refused", f"The agent cannot tell who you are (user number {uid}).")
+        # Read before anything is refused: whoever is still writing would not hear the answer.
         try:
             question = read_line(connection, LINE_SECONDS)
         except BadLine as error:
             return refusal("bad-request", str(error))
         except OSError:
             return refusal("bad-request", "The connection broke.")
+        user = _user_name(uid)
+        if user is None:
+            return refusal("refused", f"The agent cannot tell who you are (user number {uid}).")
         return self._handler(Peer(uid, user), question)
 
 

@@ -20,6 +20,8 @@ import bed
 # The sandbox cannot start as root, and nothing here opens a page of the outside world.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
+CODE = "import getpass; print(getpass.getuser(), 6 * 7)"
+
 
 @pytest.fixture(scope="module")
 def notebook() -> Iterator[bed.Notebook]:
@@ -35,8 +37,12 @@ def chromium(home: Path) -> Iterator[Page]:
         browser = playwright.chromium.launch_persistent_context(
             home / "profile", executable_path="/usr/bin/chromium", args=FLAGS, env={"HOME": str(home)}, headless=True
         )
+        page = browser.new_page()
         try:
-            yield browser.new_page()
+            yield page
+        except (AssertionError, Error):
+            page.screenshot(path=bed.STATE / "failed.png")
+            raise
         finally:
             browser.close()
 
@@ -57,9 +63,12 @@ def test_a_cell_runs_and_its_output_is_read(notebook: bed.Notebook, tmp_path: Pa
         page.goto(notebook.url)
         page.goto(f"{notebook.origin}/lab?reset")
         page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click(timeout=60_000)
-        expect(page.locator(".jp-NotebookPanel")).to_be_visible(timeout=60_000)
-        page.locator(".jp-Cell .cm-content").first.click()
-        page.keyboard.type("import getpass; print(getpass.getuser(), 6 * 7)")
+        # A cell that is run before its kernel answers is not run at all.
+        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
+        cell = page.locator(".jp-Cell .cm-content").first
+        cell.click()
+        page.keyboard.type(CODE)
+        expect(cell).to_have_text(CODE)
         page.keyboard.press("Control+Enter")
         expect(page.locator(".jp-OutputArea-output").first).to_have_text("alice 42", timeout=60_000)
         page.screenshot(path=bed.STATE / "notebook.png")
