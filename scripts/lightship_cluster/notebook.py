@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pkgutil
 import shutil
 import signal
 import subprocess
@@ -39,6 +40,11 @@ class Place:
         """Jupyter's own files and its kernels' sockets."""
         return self.folder / "run"
 
+    @property
+    def config(self) -> Path:
+        """Our own settings file for Jupyter, in a folder with nothing else."""
+        return self.folder / "config" / "jupyter_config.py"
+
     def file(self, name: str) -> Path:
         """A file of the private folder."""
         return self.folder / name
@@ -67,9 +73,15 @@ def options(place: Place) -> list[str]:
 
 
 def environment(place: Place) -> dict[str, str]:
-    """The job's environment with two paths; kernels inherit it, so it must hold no secret."""
+    """The job's environment with three paths; kernels inherit it, so it must hold no secret."""
     kept = {key: value for key, value in os.environ.items() if key != "JUPYTER_TOKEN"}
-    return {**kept, "JUPYTER_TOKEN_FILE": str(place.file("token")), "JUPYTER_RUNTIME_DIR": str(place.runtime)}
+    configs = [str(place.config.parent), *filter(None, [kept.get("JUPYTER_CONFIG_PATH")])]
+    return {
+        **kept,
+        "JUPYTER_TOKEN_FILE": str(place.file("token")),
+        "JUPYTER_RUNTIME_DIR": str(place.runtime),
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(configs),
+    }
 
 
 def _end_with_parent() -> None:
@@ -89,6 +101,8 @@ class Notebook:
                 ExitStatus.JUPYTER,
             )
         place.runtime.mkdir(mode=0o700)
+        place.config.parent.mkdir(mode=0o700)
+        place.config.write_bytes(pkgutil.get_data(__package__, place.config.name) or b"")
         try:
             # A session of its own, to be stopped as a whole; the user's umask, for the files are the user's.
             self._process = subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -47,6 +48,27 @@ def test_the_url_stands_alone_on_standard_output_and_progress_on_standard_error(
     job = json.loads(bed.link_file("alice", name, "link.json"))["job_id"]
     assert f"scancel {job}" in done.stderr
     bed.run("login", f"scancel {job}")
+
+
+def test_a_reader_who_hangs_up_in_the_middle_of_an_answer_disturbs_nobody_else(notebook: bed.Notebook) -> None:
+    host, token = f"{notebook.name}.{bed.DOMAIN}", {"token": notebook.token}
+    bed.run("login", "head -c 50000000 /dev/zero > large.bin", user="alice")
+
+    def stay() -> set[int]:
+        with bed.client(host) as browser:
+            return {browser.get("/api/status", params=token).status_code for _ in range(60)}
+
+    def leave() -> None:
+        with bed.client(host) as browser, browser.stream("GET", "/files/large.bin", params=token) as answer:
+            assert next(answer.iter_raw())
+
+    with ThreadPoolExecutor(6) as pool:
+        others = [pool.submit(stay) for _ in range(6)]
+        while not all(other.done() for other in others):
+            leave()
+    assert [other.result() for other in others] == [{httpx.codes.OK}] * 6
+    errors = bed.run("proxy", "cat /var/log/nginx/lightship-error.log").stdout
+    assert not [line for line in errors.splitlines() if host in line and "prematurely closed" in line]
 
 
 def test_a_waiting_link_shows_a_page_and_turns_into_the_same_page_as_a_name_nobody_made() -> None:

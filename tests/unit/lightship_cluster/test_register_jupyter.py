@@ -56,6 +56,7 @@ class Node:
     def start(self, *options: str, jupyter: str = "") -> subprocess.Popen[str]:
         environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "PYTHONPATH": str(SCRIPTS), "STAND_IN": jupyter}
         environment.update({"TMPDIR": str(self.temporary), "JUPYTER_TOKEN": "the-users-own"})
+        environment["JUPYTER_CONFIG_PATH"] = "/the/users/own"
         command = [sys.executable, "-c", MAIN, *options, str(self.folder.path), "--", "jupyter", "lab", "--mine=1"]
         return subprocess.Popen(
             command, env=environment, cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -116,6 +117,9 @@ def test_jupyter_gets_paths_and_no_secret(node: Node) -> None:
     assert f"--ServerApp.root_dir={node.path}" in arguments
     assert not any("allow_origin" in argument for argument in arguments)
     assert "JUPYTER_TOKEN" not in environment
+    ours, users = environment["JUPYTER_CONFIG_PATH"].split(":")
+    assert Path(ours).is_relative_to(node.temporary)
+    assert users == "/the/users/own"
     assert SECRET not in printed
     assert TOKEN not in printed
 

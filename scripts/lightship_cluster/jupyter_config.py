@@ -1,0 +1,34 @@
+"""A settings file for Jupyter, which runs it in its own interpreter when it starts; nothing here imports it.
+
+With OpenSSL 3.4 or newer, a recent Python (3.13.5 was measured) leaves a failed write in the thread's list of OpenSSL
+errors, and then takes it for the result of whatever other connection is read next: one browser that hangs up in the
+middle of an answer ends other requests, downloads and kernel channels (github.com/python/cpython/issues/148594).
+Tornado closes a connection that failed at once, so the list is emptied there.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+
+def _forget_errors_at_close(iostream: ModuleType) -> None:
+    stream: Any = iostream.SSLIOStream
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    close_fd = stream.close_fd
+
+    def forget_and_close(self: object) -> None:
+        # Python itself empties the list after it refused a cipher, and has no other way that every version knows.
+        with suppress(ssl.SSLError):
+            context.set_ciphers("none-such")
+        close_fd(self)
+
+    stream.close_fd = forget_and_close
+
+
+# Every `jupyter` command of the job reads this file; only a server has this loaded.
+if "tornado.iostream" in sys.modules:
+    _forget_errors_at_close(sys.modules["tornado.iostream"])
