@@ -1,4 +1,4 @@
-"""Add up what pytest reported in a folder of JUnit files, and print it in one line.
+"""Read what pytest reported in a folder of JUnit files: name every test that failed, and add them all up in one line.
 
 Usage: count_tests.py FOLDER
 """
@@ -6,29 +6,41 @@ Usage: count_tests.py FOLDER
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Files that our own pytest has just written.
 from xml.etree import ElementTree
 
+SHOWN = 300
 
-def count(folder: Path) -> dict[str, int]:
-    """Return how many tests passed, failed and were skipped."""
-    total = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+
+def cases(folder: Path) -> Iterator[ElementTree.Element]:
+    """Every test that ran, with its outcome as a child."""
     for path in sorted(folder.glob("*.xml")):
-        for suite in ElementTree.parse(path).getroot().iter("testsuite"):  # noqa: S314
-            for key in total:
-                total[key] += int(suite.get(key, "0"))
-    failed = total["failures"] + total["errors"]
-    return {"passed": total["tests"] - failed - total["skipped"], "failed": failed, "skipped": total["skipped"]}
+        yield from ElementTree.parse(path).getroot().iter("testcase")  # noqa: S314
+
+
+def failure(case: ElementTree.Element) -> str | None:
+    """Return where and why a test failed, in one line; None when it did not."""
+    for kind in ("failure", "error"):
+        found = case.find(kind)
+        if found is not None:
+            why = " ".join((found.get("message") or "").split())
+            return f"{case.get('classname')}::{case.get('name')}: {why}"[:SHOWN]
+    return None
 
 
 def main(argv: list[str]) -> int:
-    """Print the sum; return 1 when a test failed or none ran."""
-    found = count(Path(argv[0]))
-    skipped = f", {found['skipped']} skipped" if found["skipped"] else ""
-    print(f"{found['passed']} passed, {found['failed']} failed{skipped}")
-    return 1 if found["failed"] or not found["passed"] else 0
+    """Print what failed and the sum; return 1 when a test failed or none ran."""
+    ran = list(cases(Path(argv[0])))
+    failed = [why for why in map(failure, ran) if why is not None]
+    skipped = sum(case.find("skipped") is not None for case in ran)
+    for why in failed:
+        print(f"FAILED {why}")
+    passed = len(ran) - len(failed) - skipped
+    print(f"{passed} passed, {len(failed)} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed or not passed else 0
 
 
 if __name__ == "__main__":

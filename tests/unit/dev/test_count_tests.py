@@ -1,0 +1,32 @@
+"""What the end of a run says of its tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import count_tests
+import pytest
+
+REPORT = """<?xml version="1.0"?>
+<testsuites><testsuite tests="4">
+  <testcase classname="tests.a" name="test_good"/>
+  <testcase classname="tests.a" name="test_bad"><failure message="assert 1 ==&#10;  2">long</failure></testcase>
+  <testcase classname="tests.a" name="test_broken"><error message="no fixture">long</error></testcase>
+  <testcase classname="tests.a" name="test_left_out"><skipped message="why"/></testcase>
+</testsuite></testsuites>
+"""
+
+
+def test_each_failure_is_named_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.xml").write_text(REPORT)
+    assert count_tests.main([str(tmp_path)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "FAILED tests.a::test_bad: assert 1 == 2",
+        "FAILED tests.a::test_broken: no fixture",
+        "1 passed, 2 failed, 1 skipped",
+    ]
+
+
+def test_a_run_without_a_test_has_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert count_tests.main([str(tmp_path)]) == 1
+    assert capsys.readouterr().out == "0 passed, 0 failed\n"
