@@ -14,7 +14,7 @@ from lightship_registry.bodies import read_body
 from lightship_registry.calls import Call, Endpoint, Handler, Json, endpoint
 from lightship_registry.links import Links
 from lightship_registry.probe import Prober
-from lightship_registry.records import Link
+from lightship_registry.records import Cause, Ending, Link, Wish
 from lightship_registry.signatures import Signed, Verifier
 
 BEARER = re.compile(r"Bearer ([0-9a-f]{64})", re.IGNORECASE)
@@ -80,9 +80,13 @@ class Api:
 
     async def _create(self, call: Call) -> Json:
         call.user = fields.user(call.data.get("user"))
-        seconds = fields.whole_number(call.data, "seconds")
-        title = fields.note(call.data, "title", fields.LONGEST_TITLE)
-        link, secret = await run_in_threadpool(self._links.create, call.owner, seconds, title)
+        wish = Wish(
+            seconds=fields.whole_number(call.data, "seconds"),
+            title=fields.note(call.data, "title", fields.LONGEST_TITLE),
+            command=fields.note(call.data, "command", fields.LONGEST_COMMAND),
+            token_sha256=fields.digest(call.data, "token_sha256"),
+        )
+        link, secret = await run_in_threadpool(self._links.create, call.owner, wish)
         call.name = link.name
         url = self._links.settings.origin(link.name)
         return {"name": link.name, "secret": secret, "url": url, "expires": int(link.expires_at)}
@@ -102,7 +106,8 @@ class Api:
         call.user = fields.user(call.data.get("user"))
         call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
         link = await run_in_threadpool(self._links.of_owner, call.name, call.owner)
-        return self._status_of(await run_in_threadpool(self._links.end, link, call.reason or "Cancelled by the user."))
+        ending = Ending(Cause.CANCELLED, call.reason or "Cancelled by the user.")
+        return self._status_of(await run_in_threadpool(self._links.end, link, ending))
 
     async def _claim(self, call: Call, link: Link) -> Json:
         settings = self._links.settings
@@ -132,13 +137,19 @@ class Api:
 
     async def _end(self, call: Call, link: Link) -> Json:
         call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
-        ended = await run_in_threadpool(self._links.end, link, call.reason or "The notebook ended.")
+        ending = Ending(
+            fields.cause(call.data),
+            call.reason or "The notebook ended.",
+            fields.lines(call.data, "tail", fields.LONGEST_TAIL),
+        )
+        ended = await run_in_threadpool(self._links.end, link, ending)
         return {"state": ended.state, "reason": ended.reason}
 
     def _status_of(self, link: Link) -> Json:
         return {
             "name": link.name,
             "state": link.state,
+            "cause": link.cause,
             "reason": link.reason,
             "job_id": link.job_id,
             "url": self._links.settings.origin(link.name),

@@ -7,13 +7,19 @@ import re
 from typing import Any
 
 from lightship_registry.errors import RegistryError, invalid
+from lightship_registry.records import Cause
 
 USER = re.compile(r"[A-Za-z0-9_.@+\\$-]{1,64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+JOBS_CAUSES = frozenset(Cause) - {Cause.REVOKED, Cause.SILENT, Cause.NOT_STARTED}
 JOB_ID = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,64}")
 # People paste URLs into reasons and titles; nothing that long and that regular may reach the store or the journal.
 SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}")
 LONGEST_REASON = 200
 LONGEST_TITLE = 100
+LONGEST_COMMAND = 500
+LONGEST_TAIL = 4000
+LONGEST_TAIL_LINES = 20
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -57,6 +63,32 @@ def job_id(value: object) -> str:
     if not isinstance(value, str) or not JOB_ID.fullmatch(value):
         raise invalid("job_id must be 1 to 64 letters, digits and _.:[]-.")
     return value
+
+
+def digest(data: dict[str, Any], key: str) -> str:
+    """A SHA-256 in hexadecimal digits; optional."""
+    value = data.get(key, "")
+    if value != "" and not (isinstance(value, str) and SHA256.fullmatch(value)):
+        raise invalid(f"{key} must be 64 hexadecimal digits in lower case.")
+    return str(value)
+
+
+def cause(data: dict[str, Any]) -> Cause:
+    """Why a job ends its link; the registry's own causes are not a job's to give."""
+    value = data.get("cause", Cause.ENDED)
+    if not isinstance(value, str) or value not in JOBS_CAUSES:
+        raise invalid(f"cause must be one of {', '.join(sorted(JOBS_CAUSES))}.")
+    return Cause(value)
+
+
+def lines(data: dict[str, Any], key: str, longest: int) -> str:
+    """The end of a log: optional, printable, its last lines only, without anything that looks like a secret."""
+    value = data.get(key, "")
+    if not isinstance(value, str):
+        raise invalid(f"{key} must be a string.")
+    plain = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in value)
+    kept = SECRET_LIKE.sub("[hidden]", plain).strip("\n").split("\n")[-LONGEST_TAIL_LINES:]
+    return "\n".join(line.rstrip() for line in kept)[-longest:]
 
 
 def note(data: dict[str, Any], key: str, longest: int) -> str:

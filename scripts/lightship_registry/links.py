@@ -17,7 +17,7 @@ from lightship_registry.csr import public_key_of
 from lightship_registry.errors import RegistryError
 from lightship_registry.keystore import Keystore, pem
 from lightship_registry.probe import Expected
-from lightship_registry.records import ENDED, READY, WAITING, Creation, Link, NewLink, Owner
+from lightship_registry.records import ENDED, READY, WAITING, Cause, Creation, Ending, Link, NewLink, Owner, Wish
 from lightship_registry.routes import Routes
 from lightship_registry.settings import Settings
 from lightship_registry.store import Store
@@ -30,6 +30,10 @@ NO_HASH = "0" * 64
 # A missed lease closes the route at once, and the next heartbeat opens it again. Only a notebook that is silent for
 # much longer is given up: some time without network, or a flood at its node, must not cost anybody their kernels.
 SILENCE_SECONDS = 3600.0
+
+NOT_STARTED = Ending(Cause.NOT_STARTED, "The job did not start in time.")
+TIME_OVER = Ending(Cause.TIME_LIMIT, "The time asked for is over.")
+SILENT = Ending(Cause.SILENT, "The notebook's node fell silent.")
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,14 @@ class Links:
         # Whoever changes a link's state and its route holds this: the folder follows the store, never the reverse.
         self._routing = threading.Lock()
 
-    def create(self, owner: Owner, seconds: int, title: str) -> tuple[Link, str]:
+    def create(self, owner: Owner, wish: Wish) -> tuple[Link, str]:
         """Make a link; its secret is told here and never again."""
         longest = self.settings.max_hours * HOUR
-        if not 1 <= seconds <= longest:
+        if not 1 <= wish.seconds <= longest:
             raise errors.invalid(f"seconds must be from 1 to {longest} ({self.settings.max_hours} hours).")
         secret = secrets.token_hex(32)
         for _ in range(NAME_DRAWS):
-            link = self._new(owner, seconds, title, secret)
+            link = self._new(owner, wish, secret)
             made = self.store.create(link, self.settings.user_quota)
             if made is Creation.OVER_QUOTA:
                 raise self._over_quota()
@@ -71,10 +75,10 @@ class Links:
                 return self._found(link.name), secret
         raise RegistryError("No free name was found. Try again.")
 
-    def _new(self, owner: Owner, seconds: int, title: str, secret: str) -> NewLink:
+    def _new(self, owner: Owner, wish: Wish, secret: str) -> NewLink:
         now = self.clock()
         waits_until = now + self.settings.waiting_hours * HOUR
-        return NewLink(names.new_name(), owner, _sha256(secret), title, seconds, now, waits_until)
+        return NewLink(names.new_name(), owner, _sha256(secret), wish, now, waits_until)
 
     def _over_quota(self) -> RegistryError:
         sentence = f"You have {self.settings.user_quota} live links, as many as are allowed. End one first."
@@ -167,10 +171,10 @@ class Links:
         if link.state == WAITING:
             raise _conflict("This link is not claimed yet. Claim it first.", "not-claimed")
 
-    def end(self, link: Link, reason: str) -> Link:
-        """End the link and close its route; again is no error, and the first reason stays."""
+    def end(self, link: Link, ending: Ending) -> Link:
+        """End the link and close its route; again is no error, and the first ending stays."""
         with self._routing:
-            self.store.end(link.name, reason, self.clock())
+            self.store.end(link.name, ending, self.clock())
             self.routes.remove(link.name)
         return self._found(link.name)
 
@@ -178,17 +182,15 @@ class Links:
         """End what is over. Silent links are spared for a while after a start, when no heartbeat could come in."""
         with self._routing:
             now = self.clock()
-            self._close(self.store.end_waiting("The job did not start in time.", now), "not started")
-            self._close(self.store.end_overdue("The time asked for is over.", now), "time over")
+            self._close(self.store.end_waiting(NOT_STARTED, now), NOT_STARTED)
+            self._close(self.store.end_overdue(TIME_OVER, now), TIME_OVER)
             if not spare_silent:
-                self._close(
-                    self.store.end_silent("The notebook's node fell silent.", now, SILENCE_SECONDS), "no heartbeat"
-                )
+                self._close(self.store.end_silent(SILENT, now, SILENCE_SECONDS), SILENT)
 
-    def _close(self, ended: list[str], reason: str) -> None:
+    def _close(self, ended: list[str], ending: Ending) -> None:
         for name in ended:
             self.routes.remove(name)
-            audit.record(audit.Event("end", "ok", link=name, reason=reason))
+            audit.record(audit.Event("end", "ok", link=name, reason=ending.cause))
 
     def restore(self) -> None:
         """Write all route files anew, as after a reboot."""

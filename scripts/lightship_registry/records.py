@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 
 WAITING, STARTING, READY, ENDED = "waiting", "starting", "ready", "ended"
+
+
+class Cause(StrEnum):
+    """Why a link ended, as a word for programs; the sentence for people is beside it."""
+
+    STOPPED = "stopped"  # the user shut Jupyter down
+    CANCELLED = "cancelled"  # the user cancelled the link or its job
+    TIME_LIMIT = "time-limit"
+    OUT_OF_MEMORY = "out-of-memory"
+    NODE_FAILED = "node-failed"
+    FAILED = "failed"  # Jupyter or the job ended with an error
+    NOT_STARTED = "not-started"  # the job did not start within the time for waiting
+    SILENT = "silent"  # no heartbeat for long
+    REVOKED = "revoked"  # by an administrator
+    ENDED = "ended"  # the job did not say
 
 
 class Creation(Enum):
@@ -32,12 +47,21 @@ class Link:
     cluster: str
     user: str
     secret_sha256: str
+    token_sha256: str
     title: str
+    command: str
     job_id: str
+    job_state: str
+    job_reason: str
+    job_start: float
+    job_seen_at: float
     seconds: int
     state: str
+    cause: str
     reason: str
+    tail: str
     created_at: float
+    ready_at: float
     expires_at: float
     certificate_sha256: str
     target: str
@@ -51,13 +75,31 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What the owner asks for and tells; `command` and `token_sha256` are for the pages at the link's address."""
+
+    seconds: int
+    title: str = ""
+    command: str = ""
+    token_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class NewLink:
     """What is known of a link when it is made."""
 
     name: str
     owner: Owner
     secret_sha256: str
-    title: str
-    seconds: int
+    wish: Wish
     created_at: float
     expires_at: float
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a link ends, and the last lines that its job chose to send."""
+
+    cause: Cause
+    reason: str
+    tail: str = ""

@@ -32,12 +32,25 @@ links = Table(
     Column("cluster", String(32), nullable=False),
     Column("user", String(64), nullable=False),
     Column("secret_sha256", String(64), nullable=False),
+    # Whoever has the notebook's token is shown what the owner may see, at the link's own address.
+    Column("token_sha256", String(64), nullable=False, default=""),
     Column("title", String(100), nullable=False, default=""),
+    # What starts it again, as the user typed it.
+    Column("command", String(500), nullable=False, default=""),
     Column("job_id", String(64), nullable=False, default=""),
+    # What the scheduler last said of the job, in plain words; a time of 0 is not known.
+    Column("job_state", String(16), nullable=False, default=""),
+    Column("job_reason", String(200), nullable=False, default=""),
+    Column("job_start", Float, nullable=False, default=0.0),
+    Column("job_seen_at", Float, nullable=False, default=0.0),
     Column("seconds", Integer, nullable=False),
     Column("state", String(8), nullable=False),
+    # Why it ended: a word of records.Cause, a sentence, and the last lines that the job chose to send.
+    Column("cause", String(16), nullable=False, default=""),
     Column("reason", String(200), nullable=False, default=""),
+    Column("tail", String(4000), nullable=False, default=""),
     Column("created_at", Float, nullable=False),
+    Column("ready_at", Float, nullable=False, default=0.0),
     Column("expires_at", Float, nullable=False),
     Column("certificate_sha256", String(64), nullable=False, default=""),
     Column("target", String(64), nullable=False, default=""),

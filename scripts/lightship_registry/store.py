@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from sqlalchemy import (
     ColumnElement,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Row,
     Update,
     and_,
+    case,
     delete,
     exists,
     func,
@@ -26,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
-from lightship_registry.records import ENDED, READY, STARTING, WAITING, Creation, Link, NewLink, Owner
+from lightship_registry.records import ENDED, READY, STARTING, WAITING, Creation, Ending, Link, NewLink, Owner
 from lightship_registry.schema import links, nonces
 
 
@@ -77,8 +79,7 @@ class Store:
             "cluster": link.owner.cluster,
             "user": link.owner.user,
             "secret_sha256": link.secret_sha256,
-            "title": link.title,
-            "seconds": link.seconds,
+            **asdict(link.wish),
             "state": WAITING,
             "created_at": link.created_at,
             "expires_at": link.expires_at,
@@ -116,7 +117,11 @@ class Store:
         fresh = or_(links.c.state == STARTING, and_(links.c.state == READY, links.c.target == target))
         return self._change(
             _of(name, fresh, links.c.expires_at > now, ~taken).values(
-                state=READY, target=target, lease_until=lease_until
+                state=READY,
+                target=target,
+                lease_until=lease_until,
+                # Again after a lost answer: the first time counts.
+                ready_at=case((links.c.ready_at == 0, now), else_=links.c.ready_at),
             )
         )
 
@@ -131,30 +136,34 @@ class Store:
         alive = links.c.state.in_([STARTING, READY])
         return self._change(_of(name, alive, links.c.expires_at > now).values(lease_until=lease_until))
 
-    def end(self, name: str, reason: str, now: float) -> bool:
-        """False if it had ended before; the first reason stays."""
-        return self._change(_of(name, links.c.state != ENDED).values(state=ENDED, reason=reason, ended_at=now))
+    def end(self, name: str, ending: Ending, now: float) -> bool:
+        """False if it had ended before; the first ending stays."""
+        return self._change(_of(name, links.c.state != ENDED).values(_ended(ending, now)))
 
-    def end_waiting(self, reason: str, now: float) -> list[str]:
+    def end_waiting(self, ending: Ending, now: float) -> list[str]:
         """End the links whose job never came; their names."""
-        return self._end_all(reason, now, links.c.state == WAITING, links.c.expires_at <= now)
+        return self._end_all(ending, now, links.c.state == WAITING, links.c.expires_at <= now)
 
-    def end_overdue(self, reason: str, now: float) -> list[str]:
+    def end_overdue(self, ending: Ending, now: float) -> list[str]:
         """End the links whose time is over; their names."""
-        return self._end_all(reason, now, links.c.state.in_([STARTING, READY]), links.c.expires_at <= now)
+        return self._end_all(ending, now, links.c.state.in_([STARTING, READY]), links.c.expires_at <= now)
 
-    def end_silent(self, reason: str, now: float, silence: float) -> list[str]:
+    def end_silent(self, ending: Ending, now: float, silence: float) -> list[str]:
         """End the links whose lease ran out that many seconds ago; their names."""
-        return self._end_all(reason, now, links.c.state == READY, links.c.lease_until <= now - silence)
+        return self._end_all(ending, now, links.c.state == READY, links.c.lease_until <= now - silence)
 
-    def _end_all(self, reason: str, now: float, *conditions: ColumnElement[bool]) -> list[str]:
-        statement = update(links).where(*conditions).values(state=ENDED, reason=reason, ended_at=now)
+    def _end_all(self, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
+        statement = update(links).where(*conditions).values(_ended(ending, now))
         with self._write() as connection:
             return list(connection.execute(statement.returning(links.c.name)).scalars())
 
 
 def _of(name: str, *conditions: ColumnElement[bool]) -> Update:
     return update(links).where(links.c.name == name, *conditions)
+
+
+def _ended(ending: Ending, now: float) -> dict[str, object]:
+    return {"state": ENDED, "cause": ending.cause.value, "reason": ending.reason, "tail": ending.tail, "ended_at": now}
 
 
 def _owned(owner: Owner) -> ColumnElement[bool]:

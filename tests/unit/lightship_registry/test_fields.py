@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lightship_registry import fields
 from lightship_registry.errors import RegistryError
+from lightship_registry.records import Cause
 
 
 @given(st.binary())
@@ -65,3 +66,31 @@ def test_jobs(job: str) -> None:
 def test_what_is_no_job(job: object) -> None:
     with pytest.raises(RegistryError, match="job_id"):
         fields.job_id(job)
+
+
+def test_the_last_lines_of_a_log_keep_their_breaks_and_lose_secrets_and_colours() -> None:
+    text = "\n".join(f"line {number}" for number in range(30))
+    text += "\n\x1b[31mtoken 099aa825b1403d58889842ab2c758885  \n\n"
+    kept = fields.lines({"tail": text}, "tail", 4000).split("\n")
+    assert len(kept) == fields.LONGEST_TAIL_LINES
+    assert kept[-2:] == ["line 29", " [31mtoken [hidden]"]
+    assert fields.lines({"tail": "x" * 5000}, "tail", 4000) == "x" * 4000
+    assert fields.lines({}, "tail", 4000) == ""
+
+
+def test_a_cause_is_a_word_that_a_job_may_say() -> None:
+    assert fields.cause({}) is Cause.ENDED
+    assert fields.cause({"cause": "out-of-memory"}) is Cause.OUT_OF_MEMORY
+    wrong: tuple[object, ...] = ("revoked", "silent", "whatever", 5, None, [])
+    for value in wrong:
+        with pytest.raises(RegistryError, match="cause must be one of"):
+            fields.cause({"cause": value})
+
+
+def test_a_digest_is_optional_and_exact() -> None:
+    assert fields.digest({}, "token_sha256") == ""
+    assert fields.digest({"token_sha256": "a1" * 32}, "token_sha256") == "a1" * 32
+    wrong: tuple[object, ...] = ("A1" * 32, "a1" * 31, 5, None, "a1" * 32 + "\n")
+    for value in wrong:
+        with pytest.raises(RegistryError, match="64 hexadecimal digits"):
+            fields.digest({"token_sha256": value}, "token_sha256")

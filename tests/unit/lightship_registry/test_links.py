@@ -9,6 +9,7 @@ import pytest
 from lightship_registry import names
 from lightship_registry.errors import RegistryError
 from lightship_registry.links import Links
+from lightship_registry.records import Cause, Ending
 from unit.lightship_registry.world import NODE, World, notebook
 
 
@@ -112,7 +113,7 @@ def test_link_that_ends_during_its_probe_gets_no_route(world: World) -> None:
     made = world.create()
     world.claim(made)
     link = world.links.of_secret(made["name"], made["secret"])
-    world.links.end(link, "cancelled")
+    world.links.end(link, Ending(Cause.CANCELLED, "cancelled"))
     with pytest.raises(RegistryError) as caught:
         world.links.publish(link, "10.0.0.1:4000")
     assert caught.value.code == "ended"

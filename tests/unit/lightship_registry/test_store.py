@@ -7,13 +7,14 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from lightship_registry.records import READY, Creation, NewLink, Owner
+from lightship_registry.records import READY, Cause, Creation, Ending, NewLink, Owner, Wish
 from lightship_registry.schema import links
 from lightship_registry.store import Store
 from unit.lightship_registry.world import World
 
 ALICE = Owner("demo", "alice")
-NEW = NewLink("one-two-three", ALICE, "5" * 64, "", 60, 1000.0, 2000.0)
+NEW = NewLink("one-two-three", ALICE, "5" * 64, Wish(60), 1000.0, 2000.0)
+OVER = Ending(Cause.STOPPED, "over")
 OTHER = replace(NEW, name="four-five-six", owner=Owner("demo", "bob"))
 
 
@@ -38,7 +39,7 @@ def test_create_and_find(store: Store) -> None:
 
 def test_a_name_is_given_once_for_ever(store: Store) -> None:
     store.create(NEW, 10)
-    store.end(NEW.name, "over", 1001.0)
+    store.end(NEW.name, OVER, 1001.0)
     assert store.create(NEW, 10) is Creation.NAME_TAKEN
 
 
@@ -73,7 +74,7 @@ def test_target_of_a_live_link_is_taken(store: Store) -> None:
 
 def test_target_rests(store: Store) -> None:
     assert published(store, NEW, "10.0.0.1:4000")
-    store.end(NEW.name, "over", 1050.0)
+    store.end(NEW.name, OVER, 1050.0)
     assert not published(store, OTHER, "10.0.0.1:4000")
     assert not store.publish(OTHER.name, "10.0.0.1:4000", 1100.0, 1200.0, rested_since=1049.0)
     assert store.publish(OTHER.name, "10.0.0.1:4000", 1100.0, 1200.0, rested_since=1050.0)
@@ -100,8 +101,8 @@ def test_one_of_many_links_at_once_gets_the_target(store: Store) -> None:
 
 def test_first_end_counts(store: Store) -> None:
     store.create(NEW, 10)
-    assert store.end(NEW.name, "first", 1001.0)
-    assert not store.end(NEW.name, "second", 1002.0)
+    assert store.end(NEW.name, replace(OVER, reason="first"), 1001.0)
+    assert not store.end(NEW.name, replace(OVER, reason="second"), 1002.0)
     link = store.find(NEW.name)
     assert link is not None
     assert (link.reason, link.ended_at) == ("first", 1001.0)
@@ -120,11 +121,11 @@ def test_live_routes_need_lease_and_time(store: Store) -> None:
 def test_ends_of_all_kinds(store: Store) -> None:
     published(store, NEW, "10.0.0.1:4000")
     store.create(OTHER, 10)
-    assert store.end_silent("silent", 1159.0, 60.0) == []
-    assert store.end_silent("silent", 1160.0, 60.0) == [NEW.name]
-    assert store.end_overdue("over", 5000.0) == []
-    assert store.end_waiting("never came", 1999.0) == []
-    assert store.end_waiting("never came", 2000.0) == [OTHER.name]
+    assert store.end_silent(OVER, 1159.0, 60.0) == []
+    assert store.end_silent(OVER, 1160.0, 60.0) == [NEW.name]
+    assert store.end_overdue(OVER, 5000.0) == []
+    assert store.end_waiting(OVER, 1999.0) == []
+    assert store.end_waiting(OVER, 2000.0) == [OTHER.name]
 
 
 def test_nonces_are_spent_once_per_cluster(store: Store) -> None:
