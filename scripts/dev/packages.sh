@@ -4,7 +4,7 @@
 set -euo pipefail
 
 engine=${CONTAINER_ENGINE:-podman}
-needed=(ca-certificates chromium chromium-sandbox fonts-dejavu-core git iproute2 iptables libnss3-tools mmdebstrap
+needed=(ca-certificates chromium chromium-sandbox fonts-dejavu-core git iproute2 iptables libnss3-tools mmdebstrap nftables
   openssh-client openssl python3-venv)
 case $engine in
   podman) needed+=(podman runc netavark aardvark-dns) ;;
