@@ -15,7 +15,7 @@ def test_refuses_to_start_unprepared(world: World) -> None:
     world.settings.folders.routes_dir.rmdir()
     with pytest.raises(RegistryError, match="routes"):
         app.build(world.settings, world.clock)
-    world.settings.store.unlink()
+    world.settings.store_file.unlink()
     with pytest.raises(RegistryError, match="prepare"):
         app.build(world.settings, world.clock)
 

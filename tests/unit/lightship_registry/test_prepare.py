@@ -26,7 +26,7 @@ def test_says_what_it_made_and_then_nothing(tmp_path: Path) -> None:
 
 
 def test_store_is_nobody_elses(world: World) -> None:
-    assert world.settings.store.stat().st_mode & 0o777 == 0o600
+    assert world.settings.store_file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
