@@ -20,6 +20,7 @@ from lightship_registry.errors import RegistryError
 from lightship_registry.schema import begin_writing, is_sqlite, links, open_engine
 from lightship_registry.settings import Settings
 
+SOURCE: Traversable = resources.files("lightship_registry") / "migrations"
 # Where Alembic notes the step that the tables are at.
 NOTED = table("alembic_version", column("version_num"))
 # Any number will do, as long as two hosts that prepare one database at the same time use the same.
@@ -68,7 +69,7 @@ def require_current(settings: Settings) -> None:
 def _steps() -> Iterator[Config]:
     # Alembic reads its steps from a folder, and the program is packed into one file.
     with tempfile.TemporaryDirectory(prefix="lightship-") as folder:
-        _unpack(resources.files("lightship_registry") / "migrations", Path(folder))
+        _unpack(SOURCE, Path(folder))
         config = Config()
         config.set_main_option("script_location", folder.replace("%", "%%"))
         yield config
@@ -142,6 +143,6 @@ def _place(settings: Settings) -> str:
 
 def _line(settings: Settings, before: str, head: str, copy: Path | None) -> str:
     if not before:
-        return f"made {_place(settings)}"
+        return f"made {'' if is_sqlite(settings.store) else 'the tables in '}{_place(settings)}"
     kept = f"; as it was, it is kept in {copy}" if copy else ""
     return f"took {_place(settings)} from step {before} to {head}{kept}"

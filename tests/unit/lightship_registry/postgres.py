@@ -43,12 +43,24 @@ class Cluster:
 
     def cut_off(self, url: str) -> int:
         """End all connections of that URL's user, as a restart of the server does; how many they were."""
-        user = url.split("//")[1].split(":")[0]
         with self.connect() as connection:
             ended = connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s", [user]
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s", [user_of(url)]
             )
             return ended.rowcount
+
+    @contextlib.contextmanager
+    def locked_out(self, url: str) -> Iterator[None]:
+        """A time in which that URL's user gets no connection."""
+        with self.connect() as connection:
+            connection.execute(f"ALTER ROLE {user_of(url)} NOLOGIN")
+            self.cut_off(url)
+            yield
+            connection.execute(f"ALTER ROLE {user_of(url)} LOGIN")
+
+
+def user_of(url: str) -> str:
+    return url.split("//")[1].split(":")[0]
 
 
 @contextlib.contextmanager

@@ -55,6 +55,29 @@ def test_quota_holds_against_a_race(store: Store) -> None:
     assert made.count(Creation.OVER_QUOTA) == 15
 
 
+def test_creations_of_one_hour_are_counted_ended_or_not(store: Store) -> None:
+    for number, letter in enumerate("abc"):
+        link = replace(NEW, name=f"one-two-{letter * 3}", created_at=1000.0 + number)
+        assert store.create(link, 1, 3) is Creation.DONE
+        store.end(link.name, OVER, link.created_at)
+    late = replace(NEW, name="six-six-six", created_at=4599.9)
+    assert store.create(late, 1, 3) is Creation.TOO_MANY
+    assert store.may_create_at(ALICE, 3) == 4600.0
+    assert store.create(replace(late, owner=OTHER.owner, name="bobs-own-one"), 1, 3) is Creation.DONE
+    assert store.create(replace(late, created_at=4600.0), 1, 3) is Creation.DONE
+    assert store.may_create_at(ALICE, 3) == 4601.0
+
+
+def test_the_hours_limit_holds_against_a_race(store: Store) -> None:
+    def create(number: int) -> Creation:
+        return store.create(replace(NEW, name=f"one-two-{'abcdefghijklmnopqrst'[number] * 3}"), 20, 5)
+
+    with ThreadPoolExecutor(10) as pool:
+        made = list(pool.map(create, range(20)))
+    assert made.count(Creation.DONE) == 5
+    assert made.count(Creation.TOO_MANY) == 15
+
+
 def test_quota_is_per_user_and_cluster(store: Store) -> None:
     assert store.create(NEW, 1, 60) is Creation.DONE
     assert store.create(replace(NEW, name="six-six-six"), 1, 60) is Creation.OVER_QUOTA
@@ -137,3 +160,9 @@ def test_nonces_are_spent_once_per_cluster(store: Store) -> None:
     store.forget_nonces(2.0)
     assert store.spend_nonce("demo", "n", 3.0)
     assert not store.spend_nonce("other", "n", 3.0)
+
+
+def test_a_nonce_is_spent_once_however_many_try(store: Store) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        spent = list(pool.map(lambda _: store.spend_nonce("demo", "n", 1.0), range(20)))
+    assert spent.count(True) == 1
