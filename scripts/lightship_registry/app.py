@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -21,9 +22,10 @@ from lightship_registry.clock import Clock, wall
 from lightship_registry.errors import RegistryError
 from lightship_registry.keystore import Keystore
 from lightship_registry.links import Links
+from lightship_registry.migrate import require_current
 from lightship_registry.pages import Pages, bare_host
 from lightship_registry.probe import Prober
-from lightship_registry.schema import open_engine, require_tables
+from lightship_registry.schema import open_engine
 from lightship_registry.settings import Settings
 from lightship_registry.signatures import Verifier
 from lightship_registry.store import Store
@@ -46,8 +48,12 @@ class HostSwitch:
 
 def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
     """Put the service together from its settings; everything it needs must have been prepared."""
-    engine = open_engine(settings.store)
-    require_tables(engine)
+    require_current(settings)
+    return assemble(settings, open_engine(settings.store), clock)
+
+
+def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
+    """The service on a database that is open and prepared, which it closes when it stops."""
     store = Store(engine)
     links = Links(settings, store, clock)
     links.routes.require_folder()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 import threading
 from dataclasses import dataclass
@@ -68,9 +69,11 @@ class Links:
         secret = secrets.token_hex(32)
         for _ in range(NAME_DRAWS):
             link = self._new(owner, wish, secret)
-            made = self.store.create(link, self.settings.user_quota)
+            made = self.store.create(link, self.settings.user_quota, self.settings.user_creations_per_hour)
             if made is Creation.OVER_QUOTA:
                 raise self._over_quota()
+            if made is Creation.TOO_MANY:
+                raise self._too_many(owner, link.created_at)
             if made is Creation.DONE:
                 return self._found(link.name), secret
         raise RegistryError("No free name was found. Try again.")
@@ -83,6 +86,12 @@ class Links:
     def _over_quota(self) -> RegistryError:
         sentence = f"You have {self.settings.user_quota} live links, as many as are allowed. End one first."
         return RegistryError(sentence, "quota", 429)
+
+    def _too_many(self, owner: Owner, now: float) -> RegistryError:
+        allowed = self.settings.user_creations_per_hour
+        minutes = max(1, math.ceil((self.store.may_create_at(owner, allowed) - now) / 60))
+        sentence = f"You made {allowed} links within the last hour, as many as are allowed. Try again in {minutes} min."
+        return RegistryError(sentence, "too-many", 429)
 
     def _found(self, name: str) -> Link:
         link = self.store.find(name)

@@ -8,12 +8,12 @@ from pathlib import Path
 from lightship_registry.clock import Clock, wall
 from lightship_registry.errors import RegistryError
 from lightship_registry.keystore import Keystore
-from lightship_registry.schema import create_tables, open_engine
+from lightship_registry.migrate import upgrade
 from lightship_registry.settings import Settings
 
 
 def prepare(settings: Settings, clock: Clock = wall) -> list[str]:
-    """One line for each thing made."""
+    """One line for each thing made or changed."""
     os.umask(0o077)
     keys = Keystore(settings)
     try:
@@ -24,9 +24,7 @@ def prepare(settings: Settings, clock: Clock = wall) -> list[str]:
         made += keys.prepare(clock())
     except OSError as error:
         raise RegistryError(f"Cannot prepare {error.filename}: {error.strerror}.") from error
-    if _make_store(settings):
-        made.append(settings.store)
-    return [f"changed: made {path}" for path in made]
+    return [f"changed: made {path}" for path in made] + [f"changed: {done}" for done in upgrade(settings)]
 
 
 def _make_folder(path: Path) -> bool:
@@ -43,11 +41,3 @@ def _become_owner(folder: Path) -> None:
         os.setgroups([])
         os.setgid(owner.st_gid)
         os.setuid(owner.st_uid)
-
-
-def _make_store(settings: Settings) -> bool:
-    engine = open_engine(settings.store)
-    try:
-        return create_tables(engine)
-    finally:
-        engine.dispose()

@@ -28,6 +28,7 @@ class Creation(Enum):
 
     DONE = auto()
     OVER_QUOTA = auto()
+    TOO_MANY = auto()
     NAME_TAKEN = auto()
 
 

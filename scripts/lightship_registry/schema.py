@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Column,
+    Connection,
     Engine,
+    ExceptionContext,
     Float,
     Index,
     Integer,
@@ -16,11 +18,8 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
-    inspect,
     text,
 )
-
-from lightship_registry.errors import RegistryError
 
 metadata = MetaData()
 
@@ -57,6 +56,7 @@ links = Table(
     Column("lease_until", Float, nullable=False, default=0.0),
     Column("ended_at", Float, nullable=False, default=0.0),
     Index("links_of_owner", "cluster", "user", "state"),
+    Index("links_by_creation", "cluster", "user", "created_at"),
     Index("links_by_end", "state", "expires_at"),
     Index("links_by_target", "target", "ended_at"),
     # The rule that matters most, kept by the database as well: one live link per target.
@@ -78,25 +78,56 @@ nonces = Table(
 )
 
 
-def open_engine(path: Path) -> Engine:
-    """Open the database; parameters never show in an error, for some are hashes of secrets."""
-    engine = create_engine(f"sqlite:///{path}", hide_parameters=True, pool_size=40, max_overflow=0)
-    event.listen(engine, "connect", _set_up)
+# A thread that waits for a database must not wait for ever. What the site's URL says of these goes first.
+CONNECTION = {
+    "connect_timeout": "5",
+    "tcp_user_timeout": "10000",
+    "options": "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s",
+}
+
+
+def open_engine(store: URL) -> Engine:
+    """Open the database; no value shows in an error, for some are hashes of secrets."""
+    if is_sqlite(store):
+        engine = create_engine(store, hide_parameters=True, pool_size=40, max_overflow=0)
+        event.listen(engine, "connect", _set_up)
+        return engine
+    engine = create_engine(
+        store,
+        hide_parameters=True,
+        # Several proxies share the database's connections, of which there are 100 by default.
+        pool_size=10,
+        max_overflow=0,
+        pool_timeout=10,
+        # After a restart of the database each kept connection is dead: that must cost no request.
+        pool_pre_ping=True,
+        # The store relies on seeing, after it waited for a lock, what the lock's last holder did.
+        isolation_level="READ COMMITTED",
+        connect_args={key: value for key, value in CONNECTION.items() if key not in store.query},
+    )
+    event.listen(engine, "handle_error", _hide_rows)
     return engine
 
 
-def create_tables(engine: Engine) -> bool:
-    """Make what is missing; true if anything was."""
-    missing = set(metadata.tables) - set(inspect(engine).get_table_names())
-    if missing:
-        metadata.create_all(engine)
-    return bool(missing)
+def is_sqlite(store: URL) -> bool:
+    """Or else PostgreSQL."""
+    return store.get_backend_name() == "sqlite"
 
 
-def require_tables(engine: Engine) -> None:
-    """Refuse to run on a database that was not prepared."""
-    if set(metadata.tables) - set(inspect(engine).get_table_names()):
-        raise RegistryError("The store is not prepared. Run: lightship-registry prepare --config <file>")
+def begin_writing(connection: Connection) -> None:
+    """Start a transaction that will write."""
+    if connection.dialect.name == "sqlite":
+        # At once, not at the first change: what is read before it must still be true then.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _hide_rows(context: ExceptionContext) -> None:
+    # PostgreSQL quotes whole rows in the details of an error. Only its first line is kept.
+    driver, ours = context.original_exception, context.sqlalchemy_exception
+    first_line = getattr(getattr(driver, "diag", None), "message_primary", None)
+    if ours is not None and first_line:
+        driver.args = (first_line,)
+        ours.args = (f"({type(driver).__name__}) {first_line}",)
 
 
 def _set_up(connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy types both so

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from lightship_registry.errors import bad_settings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+POSTGRESQL = "postgresql+psycopg"
 CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DOMAIN = re.compile(r"(?=.{1,200}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 
@@ -25,6 +29,7 @@ NUMBERS = {
     "max_hours": (72, 1, 8760),
     "target_rest_seconds": (75, 0, 86400),
     "user_quota": (10, 1, 1_000_000),
+    "user_creations_per_hour": (60, 1, 1_000_000),
 }
 FOLDERS = {
     "state_dir": "/var/lib/lightship",
@@ -56,13 +61,21 @@ class Settings:
     max_hours: int
     target_rest_seconds: int
     user_quota: int
+    user_creations_per_hour: int
     _: KW_ONLY
+    # Never shown: it may hold a password.
+    store_url: str = field(repr=False)
     # Not a setting of the file: only the unit tests have their notebooks on the machine itself.
     allow_local_targets: bool
 
     @property
-    def store(self) -> Path:
-        """The database file."""
+    def store(self) -> URL:
+        """The database: PostgreSQL if the site named one, else the file."""
+        return make_url(self.store_url) if self.store_url else URL.create("sqlite", database=str(self.store_file))
+
+    @property
+    def store_file(self) -> Path:
+        """The database's file when it is SQLite."""
         return self.folders.state_dir / "registry.sqlite3"
 
     @property
@@ -94,7 +107,7 @@ def load(path: Path) -> Settings:
 
 def parse(data: dict[str, Any]) -> Settings:
     """Check the whole content and build the settings."""
-    unknown = sorted(set(data) - {"domain", "clusters", *NUMBERS, *FOLDERS})
+    unknown = sorted(set(data) - {"domain", "clusters", "store_url", *NUMBERS, *FOLDERS})
     if unknown:
         raise bad_settings(f"Unknown setting {unknown[0]!r}. Remove it or correct its name.")
     numbers = {key: _number(key, data.get(key, rule[0])) for key, rule in NUMBERS.items()}
@@ -104,6 +117,7 @@ def parse(data: dict[str, Any]) -> Settings:
         _clusters(data.get("clusters")),
         Folders(**folders),
         **numbers,
+        store_url=_store_url(data.get("store_url", "")),
         allow_local_targets=False,
     )
     if settings.heartbeat_seconds >= settings.lease_seconds:
@@ -128,6 +142,24 @@ def _folder(key: str, value: object) -> Path:
     if not isinstance(value, str) or not value.startswith("/"):
         raise bad_settings(f"{key} must be an absolute path, not {value!r}.")
     return Path(value)
+
+
+def _store_url(value: object) -> str:
+    # No sentence shows the value, and none is raised from an error that might: it may hold a password.
+    if value == "":
+        return ""
+    try:
+        url = make_url(value) if isinstance(value, str) else None
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername != POSTGRESQL or not url.database:
+        raise bad_settings(
+            f'store_url must be "" for a file in state_dir, or {POSTGRESQL}://USER:PASSWORD@HOST/DATABASE, with every '
+            "character of the password that is neither letter nor digit written as % and two hexadecimal digits."
+        )
+    if any("password" in key for key in url.query):
+        raise bad_settings("store_url must have its password before the host, USER:PASSWORD@HOST, not after the ?.")
+    return str(value)
 
 
 def _clusters(value: object) -> dict[str, tuple[Network, ...]]:

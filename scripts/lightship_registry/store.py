@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Engine,
     Insert,
     Row,
+    ScalarSelect,
     Update,
     and_,
     case,
@@ -25,29 +28,40 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from lightship_registry.records import ENDED, READY, STARTING, WAITING, Creation, Ending, Link, NewLink, Owner
-from lightship_registry.schema import links, nonces
+from lightship_registry.schema import begin_writing, is_sqlite, links, nonces
+
+HOUR = 3600
 
 
 class Store:
-    """The only place that speaks SQL."""
+    """The only place that speaks SQL, that of SQLite and that of PostgreSQL."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        # By default only SQLite's driver tells how many rows an INSERT made.
+        self._engine = engine.execution_options(preserve_rowcount=True)
+        on_file = is_sqlite(engine.url)
         # SQLite lets one writer in at a time and makes the others poll; a lock makes them queue, and in order.
-        self._writing = threading.Lock()
+        self._writing = threading.Lock() if on_file else nullcontext()
+        self._insert_of = sqlite.insert if on_file else postgresql.insert
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def _write(self, *queue: str) -> Iterator[Connection]:
+        """A transaction; those with the same queue come one after the other."""
         with self._writing, self._engine.connect() as connection:
+            begin_writing(connection)
+            if queue and not is_sqlite(self._engine.url):
+                # PostgreSQL does not show a statement what others are about to commit: two of them could both find
+                # room for one more. The lock goes with the transaction.
+                connection.execute(select(func.pg_advisory_xact_lock(literal(_number_of(queue), BigInteger))))
             yield connection
             connection.commit()
 
-    def _change(self, statement: Insert | Update) -> bool:
-        with self._write() as connection:
+    def _change(self, statement: Insert | Update, *queue: str) -> bool:
+        with self._write(*queue) as connection:
             return connection.execute(statement).rowcount == 1
 
     def find(self, name: str) -> Link | None:
@@ -64,7 +78,7 @@ class Store:
 
     def spend_nonce(self, cluster: str, nonce: str, now: float) -> bool:
         """False if it was spent before."""
-        row = sqlite.insert(nonces).values(cluster=cluster, nonce=nonce, seen_at=now)
+        row = self._insert_of(nonces).values(cluster=cluster, nonce=nonce, seen_at=now)
         return self._change(row.on_conflict_do_nothing())
 
     def forget_nonces(self, before: float) -> None:
@@ -72,8 +86,8 @@ class Store:
         with self._write() as connection:
             connection.execute(delete(nonces).where(nonces.c.seen_at < before))
 
-    def create(self, link: NewLink, quota: int) -> Creation:
-        """Make the link, unless its owner has as many live ones as the quota allows or the name was ever given."""
+    def create(self, link: NewLink, quota: int, hourly: int) -> Creation:
+        """Make the link, unless its owner has or lately made as many as are allowed, or the name was ever given."""
         values = {
             "name": link.name,
             "cluster": link.owner.cluster,
@@ -84,14 +98,24 @@ class Store:
             "created_at": link.created_at,
             "expires_at": link.expires_at,
         }
-        mine = and_(_owned(link.owner), links.c.state != ENDED)
-        live = select(func.count()).select_from(links).where(mine).scalar_subquery()
-        row = select(*(literal(value).label(key) for key, value in values.items())).where(live < quota)
+        live = _count(_owned(link.owner), links.c.state != ENDED)
+        lately = _count(_owned(link.owner), links.c.created_at > link.created_at - HOUR)
+        row = select(*(literal(value).label(key) for key, value in values.items())).where(live < quota, lately < hourly)
         try:
-            made = self._change(insert(links).from_select(list(values), row))
+            with self._write("owner", link.owner.cluster, link.owner.user) as connection:
+                if connection.execute(insert(links).from_select(list(values), row)).rowcount == 1:
+                    return Creation.DONE
+                # Nobody else makes one meanwhile, so this is what the statement saw.
+                busy = connection.execute(select(lately >= hourly)).scalar_one()
         except IntegrityError:
             return Creation.NAME_TAKEN
-        return Creation.DONE if made else Creation.OVER_QUOTA
+        return Creation.TOO_MANY if busy else Creation.OVER_QUOTA
+
+    def may_create_at(self, owner: Owner, hourly: int) -> float:
+        """When an owner who made that many within the hour may make the next."""
+        latest = select(links.c.created_at).where(_owned(owner)).order_by(links.c.created_at.desc())
+        with self._engine.connect() as connection:
+            return HOUR + (connection.execute(latest.offset(hourly - 1).limit(1)).scalar() or 0.0)
 
     def set_job(self, name: str, owner: Owner, job_id: str) -> bool:
         """Once; the same job again is no change and no error."""
@@ -115,15 +139,18 @@ class Store:
             or_(other.c.state == READY, other.c.ended_at > rested_since),
         )
         fresh = or_(links.c.state == STARTING, and_(links.c.state == READY, links.c.target == target))
-        return self._change(
-            _of(name, fresh, links.c.expires_at > now, ~taken).values(
-                state=READY,
-                target=target,
-                lease_until=lease_until,
-                # Again after a lost answer: the first time counts.
-                ready_at=case((links.c.ready_at == 0, now), else_=links.c.ready_at),
-            )
+        statement = _of(name, fresh, links.c.expires_at > now, ~taken).values(
+            state=READY,
+            target=target,
+            lease_until=lease_until,
+            # Again after a lost answer: the first time counts.
+            ready_at=case((links.c.ready_at == 0, now), else_=links.c.ready_at),
         )
+        try:
+            return self._change(statement, "target", target)
+        except IntegrityError:
+            # The unique index saw what the statement could not see yet: another link took the target at this moment.
+            return False
 
     def had_target(self, name: str, target: str) -> bool:
         """Was the target ever another link's?"""
@@ -156,6 +183,15 @@ class Store:
         statement = update(links).where(*conditions).values(_ended(ending, now))
         with self._write() as connection:
             return list(connection.execute(statement.returning(links.c.name)).scalars())
+
+
+def _number_of(queue: tuple[str, ...]) -> int:
+    # Two that share a number by chance only wait for each other.
+    return int.from_bytes(hashlib.sha256("\n".join(queue).encode()).digest()[:8], signed=True)
+
+
+def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(links).where(*conditions).scalar_subquery()
 
 
 def _of(name: str, *conditions: ColumnElement[bool]) -> Update:

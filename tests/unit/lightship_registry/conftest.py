@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from unit.lightship_registry import postgres
 from unit.lightship_registry.world import World, build_world
 
 
@@ -19,6 +20,23 @@ def _own_logging() -> Iterator[None]:
     root.setLevel(level)
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgres.Cluster]:
+    with postgres.running() as cluster:
+        yield cluster
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return build_world(tmp_path)
+def store_url(request: pytest.FixtureRequest) -> str:
+    """SQLite, or what `both_databases` says."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return ""
+    cluster: postgres.Cluster = request.getfixturevalue("cluster")
+    return cluster.fresh()
+
+
+@pytest.fixture
+def world(tmp_path: Path, store_url: str) -> Iterator[World]:
+    world = build_world(tmp_path, store_url=store_url)
+    yield world
+    world.engine.dispose()

@@ -308,6 +308,18 @@ class TestInput:
         world.job(links[0], "end")
         world.create()
 
+    def test_too_many_in_one_hour(self, world: World) -> None:
+        for _ in range(60):
+            world.job(world.create(), "end")
+        world.clock.now += 3000
+        answer = world.agent("POST", "/v1/links", {"user": "alice", "seconds": 60})
+        assert (answer.status_code, answer.json()["code"]) == (429, "too-many")
+        assert "60 links within the last hour" in answer.json()["error"]
+        assert "Try again in 10 min." in answer.json()["error"]
+        world.create("bob")
+        world.clock.now += 600
+        world.create()
+
     def test_unknown_address_and_method(self, world: World) -> None:
         assert world.send("GET", "/v1/nothing").json()["code"] == "no-such-address"
         for path in ("/", "/docs", "/openapi.json", "/v1/links/"):

@@ -8,6 +8,7 @@ import pytest
 
 from lightship_registry import app
 from lightship_registry.errors import RegistryError
+from unit.lightship_registry.postgres import Cluster
 from unit.lightship_registry.world import World
 
 
@@ -15,7 +16,7 @@ def test_refuses_to_start_unprepared(world: World) -> None:
     world.settings.folders.routes_dir.rmdir()
     with pytest.raises(RegistryError, match="routes"):
         app.build(world.settings, world.clock)
-    world.settings.store.unlink()
+    world.settings.store_file.unlink()
     with pytest.raises(RegistryError, match="prepare"):
         app.build(world.settings, world.clock)
 
@@ -61,3 +62,23 @@ def test_unexpected_errors_show_nothing(world: World, monkeypatch: pytest.Monkey
 def test_host_of_the_api_is_read_kindly(world: World) -> None:
     for host in (f"registry.{world.settings.domain}", f"REGISTRY.{world.settings.domain}.:8443"):
         assert world.send("GET", "/v1/ping", headers={"Host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_restart_of_the_database_costs_no_request(world: World, store_url: str, cluster: Cluster) -> None:
+    made = world.create()
+    assert cluster.cut_off(store_url) > 0
+    assert world.status(made)["state"] == "waiting"
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_database_that_is_away_is_an_error_until_it_is_back(
+    world: World, store_url: str, cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = world.create()
+    with cluster.locked_out(store_url):
+        for answer in (world.agent("GET", "/v1/ping"), world.job(made, "heartbeat")):
+            assert (answer.status_code, answer.json()["code"]) == (500, "registry-error")
+    assert "not permitted to log in" in caplog.text
+    assert "not-asked-for" not in caplog.text
+    assert world.status(made)["state"] == "waiting"

@@ -10,7 +10,9 @@ from lightship_registry import names
 from lightship_registry.errors import RegistryError
 from lightship_registry.links import Links
 from lightship_registry.records import Cause, Ending
-from unit.lightship_registry.world import NODE, World, notebook
+from unit.lightship_registry.world import NODE, World, both_databases, notebook
+
+pytestmark = both_databases
 
 
 @pytest.fixture

@@ -25,8 +25,16 @@ def test_says_what_it_made_and_then_nothing(tmp_path: Path) -> None:
     assert prepare(settings, Hands()) == []
 
 
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_database_elsewhere_needs_no_file(tmp_path: Path, store_url: str) -> None:
+    settings = make_settings(tmp_path, store_url=store_url)
+    assert prepare(settings, Hands())[-1] == "changed: made the tables in the PostgreSQL database lightship"
+    assert prepare(settings, Hands()) == []
+    assert not settings.store_file.exists()
+
+
 def test_store_is_nobody_elses(world: World) -> None:
-    assert world.settings.store.stat().st_mode & 0o777 == 0o600
+    assert world.settings.store_file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -1,23 +1,15 @@
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightship_registry.errors import RegistryError
-from lightship_registry.schema import create_tables, open_engine, require_tables
-from unit.lightship_registry.world import World
-
-
-def test_tables_are_made_once(tmp_path: Path) -> None:
-    engine = open_engine(tmp_path / "x.sqlite3")
-    with pytest.raises(RegistryError, match="prepare"):
-        require_tables(engine)
-    assert create_tables(engine)
-    assert not create_tables(engine)
-    require_tables(engine)
-    engine.dispose()
+from lightship_registry.schema import links, open_engine
+from unit.lightship_registry.postgres import Cluster
+from unit.lightship_registry.world import World, both_databases, make_settings
 
 
 def test_what_a_power_cut_must_not_undo_is_written_through(world: World) -> None:
@@ -26,7 +18,33 @@ def test_what_a_power_cut_must_not_undo_is_written_through(world: World) -> None
     assert modes == ["wal", 2]
 
 
+@both_databases
 def test_errors_do_not_show_values(world: World) -> None:
+    value = "-".join(["a", "secret", "value"])
     with world.engine.connect() as connection, pytest.raises(SQLAlchemyError) as caught:
-        connection.exec_driver_sql("INSERT INTO links (name) VALUES (?)", ("a-secret-value",))
-    assert "a-secret-value" not in str(caught.value)
+        connection.execute(insert(links).values(name=value))
+    assert "cluster" in str(caught.value)
+    assert value not in str(caught.value)
+    assert value not in "".join(traceback.format_exception(caught.value))
+
+
+def test_errors_do_not_show_the_password(cluster: Cluster, tmp_path: Path) -> None:
+    url = cluster.fresh().replace("/lightship?", "/no-such-database?")
+    assert ":not-asked-for@" in url
+    settings = make_settings(tmp_path, store_url=url)
+    engine = open_engine(settings.store)
+    with pytest.raises(SQLAlchemyError, match="no-such-database") as caught:
+        engine.connect()
+    told = [str(caught.value), "".join(traceback.format_exception(caught.value)), repr(settings), repr(engine)]
+    assert not [text for text in told if "not-asked-for" in text]
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_site_may_set_its_own_time_limits(store_url: str, tmp_path: Path) -> None:
+    found = []
+    for url in (store_url, f"{store_url}&options=-c%20statement_timeout%3D3s"):
+        engine = open_engine(make_settings(tmp_path, store_url=url).store)
+        with engine.connect() as connection:
+            found.append(connection.exec_driver_sql("SHOW statement_timeout").scalar())
+        engine.dispose()
+    assert found == ["10s", "3s"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ GOOD: dict[str, Any] = {
 def test_defaults() -> None:
     loaded = settings.parse(GOOD)
     assert (loaded.https_port, loaded.lease_seconds, loaded.target_rest_seconds) == (443, 90, 75)
-    assert loaded.store == Path("/var/lib/lightship/registry.sqlite3")
+    assert str(loaded.store) == "sqlite:////var/lib/lightship/registry.sqlite3"
     assert loaded.registry_host == "registry.notebooks.example.org"
     assert not loaded.allow_local_targets
 
@@ -61,6 +62,38 @@ def test_a_mistake_is_named(change: dict[str, Any], names: str) -> None:
     assert caught.value.code == "settings"
 
 
+URL = "postgresql+psycopg://lightship:%s@10.9.0.5/lightship"
+
+
+def test_a_store_elsewhere() -> None:
+    loaded = settings.parse({**GOOD, "store_url": URL % "p%40ss"})
+    assert (loaded.store.host, loaded.store.password, loaded.store.database) == ("10.9.0.5", "p@ss", "lightship")
+    assert "p@ss" not in f"{loaded} {loaded.store}"
+    assert "p%40ss" not in f"{loaded} {loaded.store}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql://u:hunter2@10.9.0.5/lightship",
+        "postgresql+asyncpg://u:hunter2@10.9.0.5/lightship",
+        "sqlite:////tmp/hunter2",
+        "postgresql+psycopg://u:hunter2@10.9.0.5/",
+        "postgresql+psycopg://u:hunter2/x@10.9.0.5:hunter2/lightship",
+        "postgresql+psycopg://u@10.9.0.5/lightship?password=hunter2",
+        "hunter2",
+        ["hunter2"],
+        True,
+        None,
+    ],
+)
+def test_a_wrong_store_is_told_without_showing_it(value: object) -> None:
+    with pytest.raises(RegistryError, match="store_url must") as caught:
+        settings.parse({**GOOD, "store_url": value})
+    assert caught.value.code == "settings"
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
 @pytest.mark.parametrize("content", [b"domain = ", b"\xff", None])
 def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "registry.toml"
@@ -76,5 +109,5 @@ def test_the_readme_shows_every_setting_with_its_default(tmp_path: Path) -> None
     example.write_text(readme.split("```toml\n")[1].split("```")[0], "utf-8")
     shown = settings.load(example)
     assert shown == settings.parse({"domain": shown.domain, "clusters": {"demo": {"networks": ["10.89.77.0/24"]}}})
-    for key in (*settings.NUMBERS, *settings.FOLDERS):
+    for key in ("store_url", *settings.NUMBERS, *settings.FOLDERS):
         assert re.search(rf"^{key} = ", example.read_text("utf-8"), re.MULTILINE)

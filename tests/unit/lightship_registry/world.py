@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -31,6 +32,9 @@ from lightship_registry.prepare import prepare
 from lightship_registry.schema import open_engine
 from lightship_registry.settings import Folders, Settings
 from lightship_registry.store import Store
+
+# For the modules whose tests are to run on SQLite and on PostgreSQL.
+both_databases = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
 
 DOMAIN = "notebooks.test"
 NODE = "127.0.0.1"
@@ -58,6 +62,8 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
         "max_hours": 72,
         "target_rest_seconds": 75,
         "user_quota": 10,
+        "user_creations_per_hour": 60,
+        "store_url": "",
         "allow_local_targets": True,
     }
     return Settings(**{**values, **changes})
@@ -70,7 +76,7 @@ class World:
         self.engine = open_engine(settings.store)
         self.store = Store(self.engine)
         self.links = Links(settings, self.store, clock)
-        self.app = app.build(settings, clock)
+        self.app = app.assemble(settings, self.engine, clock)
 
     @property
     def routes(self) -> dict[str, str]:
