@@ -31,6 +31,7 @@ FOLDERS = {
     "routes_dir": "/run/lightship/routes",
     "clusters_dir": "/etc/lightship/clusters",
 }
+LONGEST_MESSAGE = 500
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Settings:
     target_rest_seconds: int
     user_quota: int
     _: KW_ONLY
+    # The centre's words to those who wait.
+    message: str = ""
     # Not a setting of the file: only the unit tests have their notebooks on the machine itself.
     allow_local_targets: bool
 
@@ -94,7 +97,7 @@ def load(path: Path) -> Settings:
 
 def parse(data: dict[str, Any]) -> Settings:
     """Check the whole content and build the settings."""
-    unknown = sorted(set(data) - {"domain", "clusters", *NUMBERS, *FOLDERS})
+    unknown = sorted(set(data) - {"domain", "clusters", "message", *NUMBERS, *FOLDERS})
     if unknown:
         raise bad_settings(f"Unknown setting {unknown[0]!r}. Remove it or correct its name.")
     numbers = {key: _number(key, data.get(key, rule[0])) for key, rule in NUMBERS.items()}
@@ -104,6 +107,7 @@ def parse(data: dict[str, Any]) -> Settings:
         _clusters(data.get("clusters")),
         Folders(**folders),
         **numbers,
+        message=_message(data.get("message", "")),
         allow_local_targets=False,
     )
     if settings.heartbeat_seconds >= settings.lease_seconds:
@@ -122,6 +126,13 @@ def _number(key: str, value: object) -> int:
     if type(value) is not int or not low <= value <= high:
         raise bad_settings(f"{key} must be a whole number from {low} to {high}, not {value!r}.")
     return value
+
+
+def _message(value: object) -> str:
+    text = value.strip() if isinstance(value, str) else None
+    if text is None or len(text) > LONGEST_MESSAGE or not text.replace("\n", "").isprintable():
+        raise bad_settings(f"message must be plain text of at most {LONGEST_MESSAGE} characters.")
+    return text
 
 
 def _folder(key: str, value: object) -> Path:
