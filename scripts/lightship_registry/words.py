@@ -35,4 +35,4 @@ def hour(when: float, now: float) -> str:
 
 def ahead(when: float, now: float) -> str:
     """How far away, from now."""
-    return f"in {span(when - now)}" if when - now >= MINUTE else "any minute now"
+    return f"in {span(when - now + MINUTE / 2)}" if when - now >= MINUTE else "any minute now"
