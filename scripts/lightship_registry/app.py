@@ -37,7 +37,7 @@ class HostSwitch:
         self._registry_host = registry_host
         self._api = api
         self._page_app = _page_app(pages)
-        self._events = pages.events
+        self.pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on."""
@@ -46,7 +46,7 @@ class HostSwitch:
 
     def hang_up(self) -> None:
         """End the answers that would go on for minutes; for a service that is about to stop."""
-        self._events.close()
+        self.pages.events.close()
 
 
 def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
