@@ -32,8 +32,12 @@ function mark(step) {
   });
 }
 
+// A reload would overtake the answer to the page's own form.
+let leaving = false;
+addEventListener("submit", () => (leaving = true));
+
 function update(changed) {
-  if (changed.over) return location.reload();
+  if (changed.over) return leaving || location.reload();
   for (const [key, text] of Object.entries(changed)) show(key, text);
   if (changed.step) mark(Number(changed.step));
   if (changed.heading) document.title = changed.heading;
