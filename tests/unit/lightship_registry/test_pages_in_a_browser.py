@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from starlette.types import Receive, Scope, Send
 
-from lightship_registry import events
+from lightship_registry import events, pages
 from lightship_registry.records import Owner, Wish
 from lightship_registry.server import Server
 from unit.lightship_registry.world import DOMAIN, NODE, TOKEN, TOKEN_SHA256, World, build_world
@@ -80,6 +80,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     with socket.create_server((NODE, 0)) as listener, pytest.MonkeyPatch.context() as patch:
         patch.setattr(events, "LOOK_SECONDS", 0.1)
+        patch.setattr(pages, "REFRESH_SECONDS", 1)
         world = build_world(folder, https_port=listener.getsockname()[1], user_quota=100, message="Backup at night.")
         config = uvicorn.Config(
             StandIn(world), log_config=None, access_log=False, lifespan="off", ws="none", http="h11"
