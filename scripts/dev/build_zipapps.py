@@ -18,7 +18,7 @@ REPOSITORY = SCRIPTS.parent
 EPOCH = (1980, 1, 1, 0, 0, 0)
 SHEBANG = b"#!/usr/bin/env python3\n"
 # Data that the packages read at run time; everything else that is not Python stays at home.
-SUFFIXES = {".py", ".txt", ".html", ".css", ".typed"}
+SUFFIXES = {".py", ".txt", ".html", ".css", ".js", ".typed"}
 SKIPPED = {"requirements.txt"}
 
 # Must run on any Python 3, to be able to say that a newer one is needed.

@@ -35,15 +35,20 @@ from lightship_registry.sweeper import Sweeper
 class HostSwitch:
     """Chooses by the Host header; life-cycle messages go to the API."""
 
-    def __init__(self, registry_host: str, api: ASGIApp, pages: ASGIApp) -> None:
+    def __init__(self, registry_host: str, api: ASGIApp, pages: Pages) -> None:
         self._registry_host = registry_host
         self._api = api
-        self._pages = pages
+        self._page_app = _page_app(pages)
+        self.pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on."""
         pages = scope["type"] == "http" and bare_host(Headers(scope=scope).get("host", "")) != self._registry_host
-        await (self._pages if pages else self._api)(scope, receive, send)
+        await (self._page_app if pages else self._api)(scope, receive, send)
+
+    def hang_up(self) -> None:
+        """End the answers that would go on for minutes; for a service that is about to stop."""
+        self.pages.events.close()
 
 
 def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
@@ -58,7 +63,7 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     links = Links(settings, store, clock)
     links.routes.require_folder()
     api = Api(links, Verifier(settings, store.spend_nonce, clock), Prober(Keystore(settings)))
-    pages = Pages(settings, store)
+    pages = Pages(links)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -77,7 +82,7 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
         exception_handlers={HTTPException: _http_error, Exception: _unexpected},
     )
     json.router.redirect_slashes = False
-    return HostSwitch(settings.registry_host, json, _page_app(pages))
+    return HostSwitch(settings.registry_host, json, pages)
 
 
 def _page_app(pages: Pages) -> ASGIApp:

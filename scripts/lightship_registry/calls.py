@@ -61,7 +61,7 @@ def endpoint(action: str, run: Handler, *, status: int, quiet: bool) -> Endpoint
     """An endpoint whose every outcome is answered and, unless it is quiet, recorded."""
 
     async def answer_to(request: Request) -> Response:
-        call = Call(request, request.path_params.get("name", ""), _address(request))
+        call = Call(request, request.path_params.get("name", ""), address_of(request))
         try:
             answer = await run(call)
         except RegistryError as error:
@@ -77,7 +77,8 @@ def endpoint(action: str, run: Handler, *, status: int, quiet: bool) -> Endpoint
     return answer_to
 
 
-def _address(request: Request) -> str | None:
+def address_of(request: Request) -> str | None:
+    """Where the request came from, as the web server says; nothing if another may have said it."""
     # Twice means that somebody other than the web server set it.
     values = request.headers.getlist("x-real-ip")
     return values[0] if len(values) == 1 else None

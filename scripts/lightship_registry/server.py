@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import uvicorn
 
-from lightship_registry.app import build
+from lightship_registry.app import HostSwitch, build
 from lightship_registry.errors import RegistryError
 from lightship_registry.settings import Settings
 
 # The first descriptor that systemd passes.
 SYSTEMD_SOCKET = 3
+
+
+class Server(uvicorn.Server):
+    """Lets go of those who listen to events before it waits for the answers that are under way."""
+
+    def __init__(self, config: uvicorn.Config, app: HostSwitch) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        self._app.hang_up()
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings, uds: Path | None) -> None:
@@ -21,8 +35,9 @@ def serve(settings: Settings, uds: Path | None) -> None:
         raise RegistryError("No socket was passed. Start lightship-registry.socket, or give --uds for a trial.")
     # Whatever is created by accident is nobody else's to read; files for the web server set their mode themselves.
     os.umask(0o077)
+    app = build(settings)
     config = uvicorn.Config(
-        build(settings),
+        app,
         uds=None if uds is None else str(uds),
         fd=SYSTEMD_SOCKET if uds is None else None,
         # The library's own set-up of logs would print every address asked for; ours goes to the journal.
@@ -36,7 +51,7 @@ def serve(settings: Settings, uds: Path | None) -> None:
         server_header=False,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run()
+    Server(config, app).run()
 
 
 def _socket_was_passed() -> bool:

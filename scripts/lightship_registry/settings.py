@@ -36,6 +36,7 @@ FOLDERS = {
     "routes_dir": "/run/lightship/routes",
     "clusters_dir": "/etc/lightship/clusters",
 }
+LONGEST_MESSAGE = 500
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Settings:
     _: KW_ONLY
     # Never shown: it may hold a password.
     store_url: str = field(repr=False)
+    # The centre's words to those who wait.
+    message: str
     # Not a setting of the file: only the unit tests have their notebooks on the machine itself.
     allow_local_targets: bool
 
@@ -107,7 +110,7 @@ def load(path: Path) -> Settings:
 
 def parse(data: dict[str, Any]) -> Settings:
     """Check the whole content and build the settings."""
-    unknown = sorted(set(data) - {"domain", "clusters", "store_url", *NUMBERS, *FOLDERS})
+    unknown = sorted(set(data) - {"domain", "clusters", "message", "store_url", *NUMBERS, *FOLDERS})
     if unknown:
         raise bad_settings(f"Unknown setting {unknown[0]!r}. Remove it or correct its name.")
     numbers = {key: _number(key, data.get(key, rule[0])) for key, rule in NUMBERS.items()}
@@ -118,6 +121,7 @@ def parse(data: dict[str, Any]) -> Settings:
         Folders(**folders),
         **numbers,
         store_url=_store_url(data.get("store_url", "")),
+        message=_message(data.get("message", "")),
         allow_local_targets=False,
     )
     if settings.heartbeat_seconds >= settings.lease_seconds:
@@ -136,6 +140,13 @@ def _number(key: str, value: object) -> int:
     if type(value) is not int or not low <= value <= high:
         raise bad_settings(f"{key} must be a whole number from {low} to {high}, not {value!r}.")
     return value
+
+
+def _message(value: object) -> str:
+    text = value.strip() if isinstance(value, str) else None
+    if text is None or len(text) > LONGEST_MESSAGE or not text.replace("\n", "").isprintable():
+        raise bad_settings(f"message must be plain text of at most {LONGEST_MESSAGE} characters.")
+    return text
 
 
 def _folder(key: str, value: object) -> Path:

@@ -56,6 +56,12 @@ def test_a_sites_numbers_are_numbers_however_the_inventory_writes_them(
     assert getattr(settings.parse(tomllib.loads(text)), name) == int(str(value))
 
 
+def test_what_a_centre_tells_those_who_wait_arrives_as_it_was_written(render: Render) -> None:
+    message = 'Maintenance on "Friday":\nsave your work \\o/ ä {# #} \U0001f6e0'
+    text = render("link_registry", "registry.toml.j2", **SITE, link_registry_message=message)
+    assert settings.parse(tomllib.loads(text)).message == message
+
+
 def test_the_unit_reaches_the_networks_of_all_clusters_and_no_other(unit: dict[str, list[str]]) -> None:
     assert unit["IPAddressDeny"] == ["any"]
     assert set(unit["IPAddressAllow"][0].split()) == {"10.1.0.0/16", "10.2.0.0/16", "2001:db8:2::/48"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+from lightship_registry import events, proofs
 
 ROLE = Path(__file__).parents[2] / "roles" / "web_proxy"
 DEBIAN_12 = {"os_family": "Debian", "distribution": "Debian", "distribution_version": "12.11"}
@@ -36,6 +39,56 @@ def render(facts: dict[str, Any] = DEBIAN_12, **variables: Any) -> str:
     values |= {"ansible_facts": facts, "web_proxy_domain": "notebooks.example.org", **variables}
     text = (ROLE / "templates" / "site.conf.j2").read_text(encoding="utf-8")
     return str(Templar(loader=DataLoader(), variables=values).template(trust_as_template(text)))
+
+
+def places(site: str) -> dict[str, str]:
+    """Return every location that passes requests on, by server and location, with its directives."""
+    found = {}
+    for server in site.split("\nserver {")[1:]:
+        name = server.split("server_name ")[1].split(";")[0]
+        for location in server.split("\n    location ")[1:]:
+            if "proxy_pass" in location:
+                found[f"{name} {location.split(' {')[0]}"] = location.split("\n    }\n")[0]
+    return found
+
+
+def test_only_a_links_own_page_is_shown_what_proves_its_owner() -> None:
+    shown = {
+        place: re.findall(r"proxy_set_header X-Lightship-Token (.*);", text) for place, text in places(render()).items()
+    }
+    assert shown == {
+        "*.notebooks.example.org /": ['""'],
+        "*.notebooks.example.org @instead": ["$lightship_token"],
+        "registry.notebooks.example.org /v1/": ['""'],
+        "notebooks.example.org /": ['""'],
+    }
+
+
+def test_the_registry_is_asked_for_its_own_paths_alone() -> None:
+    asked = re.search(r"map \$uri \$lightship_page \{(.*?)\}", render(), re.DOTALL)
+    assert asked
+    assert dict(line.split() for line in asked[1].replace(";", "").strip().splitlines()) == {
+        "default": "/",
+        "/.lightship/events": "/events",
+        "/.lightship/cancel": "/cancel",
+    }
+
+
+def test_events_are_never_silent_for_as_long_as_nginx_waits() -> None:
+    waits = re.findall(r"proxy_read_timeout (\d+)s;", places(render())["*.notebooks.example.org @instead"])
+    assert [int(seconds) > 2 * events.COMMENT_SECONDS for seconds in waits] == [True]
+
+
+def test_nginx_and_the_registry_set_the_same_cookie() -> None:
+    lua = (ROLE / "templates" / "lightship.lua.j2").read_text(encoding="utf-8")
+    assert f'"cookie_{proofs.COOKIE}"' in lua
+    assert f'"{proofs.COOKIE}=" .. token .. "; Path=/; Max-Age={proofs.COOKIE_SECONDS}; ' in lua
+
+
+def test_nginxs_own_page_fits_into_one_of_its_strings() -> None:
+    page = (ROLE / "files" / "unreachable.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 4096
+    assert not set(page) & set("'$\\")
 
 
 def test_http2_is_asked_for_as_each_nginx_understands_it() -> None:

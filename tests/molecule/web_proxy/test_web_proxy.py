@@ -56,6 +56,7 @@ def test_a_path_arrives_as_it_was_sent(start: Start, browser: Browser, path: str
 def test_what_a_request_says_of_its_way_is_the_proxys_word(start: Start, browser: Browser) -> None:
     notebook = start(NAME)
     names = ["X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Scheme", "Forwarded", "X-Lightship-Cluster"]
+    names.append("X-Lightship-Token")
     browser.ask(LINK, headers={**dict.fromkeys(names, "203.0.113.9"), "Connection": "close, X-Real-IP"})
     sent = b"".join(notebook.received).decode()
     assert f"\r\nHost: {LINK}\r\n" in sent

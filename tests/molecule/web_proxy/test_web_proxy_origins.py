@@ -12,7 +12,7 @@ from stage import DOMAIN, Browser, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 
-OK, SWITCHING, FORBIDDEN, NOT_FOUND = 200, 101, 403, 404
+OK, SWITCHING, FORBIDDEN, NOT_FOUND, NOT_ALLOWED = 200, 101, 403, 404, 405
 LINK = f"quiet-river-stone.{DOMAIN}"
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "eA=="}
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -145,6 +145,31 @@ def test_a_notebooks_cookies_stay_with_it(start: Start, browser: Browser, monkey
     cookies = browser.ask(LINK).header("Set-Cookie")
     assert cookies[:6] == ["a=1; Path=/; HttpOnly", "b=2", "c=3; Secure", "d=4", "e=5", "Domain=6; Path=/"]
     assert not [cookie for cookie in cookies if "trixie.test" in cookie]
+
+
+def test_an_owner_who_shows_the_token_is_remembered_for_the_registrys_pages(start: Start, browser: Browser) -> None:
+    start("quiet-river-stone")
+    token = "0123456789abcdef" * 2
+    kept = f"__Host-lightship={token}; Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=Lax"
+    assert browser.ask(LINK, f"/lab?a=b&token={token}").header("Set-Cookie") == [kept]
+    known = {"Cookie": f"a=b; __Host-lightship={token}"}
+    assert browser.ask(LINK, f"/lab?token={token}", known).header("Set-Cookie") == []
+    for query in ("", "?token=", "?token=x", f"?token={token}0", f"?token={token.upper()}", f"?mytoken={token}"):
+        assert browser.ask(LINK, f"/lab{query}").header("Set-Cookie") == []
+
+
+def test_the_pages_own_paths_are_the_notebooks_while_there_is_one(start: Start, browser: Browser) -> None:
+    start("quiet-river-stone")
+    for path in ("/.lightship/events", "/.lightship/cancel"):
+        assert browser.ask(LINK, path).body == b"notebook"
+
+
+def test_the_pages_own_paths_reach_the_registry_and_no_neighbour_uses_them(browser: Browser) -> None:
+    assert browser.ask(LINK, "/.lightship/events").status == NOT_FOUND
+    assert browser.ask(LINK, "/.lightship/cancel").status == NOT_ALLOWED
+    assert browser.ask(LINK, "/.lightship/cancel", method="POST").status == NOT_FOUND
+    for headers in ({"Origin": f"https://evil-evil-evil.{DOMAIN}"}, {"Sec-Fetch-Site": "same-site"}):
+        assert browser.ask(LINK, "/.lightship/cancel", headers, method="POST").status == FORBIDDEN
 
 
 def test_a_notebook_steers_neither_the_web_server_nor_the_browsers_view_of_its_neighbours(

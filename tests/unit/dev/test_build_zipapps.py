@@ -40,6 +40,7 @@ def test_the_registry_takes_its_data_along_and_no_requirements(dist: Path) -> No
 
     assert "lightship_registry/data/words.txt" in names
     assert "lightship_registry/templates/waiting.html" in names
+    assert "lightship_registry/templates/page.js" in names
     assert "lightship_registry/requirements.txt" not in names
     assert not any("__pycache__" in name for name in names)
 

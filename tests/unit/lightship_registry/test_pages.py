@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from unit.lightship_registry.world import DOMAIN, World, notebook
+from lightship_registry.records import Link
+from lightship_registry.store import Store
+from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World, build_world, notebook
 
 
 def page(world: World, host: str, method: str = "GET", path: str = "/") -> httpx.Response:
@@ -95,3 +98,103 @@ def test_unusable_store(world: World) -> None:
 @pytest.mark.parametrize("host", ["", ":", ".", "a" * 5000])
 def test_odd_hosts(world: World, host: str) -> None:
     assert page(world, host).status_code == 404
+
+
+def shown(world: World, made: dict[str, Any], method: str = "GET", path: str = "/", **headers: str) -> httpx.Response:
+    """What the owner's browser gets."""
+    host = f"{made['name']}.{DOMAIN}:8443"
+    return world.send(method, path, headers={"Host": host, "X-Lightship-Token": TOKEN, **headers})
+
+
+def test_the_owner_sees_what_a_stranger_does_not(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256, title="Protein folding")
+    world.change(made, job_id="4711", job_state="queued", job_reason="All nodes are busy", job_start=world.clock() + 60)
+    details = ("Protein folding", "4711", "All nodes are busy", "<form", "<script")
+    assert not any(detail in of(world, made).text for detail in details)
+    answer = shown(world, made)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
+    assert [detail for detail in details if detail not in answer.text] == []
+    assert re.search(r'<noscript><meta http-equiv="refresh" content="\d+"></noscript>', answer.text)
+
+
+def test_the_owners_browser_is_remembered_and_no_other(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    for _ in ("waiting", "ended"):
+        assert "set-cookie" not in of(world, made).headers
+        name, *attributes = shown(world, made).headers["set-cookie"].split("; ")
+        assert name == f"__Host-lightship={TOKEN}"
+        assert {"HttpOnly", "Secure", "Path=/", "SameSite=lax", "Max-Age=604800"} == set(attributes)
+        world.job(made, "end")
+
+
+def test_a_centre_tells_those_who_wait(tmp_path: Path) -> None:
+    world = build_world(tmp_path, message="Maintenance <on> Friday")
+    made = world.create(token_sha256=TOKEN_SHA256)
+    assert "Maintenance &lt;on&gt; Friday" in shown(world, made).text
+    assert "Maintenance" not in of(world, made).text
+
+
+def test_a_page_that_gives_way_at_once_does_not_listen(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    world.change(made, state="ready", target="https://127.0.0.1:1", lease_until=world.clock() + 60)
+    assert "<noscript>" not in shown(world, made).text
+    assert '<meta http-equiv="refresh" content="3">' in shown(world, made).text
+
+
+def test_the_tombstone_says_why_and_what_starts_it_again(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256, command="start-jupyter -t 60")
+    world.change(made, job_id="4711", ready_at=world.clock())
+    world.clock.now += 1200
+    world.job(made, "end", {"cause": "out-of-memory", "reason": "Killed", "tail": "first\nlast <line>"})
+    answer = shown(world, made)
+    assert answer.status_code == 410
+    for part in ("ran out of memory", "20 minutes of 30 minutes", "Killed", "last &lt;line&gt;", "start-jupyter -t 60"):
+        assert part in answer.text
+    assert "scancel" not in answer.text
+    assert of(world, made).status_code == 404
+
+
+def test_a_link_that_never_opened_tells_how_its_job_leaves_the_queue(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    world.change(made, job_id="4711")
+    shown(world, made, "POST", "/cancel")
+    text = shown(world, made).text
+    assert "scancel 4711" in text
+    assert "Never opened" in text
+
+
+def test_the_owner_cancels(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    with caplog.at_level(logging.INFO):
+        answers = [shown(world, made, "POST", "/cancel", Origin=world.settings.origin(made["name"])) for _ in "ab"]
+    assert [(answer.status_code, answer.headers["location"]) for answer in answers] == [(303, "/")] * 2
+    assert world.status(made)["reason"] == "Cancelled on its page."
+    assert world.status(made)["cause"] == "cancelled"
+    assert caplog.text.count('"action": "cancel", "result": "ok", "cluster": "demo", "user": "alice"') == 1
+    assert TOKEN not in caplog.text
+
+
+def test_nobody_else_cancels(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    stranger, nobody = of(world, made, method="POST", path="/cancel"), page(world, DOMAIN, "POST", "/cancel")
+    assert (stranger.status_code, stranger.content) == (404, nobody.content)
+    for origin in ("https://other-link-here.notebooks.test:8443", "null", ""):
+        assert shown(world, made, "POST", "/cancel", Origin=origin).status_code == 403
+    for method in ("GET", "HEAD", "PUT"):
+        assert shown(world, made, method, "/cancel").status_code == 405
+    assert world.status(made)["state"] == "waiting"
+
+
+def test_every_name_costs_one_lookup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    asked: list[str] = []
+    find = Store.find
+
+    def counted(store: Store, name: str) -> Link | None:
+        asked.append(name)
+        return find(store, name)
+
+    monkeypatch.setattr(Store, "find", counted)
+    for host in (made["name"], "never-was-there", "UPPER", "a.b"):
+        page(world, f"{host}.{DOMAIN}")
+    assert len(asked) == 4

@@ -5,14 +5,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import uvicorn
 
 from lightship_registry.cli import main
+from lightship_registry.server import Server
+from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World
 
 SCRIPTS = str(Path(__file__).parents[3] / "scripts")
 # As systemd does it: the socket as descriptor 3, and the number of the process that it is for.
@@ -81,3 +85,56 @@ def test_own_socket_for_a_trial(tmp_path: Path) -> None:
     with running(command):
         wait_for(path)
         assert ask(path).status_code == 403
+
+
+@contextmanager
+def served(world: World, path: Path) -> Iterator[None]:
+    """The service in a thread, which must stop at once though it would wait for a minute."""
+    config = uvicorn.Config(
+        world.app, uds=str(path), log_config=None, lifespan="off", ws="none", http="h11", timeout_graceful_shutdown=60
+    )
+    server = Server(config, world.app)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_for(path)
+    yield
+    server.should_exit = True
+    thread.join(5)
+    assert not thread.is_alive(), "the service waits for those who listen"
+
+
+def listen(path: Path, name: str) -> socket.socket:
+    """One who listens and has heard something."""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(10)
+    client.connect(str(path))
+    client.sendall(f"GET /events HTTP/1.1\r\nHost: {name}.{DOMAIN}\r\nX-Lightship-Token: {TOKEN}\r\n\r\n".encode())
+    heard = b""
+    while b"event: state" not in heard:
+        heard += client.recv(4096)
+    return client
+
+
+def test_it_stops_while_somebody_listens(world: World, tmp_path: Path) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    with served(world, tmp_path / "s"):
+        client = listen(tmp_path / "s", made["name"])
+    with client:
+        while client.recv(4096):
+            pass
+
+
+def test_those_who_hang_up_leave_no_descriptor_behind(world: World, tmp_path: Path) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+
+    def hang_up() -> int:
+        listen(tmp_path / "s", made["name"]).close()
+        deadline = time.monotonic() + 10
+        while world.app.pages.events.count:
+            assert time.monotonic() < deadline, "a listener is still counted"
+            time.sleep(0.01)
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    with served(world, tmp_path / "s"):
+        first = hang_up()
+        assert max(hang_up() for _ in range(30)) <= first + 1

@@ -45,6 +45,9 @@ def test_origin_shows_only_an_unusual_port() -> None:
         ({"state_dir": "here"}, "state_dir"),
         ({"routes_dir": ["/run"]}, "routes_dir"),
         ({"heartbeat_seconds": 90}, "heartbeat_seconds"),
+        ({"message": 7}, "message"),
+        ({"message": "x" * 501}, "message"),
+        ({"message": "bell \x07"}, "message"),
         ({"clusters": {}}, "clusters"),
         ({"clusters": []}, "cluster"),
         ({"clusters": {"../x": {"networks": ["10.0.0.0/8"]}}}, "../x"),
@@ -109,5 +112,5 @@ def test_the_readme_shows_every_setting_with_its_default(tmp_path: Path) -> None
     example.write_text(readme.split("```toml\n")[1].split("```")[0], "utf-8")
     shown = settings.load(example)
     assert shown == settings.parse({"domain": shown.domain, "clusters": {"demo": {"networks": ["10.89.77.0/24"]}}})
-    for key in ("store_url", *settings.NUMBERS, *settings.FOLDERS):
+    for key in ("message", "store_url", *settings.NUMBERS, *settings.FOLDERS):
         assert re.search(rf"^{key} = ", example.read_text("utf-8"), re.MULTILINE)

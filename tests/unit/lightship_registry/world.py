@@ -25,11 +25,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import update
 
 from lightship_registry import app
 from lightship_registry.links import Links
 from lightship_registry.prepare import prepare
-from lightship_registry.schema import open_engine
+from lightship_registry.schema import links, open_engine
 from lightship_registry.settings import Folders, Settings
 from lightship_registry.store import Store
 
@@ -38,6 +39,9 @@ both_databases = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], 
 
 DOMAIN = "notebooks.test"
 NODE = "127.0.0.1"
+# A notebook's token, and what the registry knows of it.
+TOKEN = "0123456789abcdef" * 2
+TOKEN_SHA256 = hashlib.sha256(TOKEN.encode()).hexdigest()
 
 
 class Hands:
@@ -122,11 +126,17 @@ class World:
             "POST", f"/v1/links/{made['name']}/{action}", headers=headers, **{"json": data or {}, **options}
         )
 
-    def create(self, user: str = "alice", seconds: int = 1800) -> dict[str, Any]:
-        answer = self.agent("POST", "/v1/links", {"user": user, "seconds": seconds, "title": ""})
+    def create(self, user: str = "alice", seconds: int = 1800, **more: str) -> dict[str, Any]:
+        answer = self.agent("POST", "/v1/links", {"user": user, "seconds": seconds, "title": "", **more})
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         return made
+
+    def change(self, made: dict[str, Any], **columns: object) -> None:
+        """What other parts of the service come to know of a link."""
+        with self.engine.connect() as connection:
+            connection.execute(update(links).where(links.c.name == made["name"]).values(**columns))
+            connection.commit()
 
     def status(self, made: dict[str, Any], user: str = "alice") -> dict[str, Any]:
         answer = self.agent("GET", f"/v1/links/{made['name']}?user={user}")

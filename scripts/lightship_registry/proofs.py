@@ -1,0 +1,35 @@
+"""Who looks at a link's pages: whoever shows the notebook's token is its owner's browser."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lightship_registry.records import Link
+
+# The web server takes the token from the address or from the cookie, and lets no such header of a client's through.
+HEADER = "x-lightship-token"
+# The prefix makes browsers refuse it from any other host: no neighbour can plant one here.
+COOKIE = "__Host-lightship"
+COOKIE_SECONDS = 7 * 24 * 3600
+TOKEN = re.compile(r"[0-9a-f]{32}")
+# Compared with when there is no such link or it has no token, so that the answer takes as long.
+NO_HASH = "0" * 64
+
+
+def proven_token(request: Request, link: Link | None) -> str:
+    """The token that the viewer shows, if it is this link's; else nothing."""
+    shown = request.headers.getlist(HEADER)
+    token = shown[0] if len(shown) == 1 and TOKEN.fullmatch(shown[0]) else ""
+    digest = hashlib.sha256(token.encode("ascii")).hexdigest()
+    same = hmac.compare_digest(digest, (link.token_sha256 if link else "") or NO_HASH)
+    return token if same else ""
+
+
+def remember(response: Response, token: str) -> None:
+    """Let the browser show the token again when its owner comes back without it in the address."""
+    response.set_cookie(COOKIE, token, COOKIE_SECONDS, path="/", secure=True, httponly=True, samesite="lax")

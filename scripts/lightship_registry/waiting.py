@@ -1,0 +1,61 @@
+"""What the waiting room says of a link: texts by name, for the page and for the events that keep it up to date."""
+
+from __future__ import annotations
+
+from lightship_registry import words
+from lightship_registry.records import READY, STARTING, WAITING, Link
+
+# The scheduler's word is as old as the agent's last look; older than this, the page says so.
+STALE_SECONDS = 180.0
+
+# What a stranger sees, and the owner when there is nothing better to say: heading and sentence.
+STEPS = {
+    "1": (
+        "Your notebook is waiting for its turn",
+        "The cluster has not started the job yet. This can take a while when the cluster is busy.",
+    ),
+    "2": ("Your notebook is starting", "Jupyter is starting on its node. This takes a moment."),
+    "3": ("Your notebook is almost there", "The notebook answers. This page gives way to it in a moment."),
+}
+HELD = ("Your job is on hold", "It stays in the queue and does not start before it is released.")
+OVER = ("Your job is over", "The scheduler says that it has ended, and no notebook came up. This page will say why.")
+LOST = (
+    "Your notebook is out of reach",
+    "Nothing was heard from its node for a while. The page opens the notebook as soon as it is back.",
+)
+
+
+def plain(link: Link) -> dict[str, str]:
+    """For everybody: nothing that the link's state alone does not say."""
+    step = {WAITING: "1", STARTING: "2", READY: "3"}[link.state]
+    heading, status = STEPS[step]
+    return {"step": step, "heading": heading, "status": status}
+
+
+def state_of(link: Link, now: float) -> dict[str, str]:
+    """For the owner; a text that is empty has nothing to say."""
+    step = "2" if link.state == WAITING and link.job_state == "running" else plain(link)["step"]
+    heading, status = _sentences(link, step, now)
+    queued = step == "1"
+    start = link.job_start if queued else 0.0
+    stale = queued and link.job_seen_at and now - link.job_seen_at > STALE_SECONDS
+    return {
+        "step": step,
+        "heading": heading,
+        "status": status,
+        "reason": link.job_reason if queued else "",
+        "start": words.instant(start) if start else "",
+        "start_text": words.hour(start, now) if start else "",
+        "start_ahead": words.ahead(start, now) if start else "",
+        "job": link.job_id,
+        "waited": words.span(now - link.created_at),
+        "heard": f"{words.span(now - link.job_seen_at)} ago" if stale else "",
+    }
+
+
+def _sentences(link: Link, step: str, now: float) -> tuple[str, str]:
+    if link.state == READY and link.lease_until <= now:
+        return LOST
+    if link.state == WAITING:
+        return {"held": HELD, "ended": OVER}.get(link.job_state, STEPS[step])
+    return STEPS[step]

@@ -1,0 +1,270 @@
+"""The pages in Chromium, in front of them a stand-in that does to requests what the web server does.
+
+Names are found by a rule of the browser's own; the certificate is nobody's, because TLS is not what is looked at here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from starlette.types import Receive, Scope, Send
+
+from lightship_registry import events, pages
+from lightship_registry.records import Owner, Wish
+from lightship_registry.server import Server
+from unit.lightship_registry.world import DOMAIN, NODE, TOKEN, TOKEN_SHA256, World, build_world
+
+# The sandbox cannot start as root, and nothing here opens a page of the outside world.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+RULE = f"--host-resolver-rules=MAP *.{DOMAIN} {NODE}"
+PATHS = {"/.lightship/events": "/events", "/.lightship/cancel": "/cancel"}
+TAIL = "\n".join(f"slurmstepd: line {number} " + "x" * 200 for number in range(20))
+
+# Every text with less contrast to what is behind it than WCAG 2 asks for at level AA.
+FAINT = """() => {
+  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = channels(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const seen = [...document.body.querySelectorAll("*")].filter((element) => element.getClientRects().length &&
+    [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()));
+  const faint = seen.map((element) => {
+    const pair = [light(channels(getComputedStyle(element).color)), light(behind(element))].sort((a, b) => b - a);
+    return [element.outerHTML.slice(0, 60), (pair[0] + 0.05) / (pair[1] + 0.05)];
+  }).filter(([, ratio]) => ratio < 4.5);
+  return [seen.length, faint];
+}"""
+
+
+class StandIn:
+    """Path, token and host as roles/web_proxy passes them on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        cookies = SimpleCookie(headers.pop(b"cookie", b"").decode())
+        shown = parse_qs(scope["query_string"].decode()).get("token", [])
+        shown = shown or [cookie.value for name, cookie in cookies.items() if name == "__Host-lightship"]
+        headers |= {b"x-lightship-token": "".join(shown).encode(), b"x-real-ip": NODE.encode()}
+        path = PATHS.get(scope["path"], "/")
+        await self._world.app({**scope, "path": path, "headers": list(headers.items())}, receive, send)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    with socket.create_server((NODE, 0)) as listener, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "LOOK_SECONDS", 0.1)
+        patch.setattr(pages, "REFRESH_SECONDS", 1)
+        world = build_world(folder, https_port=listener.getsockname()[1], user_quota=100, message="Backup at night.")
+        config = uvicorn.Config(
+            StandIn(world), log_config=None, access_log=False, lifespan="off", ws="none", http="h11"
+        )
+        config.load()
+        config.ssl = context(folder)
+        server = Server(config, world.app)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield world
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive(), "the service does not stop"
+    world.engine.dispose()
+
+
+def context(folder: Path) -> ssl.SSLContext:
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, DOMAIN)]),
+    )
+    now = dt.datetime.now(dt.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    signed = builder.not_valid_before(now).not_valid_after(now + dt.timedelta(days=1)).sign(key, hashes.SHA256())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(Encoding.PEM)
+    (folder / "server.pem").write_bytes(pem)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(folder / "server.pem")
+    return served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*FLAGS, RULE])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What the browser says against the page, which must be nothing."""
+    said: list[str] = []
+    yield said
+    assert [text for text in said if "Failed to load resource" not in text] == []
+
+
+def tab(browser: Browser, complaints: list[str], **options: Any) -> Page:
+    context: BrowserContext = browser.new_context(ignore_https_errors=True, **options)
+    context.set_default_timeout(5000)
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return page
+
+
+def plain(world: World, token_sha256: str = "") -> dict[str, Any]:
+    # Not asked for over HTTP: the world's client has a loop of its own, and so has Playwright.
+    wish = Wish(1800, "Protein folding", "start-jupyter -p gpu -t 60", token_sha256)
+    link, _ = world.links.create(Owner("demo", "alice"), wish)
+    return {"name": link.name}
+
+
+def queued(world: World) -> dict[str, Any]:
+    made = plain(world, TOKEN_SHA256)
+    world.change(
+        made, job_id="4711", job_state="queued", job_reason="All nodes are busy", job_start=world.clock() + 1500
+    )
+    return made
+
+
+def ended(world: World) -> dict[str, Any]:
+    made = queued(world)
+    world.change(made, state="ended", cause="failed", ended_at=world.clock(), reason="Jupyter broke", tail=TAIL)
+    return made
+
+
+def gone(_world: World) -> dict[str, Any]:
+    return {"name": "no-such-name"}
+
+
+def address(world: World, made: dict[str, Any]) -> str:
+    return f"{world.settings.origin(made['name'])}/lab?token={TOKEN}"
+
+
+def test_a_change_arrives_without_a_reload_and_the_end_brings_the_tombstone(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = queued(world)
+    page = tab(browser, complaints, timezone_id="Asia/Tokyo", locale="en-GB")
+    page.goto(address(world, made))
+    expect(page.get_by_text("All nodes are busy")).to_be_visible()
+    page.evaluate("window.stayed = true")
+    world.change(made, job_state="running", job_reason="<img src=x>")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your notebook is starting")
+    expect(page).to_have_title("Your notebook is starting")
+    expect(page.locator('[aria-current="step"]')).to_contain_text("Notebook starts")
+    expect(page.get_by_text("Why it waits")).to_be_hidden()
+    world.change(made, job_state="held", job_reason="<img src=x>")
+    expect(page.get_by_text("<img src=x>")).to_be_visible()
+    assert page.evaluate("window.stayed")
+    world.change(made, state="ended", cause="revoked", ended_at=world.clock())
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link was revoked")
+    page.context.close()
+
+
+def test_times_are_the_readers_own(world: World, browser: Browser, complaints: list[str]) -> None:
+    made = queued(world)
+    page = tab(browser, complaints, timezone_id="Asia/Tokyo", locale="en-GB")
+    page.goto(address(world, made))
+    start = dt.datetime.fromtimestamp(world.clock() + 1500, dt.timezone(dt.timedelta(hours=9)))
+    expect(page.locator("time")).to_contain_text(f"{start.hour}:{start:%M}")
+    expect(page.locator("dl")).to_contain_text("in 25 minutes")
+    page.context.close()
+
+
+def test_without_javascript_it_is_readable_and_refreshes(world: World, browser: Browser, complaints: list[str]) -> None:
+    made = queued(world)
+    world.change(made, state="starting")
+    page = tab(browser, complaints, java_script_enabled=False)
+    page.goto(address(world, made))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your notebook is starting")
+    expect(page.get_by_text("4711").first).to_be_visible()
+    world.change(made, state="ended", cause="node-failed", ended_at=world.clock())
+    expect(page.get_by_role("heading", level=1)).to_have_text("This notebook's node failed")
+    expect(page.get_by_role("button", name="Copy")).to_be_hidden()
+    page.context.close()
+
+
+def test_the_keyboard_alone_cancels(world: World, browser: Browser, complaints: list[str]) -> None:
+    made = queued(world)
+    page = tab(browser, complaints)
+    page.goto(address(world, made))
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Cancel this notebook")).to_be_focused()
+    assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Cancel it now")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This notebook was cancelled")
+    assert page.url == f"{world.settings.origin(made['name'])}/"
+    link = world.store.find(made["name"])
+    assert link
+    assert link.reason == "Cancelled on its page."
+    page.context.close()
+
+
+def test_the_command_is_copied(world: World, browser: Browser, complaints: list[str]) -> None:
+    page = tab(browser, complaints, permissions=["clipboard-read", "clipboard-write"])
+    page.goto(address(world, ended(world)))
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("The command was copied.")).to_be_attached()
+    assert page.evaluate("navigator.clipboard.readText()") == "start-jupyter -p gpu -t 60"
+    page.context.close()
+
+
+@pytest.mark.parametrize("kind", [queued, ended, plain, gone])
+def test_it_fits_a_narrow_screen_and_is_easy_to_read_by_day_and_night(
+    world: World, browser: Browser, complaints: list[str], kind: Callable[[World], dict[str, Any]]
+) -> None:
+    made = kind(world)
+    for scheme in ("light", "dark"):
+        page = tab(browser, complaints, color_scheme=scheme, viewport={"width": 320, "height": 600})
+        page.goto(address(world, made))
+        for summary in page.locator("summary").all():
+            summary.click()
+        texts, faint = page.evaluate(FAINT)
+        assert texts > 3
+        assert faint == []
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != (
+            "rgb(255, 255, 255)" if scheme == "dark" else "rgb(16, 21, 28)"
+        )
+        page.context.close()
+
+
+def test_headings_and_regions_have_names(world: World, browser: Browser, complaints: list[str]) -> None:
+    page = tab(browser, complaints)
+    page.goto(address(world, ended(world)))
+    assert page.locator("html").get_attribute("lang") == "en"
+    levels = [int(tag[1]) for tag in re.findall(r"<(h\d)", page.content())]
+    assert levels == [1, 2, 2]
+    region = page.get_by_role("region", name="Its last lines")
+    region.focus()
+    expect(region).to_be_focused()
+    page.context.close()

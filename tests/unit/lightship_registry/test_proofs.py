@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from starlette.requests import Request
+
+from lightship_registry.proofs import proven_token
+from unit.lightship_registry.world import TOKEN, TOKEN_SHA256, World
+
+
+def showing(*tokens: str) -> Request:
+    return Request({"type": "http", "headers": [(b"x-lightship-token", token.encode()) for token in tokens]})
+
+
+def test_only_the_links_own_token_proves_anything(world: World) -> None:
+    link = world.store.find(world.create(token_sha256=TOKEN_SHA256)["name"])
+    assert proven_token(showing(TOKEN), link) == TOKEN
+    for tokens in ([], [""], ["f" * 32], [TOKEN.upper()], [TOKEN + "\n"], [TOKEN_SHA256], [TOKEN, TOKEN]):
+        assert proven_token(showing(*tokens), link) == ""
+    assert proven_token(showing(TOKEN), None) == ""
+
+
+@pytest.mark.parametrize("known", ["", hashlib.sha256(b"").hexdigest()])
+def test_a_link_without_a_token_is_nobodys(world: World, known: str) -> None:
+    link = world.store.find(world.create(token_sha256=known)["name"])
+    for token in (TOKEN, "", "0" * 32, "0" * 64):
+        assert proven_token(showing(token), link) == ""
