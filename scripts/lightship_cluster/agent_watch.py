@@ -55,7 +55,8 @@ class Watch:
             trouble = traceback.format_exc()
         self._failures = self._failures + 1 if trouble else 0
         self._say(trouble)
-        return float(min(LONGEST_PAUSE, self._interval * 2**self._failures))
+        # A first failure waits no longer than usual: most often the registry was just being started again.
+        return float(min(LONGEST_PAUSE, self._interval * 2 ** max(0, self._failures - 1)))
 
     def _say(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
