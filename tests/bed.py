@@ -35,6 +35,13 @@ store = sqlite3.connect("file:/var/lib/lightship/registry.sqlite3?mode=ro", uri=
 print(json.dumps(store.execute("SELECT name, user, state FROM links").fetchall()))
 """
 
+RECORD = """
+import json, sqlite3
+store = sqlite3.connect("file:/var/lib/lightship/registry.sqlite3?mode=ro", uri=True)
+store.row_factory = sqlite3.Row
+print(json.dumps(dict(store.execute("SELECT * FROM links WHERE name = ?", [NAME]).fetchone())))
+"""
+
 
 @dataclass(frozen=True)
 class Notebook:
@@ -172,6 +179,12 @@ def links(user: str) -> dict[str, str]:
     """Return the state of each link that a user ever made, read from the registry's database."""
     rows: list[list[str]] = json.loads(python("proxy", STATES))
     return {name: state for name, owner, state in rows if owner == user}
+
+
+def record(name: str) -> dict[str, Any]:
+    """Return all that the registry's database has of a link."""
+    row: dict[str, Any] = json.loads(python("proxy", f"NAME = {name!r}\n{RECORD}"))
+    return row
 
 
 def private_values() -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lightship_cluster.agent_requests import Requests
 from lightship_cluster.agent_server import AgentServer
+from lightship_cluster.agent_watch import Watch
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_states import JobStates
 from lightship_cluster.registry import SignedRegistry
@@ -39,10 +40,12 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
 
 def serve(settings: AgentSettings, key: bytes) -> None:
     """Answer users until the process is stopped."""
-    jobs = JobStates(Slurm(), settings.poll_seconds)
+    scheduler = Slurm()
+    jobs = JobStates(scheduler, settings.poll_seconds)
     registry = SignedRegistry(Transport(settings.registry, settings.ca_file), settings.cluster, key)
     server = AgentServer(settings.socket, Requests(registry, jobs).answer)
-    threading.Thread(target=jobs.run, daemon=True).start()
+    for loop in (jobs.run, Watch(registry, scheduler).run):
+        threading.Thread(target=loop, daemon=True).start()
     _tell_systemd("READY=1")
     print(f"Listening on {settings.socket} for cluster {settings.cluster}.", flush=True)
     server.serve()

@@ -34,9 +34,9 @@ class AgentClient:
         """Are the agent and the registry behind it there?"""
         return self._ask(op="ping")
 
-    def create(self, seconds: int) -> dict[str, Any]:
-        """A new link that may live for the seconds once its job runs."""
-        return self._ask(op="create", seconds=seconds)
+    def create(self, seconds: int, **told: str) -> dict[str, Any]:
+        """A new link that may live for the seconds once its job runs; `told` is what its pages may show."""
+        return self._ask(op="create", seconds=seconds, **told)
 
     def set_job(self, name: str, job_id: str) -> dict[str, Any]:
         """Tell which job will bring the link to life."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -12,6 +13,8 @@ from lightship_cluster.schedulers.base import JobState
 from lightship_cluster.transport import Answer, Unreachable
 
 LONGEST_TEXT = 200
+LONGEST_COMMAND = 500
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,13 @@ class Requests:
         seconds = question.get("seconds")
         if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 1:
             raise BadRequest("seconds must be a whole number, 1 or more.")
-        return self._registry.create(peer.user, seconds, _text(question, "title"))
+        told = {
+            "title": _text(question, "title"),
+            "command": _text(question, "command", LONGEST_COMMAND),
+            "token_sha256": _digest(question, "token_sha256"),
+        }
+        # Only what was told: an older registry, or an older start-jupyter, knows less.
+        return self._registry.create(peer.user, seconds, {key: text for key, text in told.items() if text})
 
     def _set_job(self, peer: Peer, question: dict[str, Any]) -> Answer:
         job_id = question.get("job_id")
@@ -114,8 +123,15 @@ def _name(question: dict[str, Any]) -> str:
     return name
 
 
-def _text(question: dict[str, Any], key: str) -> str:
+def _text(question: dict[str, Any], key: str, longest: int = LONGEST_TEXT) -> str:
     text = question.get(key, "")
-    if not isinstance(text, str) or len(text) > LONGEST_TEXT or not text.isprintable():
-        raise BadRequest(f"{key} must be one line of at most {LONGEST_TEXT} characters.")
+    if not isinstance(text, str) or len(text) > longest or not text.isprintable():
+        raise BadRequest(f"{key} must be one line of at most {longest} characters.")
     return text
+
+
+def _digest(question: dict[str, Any], key: str) -> str:
+    text = question.get(key, "")
+    if text != "" and not (isinstance(text, str) and SHA256.fullmatch(text)):
+        raise BadRequest(f"{key} must be 64 hexadecimal digits in lower case.")
+    return str(text)

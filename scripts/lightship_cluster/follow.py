@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job_log import last_lines
 from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.progress import Progress
 from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
@@ -20,7 +20,8 @@ PATIENCE_SECONDS = 120.0
 # A job that has just ended may still be telling the registry why.
 LAST_WORDS_SECONDS = 3.0
 LOG_LINES = 15
-LOG_BYTES = 65536
+# Endings that come from outside: a job that waits for its turn knows nothing of them.
+FROM_OUTSIDE = ("cancelled", "revoked", "not-started")
 
 
 @dataclass(frozen=True)
@@ -101,16 +102,24 @@ class Follower:
         said = str(status.get("reason") or "")
         over = self._scheduler.words(job) + "." if job and self._scheduler.over(job.state) else ""
         why = _sentence(said or over or "the link ended before Jupyter answered.")
-        # The link's end does not take a queued job out of the queue.
-        stop = "" if over else f" If job {self._job.job_id} is still there, stop it: {self._stop_command()}"
+        stop = "" if over else self._stop_job(str(status.get("cause") or ""))
         return LightshipError(f"The notebook did not start. {why}{stop}{self._last_lines()}", ExitStatus.JOB)
+
+    def _stop_job(self, cause: str) -> str:
+        # The link's end does not take a queued job out of the queue, and it would wait for nothing.
+        job_id = self._job.job_id
+        if cause in FROM_OUTSIDE:
+            with suppress(LightshipError):
+                self._scheduler.cancel(job_id)
+                return f" Job {job_id} was cancelled too."
+        return f" If job {job_id} is still there, stop it: {self._stop_command()}"
 
     def _stop_command(self) -> str:
         return self._scheduler.stop_command(self._job.job_id)
 
     def _last_lines(self) -> str:
         log = self._job.folder.log
-        lines = last_lines(self._job.folder)
+        lines = last_lines(self._job.folder, LOG_LINES)
         if not lines:
             return f"\nThe job printed nothing ({log})."
         return "\n".join([f"\nThe job's last lines ({log}):", *(f"    {line}" for line in lines)])
@@ -120,18 +129,6 @@ def describe_ready(status: dict[str, Any], stop_command: str) -> str:
     """What a user wants to know when the notebook answers."""
     left = words_of(float(status.get("expires") or 0) - time.time())
     return f"Ready: your notebook answers. {left} left. To stop it: {stop_command}"
-
-
-def last_lines(folder: LinkFolder) -> list[str]:
-    """The end of the job's log, without anything that could drive a terminal."""
-    try:
-        with folder.log.open("rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - LOG_BYTES))
-            text = stream.read(LOG_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return []
-    printable = ("".join(letter for letter in line if letter.isprintable()) for line in text.splitlines())
-    return [line for line in printable if line.strip()][-LOG_LINES:]
 
 
 def _sentence(words: str) -> str:

@@ -6,17 +6,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightship_cluster import lease
-from lightship_cluster.errors import ExitStatus
+from lightship_cluster import endings, lease
+from lightship_cluster.endings import Ending
+from lightship_cluster.errors import LightshipError
 from lightship_cluster.link_folder import SECRET, TOKEN, LinkFolder, write_private
+from lightship_cluster.memory_kills import MemoryKills
 from lightship_cluster.node_keys import make_request
 from lightship_cluster.notebook import Notebook, Place
 from lightship_cluster.notebook_probe import pick_port
 from lightship_cluster.registry import LinkRegistry
 from lightship_cluster.transport import Transport, Unreachable
-
-# Schedulers send their first signal at the end of the job's time, not long after it.
-END_SECONDS = 90.0
 
 
 class Job:
@@ -30,9 +29,10 @@ class Job:
         self._registry = LinkRegistry(transport, str(folder.facts().get("name")), folder.read(SECRET).strip())
         self._notebook: Notebook | None = None
         self._expires = 0.0
+        self._memory = MemoryKills()
 
-    def run(self, command: Sequence[str], port: int) -> tuple[str, ExitStatus]:
-        """Bring the link to life and keep it; why it ended, and the job's exit status."""
+    def run(self, command: Sequence[str], port: int) -> Ending:
+        """Bring the link to life and keep it; why it ended."""
         claim = self._claim()
         self._notebook = Notebook(command, self._place(claim, port), self._users_umask)
         self._notebook.wait_ready()
@@ -40,16 +40,19 @@ class Job:
         print(f"The link {claim.origin} is open.", flush=True)
         return self._keep(self._notebook, claim)
 
-    def why_stopped(self) -> str:
-        """What the end of the job looks like from within."""
-        at_the_end = self._expires and time.time() > self._expires - END_SECONDS
-        return lease.TIME_OVER if at_the_end else "The job was stopped."
+    def stopped(self) -> Ending:
+        """What a signal of the scheduler means."""
+        return endings.of_signal(self._expires)
 
-    def close(self, reason: str) -> None:
+    def failed(self, error: LightshipError) -> Ending:
+        """What an error means for the link."""
+        return endings.of_error(error, self._notebook.wait(0) if self._notebook else None, self._memory)
+
+    def close(self, ending: Ending) -> None:
         """Close the link first, so that nobody is sent to a Jupyter that is shutting down."""
         if self._notebook:
             self._notebook.ask_to_stop()
-        lease.end(self._registry, reason)
+        lease.end(self._registry, ending.cause, ending.reason, endings.tail(self._folder, ending))
         if self._notebook:
             self._notebook.stop()
         self._folder.forget_secrets()
@@ -76,14 +79,12 @@ class Job:
         token = self._folder.read(TOKEN)
         return Place(self._private, claim.host, address, pick_port(address, port), claim.certificate, token)
 
-    def _keep(self, notebook: Notebook, claim: lease.Claim) -> tuple[str, ExitStatus]:
+    def _keep(self, notebook: Notebook, claim: lease.Claim) -> Ending:
         heart = lease.Heart(self._registry, claim.expires)
         while True:
             status = notebook.wait(min(heart.pause(claim.heartbeat), claim.expires - time.time()))
-            if status == 0:
-                return "Jupyter was shut down.", ExitStatus.OK
             if status is not None:
-                return f"Jupyter ended with exit status {status}.", ExitStatus.JUPYTER
+                return endings.of_exit(status, self._memory)
             reason = heart.beat()
             if reason:
-                return reason, ExitStatus.OK if reason == lease.TIME_OVER else ExitStatus.LINK_ENDED
+                return endings.of_heart(reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import secrets
 import signal
 import time
@@ -33,6 +34,7 @@ class Launch:
         self._partition: str = options.partition or defaults.partition
         self._account: str = options.account or defaults.account
         self._root = default_root()
+        self._token = secrets.token_hex(16)
         self._agent = AgentClient(settings.agent_socket)
         self._progress = Progress()
 
@@ -69,7 +71,12 @@ class Launch:
 
     def _create(self) -> dict[str, Any]:
         try:
-            return self._agent.create(self._minutes * 60)
+            # The hash of the token lets its holder, and nobody else, see at the link's address what the owner may see.
+            told = {
+                "command": self._options.typed,
+                "token_sha256": hashlib.sha256(self._token.encode("ascii")).hexdigest(),
+            }
+            return self._agent.create(self._minutes * 60, **{key: text for key, text in told.items() if text})
         except AgentError as error:
             if error.code != "bad-request":
                 raise
@@ -82,7 +89,6 @@ class Launch:
                 f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
             )
         remove_old(self._root)
-        token = secrets.token_hex(16)
         facts = {
             "name": name,
             "url": link["url"],
@@ -91,8 +97,8 @@ class Launch:
             "minutes": self._minutes,
             "created": int(time.time()),
         }
-        folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), token)
-        print(f"Your notebook is here:\n    {link['url']}?token={token}", flush=True)
+        folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
+        print(f"Your notebook is here:\n    {link['url']}?token={self._token}", flush=True)
         return folder
 
     def _request(self, folder: LinkFolder) -> JobRequest:

@@ -15,6 +15,7 @@ PUBLISH_SECONDS = 120.0
 LONGEST_PAUSE = 5.0
 RETRY_SECONDS = 5.0
 TIME_OVER = "The time asked for is over."
+LINK_OVER = "The link was ended before its notebook was open. Start a new notebook."
 TARGET_TAKEN = "target-taken"
 # Refusals that may be over soon: a port that rests after another link, a firewall that opens late.
 PASSING = (TARGET_TAKEN, "no-answer")
@@ -60,10 +61,10 @@ def publish(registry: LinkRegistry, port: int) -> None:
     _granted(answer)
 
 
-def end(registry: LinkRegistry, reason: str) -> None:
-    """Close the link at once; without an answer its lease runs out soon enough."""
+def end(registry: LinkRegistry, cause: str, reason: str, tail: str = "") -> None:
+    """Close the link at once and say why; without an answer its lease runs out soon enough."""
     try:
-        registry.end(reason)
+        registry.end(cause, reason, tail)
     except Unreachable as error:
         print(f"Could not tell the registry that the link has ended ({error}). It ends by itself.", flush=True)
 
@@ -149,6 +150,8 @@ def _is_passing(answer: Answer) -> bool:
 def _granted(answer: Answer) -> Answer:
     if answer.ok:
         return answer
+    if answer.code == "ended":
+        raise LightshipError(LINK_OVER, ExitStatus.LINK_ENDED)
     if answer.status in (403, 409, 410) and answer.code not in PASSING:
         raise LightshipError(f"{answer.error} Start a new notebook.", ExitStatus.LINK_ENDED)
     raise LightshipError(f"The registry says: {answer.error}", ExitStatus.REGISTRY)

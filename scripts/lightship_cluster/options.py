@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
+import sys
 from collections.abc import Sequence
 
 from lightship_cluster import __version__
 from lightship_cluster.durations import minutes_of
 
+LONGEST_COMMAND = 500
+# Nobody should type a secret here; whoever does must not find it on a page.
+SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}|token=", re.IGNORECASE)
 EPILOG = """\
 examples:
   start-jupyter                           a notebook with all defaults
@@ -36,8 +42,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.time and options.bare_time:
         parser.error("the time was given twice; give it with -t or at the end")
+    options.typed = typed(sys.argv[1:] if argv is None else argv)
     options.minutes = options.time or options.bare_time
     return options
+
+
+def typed(argv: Sequence[str]) -> str:
+    """The command as the user typed it, for starting it again; nothing when it cannot be shown whole."""
+    command = shlex.join(["start-jupyter", *argv])
+    shown = command.isprintable() and len(command) <= LONGEST_COMMAND and not SECRET_LIKE.search(command)
+    return command if shown else ""
 
 
 def _time(text: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from lightship_cluster.endings import UNEXPECTED
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job import Job
 from lightship_cluster.link_folder import LinkFolder
@@ -45,21 +46,21 @@ def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatu
     settings = load_site(Path(str(folder.facts().get("config"))))
     with workspace() as private:
         job = Job(folder, Transport(settings.registry, settings.ca_file), private, users_umask)
-        reason = "The notebook ended unexpectedly."
+        ending = UNEXPECTED
         try:
-            reason, status = job.run(arguments.command, arguments.port)
+            ending = job.run(arguments.command, arguments.port)
         except LightshipError as error:
-            reason = error.sentence
+            ending = job.failed(error)
             raise
         except Stopped:
-            reason = job.why_stopped()
-            _say(reason)
+            ending = job.stopped()
+            _say(ending.reason)
             raise
         finally:
             _ignore_signals()
-            job.close(reason)
-    _say(reason)
-    return status
+            job.close(ending)
+    _say(ending.reason)
+    return ending.status
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -22,9 +22,9 @@ class SignedRegistry:
         """Is the registry there, and does it know this cluster's key?"""
         return self._send("GET", "/v1/ping")
 
-    def create(self, user: str, seconds: int, title: str) -> Answer:
-        """A new link for the user."""
-        return self._send("POST", "/v1/links", {"user": user, "seconds": seconds, "title": title})
+    def create(self, user: str, seconds: int, told: Mapping[str, str]) -> Answer:
+        """A new link for the user, with what the user tells about it."""
+        return self._send("POST", "/v1/links", {**told, "user": user, "seconds": seconds})
 
     def set_job(self, user: str, name: str, job_id: str) -> Answer:
         """Tell which job will bring the link to life."""
@@ -37,6 +37,10 @@ class SignedRegistry:
     def cancel(self, user: str, name: str, reason: str) -> Answer:
         """End the user's link."""
         return self._send("POST", f"/v1/links/{name}/cancel", {"user": user, "reason": reason})
+
+    def report_jobs(self, jobs: Sequence[Mapping[str, Any]]) -> Answer:
+        """Tell the states of jobs; the answer says which to look at next."""
+        return self._send("POST", "/v1/jobs", {"jobs": list(jobs)})
 
     def _send(self, method: str, path: str, value: Mapping[str, Any] | None = None) -> Answer:
         body = b"" if value is None else encode(value)
@@ -63,9 +67,9 @@ class LinkRegistry:
         """Renew the lease."""
         return self._post("heartbeat", {})
 
-    def end(self, reason: str) -> Answer:
-        """End the link."""
-        return self._post("end", {"reason": reason})
+    def end(self, cause: str, reason: str, tail: str) -> Answer:
+        """End the link: why, as a word and as a sentence, and what Jupyter printed last."""
+        return self._post("end", {"cause": cause, "reason": reason, "tail": tail})
 
     def _post(self, action: str, value: Mapping[str, Any]) -> Answer:
         return self._transport.send("POST", f"/v1/links/{self._name}/{action}", encode(value), self._headers)

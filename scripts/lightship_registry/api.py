@@ -9,9 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
 
-from lightship_registry import errors, fields, targets
+from lightship_registry import errors, fields, reports, targets
 from lightship_registry.bodies import read_body
 from lightship_registry.calls import Call, Endpoint, Handler, Json, endpoint
+from lightship_registry.jobs import INTERVAL_SECONDS, Jobs
 from lightship_registry.links import Links
 from lightship_registry.probe import Prober
 from lightship_registry.records import Cause, Ending, Link, Wish
@@ -28,6 +29,7 @@ class Api:
 
     def __init__(self, links: Links, verifier: Verifier, prober: Prober) -> None:
         self._links = links
+        self._jobs = Jobs(links)
         self._verifier = verifier
         self._prober = prober
 
@@ -35,6 +37,7 @@ class Api:
         """The whole API in one table."""
         return [
             Route("/v1/ping", self._signed("ping", self._ping, quiet=True), methods=["GET"]),
+            Route("/v1/jobs", self._signed("jobs", self._report, quiet=True), methods=["POST"]),
             Route("/v1/links", self._signed("create", self._create, status=201), methods=["POST"]),
             Route("/v1/links/{name}", self._signed("status", self._status, quiet=True), methods=["GET"]),
             Route("/v1/links/{name}/job", self._signed("job", self._job), methods=["POST"]),
@@ -77,6 +80,12 @@ class Api:
 
     async def _ping(self, call: Call) -> Json:
         return {"ok": True, "cluster": call.cluster, "time": int(self._links.clock())}
+
+    async def _report(self, call: Call) -> Json:
+        told = reports.parse(call.data)
+        await run_in_threadpool(self._jobs.report, call.cluster, told)
+        watch = await run_in_threadpool(self._jobs.watch, call.cluster)
+        return {"watch": watch, "interval": INTERVAL_SECONDS}
 
     async def _create(self, call: Call) -> Json:
         call.user = fields.user(call.data.get("user"))

@@ -18,7 +18,19 @@ from lightship_registry.csr import public_key_of
 from lightship_registry.errors import RegistryError
 from lightship_registry.keystore import Keystore, pem
 from lightship_registry.probe import Expected
-from lightship_registry.records import ENDED, READY, WAITING, Cause, Creation, Ending, Link, NewLink, Owner, Wish
+from lightship_registry.records import (
+    ENDED,
+    READY,
+    WAITING,
+    Cause,
+    Creation,
+    Ending,
+    JobReport,
+    Link,
+    NewLink,
+    Owner,
+    Wish,
+)
 from lightship_registry.routes import Routes
 from lightship_registry.settings import Settings
 from lightship_registry.store import Store
@@ -32,6 +44,7 @@ NO_HASH = "0" * 64
 # much longer is given up: some time without network, or a flood at its node, must not cost anybody their kernels.
 SILENCE_SECONDS = 3600.0
 
+JOB_OVER = "The job is over."
 NOT_STARTED = Ending(Cause.NOT_STARTED, "The job did not start in time.")
 TIME_OVER = Ending(Cause.TIME_LIMIT, "The time asked for is over.")
 SILENT = Ending(Cause.SILENT, "The notebook's node fell silent.")
@@ -195,6 +208,12 @@ class Links:
             self._close(self.store.end_overdue(TIME_OVER, now), TIME_OVER)
             if not spare_silent:
                 self._close(self.store.end_silent(SILENT, now, SILENCE_SECONDS), SILENT)
+
+    def end_job(self, cluster: str, report: JobReport) -> None:
+        """End the link whose job has ended and can no longer say so itself."""
+        ending = Ending(report.cause or Cause.ENDED, report.reason or JOB_OVER)
+        with self._routing:
+            self._close(self.store.end_job(cluster, report, ending, self.clock()), ending)
 
     def _close(self, ended: list[str], ending: Ending) -> None:
         for name in ended:

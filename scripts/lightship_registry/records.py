@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
 WAITING, STARTING, READY, ENDED = "waiting", "starting", "ready", "ended"
+# What a job is, in the words of no particular scheduler.
+JOB_STATES = JOB_QUEUED, JOB_HELD, JOB_RUNNING, JOB_ENDED = "queued", "held", "running", "ended"
 
 
 class Cause(StrEnum):
@@ -104,3 +106,19 @@ class Ending:
     cause: Cause
     reason: str
     tail: str = ""
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What a cluster's scheduler says of a job.
+
+    An ended job has a cause when the scheduler said how it ended; without one it is only no longer listed. The user
+    is the job's owner, if known: a link may bear the number of somebody else's job.
+    """
+
+    job_id: str
+    user: str
+    state: str
+    reason: str
+    start: float
+    cause: Cause | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 
@@ -31,7 +31,19 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from lightship_registry.records import ENDED, READY, STARTING, WAITING, Creation, Ending, Link, NewLink, Owner
+from lightship_registry.records import (
+    ENDED,
+    JOB_ENDED,
+    READY,
+    STARTING,
+    WAITING,
+    Creation,
+    Ending,
+    JobReport,
+    Link,
+    NewLink,
+    Owner,
+)
 from lightship_registry.schema import begin_writing, is_sqlite, links, nonces
 
 HOUR = 3600
@@ -179,6 +191,40 @@ class Store:
         """End the links whose lease ran out that many seconds ago; their names."""
         return self._end_all(ending, now, links.c.state == READY, links.c.lease_until <= now - silence)
 
+    def watched_jobs(self, cluster: str, now: float, most: int) -> list[str]:
+        """The jobs of which only the scheduler can tell: they have not come up yet, or they fell silent."""
+        quiet = or_(links.c.state != READY, links.c.lease_until <= now)
+        mine = select(links.c.job_id).where(_live_in(cluster), quiet, links.c.job_id != "")
+        with self._engine.connect() as connection:
+            oldest_first = mine.group_by(links.c.job_id).order_by(func.min(links.c.job_seen_at)).limit(most)
+            return list(connection.execute(oldest_first).scalars())
+
+    def report_jobs(self, cluster: str, reports: Iterable[JobReport], now: float) -> None:
+        """Keep what the scheduler says, for links that have not ended."""
+        with self._write() as connection:
+            rows = connection.execute(select(links.c.name, links.c.job_id, links.c.user).where(_live_in(cluster))).all()
+            for report in reports:
+                said: dict[str, object] = {"job_seen_at": now}
+                if report.state != JOB_ENDED or report.cause:
+                    said |= {"job_state": report.state, "job_reason": report.reason, "job_start": report.start}
+                for name, job_id, user in rows:
+                    if job_id == report.job_id and report.user in ("", user):
+                        connection.execute(_of(name, links.c.state != ENDED).values(said))
+
+    def end_job(self, cluster: str, report: JobReport, ending: Ending, now: float) -> list[str]:
+        """End the links of a job that has ended, unless the job's own word is still to be expected; their names.
+
+        A job that is merely no longer listed may be one that is not listed yet, or one that the agent may not see:
+        it counts as ended only if it was listed before.
+        """
+        if report.cause:
+            silent = and_(links.c.state == READY, links.c.lease_until <= now)
+            over = or_(links.c.state.in_([WAITING, STARTING]), silent)
+        else:
+            over = and_(links.c.state == WAITING, links.c.job_state.not_in(["", JOB_ENDED]))
+        owner = [links.c.user == report.user] if report.user else []
+        return self._end_all(ending, now, _live_in(cluster), links.c.job_id == report.job_id, *owner, over)
+
     def _end_all(self, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
         statement = update(links).where(*conditions).values(_ended(ending, now))
         with self._write() as connection:
@@ -196,6 +242,12 @@ def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
 
 def _of(name: str, *conditions: ColumnElement[bool]) -> Update:
     return update(links).where(links.c.name == name, *conditions)
+
+
+def _live_in(cluster: str) -> ColumnElement[bool]:
+    # Links that ended are many more than those that live. The states are named one by one and the cluster is compared
+    # as an expression, or SQLite would go through all links that the cluster ever had instead of the live ones.
+    return and_(links.c.state.in_([WAITING, STARTING, READY]), links.c.cluster.concat("") == cluster)
 
 
 def _ended(ending: Ending, now: float) -> dict[str, object]:

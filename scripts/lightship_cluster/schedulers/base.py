@@ -39,6 +39,23 @@ class JobState:
     uid: int = -1
 
 
+# What the registry calls a job's state, whatever scheduler it has.
+QUEUED, HELD, RUNNING, ENDED = "queued", "held", "running", "ended"
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What the registry is told of a job: its state, why in plain words, when it starts (Unix time, 0 for unknown).
+
+    An ended job has a cause when the scheduler itself said that it ended; without one it is only no longer listed.
+    """
+
+    state: str
+    reason: str = ""
+    start: int = 0
+    cause: str = ""
+
+
 # What the agent answers about a job that the scheduler does not list: it is over, or hidden from the agent.
 GONE = JobState("GONE")
 
@@ -61,11 +78,20 @@ class Scheduler(Protocol):
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """Ask once about all these jobs; those that are not listed are GONE."""
 
+    def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """What the accounting knows of jobs that are GONE; nothing where there is no accounting."""
+
+    def cancel(self, job_id: str) -> None:
+        """Take the user's own job out of the queue, or stop it."""
+
     def over(self, state: str) -> bool:
         """Whether a job in this state will never run again."""
 
     def words(self, job: JobState) -> str:
         """The job's state for a person."""
+
+    def report(self, job: JobState) -> JobReport:
+        """The job's state for the registry."""
 
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""

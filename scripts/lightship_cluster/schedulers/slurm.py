@@ -7,62 +7,15 @@ import re
 from collections.abc import Iterable
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, ask, run
+from lightship_cluster.schedulers import slurm_words
+from lightship_cluster.schedulers.base import GONE, JobReport, JobRequest, JobState, NoAnswerError, ask, run
 
 _JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
 # A task of a job array and a part of a heterogeneous job: 123_0, 123_[0-3], 123+0.
 _PART = re.compile(r"[_+].*")
+_COLUMNS = "JobID,State,UID"
 _STANDARD_TIMES = {"SLURM_TIME_FORMAT": "standard"}
-_UNKNOWN = {"", "N/A", "(null)", "None"}
-
-_ENDED = {
-    "BOOT_FAIL": "the node did not boot",
-    "CANCELLED": "the job was cancelled",
-    "COMPLETED": "the job is over",
-    "DEADLINE": "the job's deadline passed",
-    "FAILED": "the job failed",
-    "GONE": "the job is over and Slurm no longer lists it",
-    "NODE_FAIL": "the compute node failed",
-    "OUT_OF_MEMORY": "the job used more memory than it had asked for",
-    "PREEMPTED": "the job was stopped for a more urgent one",
-    "REVOKED": "the job was revoked",
-    "TIMEOUT": "the job's time is over",
-}
-_ALIVE = {
-    "PENDING": "queued",
-    "CONFIGURING": "its node is being made ready",
-    "RUNNING": "the job has begun",
-    "SUSPENDED": "the job is suspended",
-    "REQUEUED": "queued again",
-    "COMPLETING": "the job is ending",
-}
-_REASONS = {
-    "BadConstraints": "no node has what it asks for",
-    "BeginTime": "its start time has not come",
-    "Dependency": "it waits for another job",
-    "InvalidAccount": "its account is not valid; cancel it and give another with -A",
-    "InvalidQOS": "its quality of service is not valid",
-    "JobHeldAdmin": "an administrator holds it",
-    "JobHeldUser": "it is on hold",
-    "Licenses": "it waits for a licence",
-    "NodeDown": "a node that it needs is down",
-    "PartitionDown": "the partition is closed",
-    "PartitionInactive": "the partition is closed",
-    "PartitionNodeLimit": "it asks for more nodes than the partition allows",
-    "PartitionTimeLimit": "it asks for more time than the partition allows; cancel it and give a shorter -t",
-    "Priority": "other jobs are before it",
-    "ReqNodeNotAvail": "nodes that it needs are down or reserved",
-    "Reservation": "its reservation has not begun",
-    "Resources": "it waits for free resources",
-}
-# Families of reasons that differ only in which limit was met.
-_REASON_STARTS = {
-    "Assoc": "a limit of your account is reached",
-    "QOS": "a limit of the quality of service is reached",
-    "MaxCpuPerAccount": "a limit of your account is reached",
-}
-
 _MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
 
 
@@ -123,15 +76,37 @@ class Slurm:
                 states[job_id] = state
         return states
 
+    def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """What the accounting knows of jobs that squeue no longer lists; nothing where there is no accounting."""
+        wanted = ",".join(sorted(filter(_JOB_ID.fullmatch, job_ids)))
+        if not wanted:
+            return {}
+        try:
+            done = ask(
+                ["sacct", "--noheader", "--allocations", "--parsable2", f"--jobs={wanted}", f"--format={_COLUMNS}"]
+            )
+        except LightshipError:
+            return {}  # many sites keep no accounts, or not on login nodes
+        found = {} if done.returncode else dict(filter(None, map(_parse_accounted, done.stdout.splitlines())))
+        return {job_id: job for job_id, job in found.items() if job_id in wanted.split(",")}
+
+    def cancel(self, job_id: str) -> None:
+        """Take the user's own job out of the queue, or stop it."""
+        done = ask(["scancel", "--", job_id])
+        if done.returncode:
+            raise LightshipError(f"scancel failed: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
+
     def over(self, state: str) -> bool:
         """Whether a job in this state will never run again."""
-        return state in _ENDED
+        return slurm_words.over(state)
 
     def words(self, job: JobState) -> str:
         """The job's state for a person."""
-        words = _ENDED.get(job.state) or _ALIVE.get(job.state) or job.state.lower().replace("_", " ")
-        reason = "" if job.state in ("RUNNING", *_ENDED) else _reason(job.reason)
-        return words + (f": {reason}" if reason else "") + _estimate(job)
+        return slurm_words.words(job)
+
+    def report(self, job: JobState) -> JobReport:
+        """The job's state for the registry."""
+        return slurm_words.report(job)
 
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""
@@ -142,22 +117,17 @@ def _parse(line: str) -> tuple[str, JobState] | None:
     parts = [part.strip() for part in line.split("|", 5)]
     if len(parts) != 6:
         return None
-    job_id, state, uid, start, node, reason = ("" if part in _UNKNOWN else part for part in parts)
+    job_id, state, uid, start, node, reason = ("" if part in slurm_words.UNKNOWN else part for part in parts)
     return _PART.sub("", job_id), JobState(state, reason, start, node, int(uid) if uid.isdigit() else -1)
 
 
-def _estimate(job: JobState) -> str:
-    if job.state != "PENDING" or not job.start:
-        return ""
-    return f", expected to start at {job.start[:16].replace('T', ' ')}"
-
-
-def _reason(reason: str) -> str:
-    plain = reason.strip("()").split(",")[0]
-    if plain in _UNKNOWN:
-        return ""
-    family = (words for start, words in _REASON_STARTS.items() if plain.startswith(start))
-    return _REASONS.get(plain) or next(family, plain)
+def _parse_accounted(line: str) -> tuple[str, JobState] | None:
+    parts = [part.strip() for part in line.split("|")]
+    if len(parts) != 3 or not parts[1]:
+        return None
+    job_id, state, uid = parts
+    # "CANCELLED by 1000" names who did it.
+    return _PART.sub("", job_id), JobState(state.split()[0], uid=int(uid) if uid.isdigit() else -1)
 
 
 def _last_line(text: str) -> str:

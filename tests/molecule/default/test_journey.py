@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -98,6 +100,111 @@ def test_a_cancelled_job_takes_its_link_and_its_secrets_along() -> None:
         lambda: bed.run("login", f"ls {folder}/secret {folder}/token", check=False).returncode != 0,
         "the secrets of an ended link are still on the disk",
     )
+
+
+def test_the_registry_knows_how_to_start_it_again_and_the_hash_of_the_token_only(notebook: bed.Notebook) -> None:
+    row = bed.record(notebook.name)
+    assert row["command"] == "start-jupyter -t 10"
+    assert row["token_sha256"] == hashlib.sha256(notebook.token.encode()).hexdigest()
+    assert notebook.token not in json.dumps(row)
+
+
+@contextmanager
+def closed_partition() -> Iterator[None]:
+    """Jobs in the partition `debug` stay in the queue."""
+    bed.run("login", "scontrol update nodename=node1 state=drain reason=test")
+    try:
+        yield
+    finally:
+        bed.run("login", "scontrol update nodename=node1 state=resume")
+
+
+@contextmanager
+def queued(user: str) -> Iterator[tuple[str, str]]:
+    """A link whose job waits and that nobody follows: its name, and the job's number."""
+    with closed_partition():
+        done = bed.run("login", "timeout --signal=INT 12 start-jupyter -p debug -t 5", user=user, check=False)
+        _, name, _ = bed.parse(done.stdout)
+        job = str(json.loads(bed.link_file(user, name, "link.json"))["job_id"])
+        try:
+            yield name, job
+        finally:
+            bed.run("login", f"scancel {job}", check=False)
+            bed.agent(user, op="cancel", name=name, reason="test")
+
+
+def test_why_a_job_waits_reaches_the_registry() -> None:
+    with queued("bob") as (name, _):
+        bed.eventually(lambda: bed.record(name)["job_state"] == "queued", "the registry was not told of a queued job")
+        reason = bed.record(name)["job_reason"]
+        assert reason[0].isupper()
+        assert reason.endswith(".")
+
+
+def test_a_job_cancelled_in_the_queue_ends_its_link_with_that_cause() -> None:
+    with queued("bob") as (name, job):
+        bed.run("login", f"scancel {job}")
+        bed.eventually(
+            lambda: bed.record(name)["state"] == "ended", "the link of a job cancelled in the queue lives on"
+        )
+        row = bed.record(name)
+        assert (row["cause"], row["reason"]) == ("cancelled", "The job was cancelled.")
+
+
+def test_a_link_cancelled_while_its_job_waits_takes_the_job_out_of_the_queue() -> None:
+    before = set(bed.links("bob"))
+    with closed_partition(), ThreadPoolExecutor(1) as pool:
+        following = pool.submit(bed.run, "login", "start-jupyter -p debug -t 5", user="bob", check=False)
+        bed.eventually(
+            lambda: any(bed.record(name)["job_id"] for name in set(bed.links("bob")) - before),
+            "the registry was not told the job's number",
+        )
+        (name,) = set(bed.links("bob")) - before
+        job = bed.record(name)["job_id"]
+        assert bed.agent("bob", op="cancel", name=name, reason="No longer needed.")["ok"]
+        done = following.result()
+        assert f"No longer needed. Job {job} was cancelled too." in done.stderr
+        assert bed.run("login", f"squeue -h --states=all -j {job} -o %T").stdout.strip() == "CANCELLED"
+
+
+# Its shell tells its number and waits, so that Jupyter begins in the control group that it was put into meanwhile.
+SMALL = """#!/bin/bash
+#SBATCH --job-name=small
+#SBATCH --no-requeue
+echo $$ > ~/small.held
+while [ -e ~/small.held ]; do sleep 0.2; done
+exec "$2" "$1" -- jupyter notebook
+"""
+GROUP = "/sys/fs/cgroup/lightship-small"
+
+
+def test_a_notebook_killed_for_memory_ends_its_link_with_that_cause() -> None:
+    bed.run("login", "cat > small.sh", user="bob", text=SMALL)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(bed.start, "bob", "-b ~/small.sh -t 10")
+        try:
+            bed.eventually(
+                lambda: bool(bed.run("login", "cat ~bob/small.held", check=False).stdout.strip()), "no job began"
+            )
+            node = bed.run("login", "squeue -h -u bob -n small -t RUNNING -o %N").stdout.strip()
+            lent = bed.run(node, "grep -w memory /sys/fs/cgroup/cgroup.subtree_control", check=False).returncode == 0
+            if lent:
+                bed.run(node, f"mkdir -p {GROUP} && cat ~bob/small.held > {GROUP}/cgroup.procs")
+        finally:
+            bed.run("login", "rm -f ~bob/small.held")
+        notebook = starting.result()
+    if not lent:
+        bed.stop(notebook)
+        pytest.skip("This machine lends its containers no control of memory.")
+    # Less than Jupyter needs, and more than what watches over it.
+    bed.run(node, f"cd {GROUP}; if [ -e memory.swap.max ]; then echo 0 > memory.swap.max; fi; echo 50M > memory.max")
+    bed.eventually(lambda: bed.record(notebook.name)["state"] == "ended", "the link of a killed notebook lives on")
+    row = bed.record(notebook.name)
+    assert row["cause"] == "out-of-memory", row["reason"]
+    assert "--mem" in row["reason"]
+    assert row["tail"], "nothing of Jupyter's output was kept"
+    assert notebook.token not in row["tail"]
+    bed.eventually(lambda: bed.run(node, f"rmdir {GROUP}", check=False).returncode == 0, "the job's processes stay")
 
 
 def test_control_c_while_waiting_leaves_the_job_alone_and_says_how_to_stop_it() -> None:

@@ -38,6 +38,7 @@ def test_each_question_reaches_the_agent(agent: AgentClient) -> None:
     reply.update(ok=True)
     agent.ping()
     agent.create(60)
+    agent.create(60, command="start-jupyter -t 1")
     agent.set_job("a-b-c", "17")
     agent.status("a-b-c")
     agent.cancel("a-b-c", "why")
@@ -45,6 +46,7 @@ def test_each_question_reaches_the_agent(agent: AgentClient) -> None:
     assert [question for _, question in asked] == [
         {"op": "ping"},
         {"op": "create", "seconds": 60},
+        {"op": "create", "seconds": 60, "command": "start-jupyter -t 1"},
         {"op": "job", "name": "a-b-c", "job_id": "17"},
         {"op": "status", "name": "a-b-c"},
         {"op": "cancel", "name": "a-b-c", "reason": "why"},

@@ -34,6 +34,15 @@ def test_a_link_is_made_for_the_one_who_asks(registry: StubRegistry, requests: R
     assert registry.asked[0].json["user"] == "alice"
 
 
+def test_what_the_user_tells_is_passed_on_and_nothing_else(registry: StubRegistry, requests: Requests) -> None:
+    registry.replies["links"] = (201, {})
+    told = {"title": "", "command": "start-jupyter -t 60", "token_sha256": "ab" * 32}
+    requests.answer(ALICE, {"op": "create", "seconds": 60, **told, "job_state": "running"})
+
+    del told["title"]
+    assert registry.asked[0].json == {"user": "alice", "seconds": 60, **told}
+
+
 def test_the_other_questions_reach_the_registry(registry: StubRegistry, requests: Requests) -> None:
     registry.replies.update({"ping": (200, {}), "job": (200, {}), "cancel": (200, {})})
 
@@ -68,6 +77,10 @@ def test_a_job_is_shown_to_its_owner_only(
         {"op": "create", "seconds": -1},
         {"op": "create", "seconds": 60, "title": "a\nb"},
         {"op": "create", "seconds": 60, "title": "x" * 300},
+        {"op": "create", "seconds": 60, "command": "x" * 501},
+        {"op": "create", "seconds": 60, "command": ["start-jupyter"]},
+        {"op": "create", "seconds": 60, "token_sha256": "AB" * 32},
+        {"op": "create", "seconds": 60, "token_sha256": 0},
         {"op": "status"},
         {"op": "status", "name": "../../v1/ping"},
         {"op": "job", "name": "one-two-three", "job_id": 17},

@@ -10,7 +10,7 @@ import pytest
 from lightship_cluster import follow
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.follow import Follower, Submitted, describe_ready, last_lines
+from lightship_cluster.follow import Follower, Submitted, describe_ready
 from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.progress import Progress
 from lightship_cluster.schedulers.slurm import Slurm
@@ -57,9 +57,9 @@ def followed(folder: LinkFolder, *replies: dict[str, Any] | AgentError) -> tuple
     return followed_by(ScriptedAgent(*replies), folder)
 
 
-def followed_by(agent: ScriptedAgent, folder: LinkFolder) -> tuple[dict[str, Any], str]:
+def followed_by(agent: ScriptedAgent, folder: LinkFolder, scheduler: Slurm | None = None) -> tuple[dict[str, Any], str]:
     shown = io.StringIO()
-    follower = Follower(agent, Slurm(), Progress(shown), Submitted("one-two-three", "17", folder))
+    follower = Follower(agent, scheduler or Slurm(), Progress(shown), Submitted("one-two-three", "17", folder))
     return follower.until_ready(), shown.getvalue()
 
 
@@ -71,7 +71,7 @@ def test_it_tells_the_story_until_ready(folder: LinkFolder) -> None:
     assert status == READY
     assert shown.splitlines() == [
         "Job 17 is submitted",
-        "Queued: other jobs are before it",
+        "Queued: other jobs come first",
         "The job cannot be seen just now; it goes on",
         "The job has begun",
         "Jupyter is starting on its node",
@@ -94,7 +94,7 @@ def test_a_job_that_ends_says_why_with_its_last_lines(folder: LinkFolder, reply:
 
     assert failed.value.status is ExitStatus.JOB
     assert words in failed.value.sentence
-    assert failed.value.sentence.endswith("    one\n    [31mtwo")
+    assert failed.value.sentence.endswith("    one\n    two")
 
 
 def test_the_last_words_of_a_job_are_waited_for(folder: LinkFolder) -> None:
@@ -131,6 +131,45 @@ def test_a_link_that_ends_before_its_job_says_how_to_stop_it(folder: LinkFolder,
     assert failed.value.status is ExitStatus.JOB
 
 
+class Cancelling(Slurm):
+    def __init__(self, trouble: str = "") -> None:
+        self.trouble = trouble
+        self.cancelled: list[str] = []
+
+    def cancel(self, job_id: str) -> None:
+        self.cancelled.append(job_id)
+        if self.trouble:
+            raise LightshipError(self.trouble)
+
+
+CANCELLED = {"state": "ended", "cause": "cancelled", "reason": "Cancelled on its page."}
+
+
+def test_a_link_cancelled_while_its_job_waits_takes_the_job_out_of_the_queue(folder: LinkFolder) -> None:
+    slurm = Cancelling()
+    with pytest.raises(LightshipError, match=r"Cancelled on its page\. Job 17 was cancelled too\.") as failed:
+        followed_by(ScriptedAgent(job("PENDING"), {**job("PENDING"), **CANCELLED}), folder, slurm)
+
+    assert failed.value.status is ExitStatus.JOB
+    assert slurm.cancelled == ["17"]
+
+
+def test_a_job_that_cannot_be_cancelled_is_left_to_the_user(folder: LinkFolder) -> None:
+    with pytest.raises(LightshipError, match=r"If job 17 is still there, stop it: scancel 17"):
+        followed_by(ScriptedAgent({**job("PENDING"), **CANCELLED}), folder, Cancelling("Slurm does not answer."))
+
+
+@pytest.mark.parametrize(
+    "ending", [{"state": "CANCELLED", "cause": "cancelled"}, {"state": "RUNNING", "cause": "failed"}]
+)
+def test_a_job_that_ends_by_itself_is_not_cancelled(folder: LinkFolder, ending: dict[str, str]) -> None:
+    slurm = Cancelling()
+    with pytest.raises(LightshipError):
+        followed_by(ScriptedAgent({**job(ending["state"]), **CANCELLED, "cause": ending["cause"]}), folder, slurm)
+
+    assert not slurm.cancelled
+
+
 def test_a_link_that_ends_with_its_job_needs_no_stopping(folder: LinkFolder) -> None:
     with pytest.raises(LightshipError, match="Shut down") as failed:
         followed(folder, {**job("FAILED"), "state": "ended", "reason": "Shut down."})
@@ -158,13 +197,6 @@ def test_a_lost_agent_is_given_up_and_the_job_is_not(folder: LinkFolder) -> None
         followed(folder, LOST)
 
     assert lost.value.status is ExitStatus.AGENT
-
-
-def test_the_log_is_cut_to_its_end(folder: LinkFolder) -> None:
-    folder.log.write_text("\n".join(str(number) for number in range(1000)))
-    assert last_lines(folder) == [str(number) for number in range(985, 1000)]
-    folder.remove()
-    assert last_lines(folder) == []
 
 
 def test_ready_says_how_long_and_how_to_stop() -> None:

@@ -44,7 +44,7 @@ def test_a_claim_outlives_a_restart_of_the_registry(registry: StubRegistry, link
     [
         (REFUSED, ExitStatus.LINK_ENDED, "Refused. Start a new notebook"),
         ((409, {"code": "already-claimed", "error": "Claimed."}), ExitStatus.LINK_ENDED, "Claimed"),
-        (ENDED, ExitStatus.LINK_ENDED, "ended"),
+        (ENDED, ExitStatus.LINK_ENDED, r"^The link was ended before its notebook was open\. Start a new notebook\.$"),
         ((422, {"code": "bad-csr", "error": "Bad."}), ExitStatus.REGISTRY, "The registry says: Bad"),
         ((200, {}), ExitStatus.REGISTRY, "lacks"),
     ],
@@ -67,7 +67,7 @@ def test_an_unreachable_registry_is_given_up_in_time(monkeypatch: pytest.MonkeyP
         lease.claim(nowhere, "CSR")
 
     assert refused.value.status is ExitStatus.REGISTRY
-    lease.end(nowhere, "why")
+    lease.end(nowhere, "failed", "why")
 
 
 @pytest.mark.parametrize("code", ["target-taken", "no-answer"])

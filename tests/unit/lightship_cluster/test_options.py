@@ -41,3 +41,20 @@ def test_every_option_is_in_the_guide_and_no_other(capsys: pytest.CaptureFixture
     table = GUIDE.split("## Options")[1].split("## ")[0]
 
     assert offered == set(re.findall(r"`(--?[a-zA-Z][a-z]*)", table))
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        ([], "start-jupyter"),
+        (["-p", "compute", "-t", "60"], "start-jupyter -p compute -t 60"),
+        (["-d", "/my notebooks", "02:00:00"], "start-jupyter -d '/my notebooks' 02:00:00"),
+        (["-d", "/a\nb"], ""),
+        (["-d", "/a\udcffb"], ""),
+        (["-d", "/" + "x" * 500], ""),
+        (["-d", "/" + "5e" * 12], ""),
+        (["-d", "?Token=mine"], ""),
+    ],
+)
+def test_the_command_is_kept_as_typed_if_it_can_be_shown_whole(argv: list[str], command: str) -> None:
+    assert options.parse(argv).typed == command

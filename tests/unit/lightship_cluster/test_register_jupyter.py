@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -53,13 +54,13 @@ class Node:
             "origin": "https://one-two-three.example.org",
         }
 
-    def start(self, *options: str, jupyter: str = "") -> subprocess.Popen[str]:
+    def start(self, *options: str, jupyter: str = "", output: int = subprocess.PIPE) -> subprocess.Popen[str]:
         environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "PYTHONPATH": str(SCRIPTS), "STAND_IN": jupyter}
         environment.update({"TMPDIR": str(self.temporary), "JUPYTER_TOKEN": "the-users-own"})
         environment["JUPYTER_CONFIG_PATH"] = "/the/users/own"
         command = [sys.executable, "-c", MAIN, *options, str(self.folder.path), "--", "jupyter", "lab", "--mine=1"]
         return subprocess.Popen(
-            command, env=environment, cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, env=environment, cwd=self.path, stdout=output, stderr=subprocess.STDOUT, text=True
         )
 
     def run(self, *options: str, jupyter: str = "") -> tuple[int, str]:
@@ -73,8 +74,11 @@ class Node:
             assert time.monotonic() < deadline, f"no {action}"
             time.sleep(0.02)
 
+    def ending(self) -> Any:
+        return next(asked.json for asked in self.registry.asked if asked.path.endswith("/end"))
+
     def reason(self) -> Any:
-        return next(asked.json["reason"] for asked in self.registry.asked if asked.path.endswith("/end"))
+        return self.ending()["reason"]
 
 
 @pytest.fixture
@@ -100,7 +104,7 @@ def test_a_notebook_lives_until_the_scheduler_ends_it(node: Node) -> None:
 
     assert process.returncode == ExitStatus.INTERRUPTED
     assert node.registry.actions()[:3] == ["claim", "target", "heartbeat"]
-    assert node.reason() == "The job was stopped."
+    assert node.ending() == {"cause": "cancelled", "reason": "The job was stopped.", "tail": ""}
     assert "https://one-two-three.example.org is open" in printed
     assert sorted(path.name for path in node.folder.path.iterdir()) == ["job.log", "link.json"]
     assert not leftovers(node)
@@ -128,7 +132,7 @@ def test_a_notebook_that_is_shut_down_ends_the_job_well(node: Node) -> None:
     status, printed = node.run(jupyter="shut-down")
 
     assert status == ExitStatus.OK
-    assert node.reason() == "Jupyter was shut down."
+    assert node.ending() == {"cause": "stopped", "reason": "Jupyter was shut down.", "tail": ""}
     assert "Jupyter was shut down." in printed
 
 
@@ -148,6 +152,41 @@ def test_a_notebook_that_does_not_fit_is_never_published(
     assert status == expected
     assert words in printed
     assert node.registry.actions() == ["claim", "end"]
+    assert node.ending()["cause"] == "failed"
+    assert not leftovers(node)
+
+
+def test_a_failure_is_told_with_the_last_lines_of_the_jobs_log(node: Node) -> None:
+    with node.folder.log.open("w") as log, node.start(jupyter="fails", output=log.fileno()) as process:
+        process.wait(30)
+    tail = node.ending()["tail"]
+
+    assert tail.splitlines()[-1] == "no module named jupyter"
+    assert SECRET not in tail
+    assert TOKEN not in tail
+
+
+def test_a_notebook_that_is_killed_says_so(node: Node) -> None:
+    with node.start() as process:
+        node.wait_for("heartbeat")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        process.communicate(timeout=20)
+
+    assert process.returncode == ExitStatus.JUPYTER
+    assert node.ending()["cause"] == "failed"
+    assert "signal 9" in node.reason()
+
+
+def test_a_job_whose_link_has_ended_leaves_at_once_and_leaves_nothing(node: Node) -> None:
+    node.registry.replies["claim"] = (410, {"code": "ended", "error": "This link has ended. Start a new one."})
+    status, printed = node.run()
+
+    assert status == ExitStatus.LINK_ENDED
+    expected = "register-jupyter: The link was ended before its notebook was open. Start a new notebook.\n"
+    assert printed == expected, "Jupyter was started, or more was said"
+    assert node.registry.actions() == ["claim", "end"]
+    assert sorted(path.name for path in node.folder.path.iterdir()) == ["job.log", "link.json"]
     assert not leftovers(node)
 
 
@@ -184,6 +223,7 @@ def test_the_end_of_the_time_stops_jupyter(node: Node) -> None:
 
     assert status == ExitStatus.OK
     assert "The time asked for is over." in printed
+    assert node.ending()["cause"] == "time-limit"
 
 
 def test_jupyter_ends_with_its_killed_parent(node: Node) -> None:

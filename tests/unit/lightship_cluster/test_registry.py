@@ -19,10 +19,11 @@ def link(registry: StubRegistry) -> LinkRegistry:
 
 def test_the_agent_signs_every_request(registry: StubRegistry, signed: SignedRegistry) -> None:
     signed.ping()
-    signed.create("alice", 60, "")
+    signed.create("alice", 60, {"title": "mine"})
     signed.set_job("alice", "one-two-three", "17")
     signed.status("al+ice", "one-two-three")
     signed.cancel("alice", "one-two-three", "done")
+    signed.report_jobs([{"job_id": "17", "state": "queued"}])
 
     assert [(asked.method, asked.path) for asked in registry.asked] == [
         ("GET", "/v1/ping"),
@@ -30,8 +31,10 @@ def test_the_agent_signs_every_request(registry: StubRegistry, signed: SignedReg
         ("POST", "/v1/links/one-two-three/job"),
         ("GET", "/v1/links/one-two-three?user=al%2Bice"),
         ("POST", "/v1/links/one-two-three/cancel"),
+        ("POST", "/v1/jobs"),
     ]
-    assert registry.asked[1].json == {"user": "alice", "seconds": 60, "title": ""}
+    assert registry.asked[1].json == {"user": "alice", "seconds": 60, "title": "mine"}
+    assert registry.asked[5].json == {"jobs": [{"job_id": "17", "state": "queued"}]}
     assert all(asked.headers["X-Lightship-Cluster"] == "demo" for asked in registry.asked)
 
 
@@ -39,9 +42,10 @@ def test_the_job_bears_the_secret_in_a_header_only(registry: StubRegistry, link:
     link.claim("CSR")
     link.target(4567)
     link.heartbeat()
-    link.end("over")
+    link.end("failed", "over", "last\nwords")
 
     assert registry.actions() == ["claim", "target", "heartbeat", "end"]
-    assert [asked.json for asked in registry.asked] == [{"csr": "CSR"}, {"port": 4567}, {}, {"reason": "over"}]
+    ending = {"cause": "failed", "reason": "over", "tail": "last\nwords"}
+    assert [asked.json for asked in registry.asked] == [{"csr": "CSR"}, {"port": 4567}, {}, ending]
     assert {asked.headers["Authorization"] for asked in registry.asked} == {"Bearer " + "ab" * 32}
     assert not any("abab" in asked.path for asked in registry.asked)

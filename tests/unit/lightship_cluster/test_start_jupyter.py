@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -96,6 +97,16 @@ def test_the_link_comes_first_and_then_the_notebook(login: Login, capsys: pytest
     assert "account       abc123" in printed.err
     assert login.registry.actions() == ["ping", "links", "job", login.registry.actions()[3]]
     assert login.registry.asked[1].json["seconds"] == 3600
+
+
+def test_the_registry_is_told_how_to_start_again_and_the_hash_of_the_token_only(login: Login) -> None:
+    run("-p", "debug", "-t", "60")
+    token = (login.root / "one-two-three" / "token").read_text()
+    told = login.registry.asked[1].json
+
+    assert told["command"] == "start-jupyter -p debug -t 60"
+    assert told["token_sha256"] == hashlib.sha256(token.encode()).hexdigest()
+    assert not any(token.encode() in asked.body for asked in login.registry.asked)
 
 
 def test_the_job_gets_paths_and_no_secret(login: Login) -> None:
@@ -228,6 +239,19 @@ def test_a_job_that_fails_ends_its_link_and_forgets_its_secrets(
     assert "Jupyter ended." in capsys.readouterr().err
     assert login.registry.actions()[-1] == "cancel"
     assert sorted(path.name for path in (login.root / "one-two-three").iterdir()) == ["job.log", "link.json"]
+
+
+def test_a_link_cancelled_on_its_page_takes_the_queued_job_along(
+    login: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(login.path / "bin" / "scancel", f'#!/bin/sh\necho "$@" >{login.path}/scancel.noted\n')
+    ended = {"state": "ended", "cause": "cancelled", "reason": "Cancelled on its page.", "job_id": "17"}
+    login.registry.replies["one-two-three"] = (200, ended)
+
+    assert run() is ExitStatus.JOB
+    assert "Cancelled on its page. Job 17 was cancelled too." in capsys.readouterr().err
+    assert (login.path / "scancel.noted").read_text() == "-- 17\n"
+    assert not (login.root / "one-two-three" / "secret").exists()
 
 
 def test_a_job_without_its_number_in_the_registry_goes_on(login: Login, capsys: pytest.CaptureFixture[str]) -> None:

@@ -181,22 +181,31 @@ def test_a_silent_slurm_does_not_make_jobs_disappear(command: Command) -> None:
         Slurm().job_states(["17"])
 
 
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [
-        (JobState("PENDING", "Priority"), "queued: other jobs are before it"),
-        (JobState("PENDING", "Resources", "2026-11-21T10:05:09"), ", expected to start at 2026-11-21 10:05"),
-        (JobState("PENDING", "QOSMaxJobsPerUserLimit"), "queued: a limit of the quality of service is reached"),
-        (JobState("PENDING", "AssocGrpCpuLimit"), "queued: a limit of your account is reached"),
-        (JobState("PENDING", "ReqNodeNotAvail, UnavailableNodes:node1"), "down or reserved"),
-        (JobState("PENDING", "Unheard_Of"), "queued: Unheard_Of"),
-        (JobState("RUNNING", "None"), "the job has begun"),
-        (JobState("OUT_OF_MEMORY", "OutOfMemory"), "the job used more memory than it had asked for"),
-        (JobState("STAGE_OUT"), "stage out"),
-    ],
-)
-def test_states_in_plain_words(state: JobState, words: str) -> None:
-    assert words in Slurm().words(state)
+def test_the_accounting_knows_what_squeue_forgot(command: Command) -> None:
+    noted = command("sacct", "17|CANCELLED by 2001|2001\n18|OUT_OF_MEMORY|2002\n99|FAILED|1\n19|\nnoise\n")
+
+    assert Slurm().accounted(["17", "18", "19", "x y"]) == {
+        "17": JobState("CANCELLED", uid=2001),
+        "18": JobState("OUT_OF_MEMORY", uid=2002),
+    }
+    assert "--jobs=17,18,19" in json.loads(noted.read_text())[0]
+
+
+def test_a_site_without_accounting_is_no_trouble(command: Command) -> None:
+    assert Slurm().accounted(["17"]) == {}  # no such command
+    command("sacct", "", "Slurm accounting storage is disabled\n", 1)
+    assert Slurm().accounted(["17"]) == {}
+    assert Slurm().accounted([]) == {}
+
+
+def test_a_job_is_cancelled_by_its_number(command: Command) -> None:
+    noted = command("scancel")
+    Slurm().cancel("17")
+    assert json.loads(noted.read_text())[0] == ["--", "17"]
+
+    command("scancel", "", "scancel: error: Kill job error on job id 17: Access denied\n", 1)
+    with pytest.raises(LightshipError, match="Access denied"):
+        Slurm().cancel("17")
 
 
 def test_what_is_over_and_how_to_stop() -> None:

@@ -1,0 +1,24 @@
+"""The end of a job's log, for a terminal and for the link's page."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from lightship_cluster.link_folder import LinkFolder
+
+LOG_BYTES = 65536
+
+_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def last_lines(folder: LinkFolder, most: int) -> list[str]:
+    """The log's last lines, without empty ones and without anything that could drive a terminal."""
+    try:
+        with folder.log.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - LOG_BYTES))
+            text = stream.read(LOG_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return []
+    lines = ("".join(letter for letter in line if letter.isprintable()) for line in _COLOURS.sub("", text).splitlines())
+    return [line for line in lines if line.strip()][-most:]

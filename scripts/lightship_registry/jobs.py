@@ -1,0 +1,40 @@
+"""What the clusters' schedulers say of the links' jobs, and which jobs an agent is to look at next."""
+
+from __future__ import annotations
+
+import threading
+
+from lightship_registry.links import Links
+from lightship_registry.records import JOB_ENDED, JobReport
+
+# How often a cluster's scheduler is asked: the agents are told so, and only one of them gets the list in that time.
+INTERVAL_SECONDS = 20
+MOST_JOBS = 1000
+
+
+class Jobs:
+    """Takes reports, and hands each cluster's list to one of its agents at a time."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+        # Forgotten at a restart: then one agent too many asks once.
+        self._given: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def report(self, cluster: str, reports: list[JobReport]) -> None:
+        """Believe the cluster about its own jobs: what ended ends its link, the rest is kept for the pages."""
+        for report in reports:
+            if report.state == JOB_ENDED:
+                self._links.end_job(cluster, report)
+        if reports:
+            self._links.store.report_jobs(cluster, reports, self._links.clock())
+
+    def watch(self, cluster: str) -> list[str]:
+        """The jobs to look at now, those that were not looked at for longest first; none if another agent has them."""
+        now = self._links.clock()
+        with self._lock:
+            # A clock that was set back must not keep the list from everybody.
+            if 0 <= now - self._given.get(cluster, 0.0) < INTERVAL_SECONDS:
+                return []
+            self._given[cluster] = now
+        return self._links.store.watched_jobs(cluster, now, MOST_JOBS)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from lightship_cluster.schedulers.base import GONE, JobReport, JobState
+from lightship_cluster.schedulers.slurm_words import report, words
+
+TOMORROW = time.time() + 86400
+
+
+def stamp(when: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(when))
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        (JobState("PENDING"), "queued"),
+        (JobState("PENDING", "Priority"), "queued: other jobs come first"),
+        (JobState("PENDING", "Resources"), "queued: waiting for free nodes"),
+        (JobState("PENDING", "QOSMaxJobsPerUserLimit"), "queued: you have as many jobs running as you may"),
+        (JobState("PENDING", "QOSMaxCpuPerUserLimit"), "queued: you use as much as one user may"),
+        (JobState("PENDING", "QOSGrpNodeLimit"), "queued: a limit of the quality of service is reached"),
+        (JobState("PENDING", "AssocGrpCpuLimit"), "queued: a limit of your account is reached"),
+        (JobState("PENDING", "AssocGrpCPUMinutesLimit"), "queued: not enough compute time is left in your project"),
+        (JobState("PENDING", "(ReqNodeNotAvail, UnavailableNodes:node1)"), "down or reserved"),
+        (JobState("PENDING", "DependencyNeverSatisfied"), "did not end as it should; cancel it"),
+        (JobState("PENDING", "PartitionTimeLimit"), "shorter -t"),
+        (JobState("PENDING", "Unheard_Of"), "queued: the scheduler says Unheard_Of"),
+        (JobState("RUNNING", "None"), "the job has begun"),
+        (JobState("OUT_OF_MEMORY", "OutOfMemory"), "the job used more memory than it had asked for"),
+        (JobState("STAGE_OUT"), "stage out"),
+    ],
+)
+def test_states_in_plain_words(job: JobState, said: str) -> None:
+    assert words(job).endswith(said)
+
+
+def test_an_estimated_start_has_its_day_unless_it_is_today() -> None:
+    soon = time.time() + 1
+    assert words(JobState("PENDING", "Priority", stamp(TOMORROW))) == time.strftime(
+        "queued: other jobs come first, starts about %d %b %H:%M", time.localtime(TOMORROW)
+    )
+    # The day may change meanwhile.
+    assert words(JobState("PENDING", "", stamp(soon))).endswith(time.strftime("%H:%M", time.localtime(soon)))
+
+
+@pytest.mark.parametrize("start", ["", "N/A", "2020-01-01T00:00:00"])
+def test_an_estimate_that_is_none_or_past_is_not_shown(start: str) -> None:
+    assert words(JobState("PENDING", "Resources", start)) == "queued: waiting for free nodes"
+
+
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        (
+            JobState("PENDING", "Priority", stamp(TOMORROW)),
+            JobReport("queued", "Other jobs come first.", int(TOMORROW)),
+        ),
+        (JobState("PENDING", "None", "N/A"), JobReport("queued")),
+        (JobState("PENDING", "Unheard_Of"), JobReport("queued", "The scheduler says Unheard_Of.")),
+        (JobState("PENDING", "JobHeldAdmin"), JobReport("held", "An administrator holds it.")),
+        (
+            JobState("PENDING", "launch failed requeued held"),
+            JobReport("held", "It could not be started and is on hold."),
+        ),
+        (JobState("CONFIGURING"), JobReport("running", "Its node is being made ready.")),
+        (JobState("RUNNING", "None"), JobReport("running")),
+        (JobState("SUSPENDED"), JobReport("running", "The job is suspended.")),
+        (JobState("CANCELLED"), JobReport("ended", "The job was cancelled.", cause="cancelled")),
+        (JobState("TIMEOUT"), JobReport("ended", "The job's time is over.", cause="time-limit")),
+        (JobState("NODE_FAIL"), JobReport("ended", "The compute node failed.", cause="node-failed")),
+        (GONE, JobReport("ended", "The job is over and Slurm no longer lists it.")),
+    ],
+)
+def test_the_registry_is_told_in_sentences(job: JobState, told: JobReport) -> None:
+    assert report(job) == told

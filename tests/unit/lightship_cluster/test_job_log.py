@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightship_cluster.job_log import last_lines
+from lightship_cluster.link_folder import LinkFolder
+
+
+def test_the_log_is_cut_to_its_end(tmp_path: Path) -> None:
+    folder = LinkFolder.create(tmp_path, "one-two-three", {}, "s", "t")
+    folder.log.write_text("\n".join(str(number) for number in range(1000)))
+    assert last_lines(folder, 15) == [str(number) for number in range(985, 1000)]
+
+    folder.remove()
+    assert last_lines(folder, 15) == []
+
+
+def test_nothing_of_it_drives_a_terminal(tmp_path: Path) -> None:
+    folder = LinkFolder.create(tmp_path, "one-two-three", {}, "s", "t")
+    folder.log.write_bytes(b"\x1b[1;31mred\x1b[0m\n\x1b]0;title\x07\n\n\xff\n")
+    assert last_lines(folder, 15) == ["red", "]0;title", "\ufffd"]
