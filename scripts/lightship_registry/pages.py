@@ -104,8 +104,9 @@ class Pages:
     async def _cancel(self, request: Request, link: Link | None, token: str) -> Response:
         if link is None or not token:
             return self._nothing()
+        own = self._links.settings.origin(link.name)
         # The web server refuses these already. Neighbours are strangers, and cookies do not tell them apart.
-        if request.headers.get("origin", origin := self._links.settings.origin(link.name)) != origin:
+        if request.headers.get("origin", own) != own:
             return PlainTextResponse("Refused: this came from a page at another address.\n", 403, self._headers)
         if link.state != ENDED:
             await run_in_threadpool(self._links.end, link, CANCELLED)
