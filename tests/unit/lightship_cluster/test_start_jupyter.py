@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def test_the_link_comes_first_and_then_the_notebook(login: Login, capsys: pytest
     assert status is ExitStatus.OK
     assert printed.out == f"Your notebook is here:\n    https://one-two-three.example.org?token={token}\n"
     assert len(token) == 32
-    assert "Ready: your notebook answers. 59 min left. To stop it: scancel 17" in printed.err
+    assert re.search(r"Ready: your notebook answers\. 5\d min left\. To stop it: scancel 17", printed.err)
     assert "account       abc123" in printed.err
     assert login.registry.actions() == ["ping", "links", "job", login.registry.actions()[3]]
     assert login.registry.asked[1].json["seconds"] == 3600
