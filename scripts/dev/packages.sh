@@ -5,7 +5,7 @@ set -euo pipefail
 
 engine=${CONTAINER_ENGINE:-podman}
 needed=(ca-certificates chromium chromium-sandbox fonts-dejavu-core git iproute2 iptables libnss3-tools mmdebstrap nftables
-  openssh-client openssl python3-venv)
+  openssh-client openssl postgresql python3-venv)
 case $engine in
   podman) needed+=(podman runc netavark aardvark-dns) ;;
   docker) command -v docker >/dev/null || needed+=(docker.io) ;;
@@ -24,6 +24,12 @@ if [[ $(id -u) != 0 ]]; then
   printf 'Some packages are missing. Run this once, then try again:\n    sudo apt-get update && sudo apt-get install --no-install-recommends %s\n' "${missing[*]}" >&2
   exit 1
 fi
+# The tests start a PostgreSQL of their own. The package would also make one for this machine, and run it: unless its own
+# configuration says no while it is installed. Afterwards the machine's administrator decides again.
+clusters=/etc/postgresql-common/createcluster.d
+mkdir -p "$clusters"
+echo 'create_main_cluster = false' >"$clusters/lightship.conf"
+trap 'rm -f "$clusters/lightship.conf"' EXIT
 echo "Installing ${#missing[@]} packages: ${missing[*]} ..."
 log=$(mktemp)
 export DEBIAN_FRONTEND=noninteractive

@@ -67,6 +67,21 @@ def test_the_unit_reaches_the_networks_of_all_clusters_and_no_other(unit: dict[s
     assert set(unit["IPAddressAllow"][0].split()) == {"10.1.0.0/16", "10.2.0.0/16", "2001:db8:2::/48"}
 
 
+def test_the_unit_reaches_the_database_as_well(render: Render) -> None:
+    site = {**SITE, "link_registry_store_networks": ["10.9.0.5/32"]}
+    text = render("link_registry", "lightship-registry.service.j2", **site)
+    (allowed,) = re.findall(r"^IPAddressAllow=(.*)$", text, re.M)
+    assert set(allowed.split()) == {"10.1.0.0/16", "10.2.0.0/16", "2001:db8:2::/48", "10.9.0.5/32"}
+
+
+def test_the_database_is_a_file_unless_the_site_names_one(render: Render) -> None:
+    read = settings.parse(tomllib.loads(render("link_registry", "registry.toml.j2", **SITE)))
+    assert str(read.store) == "sqlite:////var/lib/lightship/registry.sqlite3"
+    url = 'postgresql+psycopg://lightship:a"b%5C@10.9.0.5/lightship'
+    text = render("link_registry", "registry.toml.j2", **SITE, link_registry_store_url=url)
+    assert settings.parse(tomllib.loads(text)).store.password == 'a"b\\'
+
+
 def test_the_unit_writes_its_state_and_the_routes_and_nothing_else(unit: dict[str, list[str]]) -> None:
     assert unit["ProtectSystem"] == ["strict"]
     assert unit["ReadWritePaths"] == ["/var/lib/lightship /run/lightship/routes"]

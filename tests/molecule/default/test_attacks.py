@@ -174,7 +174,8 @@ def test_no_secret_passes_through_a_command_line_while_a_notebook_starts() -> No
     started = bed.start("bob", "-p debug -t 5")
     hidden = "\n".join([bed.link_file("bob", started.name, "secret").strip(), started.token])
     # On the login node register-jupyter is only named, for a moment, in the arguments of sbatch.
-    search = "pkill -f /proc/[[]0; grep -aEc '(start|register)-jupyter' /run/watched; grep -acF -f - /run/watched; rm /run/watched"
+    count = "grep -aEc '(start|register)-jupyter' /run/watched; grep -acF -f - /run/watched"
+    search = f"pkill -f /proc/[[]0; {count}; rm /run/watched"
     for host in watched:
         seen, found = bed.run(host, search, text=hidden, check=False).stdout.split()
         assert int(seen) > 0, f"{host}: the start was not watched"
