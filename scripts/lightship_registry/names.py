@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from functools import cache
 from importlib import resources
+from pathlib import Path
+
+from lightship_registry.files import write_beside
 
 NAME = re.compile(r"[a-z]{3,12}(-[a-z]{3,12}){2}")
+
+# Every name belongs to one series by its hash, and only one series is given from at a time. A restored store does not know
+# the names that were given since its backup: the restore goes on with another series, in which none of them is.
+SERIES = 64
+SERIES_FILE = "name_series"
 
 
 @cache
@@ -17,9 +26,35 @@ def words() -> tuple[str, ...]:
     return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
-def new_name() -> str:
+def new_name(series: int) -> str:
     """Three different words; whether the name is free is the store's to say."""
-    return "-".join(secrets.SystemRandom().sample(words(), 3))
+    while True:
+        name = "-".join(secrets.SystemRandom().sample(words(), 3))
+        if series_of(name) == series:
+            return name
+
+
+def series_of(name: str) -> int:
+    """Which of the series the name is in."""
+    return hashlib.sha256(name.encode("ascii")).digest()[0] % SERIES
+
+
+def read_series(state_dir: Path) -> int:
+    """The series to give from; the first until a backup was restored."""
+    try:
+        return int((state_dir / SERIES_FILE).read_text("ascii")) % SERIES
+    except FileNotFoundError:
+        return 0
+
+
+def next_series(*used: int) -> int:
+    """Another series than those. By chance: one backup that is restored twice leads to two of them."""
+    return secrets.choice([series for series in range(SERIES) if series not in used])
+
+
+def write_series(state_dir: Path, series: int) -> None:
+    """Give from this one when the service starts next."""
+    write_beside(state_dir / SERIES_FILE, f"{series}\n".encode("ascii"), 0o600)
 
 
 def is_name(text: str) -> bool:

@@ -30,6 +30,7 @@ FOLDERS = {
     "state_dir": "/var/lib/lightship",
     "routes_dir": "/run/lightship/routes",
     "clusters_dir": "/etc/lightship/clusters",
+    "cut_dir": "/run/lightship/cut",
 }
 
 
@@ -40,6 +41,7 @@ class Folders:
     state_dir: Path
     routes_dir: Path
     clusters_dir: Path
+    cut_dir: Path
 
 
 @dataclass(frozen=True)

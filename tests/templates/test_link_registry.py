@@ -63,7 +63,7 @@ def test_the_unit_reaches_the_networks_of_all_clusters_and_no_other(unit: dict[s
 
 def test_the_unit_writes_its_state_and_the_routes_and_nothing_else(unit: dict[str, list[str]]) -> None:
     assert unit["ProtectSystem"] == ["strict"]
-    assert unit["ReadWritePaths"] == ["/var/lib/lightship /run/lightship/routes"]
+    assert unit["ReadWritePaths"] == ["/var/lib/lightship /run/lightship/routes /run/lightship/cut"]
 
 
 def test_the_group_of_the_socket_and_of_the_routes_is_one(render: Render) -> None:
