@@ -1,7 +1,7 @@
-"""Cuts what is still connected to the targets of ended links. The only part that may touch other programs' connections.
+"""Cuts what is still connected to the targets of ended links: the only part that may touch other programs' connections.
 
-It needs CAP_NET_ADMIN, `ss` and a kernel with INET_DIAG_DESTROY, and neither settings nor database. One link at a time has
-a target, so every connection from this host to that address and port belongs to the link that ended.
+It needs CAP_NET_ADMIN, `ss` and a kernel with INET_DIAG_DESTROY, and neither settings nor database. One link at a time
+has a target, so every connection from this host to that address and port belongs to the link that ended.
 """
 
 from __future__ import annotations

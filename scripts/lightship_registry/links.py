@@ -62,7 +62,7 @@ class Links:
         # Whoever changes a link's state and its route holds this: the folder follows the store, never the reverse.
         # Between processes too, for an administrator's command ends links while the service publishes others.
         self._routing = SharedLock(settings.folders.state_dir / "routing.lock")
-        self._series = names.read_series(settings.folders.state_dir)
+        self._series = names.read_series(settings.folders.state_dir)[-1]
 
     def create(self, owner: Owner, wish: Wish) -> tuple[Link, str]:
         """Make a link; its secret is told here and never again."""
@@ -215,6 +215,11 @@ class Links:
         if changed:
             audit.notice(f"{len(changed)} route files did not match the store and were put right.")
 
+    def differing_routes(self) -> list[str]:
+        """The names whose route file is not what the store says; nothing is changed."""
+        with self._routing.hold():
+            return self.routes.differing(self.store.live_routes(self.clock()))
+
     @property
     def _rest_seconds(self) -> float:
         return max(self.settings.target_rest_seconds, REST_SECONDS)
@@ -222,7 +227,7 @@ class Links:
     def _cut(self, name: str) -> None:
         """Cut what is open to an ended link's target; after the route is closed, and while the target rests.
 
-        A link that only missed a heartbeat has not ended: its sockets stay, for its next heartbeat opens the route again.
+        A link that only missed a heartbeat has not ended: its sockets stay, its next heartbeat opens the route again.
         """
         link = self.store.find(name)
         if link is None or link.state != ENDED or not link.target or self.clock() - link.ended_at > self._rest_seconds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,8 +14,8 @@ from lightship_registry.files import write_beside
 
 NAME = re.compile(r"[a-z]{3,12}(-[a-z]{3,12}){2}")
 
-# Every name belongs to one series by its hash, and only one series is given from at a time. A restored store does not know
-# the names that were given since its backup: the restore goes on with another series, in which none of them is.
+# Every name belongs to one series by its hash, and only one series is given from at a time. A restored store does not
+# know the names that were given since its backup: the restore goes on with another series, in which none of them is.
 SERIES = 64
 SERIES_FILE = "name_series"
 
@@ -39,22 +40,23 @@ def series_of(name: str) -> int:
     return hashlib.sha256(name.encode("ascii")).digest()[0] % SERIES
 
 
-def read_series(state_dir: Path) -> int:
-    """The series to give from; the first until a backup was restored."""
+def read_series(state_dir: Path) -> tuple[int, ...]:
+    """The series that were given from, in their order; the last is the present one."""
     try:
-        return int((state_dir / SERIES_FILE).read_text("ascii")) % SERIES
+        text = (state_dir / SERIES_FILE).read_text("ascii")
     except FileNotFoundError:
-        return 0
+        return (0,)
+    return tuple(int(number) % SERIES for number in text.split()) or (0,)
 
 
-def next_series(*used: int) -> int:
-    """Another series than those. By chance: one backup that is restored twice leads to two of them."""
-    return secrets.choice([series for series in range(SERIES) if series not in used])
+def add_series(state_dir: Path, used: Collection[int]) -> None:
+    """Give from a series that was not used before, when the service starts next.
 
-
-def write_series(state_dir: Path, series: int) -> None:
-    """Give from this one when the service starts next."""
-    write_beside(state_dir / SERIES_FILE, f"{series}\n".encode("ascii"), 0o600)
+    By chance, for a host that was lost does not tell what was used there: one backup that is restored twice leads to two.
+    """
+    free = [series for series in range(SERIES) if series not in used] or list(range(SERIES))
+    told = " ".join(f"{series}" for series in [*dict.fromkeys(used), secrets.choice(free)])
+    write_beside(state_dir / SERIES_FILE, f"{told}\n".encode("ascii"), 0o600)
 
 
 def is_name(text: str) -> bool:

@@ -50,19 +50,22 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=(
+        "\b\nExamples:\n"
+        "  lightship links                        what is live now\n"
+        "  lightship revoke --user alice          end all links of alice\n"
+        "  lightship doctor                       is everything in order?\n"
+        "  lightship backup /root/lightship.tgz   one file with everything"
+    ),
+)
 @click.option("--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True, metavar="FILE")
 @click.version_option(__version__, prog_name="lightship")
 @click.pass_context
 def lightship(context: click.Context, config: Path) -> None:
     """See and end links, look after keys and backups, on the proxy host, as root.
-
-    \b
-    Examples:
-      lightship links                        what is live now
-      lightship revoke --user alice          end all links of alice
-      lightship doctor                       is everything in order?
-      lightship backup /root/lightship.tgz   one file with everything
 
     Each command tells more with --help.
     """

@@ -19,8 +19,8 @@ from lightship_registry.cutter import CANNOT, Cutter
 def cut(folder: Path, routes: Path) -> int:
     """End what is still connected to the notebooks of ended links.
 
-    The registry leaves one file per ended link in the folder; systemd starts this command when there is one. It is not meant
-    to be typed, but does no harm.
+    The registry leaves one file per ended link in the folder; systemd starts this command when there is one. It is
+    not meant to be typed, but does no harm.
     """
     audit.set_up()
     try:

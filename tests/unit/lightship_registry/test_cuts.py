@@ -1,4 +1,4 @@
-"""When the registry orders that open connections are cut: at the end of a link that had a target, and at no other time."""
+"""When the registry orders that open connections are cut: when a link ends that had a target, and at no other time."""
 
 from __future__ import annotations
 

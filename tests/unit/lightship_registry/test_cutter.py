@@ -1,4 +1,4 @@
-"""What cuts open connections: strict about what, sure that nobody else's goes. Some of it really ends connections of its own."""
+"""What cuts open connections: strict about what, and nobody else's. One test ends connections of its own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Desk:
         self.orders, self.routes = folder / "cut", folder / "routes"
         self.orders.mkdir()
         self.routes.mkdir()
-        self.now = os.stat(folder).st_mtime
+        self.now = folder.stat().st_mtime
         self.calls: list[list[str]] = []
         self.left = 0
         self.cutter = Cutter(self.orders, self.routes, self._cut, lambda: self.now)
