@@ -52,7 +52,7 @@ def read_series(state_dir: Path) -> tuple[int, ...]:
 def add_series(state_dir: Path, used: Collection[int]) -> None:
     """Give from a series that was not used before, when the service starts next.
 
-    By chance, for a host that was lost does not tell what was used there: one backup that is restored twice leads to two.
+    By chance, for a host that was lost does not tell what was used there: a backup restored twice leads to two.
     """
     free = [series for series in range(SERIES) if series not in used] or list(range(SERIES))
     told = " ".join(f"{series}" for series in [*dict.fromkeys(used), secrets.choice(free)])

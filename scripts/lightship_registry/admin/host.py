@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -30,6 +31,7 @@ def load(config: Path) -> Settings:
     """The settings, and the journal set up."""
     loaded = settings.load(config)
     set_up_journal()
+    who()
     return loaded
 
 
@@ -45,9 +47,13 @@ def set_up_journal() -> None:
     log.handlers = [handler]
 
 
+@cache
 def who() -> str:
-    """The person behind root, for the audit."""
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    """The person behind root, for the audit; asked first while the process still is who started it."""
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def require_root(loaded: Settings) -> None:

@@ -72,6 +72,7 @@ def show(config: Path, name: str, as_json: bool) -> None:
     if as_json:
         print_json(data)
         return
+    data["route"] = "open" if data["route"] else "none"
     told = {key: host.moment(float(str(value))) if key in TIMES else str(value) for key, value in data.items()}
     print_pairs((key.replace("_", " "), text or "-") for key, text in told.items())
 

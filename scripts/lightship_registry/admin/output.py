@@ -34,8 +34,9 @@ def print_json(data: object) -> None:
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns that fit the terminal; what is too long goes on in the next line."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for head in heads:
-        table.add_column(head, overflow="fold")
+    for number, head in enumerate(heads):
+        # The first is a name, to be copied: it stays in one piece.
+        table.add_column(head, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(cell(text) for text in row))
     console().print(table)

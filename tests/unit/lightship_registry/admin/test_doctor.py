@@ -17,7 +17,7 @@ from lightship_registry.admin.status import ExitStatus
 from lightship_registry.cuts import ORDER_SECONDS
 from unit.lightship_registry.admin.conftest import Desk
 
-SAYS = {
+SAYS: dict[tuple[str, ...], str] = {
     ("systemctl", "is-active"): "active",
     ("systemctl", "is-failed"): "inactive",
     ("timedatectl", "show"): "yes",
@@ -95,7 +95,7 @@ def test_the_machines_troubles_are_told(
     level: str,
     said: str,
 ) -> None:
-    says = {**SAYS, command: answer}
+    says: dict[tuple[str, ...], str] = {**SAYS, command: answer}
     monkeypatch.setattr(machine_checks, "_output", lambda asked: says[tuple(asked[:2])])
     found = examined(healthy, listener)[level]
     assert said in " ".join(finding["what"] for finding in found)
