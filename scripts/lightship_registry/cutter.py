@@ -109,7 +109,7 @@ class Cutter:
             if name not in self._orders:
                 self._read(name)
         now = self._clock()
-        due = {name: order for name, order in self._orders.items() if order.due <= now}
+        due = self._spare_live({name: order for name, order in self._orders.items() if order.due <= now})
         for at in range(0, len(due), BATCH):
             self._cut_all(dict(list(due.items())[at : at + BATCH]))
         return bool(names)
@@ -144,19 +144,22 @@ class Cutter:
         self._failed = True
         (self._folder / name).unlink(missing_ok=True)
 
-    def _cut_all(self, due: dict[str, Order]) -> None:
-        taken = self._targets_with_a_route()
+    def _spare_live(self, due: dict[str, Order]) -> dict[str, Order]:
+        taken = self._targets_with_a_route() if due else set()
         free = {name: order for name, order in due.items() if order.target not in taken}
         for name in due.keys() - free.keys():
             del self._orders[name]
             self._refuse(name, "names the target of a live link, which was spared")
-        left = self._cut([order.target for order in free.values()])
-        for name, order in free.items():
+        return free
+
+    def _cut_all(self, due: dict[str, Order]) -> None:
+        left = self._cut([order.target for order in due.values()])
+        for name, order in due.items():
             order.done += 1
             order.due = self._clock() + AGAIN_SECONDS
             if order.done >= 2 and (not left or order.done >= MOST_CUTS):
                 self._finish(name, order)
-        if left and any(order.done >= MOST_CUTS for order in free.values()):
+        if left and any(order.done >= MOST_CUTS for order in due.values()):
             audit.problem(f"{left} connections to targets of ended links stay open. {CANNOT}")
             self._failed = True
 
