@@ -15,7 +15,9 @@ def write_beside(path: Path, content: bytes, mode: int, group: int = -1) -> None
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchown(file.fileno(), -1, group)
+            # Not even to change nothing: the service's unit forbids the call.
+            if group != -1:
+                os.fchown(file.fileno(), -1, group)
             os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
