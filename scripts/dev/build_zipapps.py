@@ -46,6 +46,7 @@ APPS = (
     App("register-jupyter", "lightship_cluster", "lightship_cluster.register_jupyter", (3, 9)),
     App("lightship-agent", "lightship_cluster", "lightship_cluster.agent", (3, 9)),
     App("lightship-registry.pyz", "lightship_registry", "lightship_registry.cli", (3, 11)),
+    App("lightship.pyz", "lightship_registry", "lightship_registry.admin.cli", (3, 11)),
 )
 
 

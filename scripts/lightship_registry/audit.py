@@ -23,6 +23,7 @@ class Event:
     address: str = ""
     target: str = ""
     reason: str = ""
+    by: str = ""
 
 
 def record(event: Event) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import math
 import secrets
-import threading
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
@@ -15,8 +14,10 @@ from lightship_registry import audit, errors, names, targets
 from lightship_registry.authorities import server_certificate
 from lightship_registry.clock import Clock
 from lightship_registry.csr import public_key_of
+from lightship_registry.cuts import REST_SECONDS, Cuts
 from lightship_registry.errors import RegistryError
 from lightship_registry.keystore import Keystore, pem
+from lightship_registry.locks import SharedLock
 from lightship_registry.probe import Expected
 from lightship_registry.records import (
     ENDED,
@@ -71,8 +72,11 @@ class Links:
         self._authority_pem = keys.links_pem()
         self.client_ca = keys.proxy_pem()
         self.routes = Routes(settings.folders.routes_dir)
+        self._cuts = Cuts(settings.folders.cut_dir)
         # Whoever changes a link's state and its route holds this: the folder follows the store, never the reverse.
-        self._routing = threading.Lock()
+        # Between processes too, for an administrator's command ends links while the service publishes others.
+        self._routing = SharedLock(settings.folders.state_dir / "routing.lock")
+        self._series = names.read_series(settings.folders.state_dir)[-1]
 
     def create(self, owner: Owner, wish: Wish) -> tuple[Link, str]:
         """Make a link; its secret is told here and never again."""
@@ -94,7 +98,7 @@ class Links:
     def _new(self, owner: Owner, wish: Wish, secret: str) -> NewLink:
         now = self.clock()
         waits_until = now + self.settings.waiting_hours * HOUR
-        return NewLink(names.new_name(), owner, _sha256(secret), wish, now, waits_until)
+        return NewLink(names.new_name(self._series), owner, _sha256(secret), wish, now, waits_until)
 
     def _over_quota(self) -> RegistryError:
         sentence = f"You have {self.settings.user_quota} live links, as many as are allowed. End one first."
@@ -171,8 +175,8 @@ class Links:
     def publish(self, link: Link, target: str) -> Link:
         """Open the route to a target that was probed."""
         now = self.clock()
-        lease, rested = now + self.settings.lease_seconds, now - self.settings.target_rest_seconds
-        with self._routing:
+        lease, rested = now + self.settings.lease_seconds, now - self._rest_seconds
+        with self._routing.hold():
             if not self.store.publish(link.name, target, now, lease, rested):
                 self._require_claimed(self._found(link.name))
                 raise _resting(target)
@@ -195,14 +199,16 @@ class Links:
 
     def end(self, link: Link, ending: Ending) -> Link:
         """End the link and close its route; again is no error, and the first ending stays."""
-        with self._routing:
-            self.store.end(link.name, ending, self.clock())
+        with self._routing.hold():
+            ended = self.store.end(link.name, ending, self.clock())
             self.routes.remove(link.name)
+            if ended:
+                self._cut(link.name)
         return self._found(link.name)
 
     def end_due(self, *, spare_silent: bool) -> None:
         """End what is over. Silent links are spared for a while after a start, when no heartbeat could come in."""
-        with self._routing:
+        with self._routing.hold():
             now = self.clock()
             self._close(self.store.end_waiting(NOT_STARTED, now), NOT_STARTED)
             self._close(self.store.end_overdue(TIME_OVER, now), TIME_OVER)
@@ -212,25 +218,52 @@ class Links:
     def end_job(self, cluster: str, report: JobReport) -> None:
         """End the link whose job has ended and can no longer say so itself."""
         ending = Ending(report.cause or Cause.ENDED, report.reason or JOB_OVER)
-        with self._routing:
+        with self._routing.hold():
             self._close(self.store.end_job(cluster, report, ending, self.clock()), ending)
 
     def _close(self, ended: list[str], ending: Ending) -> None:
         for name in ended:
             self.routes.remove(name)
+            self._cut(name)
             audit.record(audit.Event("end", "ok", link=name, reason=ending.cause))
 
     def restore(self) -> None:
         """Write all route files anew, as after a reboot."""
-        with self._routing:
+        with self._routing.hold():
             self.routes.restore(self.store.live_routes(self.clock()))
 
     def reconcile(self) -> None:
         """Make the route files equal to what the store says."""
-        with self._routing:
-            changed = self.routes.reconcile(self.store.live_routes(self.clock()))
+        with self._routing.hold():
+            live = self.store.live_routes(self.clock())
+            changed = self.routes.reconcile(live)
+            # A crash between the end of a link and that of its route leaves the cut to be done.
+            for name in changed:
+                self._cut(name)
         if changed:
             audit.notice(f"{len(changed)} route files did not match the store and were put right.")
+
+    def differing_routes(self) -> list[str]:
+        """The names whose route file is not what the store says; nothing is changed."""
+        with self._routing.hold():
+            return self.routes.differing(self.store.live_routes(self.clock()))
+
+    @property
+    def _rest_seconds(self) -> float:
+        return max(self.settings.target_rest_seconds, REST_SECONDS)
+
+    def _cut(self, name: str) -> None:
+        """Cut what is open to an ended link's target; after the route is closed, and while the target rests.
+
+        A link that only missed a heartbeat has not ended: its sockets stay, its next heartbeat opens the route again.
+        """
+        link = self.store.find(name)
+        if link is None or link.state != ENDED or not link.target or self.clock() - link.ended_at > self._rest_seconds:
+            return
+        try:
+            self._cuts.order(name, link.target)
+        except OSError as error:
+            audit.problem(f"The open connections of {name} to {link.target} cannot be cut: {error}.")
 
 
 def _sha256(text: str) -> str:

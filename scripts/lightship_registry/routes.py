@@ -43,6 +43,12 @@ class Routes:
             self.write(name, live[name])
         return sorted(present ^ live.keys())
 
+    def differing(self, live: Mapping[str, str]) -> list[str]:
+        """Names of files that are missing, too many, or say something else."""
+        present = {path.name: path.read_bytes() for path in self._folder.iterdir()}
+        wanted = {name: _content(target) for name, target in live.items()}
+        return sorted(name for name in present.keys() | wanted.keys() if present.get(name) != wanted.get(name))
+
 
 def _content(target: str) -> bytes:
     return f"https://{target}\n".encode("ascii")

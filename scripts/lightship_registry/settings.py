@@ -35,6 +35,7 @@ FOLDERS = {
     "state_dir": "/var/lib/lightship",
     "routes_dir": "/run/lightship/routes",
     "clusters_dir": "/etc/lightship/clusters",
+    "cut_dir": "/run/lightship/cut",
 }
 LONGEST_MESSAGE = 500
 
@@ -46,6 +47,7 @@ class Folders:
     state_dir: Path
     routes_dir: Path
     clusters_dir: Path
+    cut_dir: Path
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,8 @@ class Verifier:
             raise unsigned("no signature, or of an unknown cluster")
         if not _well_formed(request):
             raise unsigned("malformed time or nonce")
-        expected = sign(self._key(request.cluster), request)
-        if not hmac.compare_digest(expected.encode(), request.signature.encode("utf-8", "replace")):
-            raise unsigned("wrong signature")
         now = self._clock()
+        self._require_signature(request, now)
         self._require_time(int(request.time), now)
         if not self._spend(request.cluster, request.nonce, now):
             raise RegistryError("Refused: this request was sent before.", "replayed", 403)
@@ -76,9 +74,14 @@ class Verifier:
                 403,
             )
 
-    def _key(self, cluster: str) -> bytes:
+    def _require_signature(self, request: Signed, now: float) -> None:
         # Read for every request: a new key counts, and a removed one stops counting, without a restart.
-        return read_key(self._settings.folders.clusters_dir / f"{cluster}.key")
+        folder = self._settings.folders.clusters_dir
+        given = request.signature.encode("utf-8", "replace")
+        for key in (read_key(folder / f"{request.cluster}.key"), read_old_key(folder, request.cluster, now)):
+            if key is not None and hmac.compare_digest(sign(key, request).encode(), given):
+                return
+        raise unsigned("wrong signature")
 
 
 def read_key(path: Path) -> bytes:
@@ -90,6 +93,17 @@ def read_key(path: Path) -> bytes:
     if not KEY.fullmatch(text):
         raise unsigned(f"{path} must hold 64 hexadecimal digits; restore or replace the key")
     return bytes.fromhex(text)
+
+
+def read_old_key(folder: Path, cluster: str, now: float) -> bytes | None:
+    """The key before the last rotation, while it counts: its file names the end of that time in its second line."""
+    try:
+        key, end = (folder / f"{cluster}.key.old").read_text("ascii").split()
+    except (OSError, ValueError):
+        return None
+    if not KEY.fullmatch(key) or not TIME.fullmatch(end) or now >= int(end):
+        return None
+    return bytes.fromhex(key)
 
 
 def _well_formed(request: Signed) -> bool:

@@ -84,10 +84,34 @@ def test_the_database_is_a_file_unless_the_site_names_one(render: Render) -> Non
 
 def test_the_unit_writes_its_state_and_the_routes_and_nothing_else(unit: dict[str, list[str]]) -> None:
     assert unit["ProtectSystem"] == ["strict"]
-    assert unit["ReadWritePaths"] == ["/var/lib/lightship /run/lightship/routes"]
+    assert unit["ReadWritePaths"] == ["/var/lib/lightship /run/lightship/routes /run/lightship/cut"]
 
 
 def test_the_group_of_the_socket_and_of_the_routes_is_one(render: Render) -> None:
     site = {**SITE, "link_registry_socket_group": "webservers"}
     assert "SocketGroup=webservers\n" in render("link_registry", "lightship-registry.socket.j2", **site)
     assert "2750 lightship webservers\n" in render("link_registry", "tmpfiles.conf.j2", **site)
+
+
+def test_the_cutter_has_one_capability_and_writes_its_folder_alone(render: Render) -> None:
+    text = render("link_registry", "lightship-cut.service.j2", **SITE)
+    found = re.findall(r"^(\w+)=(.*)$", text, re.M)
+    assert ("CapabilityBoundingSet", "CAP_NET_ADMIN") in found
+    assert ("AmbientCapabilities", "CAP_NET_ADMIN") in found
+    assert ("ReadWritePaths", "/run/lightship/cut") in found
+    assert ("ProtectSystem", "strict") in found
+    assert ("StartLimitIntervalSec", "0") in found
+    assert "cut --folder /run/lightship/cut --routes /run/lightship/routes\n" in text
+    path = render("link_registry", "lightship-cut.path.j2", **SITE)
+    assert "DirectoryNotEmpty=/run/lightship/cut\n" in path
+    assert "StartLimitIntervalSec=0\n" in path
+
+
+def test_the_folder_of_orders_is_the_services_alone(render: Render) -> None:
+    assert "d /run/lightship/cut 0700 lightship lightship\n" in render("link_registry", "tmpfiles.conf.j2", **SITE)
+
+
+def test_the_administrators_command_takes_nothing_from_its_callers_environment(render: Render) -> None:
+    text = render("link_registry", "lightship.sh.j2", **SITE)
+    assert text.startswith("#!/bin/sh\n")
+    assert text.endswith('exec /opt/lightship/registry/venv/bin/python -I /opt/lightship/registry/lightship.pyz "$@"\n')

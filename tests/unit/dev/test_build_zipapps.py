@@ -45,6 +45,14 @@ def test_the_registry_takes_its_data_along_and_no_requirements(dist: Path) -> No
     assert not any("__pycache__" in name for name in names)
 
 
+def test_the_administrators_command_starts_by_itself(dist: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", dist / "lightship.pyz", "--help"], capture_output=True, text=True, check=True
+    )
+
+    assert "Usage: lightship" in done.stdout
+
+
 def test_an_old_python_is_told_so(dist: Path) -> None:
     with zipfile.ZipFile(dist / "start-jupyter") as archive:
         main = archive.read("__main__.py").decode()

@@ -24,7 +24,7 @@ def test_words_do_not_look_alike() -> None:
 
 
 def test_new_names() -> None:
-    drawn = {names.new_name() for _ in range(200)}
+    drawn = {names.new_name(3) for _ in range(200)}
     assert len(drawn) == 200
     assert all(names.is_name(name) and len(set(name.split("-"))) == 3 for name in drawn)
 

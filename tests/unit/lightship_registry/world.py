@@ -58,7 +58,7 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
     values: dict[str, Any] = {
         "domain": DOMAIN,
         "clusters": {"demo": (ipaddress.ip_network("127.0.0.0/8"),), "other": (ipaddress.ip_network("10.0.0.0/8"),)},
-        "folders": Folders(folder / "state", folder / "routes", folder / "clusters"),
+        "folders": Folders(folder / "state", folder / "routes", folder / "clusters", folder / "cut"),
         "https_port": 8443,
         "lease_seconds": 90,
         "heartbeat_seconds": 30,
@@ -213,7 +213,7 @@ def _serve(listener: socket.socket, context: ssl.SSLContext | None, answer: byte
 
 def build_world(folder: Path, **changes: Any) -> World:
     settings, clock = make_settings(folder, **changes), Hands()
-    for each in (settings.folders.routes_dir, settings.folders.clusters_dir):
+    for each in (settings.folders.routes_dir, settings.folders.clusters_dir, settings.folders.cut_dir):
         each.mkdir()
     for cluster in settings.clusters:
         (settings.folders.clusters_dir / f"{cluster}.key").write_text(secrets.token_hex(32))

@@ -1,0 +1,1 @@
+"""The command `lightship` for administrators, on the proxy host."""

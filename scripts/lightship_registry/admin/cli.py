@@ -1,0 +1,91 @@
+"""The command line of `lightship`, and the one place where errors become a sentence and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from lightship_registry import __version__
+from lightship_registry.admin.status import ExitStatus
+from lightship_registry.errors import RegistryError
+
+CONFIG = "/etc/lightship/registry.toml"
+# Each command's module is imported when it is asked for: the cutter must start fast.
+COMMANDS = {
+    "links": "looking",
+    "show": "looking",
+    "revoke": "revoking",
+    "clusters": "clusters",
+    "keys": "keys",
+    "authorities": "authorities_command",
+    "doctor": "doctor",
+    "backup": "backup",
+    "restore": "restore",
+    "cut": "cut",
+}
+STATUS = {
+    "settings": ExitStatus.SETTINGS,
+    "no-such-link": ExitStatus.NOT_FOUND,
+    "no-such-cluster": ExitStatus.NOT_FOUND,
+}
+
+
+class LazyGroup(click.Group):
+    """Commands by name, in the order in which they are shown."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
+        """All names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, from its module."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"lightship_registry.admin.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=(
+        "\b\nExamples:\n"
+        "  lightship links                        what is live now\n"
+        "  lightship revoke --user alice          end all links of alice\n"
+        "  lightship doctor                       is everything in order?\n"
+        "  lightship backup /root/lightship.tgz   one file with everything"
+    ),
+)
+@click.option("--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True, metavar="FILE")
+@click.version_option(__version__, prog_name="lightship")
+@click.pass_context
+def lightship(context: click.Context, config: Path) -> None:
+    """See and end links, look after keys and backups, on the proxy host, as root.
+
+    Each command tells more with --help.
+    """
+    context.obj = config
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command."""
+    try:
+        done = lightship.main(argv, prog_name="lightship", standalone_mode=False)
+    except RegistryError as error:
+        print(f"lightship: {error.sentence}", file=sys.stderr)
+        return STATUS.get(error.code, ExitStatus.FAILED)
+    except click.exceptions.Abort:
+        print("lightship: nothing was changed.", file=sys.stderr)
+        return ExitStatus.DECLINED
+    except click.ClickException as error:
+        error.show()
+        return ExitStatus.USAGE
+    except OSError as error:
+        print(f"lightship: {error.filename or 'the command'}: {error.strerror or error}", file=sys.stderr)
+        return ExitStatus.FAILED
+    return done if isinstance(done, int) else ExitStatus.OK

@@ -1,0 +1,76 @@
+"""The files that hold the clusters' keys: `CLUSTER.key`, and after a rotation `CLUSTER.key.old` for a while."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightship_registry.errors import RegistryError
+from lightship_registry.files import write_beside
+from lightship_registry.settings import Settings
+from lightship_registry.signatures import read_key, read_old_key
+
+MODE = 0o640
+
+
+@dataclass(frozen=True)
+class ClusterKeys:
+    """The keys of one cluster."""
+
+    folder: Path
+    cluster: str
+    group: int = -1
+
+    @property
+    def path(self) -> Path:
+        """The key that counts."""
+        return self.folder / f"{self.cluster}.key"
+
+    @property
+    def old_path(self) -> Path:
+        """The one before, with the end of its time in the second line."""
+        return self.folder / f"{self.cluster}.key.old"
+
+    def fingerprint(self) -> str:
+        """What `sha256sum` says of the file, here and on a login node; nothing without a valid key."""
+        try:
+            return hashlib.sha256(_text(read_key(self.path).hex())).hexdigest()
+        except RegistryError:
+            return ""
+
+    def old_until(self, now: float) -> int:
+        """Until when the key before counts, 0 when it does not."""
+        if read_old_key(self.folder, self.cluster, now) is None:
+            return 0
+        return int(self.old_path.read_text("ascii").split()[1])
+
+    def rotate(self, now: float, overlap: int) -> None:
+        """Make a new key; the one of until now counts for so many seconds more."""
+        # The old one first: at no moment is there none that the login nodes have.
+        if overlap and self.fingerprint():
+            old = _text(read_key(self.path).hex()) + f"{int(now) + overlap}\n".encode("ascii")
+            write_beside(self.old_path, old, MODE, self.group)
+        write_beside(self.path, _text(secrets.token_hex(32)), MODE, self.group)
+        if not overlap:
+            self.old_path.unlink(missing_ok=True)
+
+    def revoke(self) -> bool:
+        """Remove both; false if there was none."""
+        present = [path for path in (self.path, self.old_path) if path.exists()]
+        for path in present:
+            path.unlink()
+        return bool(present)
+
+
+def keys_of(settings: Settings, cluster: str, group: int = -1) -> ClusterKeys:
+    """The keys of a cluster that the settings name."""
+    if cluster not in settings.clusters:
+        known = ", ".join(sorted(settings.clusters))
+        raise RegistryError(f"There is no cluster {cluster!r}. There are: {known}.", "no-such-cluster")
+    return ClusterKeys(settings.folders.clusters_dir, cluster, group)
+
+
+def _text(key: str) -> bytes:
+    return f"{key}\n".encode("ascii")

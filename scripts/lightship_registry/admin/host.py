@@ -1,0 +1,141 @@
+"""What every command starts from: settings, the service's own user, the store, a journal that says who did it."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import pwd
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from lightship_registry import settings
+from lightship_registry.clock import wall
+from lightship_registry.errors import RegistryError
+from lightship_registry.links import Links
+from lightship_registry.migrate import require_current
+from lightship_registry.schema import open_engine
+from lightship_registry.settings import Settings
+from lightship_registry.store import Store
+
+JOURNAL = Path("/dev/log")
+
+
+def load(config: Path) -> Settings:
+    """The settings, and the journal set up."""
+    loaded = settings.load(config)
+    set_up_journal()
+    who()
+    return loaded
+
+
+def set_up_journal() -> None:
+    """Send audit lines to the system's journal, `journalctl -t lightship`; a terminal is for people."""
+    log = logging.getLogger("lightship")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    handler: logging.Handler = logging.StreamHandler()
+    if JOURNAL.exists():
+        handler = logging.handlers.SysLogHandler(str(JOURNAL), logging.handlers.SysLogHandler.LOG_DAEMON)
+        handler.ident = "lightship: "
+    log.handlers = [handler]
+
+
+@cache
+def who() -> str:
+    """The person behind root, for the audit; asked first while the process still is who started it."""
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def require_root(loaded: Settings) -> None:
+    """Only root, or the owner of all that is the service's, may go on."""
+    if os.geteuid() not in (0, owner_of(loaded).st_uid):
+        raise RegistryError("Only root may do this. Run it again with sudo.")
+
+
+def owner_of(loaded: Settings) -> os.stat_result:
+    """Whose state it is: the service's user and group."""
+    try:
+        return loaded.folders.state_dir.stat()
+    except OSError as error:
+        sentence = f"Cannot look at {loaded.folders.state_dir}: {error.strerror}. Run site.yml, or this as root."
+        raise RegistryError(sentence) from error
+
+
+def become_service(loaded: Settings) -> None:
+    """Go on as the service's user: what is written must be readable for it, and a mistake must not harm the host."""
+    require_root(loaded)
+    owner = owner_of(loaded)
+    os.umask(0o077)
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
+
+
+def open_store(loaded: Settings) -> Engine:
+    """The store, or a sentence."""
+    try:
+        require_current(loaded)
+        return open_engine(loaded.store)
+    except SQLAlchemyError as error:
+        raise RegistryError(f"The store cannot be used: {error}") from error
+
+
+def open_links(loaded: Settings) -> tuple[Engine, Links]:
+    """The store, and the rules by which links end."""
+    engine = open_store(loaded)
+    return engine, Links(loaded, Store(engine), wall)
+
+
+def moment(seconds: float) -> str:
+    """A time as people here read it."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else "-"
+
+
+def span(seconds: float) -> str:
+    """A length of time in at most two units."""
+    minutes = max(0, int(seconds)) // 60
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def as_service(loaded: Settings, work: Callable[[], None]) -> None:
+    """Do one part of root's work as the service's user, in a process of its own."""
+    if os.geteuid() != 0 or owner_of(loaded).st_uid == 0:
+        work()
+        return
+    # Or the child would print it again.
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        os._exit(_worked(loaded, work))
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
+        raise RegistryError("That failed, for the reason above.")
+
+
+def _worked(loaded: Settings, work: Callable[[], None]) -> int:
+    try:
+        become_service(loaded)
+        work()
+    except RegistryError as error:
+        print(f"lightship: {error.sentence}", file=sys.stderr, flush=True)
+    except Exception:  # a child has nobody above it who would print this
+        traceback.print_exc()
+    else:
+        return 0
+    finally:
+        sys.stdout.flush()
+    return 1

@@ -1,0 +1,93 @@
+"""What the doctor asks of the machine, as root: the kernel, systemd, the clock, the socket, the disks."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lightship_registry.admin.findings import Finding, ok, warning, wrong
+from lightship_registry.cutter import cut
+from lightship_registry.settings import Settings
+
+SECONDS = 10.0
+UNITS = ("lightship-registry.socket", "lightship-registry.service", "lightship-cut.path")
+MEGABYTE = 1024 * 1024
+LOW, LOWEST = 500 * MEGABYTE, 50 * MEGABYTE
+LOW_RUN, LOWEST_RUN = 20 * MEGABYTE, 2 * MEGABYTE
+
+
+def kernel_can_cut() -> Iterator[Finding]:
+    """Make a connection to ourselves, and have it cut as those of ended links are."""
+    said = "open connections of ended links can be cut"
+    remedy = "Install iproute2, and a kernel with CONFIG_INET_DIAG_DESTROY; until then WebSockets outlive their links."
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=SECONDS):
+            try:
+                left = cut([f"127.0.0.1:{port}"])
+            except (OSError, subprocess.SubprocessError) as error:
+                yield wrong(f"ss cannot be run: {error}", remedy)
+                return
+            yield ok(said) if not left else wrong("open connections of ended links cannot be cut", remedy)
+
+
+def units() -> Iterator[Finding]:
+    """Do they run, and did the cutter fail lately?"""
+    for unit in UNITS:
+        state = _output(["systemctl", "is-active", unit])
+        remedy = f"journalctl -u {unit}; systemctl restart {unit}"
+        yield ok(f"{unit} is active") if state == "active" else wrong(f"{unit} is {state or 'unknown'}", remedy)
+    if _output(["systemctl", "is-failed", "lightship-cut.service"]) == "failed":
+        yield warning("lightship-cut.service failed the last time", "journalctl -u lightship-cut says why.")
+
+
+def clock() -> Iterator[Finding]:
+    """Agents whose clock differs by more than 30 seconds are refused."""
+    remedy = "Set the clock by NTP, e.g. with chrony or systemd-timesyncd: login nodes with another time are refused."
+    if _output(["timedatectl", "show", "--property=NTPSynchronized", "--value"]) == "yes":
+        yield ok("the clock is synchronised")
+    elif "Leap status     : Normal" in _output(["chronyc", "-n", "tracking"]):
+        yield ok("the clock is synchronised by chrony")
+    else:
+        yield warning("nothing says that the clock is synchronised", remedy)
+
+
+def answers(path: Path) -> Iterator[Finding]:
+    """Does the service answer on its socket?"""
+    remedy = "systemctl status lightship-registry.service lightship-registry.socket"
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(SECONDS)
+            client.connect(str(path))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: doctor.invalid\r\nConnection: close\r\n\r\n")
+            answer = client.recv(64)
+    except OSError as error:
+        yield wrong(f"the service does not answer on {path}: {error}", remedy)
+        return
+    said = answer.startswith(b"HTTP/1.1 404")
+    yield ok("the service answers") if said else wrong(f"the service answers strangely: {answer!r}", remedy)
+
+
+def space(settings: Settings) -> Iterator[Finding]:
+    """Disks that are full lose links: no state can be written."""
+    folders = settings.folders
+    for folder, low, lowest in ((folders.state_dir, LOW, LOWEST), (folders.routes_dir, LOW_RUN, LOWEST_RUN)):
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError as error:
+            yield wrong(f"{folder}: {error.strerror}", "Run site.yml.")
+            continue
+        said = f"{free // MEGABYTE} MB are free for {folder}"
+        level = wrong if free < lowest else warning
+        yield ok(said) if free >= low else level(said, f"Make room: df {folder}")
+
+
+def _output(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

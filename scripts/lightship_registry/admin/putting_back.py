@@ -1,0 +1,70 @@
+"""The steps of a restore that move files; each can be undone by hand from the folder of what was before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightship_registry.admin import host
+from lightship_registry.admin.cluster_keys import MODE
+from lightship_registry.cuts import Cuts
+from lightship_registry.files import write_beside
+from lightship_registry.names import SERIES_FILE
+from lightship_registry.prepare import prepare
+from lightship_registry.records import ENDED
+from lightship_registry.settings import Settings
+
+REPLACED = ("registry.sqlite3", "registry.sqlite3-wal", "registry.sqlite3-shm", "authorities", "web_proxy", SERIES_FILE)
+FOLDER_MODE = 0o700
+
+
+def swap(fresh: Path, state: Path, before: Path) -> None:
+    """Move what is there aside and the new in its place; back again if that fails half way."""
+    before.mkdir(mode=0o700)
+    _set_modes(fresh)
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for name in REPLACED:
+            for source, target in ((state / name, before / name), (fresh / name, state / name)):
+                # What the backup does not hold stays: a store that is a database server's, above all.
+                if source.exists() and (fresh / name).exists() | name.startswith("registry.sqlite3-"):
+                    source.rename(target)
+                    moved.append((target, source))
+    except OSError:
+        for target, source in reversed(moved):
+            target.rename(source)
+        raise
+
+
+def put_keys(keys: Mapping[str, bytes], folder: Path, stamp: str, group: int) -> Path:
+    """Replace the clusters' keys by those of the backup; the folder of those that were there."""
+    before = folder / stamp
+    before.mkdir(mode=0o700)
+    for path in sorted(folder.glob("*.key*")):
+        path.rename(before / path.name)
+    for name, content in keys.items():
+        write_beside(folder / name, content, MODE, group)
+    return before
+
+
+def follow(settings: Settings) -> None:
+    """As the service's user: the tables of this version, and the routes that the restored store wants, no others."""
+    prepare(settings)
+    folder = settings.folders.routes_dir
+    before = {path.name: path.read_text("ascii") for path in folder.iterdir()}
+    engine, links = host.open_links(settings)
+    try:
+        links.restore()
+        # What is open to links that ended, or that the restored store does not know, must not outlive their routes.
+        for name in before.keys() - {path.name for path in folder.iterdir()}:
+            link = links.store.find(name)
+            if link is None or link.state == ENDED:
+                Cuts(settings.folders.cut_dir).order(name, before[name].strip().removeprefix("https://"))
+    finally:
+        engine.dispose()
+
+
+def _set_modes(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        public = path.suffix == ".crt"
+        path.chmod(FOLDER_MODE if path.is_dir() else 0o644 if public else 0o600)

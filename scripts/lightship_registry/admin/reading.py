@@ -1,0 +1,35 @@
+"""What an administrator asks of the store; it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, case, func, select
+
+from lightship_registry.records import ENDED, Link
+from lightship_registry.schema import links
+
+
+class Reader:
+    """Questions over all owners, which no request of the API may ask."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def links(self, states: Sequence[str], cluster: str = "", user: str = "", limit: int = -1) -> list[Link]:
+        """The links in these states, newest first; of one cluster or user if named."""
+        query = select(links).where(links.c.state.in_(states)).order_by(links.c.created_at.desc(), links.c.name)
+        if cluster:
+            query = query.where(links.c.cluster == cluster)
+        if user:
+            query = query.where(links.c.user == user)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.limit(limit) if limit >= 0 else query)
+            return [Link(**row._mapping) for row in rows]
+
+    def clusters(self) -> dict[str, tuple[int, float]]:
+        """How many links of each cluster are live, and when its last one was made."""
+        live = func.sum(case((links.c.state != ENDED, 1), else_=0))
+        query = select(links.c.cluster, live, func.max(links.c.created_at)).group_by(links.c.cluster)
+        with self._engine.connect() as connection:
+            return {cluster: (int(count), float(last)) for cluster, count, last in connection.execute(query)}

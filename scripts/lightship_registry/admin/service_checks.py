@@ -1,0 +1,112 @@
+"""What the doctor asks of the service's own files, as the service's user."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from lightship_registry.admin import host
+from lightship_registry.admin.certificates import certificates
+from lightship_registry.admin.cluster_keys import keys_of
+from lightship_registry.admin.findings import Finding, ok, warning, wrong
+from lightship_registry.clock import wall
+from lightship_registry.cuts import ORDER_SECONDS
+from lightship_registry.errors import RegistryError
+from lightship_registry.settings import Settings
+
+# The least days that an authority and the proxy's certificate should last; they are made for ten years.
+DAYS = 90
+PLAYBOOK = "Run site.yml."
+
+
+def folders(settings: Settings) -> Iterator[Finding]:
+    """Are they there, the service's own, and closed to others?"""
+    owner = host.owner_of(settings)
+    known = settings.folders
+    for path, forbidden in ((known.state_dir, 0o027), (known.routes_dir, 0o027), (known.cut_dir, 0o077)):
+        yield _folder(path, forbidden, owner.st_uid)
+    yield _closed(known.clusters_dir, 0o027)
+    for path in [*sorted((known.state_dir / "authorities").glob("*.key")), settings.store_file]:
+        if path.exists():
+            yield _closed(path, 0o077)
+
+
+def _folder(path: Path, forbidden: int, owner: int) -> Finding:
+    found = _closed(path, forbidden)
+    if found.remedy:
+        return found
+    if path.stat().st_uid != owner or not os.access(path, os.W_OK):
+        return wrong(f"{path} cannot be written by the service", PLAYBOOK)
+    return found
+
+
+def _closed(path: Path, forbidden: int) -> Finding:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        return wrong(f"{path}: {error.strerror}", PLAYBOOK)
+    if mode & forbidden:
+        return wrong(f"{path} has mode {mode:04o}, open to others", f"chmod {mode & ~forbidden:04o} {path}")
+    return ok(f"{path} is there, mode {mode:04o}")
+
+
+def store(settings: Settings) -> Iterator[Finding]:
+    """Does it open, and do the route files say what it says?"""
+    try:
+        engine, links = host.open_links(settings)
+    except RegistryError as error:
+        yield wrong(error.sentence, "Run site.yml; if that does not help, restore a backup.")
+        return
+    yield ok("the store opens")
+    try:
+        differing = links.differing_routes()
+    except (OSError, RegistryError) as error:
+        yield wrong(f"the routes cannot be compared: {error}", PLAYBOOK)
+        return
+    finally:
+        engine.dispose()
+    remedy = "The service puts that right every 5 seconds while it runs: journalctl -u lightship-registry"
+    said = f"{len(differing)} routes differ from the store, the first is {next(iter(differing), '')}"
+    yield wrong(said, remedy) if differing else ok("the routes are what the store says")
+
+
+def orders(settings: Settings) -> Iterator[Finding]:
+    """Orders that lie there for long are carried out by nobody."""
+    try:
+        ages = [wall() - path.lstat().st_mtime for path in settings.folders.cut_dir.iterdir()]
+    except OSError:
+        return  # `folders` says so
+    old = [age for age in ages if age > ORDER_SECONDS]
+    remedy = "systemctl restart lightship-cut.path; journalctl -u lightship-cut"
+    if old:
+        yield wrong(f"{len(old)} ended links wait for their connections to be cut", remedy)
+    else:
+        yield ok("no cut is overdue")
+
+
+def keys(settings: Settings) -> Iterator[Finding]:
+    """Can the login nodes of each cluster be believed?"""
+    for cluster in sorted(settings.clusters):
+        pair = keys_of(settings, cluster)
+        if not pair.fingerprint():
+            yield wrong(f"cluster {cluster} has no valid key, all its requests are refused", PLAYBOOK)
+        else:
+            found = _closed(pair.path, 0o027)
+            yield found if found.remedy else ok(f"cluster {cluster} has a key")
+
+
+def lifetimes(settings: Settings) -> Iterator[Finding]:
+    """Days left of the authorities and of the proxy's certificate."""
+    now = wall()
+    try:
+        seen = certificates(settings)
+    except RegistryError as error:
+        yield wrong(error.sentence, "Restore it, or run site.yml.")
+        return
+    remedy = "Move it and its key away when no notebook runs, run site.yml, and reload nginx."
+    for one in seen:
+        said = f"{one.path.name} lasts {one.days(now)} days"
+        level = wrong if one.ends <= now else warning
+        yield ok(said) if one.days(now) >= DAYS else level(said, remedy)

@@ -1,0 +1,55 @@
+"""A lock between threads and between processes: the service and an administrator's command change the same routes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lightship_registry.errors import RegistryError
+
+LOCK_SECONDS = 10.0
+RETRY_SECONDS = 0.005
+
+
+class SharedLock:
+    """Held for the few milliseconds in which a link's state and its route change together.
+
+    The kernel frees it when its holder dies, so nobody ever has to remove the file.
+    """
+
+    def __init__(self, path: Path, seconds: float = LOCK_SECONDS) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._threads = threading.Lock()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Wait for the lock, and have it until the end of the block."""
+        with self._threads:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                self._take(descriptor)
+                yield
+            finally:
+                os.close(descriptor)
+
+    def _take(self, descriptor: int) -> None:
+        # Not a blocking flock: a command that was stopped in its terminal would stop the service for ever.
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    sentence = (
+                        f"Another process holds {self._path} for {self._seconds:.0f} seconds. Look: fuser {self._path}"
+                    )
+                    raise RegistryError(sentence) from None
+                time.sleep(RETRY_SECONDS)
+            else:
+                return

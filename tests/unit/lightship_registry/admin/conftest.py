@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightship_registry.admin import host, service_control
+from lightship_registry.admin.cli import main
+from unit.lightship_registry.world import World
+
+
+@dataclass
+class Desk:
+    """A registry and the command `lightship` for it."""
+
+    world: World
+    config: Path
+    capture: pytest.CaptureFixture[str]
+    out: str = ""
+    err: str = ""
+
+    def run(self, *arguments: str) -> int:
+        self.capture.readouterr()
+        status = main(["--config", str(self.config), *arguments])
+        self.out, self.err = self.capture.readouterr()
+        return status
+
+    def published(self, user: str = "alice", port: int = 4567) -> dict[str, Any]:
+        made = self.world.create(user, seconds=7200)
+        self.world.claim(made)
+        self.world.links.publish(self.world.links.of_secret(made["name"], made["secret"]), f"10.1.2.3:{port}")
+        return made
+
+    @property
+    def orders(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in self.world.settings.folders.cut_dir.iterdir()}
+
+
+def write_config(world: World, path: Path) -> Path:
+    kept = world.settings.folders
+    folders = [f'{name} = "{getattr(kept, name)}"\n' for name in ("state_dir", "routes_dir", "clusters_dir", "cut_dir")]
+    clusters = '[clusters.demo]\nnetworks = ["127.0.0.0/8"]\n[clusters.other]\nnetworks = ["10.0.0.0/8"]\n'
+    path.write_text(f'domain = "{world.settings.domain}"\nhttps_port = 8443\n{"".join(folders)}{clusters}')
+    return path
+
+
+@pytest.fixture
+def desk(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Desk]:
+    # Audit lines go to standard error here, not to the journal of the machine that tests.
+    monkeypatch.setattr(host, "JOURNAL", tmp_path / "no-journal")
+    monkeypatch.setattr(service_control, "_systemctl", lambda *_: 1)
+    monkeypatch.setenv("SUDO_USER", "ann")
+    log = logging.getLogger("lightship")
+    for name, value in (("handlers", []), ("propagate", True), ("level", logging.NOTSET)):
+        monkeypatch.setattr(log, name, value)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    yield Desk(world, write_config(world, tmp_path / "registry.toml"), capsys)
+    os.umask(mask)

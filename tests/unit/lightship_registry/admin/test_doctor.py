@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lightship_registry.admin import machine_checks
+from lightship_registry.admin.findings import OK, WARNING, WRONG
+from lightship_registry.admin.status import ExitStatus
+from lightship_registry.cuts import ORDER_SECONDS
+from unit.lightship_registry.admin.conftest import Desk
+
+SAYS: dict[tuple[str, ...], str] = {
+    ("systemctl", "is-active"): "active",
+    ("systemctl", "is-failed"): "inactive",
+    ("timedatectl", "show"): "yes",
+    ("chronyc", "-n"): "",
+}
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[Path]:
+    """A service that answers as ours does for a host that it does not know."""
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def answer() -> None:
+            while True:
+                with server.accept()[0] as peer:
+                    if not peer.recv(4096):
+                        return
+                    peer.sendall(b"HTTP/1.1 404 Not Found\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield path
+        with socket.socket(socket.AF_UNIX) as last:
+            last.connect(str(path))
+        thread.join()
+
+
+@pytest.fixture
+def healthy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A host on which nothing is wrong."""
+    says = dict(SAYS)
+    monkeypatch.setattr(machine_checks, "_output", lambda command: says[tuple(command[:2])])
+    monkeypatch.setattr(machine_checks, "cut", lambda _targets: 0)
+    kept = desk.world.settings.folders
+    kept.clusters_dir.chmod(0o750)
+    kept.routes_dir.chmod(0o2750)
+    kept.cut_dir.chmod(0o700)
+    for key in kept.clusters_dir.iterdir():
+        key.chmod(0o640)
+    return desk
+
+
+def examined(desk: Desk, listener: Path) -> dict[str, list[dict[str, str]]]:
+    desk.run("doctor", "--json", "--socket", str(listener))
+    levels: dict[str, list[dict[str, str]]] = {OK: [], WARNING: [], WRONG: []}
+    for finding in json.loads(desk.out):
+        levels[finding["level"]].append(finding)
+    return levels
+
+
+def test_a_healthy_host_has_nothing_but_ok(healthy: Desk, listener: Path) -> None:
+    assert healthy.run("doctor", "--socket", str(listener)) == ExitStatus.OK, healthy.out
+    assert all(line.startswith("ok ") for line in healthy.out.splitlines()), healthy.out
+    assert len(healthy.out.splitlines()) > 15
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "level", "said"),
+    [
+        (("systemctl", "is-active"), "failed", WRONG, "lightship-cut.path is failed"),
+        (("systemctl", "is-active"), "", WRONG, "lightship-registry.service is unknown"),
+        (("systemctl", "is-failed"), "failed", WARNING, "lightship-cut.service failed"),
+        (("timedatectl", "show"), "no", WARNING, "the clock is synchronised"),
+    ],
+)
+def test_the_machines_troubles_are_told(
+    healthy: Desk,
+    listener: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    answer: str,
+    level: str,
+    said: str,
+) -> None:
+    says: dict[tuple[str, ...], str] = {**SAYS, command: answer}
+    monkeypatch.setattr(machine_checks, "_output", lambda asked: says[tuple(asked[:2])])
+    found = examined(healthy, listener)[level]
+    assert said in " ".join(finding["what"] for finding in found)
+    assert all(finding["remedy"] for finding in found)
+
+
+def test_chrony_is_believed_too(healthy: Desk, listener: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    says = {**SAYS, ("timedatectl", "show"): "no", ("chronyc", "-n"): "Leap status     : Normal"}
+    monkeypatch.setattr(machine_checks, "_output", lambda asked: says[tuple(asked[:2])])
+    assert examined(healthy, listener)[WARNING] == []
+
+
+def test_a_kernel_that_cannot_cut_is_wrong(healthy: Desk, listener: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_checks, "cut", lambda _targets: 1)
+    (finding,) = examined(healthy, listener)[WRONG]
+    assert "cannot be cut" in finding["what"]
+    assert "CONFIG_INET_DIAG_DESTROY" in finding["remedy"]
+
+
+def test_a_host_without_ss_is_wrong(healthy: Desk, listener: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_targets: list[str]) -> int:
+        raise FileNotFoundError(2, "No such file", "ss")
+
+    monkeypatch.setattr(machine_checks, "cut", missing)
+    (finding,) = examined(healthy, listener)[WRONG]
+    assert "iproute2" in finding["remedy"]
+
+
+def test_whether_this_kernel_can_is_found_out_by_doing_it() -> None:
+    (finding,) = machine_checks.kernel_can_cut()
+    assert finding.level == (OK if os.geteuid() == 0 else WRONG), finding
+
+
+def test_a_service_that_does_not_answer_is_wrong(healthy: Desk, listener: Path, tmp_path: Path) -> None:
+    (finding,) = examined(healthy, tmp_path / "nothing")[WRONG]
+    assert "does not answer" in finding["what"]
+    assert listener.exists()
+
+
+def test_open_folders_and_keys_are_wrong_and_the_remedy_closes_them(healthy: Desk, listener: Path) -> None:
+    kept = healthy.world.settings.folders
+    kept.cut_dir.chmod(0o777)
+    (kept.clusters_dir / "demo.key").chmod(0o644)
+    found = examined(healthy, listener)[WRONG]
+    assert len(found) == 2
+    for finding in found:
+        subprocess.run(finding["remedy"].split(), check=True)
+    assert (kept.cut_dir.stat().st_mode & 0o777, (kept.clusters_dir / "demo.key").stat().st_mode & 0o777) == (
+        0o700,
+        0o640,
+    )
+
+
+def test_a_missing_folder_and_a_missing_key_are_wrong(healthy: Desk, listener: Path) -> None:
+    kept = healthy.world.settings.folders
+    shutil.rmtree(kept.cut_dir)
+    (kept.clusters_dir / "demo.key").unlink()
+    said = [finding["what"] for finding in examined(healthy, listener)[WRONG]]
+    assert f"{kept.cut_dir}: No such file or directory" in said
+    assert any("cluster demo has no valid key" in what for what in said)
+
+
+def test_routes_that_are_not_what_the_store_says_are_named(healthy: Desk, listener: Path) -> None:
+    made = healthy.published()
+    assert examined(healthy, listener)[WRONG] == []
+    route = healthy.world.settings.folders.routes_dir / made["name"]
+    route.write_text("https://10.9.9.9:1\n")
+    (finding,) = examined(healthy, listener)[WRONG]
+    assert made["name"] in finding["what"]
+    assert route.read_text() == "https://10.9.9.9:1\n", "the doctor only looks"
+
+
+def test_cuts_that_nobody_carries_out_are_wrong(healthy: Desk, listener: Path) -> None:
+    order = healthy.world.settings.folders.cut_dir / "one-two-three"
+    order.write_text("10.1.2.3:4567\n")
+    assert examined(healthy, listener)[WRONG] == []
+    then = order.stat().st_mtime - ORDER_SECONDS - 5
+    os.utime(order, (then, then))
+    (finding,) = examined(healthy, listener)[WRONG]
+    assert "wait for their connections to be cut" in finding["what"]
+
+
+def test_a_store_that_does_not_open_is_wrong(healthy: Desk, listener: Path) -> None:
+    healthy.world.engine.dispose()
+    healthy.world.settings.store_file.write_bytes(b"nonsense " * 1000)
+    (finding,) = examined(healthy, listener)[WRONG]
+    assert "store" in finding["what"]
+
+
+def test_wrong_settings_are_the_only_line(desk: Desk) -> None:
+    desk.config.write_text("domain = 1\n")
+    assert desk.run("doctor") == ExitStatus.FAILED
+    assert "domain must be" in desk.out
+    assert desk.run("links") == ExitStatus.SETTINGS
+
+
+def test_a_full_disk_is_told(healthy: Desk, listener: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_checks, "LOW", 1 << 60)
+    assert "are free for" in examined(healthy, listener)[WARNING][0]["what"]
+    monkeypatch.setattr(machine_checks, "LOWEST", 1 << 60)
+    assert "are free for" in examined(healthy, listener)[WRONG][0]["what"]
