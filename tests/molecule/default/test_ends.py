@@ -1,0 +1,120 @@
+"""How a link dies: what its owner reads then, and that nothing of it stays open."""
+
+from __future__ import annotations
+
+import base64
+import json
+import select
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import closing
+
+import httpx
+import pytest
+
+import bed
+
+OPEN_SECONDS = 5
+
+
+@pytest.fixture
+def doomed() -> Iterator[bed.Notebook]:
+    started = bed.start("alice")
+    yield started
+    bed.stop(started)
+
+
+@pytest.fixture
+def bystander() -> Iterator[bed.Notebook]:
+    started = bed.start("bob", "-p debug -t 5")
+    yield started
+    bed.stop(started)
+
+
+def websocket(notebook: bed.Notebook) -> ssl.SSLSocket:
+    """Return an open WebSocket to a notebook's stream of events, as JupyterLab opens one."""
+    host = f"{notebook.name}.{bed.DOMAIN}"
+    plain = socket.create_connection(("127.0.0.1", bed.PORT), timeout=20)
+    secure = bed.trust().wrap_socket(plain, server_hostname=host)
+    lines = [
+        f"GET /api/events/subscribe?token={notebook.token} HTTP/1.1",
+        f"Host: {host}:{bed.PORT}",
+        f"Origin: {notebook.origin}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}",
+    ]
+    secure.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    assert secure.recv(4096).startswith(b"HTTP/1.1 101 ")
+    return secure
+
+
+def is_cut(connection: ssl.SSLSocket, seconds: float) -> bool:
+    """Whether the other side ends the connection within the seconds."""
+    if not select.select([connection], [], [], seconds)[0]:
+        return False
+    try:
+        return connection.recv(4096) == b""
+    except OSError:
+        return True
+
+
+def lightship(arguments: str) -> object:
+    """Run the administrator's command on the proxy and return the JSON that it prints."""
+    answer: object = json.loads(bed.run("proxy", f"lightship {arguments} --json").stdout)
+    return answer
+
+
+def test_revoking_refuses_requests_cuts_what_is_open_and_stops_the_job(
+    doomed: bed.Notebook, bystander: bed.Notebook
+) -> None:
+    with closing(websocket(doomed)) as victims, closing(websocket(bystander)) as others:
+        lightship(f"revoke {doomed.name} --yes --reason 'The course is over.'")
+        assert bed.status_of(doomed.name) == httpx.codes.NOT_FOUND
+        assert is_cut(victims, OPEN_SECONDS)
+        assert not is_cut(others, OPEN_SECONDS)
+        assert bed.status_of(bystander.name) == httpx.codes.OK
+    row = bed.record(doomed.name)
+    assert (row["cause"], row["reason"]) == ("revoked", "The course is over.")
+    # With its next heartbeat the job hears of it.
+    bed.eventually(
+        lambda: bed.run("login", f"squeue -h -j {doomed.job} -o %T", check=False).stdout.strip() in ("", "COMPLETING"),
+        "the job of a revoked link runs on",
+    )
+
+
+def test_the_owner_reads_why_it_ended_and_a_stranger_does_not(doomed: bed.Notebook) -> None:
+    with bed.client(f"{doomed.name}.{bed.DOMAIN}") as browser:
+        # The first visit leaves a cookie that proves later whose browser this is.
+        visit = browser.get("/api/status", params={"token": doomed.token})
+        assert visit.status_code == httpx.codes.OK
+        proof = next(cookie for cookie in visit.headers.get_list("set-cookie") if cookie.startswith("__Host-"))
+        assert {"HttpOnly", "Secure", "SameSite=Lax", "Path=/"} <= set(proof.split("; "))
+        bed.run("login", f"scancel {doomed.job}")
+        bed.eventually(lambda: bed.record(doomed.name)["state"] == "ended", "a cancelled job's link lives on")
+        owner = browser.get("/lab", headers={"Cookie": proof.partition(";")[0]})
+    assert owner.status_code == httpx.codes.GONE
+    assert "cancelled" in owner.text
+    assert "start-jupyter -t 10" in owner.text
+    assert doomed.token not in owner.text
+    with bed.client(f"{doomed.name}.{bed.DOMAIN}") as browser:
+        wrong = browser.get("/lab", params={"token": "0" * 32})
+        forged = browser.get("/lab", headers={"X-Lightship-Token": doomed.token})
+        assert browser.get("/lab", params={"token": doomed.token}).status_code == httpx.codes.GONE
+    with bed.client(f"nobody-made-this.{bed.DOMAIN}") as browser:
+        unknown = browser.get("/lab")
+    for stranger in (wrong, forged):
+        assert stranger.status_code == unknown.status_code == httpx.codes.NOT_FOUND
+        assert stranger.content == unknown.content
+
+
+def test_a_backup_brings_the_links_back(bystander: bed.Notebook) -> None:
+    bed.run("proxy", "rm -f /root/links.tar.gz; lightship backup /root/links.tar.gz")
+    bed.run("proxy", "systemctl stop lightship-registry; rm -rf /var/lib/lightship/* /run/lightship/routes/*")
+    bed.run("proxy", "lightship restore /root/links.tar.gz --yes --force; systemctl start lightship-registry")
+    bed.eventually(
+        lambda: bed.status_of(bystander.name) == httpx.codes.OK, "a notebook did not come back with its next heartbeat"
+    )
+    assert bed.run("proxy", "lightship doctor").returncode == 0
