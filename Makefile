@@ -53,8 +53,9 @@ demo: setup ## The whole service on this machine, and a notebook in your browser
 demo-down: ## End the demo; the images stay for the next one
 	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh down; fi
 
-bench: setup ## Measure the proxy beside nginx's static configuration, on the running bed
+bench: setup ## Measure on the running bed: CPU beside nginx's static configuration; a link's first and last milliseconds
 	@python tests/benchmarks/requests_per_cpu.py
+	python tests/benchmarks/link_life.py
 
 dist: ## Build the single-file commands into dist/
 	@python3 scripts/dev/build_zipapps.py

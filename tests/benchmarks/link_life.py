@@ -1,0 +1,86 @@
+"""How long a link takes to come to life and to end, from the bed's compute node and through the proxy.
+
+For each of many links: the notebook (a TLS server with the link's certificate) answers; its target is published; the
+first request through the proxy is answered by it. Then the link is ended and the next request must be refused. The
+connection of the browser is open before, as that of a waiting page is.
+
+Usage: link_life.py [LINKS], after `make demo` or `make test` has brought up the bed.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "scripts")]
+
+import bed  # noqa: E402
+from lightship_cluster.signing import sign  # noqa: E402
+
+ACTIVATION_AIM_MS, END_AIM_MS = 20, 50
+# As many as one user may have at a time; and not more than an hour's allowance for each.
+AT_ONCE = 10
+RESULT = REPOSITORY / ".bed" / "link_life.json"
+PROGRAM = Path(__file__).with_name("link_life_on_node.py")
+
+
+def create(key: bytes, user: str) -> dict[str, Any]:
+    """Make a link as the cluster's agent does."""
+    body = json.dumps({"user": user, "seconds": 600}).encode()
+    with bed.client() as registry:
+        answer = registry.post("/v1/links", content=body, headers=sign(key, "demo", "POST", "/v1/links", body))
+    answer.raise_for_status()
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def lives(key: bytes, count: int, user: str) -> list[dict[str, float]]:
+    """Let some links of one user live and end, one after the other; the times of each in milliseconds."""
+    told = {
+        "links": [create(key, user) for _ in range(count)],
+        "registry": f"registry.{bed.DOMAIN}",
+        "domain": bed.DOMAIN,
+        "port": bed.PORT,
+        "authority": bed.AUTHORITY.read_text(),
+    }
+    command = f"python3 -c {shlex.quote(PROGRAM.read_text())}"
+    times: list[dict[str, float]] = json.loads(bed.run("node1", command, text=json.dumps(told)).stdout)
+    return times
+
+
+def summary(name: str, times: list[float], aim: int) -> dict[str, float]:
+    """Print and return median and 99th percentile."""
+    found = {"median": statistics.median(times), "p99": statistics.quantiles(times, n=100)[98]}
+    met = "met" if found["p99"] <= aim else "MISSED"
+    print(f"  {name:34s} median {found['median']:5.1f} ms   p99 {found['p99']:5.1f} ms  (aim: p99 {aim} ms; {met})")
+    return found
+
+
+def main(argv: list[str]) -> int:
+    """Measure, print, keep the figures."""
+    wanted = int(argv[0]) if argv else 300
+    key = bytes.fromhex(bed.run("proxy", "cat /etc/lightship/clusters/demo.key").stdout.strip())
+    times: list[dict[str, float]] = []
+    for number in range(-(-wanted // AT_ONCE)):
+        times += lives(key, min(AT_ONCE, wanted - len(times)), f"bench{number}")
+        print(f"\r{len(times)} of {wanted} links", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    missed = sum(time["missed"] for time in times)
+    print(f"{len(times)} links, {missed:.0f} of their first requests not answered by the notebook")
+    figures = {
+        "activation": summary(
+            "notebook answers -> first 200", [time["activation"] for time in times], ACTIVATION_AIM_MS
+        ),
+        "end": summary("end asked for -> first refusal", [time["end"] for time in times], END_AIM_MS),
+    }
+    RESULT.write_text(json.dumps({"links": len(times), "missed": missed, **figures}, indent=2) + "\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
