@@ -27,8 +27,14 @@ LONGEST_TAIL = 4000
 # By itself, or as the shell reports it of its own child.
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 _SECRET_LIKE = re.compile(
-    r"""(token|secret|passw(or)?d|passphrase|api_?key|access_?key|authorization)["']?\s*[=:]|[0-9a-f]{24,}""",
-    re.IGNORECASE,
+    r"""
+    (token|secret|pass(w(or)?d|phrase)?|pwd|credential|bearer|authorization)\w*["']?(\s*[=:]|\s+\S)  # by its name
+    | key["']?\s*[=:]  # but KeyError is worth reading
+    | ://[^/\s]*:[^/\s]*@  # in an address
+    | -----BEGIN | ^[A-Za-z0-9+/=]{40,}$  # a key in a file
+    | [0-9a-f]{24,} | (?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}  # long, of letters and digits
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 

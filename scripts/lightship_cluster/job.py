@@ -64,7 +64,6 @@ class Job:
         for file, content in (
             ("certificate.pem", claim.certificate),
             ("proxy_ca.pem", claim.client_ca),
-            ("token", self._folder.read(TOKEN)),
         ):
             write_private(self._private / file, content)
         return claim
@@ -76,8 +75,15 @@ class Job:
             raise lease.unreachable(str(error)) from error
         # The registry takes the target's address from the connection: it must be where Jupyter listens.
         self._transport.source = address
-        token = self._folder.read(TOKEN)
-        return Place(self._private, claim.host, address, pick_port(address, port), claim.certificate, token)
+        return Place(
+            self._private,
+            claim.host,
+            address,
+            pick_port(address, port),
+            claim.certificate,
+            self._folder.read(TOKEN),
+            self._folder.path / TOKEN,
+        )
 
     def _keep(self, notebook: Notebook, claim: lease.Claim) -> Ending:
         heart = lease.Heart(self._registry, claim.expires)

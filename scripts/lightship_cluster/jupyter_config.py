@@ -1,5 +1,7 @@
 """A settings file for Jupyter, which runs it in its own interpreter when it starts; nothing here imports it.
 
+It mends a fault of Python's, and it keeps paths of this job from what Jupyter starts.
+
 With OpenSSL 3.4 or newer, a recent Python (3.13.5 was measured) leaves a failed write in the thread's list of OpenSSL
 errors, and then takes it for the result of whatever other connection is read next: one browser that hangs up in the
 middle of an answer ends other requests, downloads and kernel channels (github.com/python/cpython/issues/148594).
@@ -8,9 +10,11 @@ Tornado closes a connection that failed at once, so the list is emptied there.
 
 from __future__ import annotations
 
+import os
 import ssl
 import sys
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +33,24 @@ def _forget_errors_at_close(iostream: ModuleType) -> None:
     stream.close_fd = forget_and_close
 
 
-# Every `jupyter` command of the job reads this file; only a server has this loaded.
+def _forget_paths(server: ModuleType) -> None:
+    """Let no kernel or terminal inherit the job's own folders.
+
+    From a terminal they would reach other jobs, where the folders are not there and any user could make them anew.
+    """
+    if not server.ServerApp.initialized():
+        return
+    # Read once and kept by the server from then on.
+    own = Path(server.ServerApp.instance().runtime_dir).parent
+    for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_PATH"):
+        paths = [path for path in os.environ.get(name, "").split(os.pathsep) if path and Path(path).parent != own]
+        os.environ.pop(name, None)
+        if paths:
+            os.environ[name] = os.pathsep.join(paths)
+
+
+# Every `jupyter` command of the job reads this file; only a server has these loaded.
 if "tornado.iostream" in sys.modules:
     _forget_errors_at_close(sys.modules["tornado.iostream"])
+if "jupyter_server.serverapp" in sys.modules:
+    _forget_paths(sys.modules["jupyter_server.serverapp"])

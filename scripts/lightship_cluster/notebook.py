@@ -34,6 +34,8 @@ class Place:
     port: int
     certificate: str
     token: str
+    # In the link's folder, where nobody else can ever put one: kernels and terminals inherit its path.
+    token_file: Path
 
     @property
     def runtime(self) -> Path:
@@ -78,7 +80,7 @@ def environment(place: Place) -> dict[str, str]:
     configs = [str(place.config.parent), *filter(None, [kept.get("JUPYTER_CONFIG_PATH")])]
     return {
         **kept,
-        "JUPYTER_TOKEN_FILE": str(place.file("token")),
+        "JUPYTER_TOKEN_FILE": str(place.token_file),
         "JUPYTER_RUNTIME_DIR": str(place.runtime),
         "JUPYTER_CONFIG_PATH": os.pathsep.join(configs),
     }

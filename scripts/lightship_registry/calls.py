@@ -65,6 +65,9 @@ def endpoint(action: str, run: Handler, *, status: int, quiet: bool) -> Endpoint
         try:
             answer = await run(call)
         except RegistryError as error:
+            if error.status >= 500 and error.code == "registry-error":
+                audit.problem(f"{action}: {error.sentence}")
+                return failure(registry_error())
             audit.record(call.event(action, "refused", error.detail or error.code))
             return failure(error)
         except (SQLAlchemyError, OSError) as error:

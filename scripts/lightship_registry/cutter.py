@@ -12,11 +12,12 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_registry import audit
-from lightship_registry.cuts import ORDER_SECONDS
+from lightship_registry.cuts import ORDER_SECONDS, REST_SECONDS
 from lightship_registry.files import TEMPORARY
 
 TARGET = re.compile(r"(?:([0-9.]{7,15})|\[([0-9a-f:.]{2,45})\]):([1-9][0-9]{0,4})")
@@ -26,7 +27,7 @@ AGAIN_SECONDS = 2.0
 MOST_CUTS = 4
 QUIET_SECONDS = 1.0
 LOOK_SECONDS = 0.1
-SS_SECONDS = 10.0
+SS_SECONDS = 5.0
 # So many targets in one command: the kernel takes a limited filter.
 BATCH = 50
 CANNOT = "This kernel does not let ss end connections: it needs CONFIG_INET_DIAG_DESTROY, and ss CAP_NET_ADMIN."
@@ -39,6 +40,7 @@ class Order:
     """One file that was read: what to cut, when again, and how often it was done."""
 
     target: str
+    made: float
     due: float
     done: int = 0
 
@@ -92,6 +94,7 @@ class Cutter:
         self._clock = clock
         self._orders: dict[str, Order] = {}
         self._failed = False
+        self._refused: set[str] = set()
 
     def run(self) -> bool:
         """Work, and linger: one start serves all the orders of a busy moment. True if all was cut."""
@@ -104,11 +107,15 @@ class Cutter:
 
     def step(self) -> bool:
         """One look at the folder; true if there was anything to do or to wait for."""
-        names = [path.name for path in self._folder.iterdir()]
+        names = [path.name for path in self._folder.iterdir() if path.name not in self._refused]
         for name in names:
             if name not in self._orders:
                 self._read(name)
         now = self._clock()
+        for name in [name for name, order in self._orders.items() if now - order.made > REST_SECONDS - SS_SECONDS]:
+            # Slow as this host may be: by now the target may soon be another link's.
+            del self._orders[name]
+            self._refuse(name, "took too long")
         due = self._spare_live({name: order for name, order in self._orders.items() if order.due <= now})
         for at in range(0, len(due), BATCH):
             self._cut_all(dict(list(due.items())[at : at + BATCH]))
@@ -137,12 +144,15 @@ class Cutter:
             # By then its target may be another link's.
             self._refuse(name, f"is {age:.0f} seconds old, and {target} was not cut")
         else:
-            self._orders[name] = Order(target, self._clock())
+            self._orders[name] = Order(target, seen.st_mtime, self._clock())
 
     def _refuse(self, name: str, why: str) -> None:
         audit.problem(f"The order {name} {why}.")
         self._failed = True
-        (self._folder / name).unlink(missing_ok=True)
+        self._refused.add(name)
+        # What cannot be removed must not keep the others from being carried out.
+        with suppress(OSError):
+            (self._folder / name).unlink(missing_ok=True)
 
     def _spare_live(self, due: dict[str, Order]) -> dict[str, Order]:
         taken = self._targets_with_a_route() if due else set()

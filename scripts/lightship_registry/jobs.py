@@ -23,11 +23,14 @@ class Jobs:
 
     def report(self, cluster: str, reports: list[JobReport]) -> None:
         """Believe the cluster about its own jobs: what ended ends its link, the rest is kept for the pages."""
-        for report in reports:
+        # Looked up first and without a lock: what one cluster sends about jobs of no link must cost the others nothing.
+        known = self._links.store.live_jobs(cluster) if reports else {}
+        mine = [report for report in reports if report.job_id in known]
+        for report in mine:
             if report.state == JOB_ENDED:
                 self._links.end_job(cluster, report)
-        if reports:
-            self._links.store.report_jobs(cluster, reports, self._links.clock())
+        if mine:
+            self._links.store.report_jobs(mine, known, self._links.clock())
 
     def watch(self, cluster: str) -> list[str]:
         """The jobs to look at now, those that were not looked at for longest first; none if another agent has them."""

@@ -30,26 +30,33 @@ class SharedLock:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Wait for the lock, and have it until the end of the block."""
-        with self._threads:
+        # One limit for both: threads that each waited their own would wait for minutes together.
+        deadline = time.monotonic() + self._seconds
+        if not self._threads.acquire(timeout=self._seconds):
+            raise self._held()
+        try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
-                self._take(descriptor)
+                self._take(descriptor, deadline)
                 yield
             finally:
                 os.close(descriptor)
+        finally:
+            self._threads.release()
 
-    def _take(self, descriptor: int) -> None:
+    def _take(self, descriptor: int, deadline: float) -> None:
         # Not a blocking flock: a command that was stopped in its terminal would stop the service for ever.
-        deadline = time.monotonic() + self._seconds
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    sentence = (
-                        f"Another process holds {self._path} for {self._seconds:.0f} seconds. Look: fuser {self._path}"
-                    )
-                    raise RegistryError(sentence) from None
+                    raise self._held() from None
                 time.sleep(RETRY_SECONDS)
             else:
                 return
+
+    def _held(self) -> RegistryError:
+        return RegistryError(
+            f"Another process holds {self._path} for {self._seconds:.0f} seconds. Look: fuser {self._path}"
+        )

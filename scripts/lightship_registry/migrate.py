@@ -97,9 +97,10 @@ def _revision(connection: Connection) -> str:
 def _wait_for_others(connection: Connection) -> None:
     begin_writing(connection)
     if connection.dialect.name == "postgresql":
+        # Another proxy's steps may take long, and so may a step that rewrites a large table.
+        for limit in ("statement_timeout", "lock_timeout"):
+            connection.execute(text(f"SET LOCAL {limit} = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        # A step may have to rewrite a large table.
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def _require_known(config: Config, revision: str) -> None:

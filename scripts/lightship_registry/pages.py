@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from lightship_registry import audit, waiting, words
 from lightship_registry.calls import address_of
+from lightship_registry.errors import RegistryError
 from lightship_registry.events import Events, EventStream
 from lightship_registry.links import Links
 from lightship_registry.looks import Looks
@@ -45,10 +46,14 @@ class Pages:
             allowed = {**self._headers, "Allow": ", ".join(methods)}
             return PlainTextResponse(f"Only {' and '.join(methods)}.\n", 405, allowed)
         try:
-            # One lookup and one comparison for every name, so that the time taken tells nothing either.
-            link = await run_in_threadpool(self._links.store.find, self._name_of(request.headers.get("host", "")))
-            return await handler(request, link, proven_token(request, link))
-        except (SQLAlchemyError, OSError) as error:
+            # One small lookup and one comparison for every name, so that the time taken tells nothing either.
+            name = self._name_of(request.headers.get("host", ""))
+            state, token_sha256 = await run_in_threadpool(self._links.store.glance, name)
+            token = proven_token(request, token_sha256)
+            shown = token or state not in ("", ENDED)
+            link = await run_in_threadpool(self._links.store.find, name) if shown else None
+            return await handler(request, link, token)
+        except (SQLAlchemyError, OSError, RegistryError) as error:
             audit.problem(f"page: {error}")
             return HTMLResponse(self._looks.render("trouble.html"), 500, self._headers)
 
@@ -106,7 +111,7 @@ class Pages:
             return self._nothing()
         own = self._links.settings.origin(link.name)
         # The web server refuses these already. Neighbours are strangers, and cookies do not tell them apart.
-        if request.headers.get("origin", own) != own:
+        if request.headers.get("origin") != own:
             return PlainTextResponse("Refused: this came from a page at another address.\n", 403, self._headers)
         if link.state != ENDED:
             await run_in_threadpool(self._links.end, link, CANCELLED)

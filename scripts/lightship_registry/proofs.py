@@ -9,8 +9,6 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lightship_registry.records import Link
-
 # The web server takes the token from the address or from the cookie, and lets no such header of a client's through.
 HEADER = "x-lightship-token"
 # The prefix makes browsers refuse it from any other host: no neighbour can plant one here.
@@ -21,12 +19,12 @@ TOKEN = re.compile(r"[0-9a-f]{32}")
 NO_HASH = "0" * 64
 
 
-def proven_token(request: Request, link: Link | None) -> str:
-    """The token that the viewer shows, if it is this link's; else nothing."""
+def proven_token(request: Request, token_sha256: str) -> str:
+    """The token that the viewer shows, if it is the one with this digest; else nothing."""
     shown = request.headers.getlist(HEADER)
     token = shown[0] if len(shown) == 1 and TOKEN.fullmatch(shown[0]) else ""
     digest = hashlib.sha256(token.encode("ascii")).hexdigest()
-    same = hmac.compare_digest(digest, (link.token_sha256 if link else "") or NO_HASH)
+    same = hmac.compare_digest(digest, token_sha256 or NO_HASH)
     return token if same else ""
 
 

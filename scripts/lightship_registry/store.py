@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 
@@ -80,6 +80,14 @@ class Store:
         """One link, or nothing."""
         with self._engine.connect() as connection:
             return _link(connection.execute(select(links).where(links.c.name == name)).one_or_none())
+
+    def glance(self, name: str) -> tuple[str, str]:
+        """A link's state and its token's digest; empty if there is none. It costs the same for every name."""
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(links.c.state, links.c.token_sha256).where(links.c.name == name)
+            ).one_or_none()
+            return (row.state, row.token_sha256) if row else ("", "")
 
     def live_routes(self, now: float) -> dict[str, str]:
         """Name and target of every link that must have a route."""
@@ -199,17 +207,29 @@ class Store:
             oldest_first = mine.group_by(links.c.job_id).order_by(func.min(links.c.job_seen_at)).limit(most)
             return list(connection.execute(oldest_first).scalars())
 
-    def report_jobs(self, cluster: str, reports: Iterable[JobReport], now: float) -> None:
-        """Keep what the scheduler says, for links that have not ended."""
+    def live_jobs(self, cluster: str) -> dict[str, list[tuple[str, str]]]:
+        """Name and user of the cluster's live links, by job."""
+        wanted = select(links.c.job_id, links.c.name, links.c.user).where(_live_in(cluster), links.c.job_id != "")
+        found: dict[str, list[tuple[str, str]]] = {}
+        with self._engine.connect() as connection:
+            for job_id, name, user in connection.execute(wanted):
+                found.setdefault(job_id, []).append((name, user))
+        return found
+
+    def report_jobs(
+        self, reports: Iterable[JobReport], known: Mapping[str, Sequence[tuple[str, str]]], now: float
+    ) -> None:
+        """Keep what the scheduler says of the jobs of `live_jobs`, for links that have not ended meanwhile."""
+        said: dict[str, dict[str, object]] = {}
+        for report in reports:
+            values: dict[str, object] = {"job_seen_at": now}
+            if report.state != JOB_ENDED or report.cause:
+                values |= {"job_state": report.state, "job_reason": report.reason, "job_start": report.start}
+            said |= {name: values for name, user in known.get(report.job_id, ()) if report.user in ("", user)}
         with self._write() as connection:
-            rows = connection.execute(select(links.c.name, links.c.job_id, links.c.user).where(_live_in(cluster))).all()
-            for report in reports:
-                said: dict[str, object] = {"job_seen_at": now}
-                if report.state != JOB_ENDED or report.cause:
-                    said |= {"job_state": report.state, "job_reason": report.reason, "job_start": report.start}
-                for name, job_id, user in rows:
-                    if job_id == report.job_id and report.user in ("", user):
-                        connection.execute(_of(name, links.c.state != ENDED).values(said))
+            # In one order, or two proxies with one database could wait for each other.
+            for name in sorted(said):
+                connection.execute(_of(name, links.c.state != ENDED).values(said[name]))
 
     def end_job(self, cluster: str, report: JobReport, ending: Ending, now: float) -> list[str]:
         """End the links of a job that has ended, unless the job's own word is still to be expected; their names.

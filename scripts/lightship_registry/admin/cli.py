@@ -72,6 +72,12 @@ def lightship(context: click.Context, config: Path) -> None:
     context.obj = config
 
 
+def _store_errors() -> tuple[type[Exception], ...]:
+    # The cutter runs without SQLAlchemy, and no error of what was never loaded can be under way.
+    loaded = sys.modules.get("sqlalchemy.exc")
+    return (loaded.SQLAlchemyError,) if loaded else ()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
     try:
@@ -85,6 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return ExitStatus.USAGE
+    except _store_errors() as error:
+        print(f"lightship: the store cannot be used: {error}", file=sys.stderr)
+        return ExitStatus.FAILED
     except OSError as error:
         print(f"lightship: {error.filename or 'the command'}: {error.strerror or error}", file=sys.stderr)
         return ExitStatus.FAILED

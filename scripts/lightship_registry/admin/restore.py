@@ -6,10 +6,12 @@ import secrets
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from lightship_registry import audit, names
 from lightship_registry.admin import archive, host, putting_back, service_control
@@ -17,6 +19,7 @@ from lightship_registry.admin.output import examples
 from lightship_registry.admin.restored_store import GRACE_SECONDS, Mended, mend
 from lightship_registry.clock import wall
 from lightship_registry.errors import RegistryError
+from lightship_registry.migrate import upgrade
 from lightship_registry.schema import is_sqlite
 from lightship_registry.settings import Settings
 
@@ -58,12 +61,22 @@ def _require_fit(settings: Settings, manifest: archive.Manifest) -> None:
         raise RegistryError(f"This backup's store is {manifest.store}, and store_url names another. Set it as it was.")
 
 
+def _upgrade(unpacked: Settings) -> None:
+    # What follows speaks to the tables of this version, in both stores.
+    try:
+        upgrade(unpacked)
+    except SQLAlchemyError as error:
+        raise RegistryError(f"The store in the backup cannot be used: {error}. Take another backup.") from error
+
+
 def _replace(settings: Settings, opened: BinaryIO, stamp: str) -> None:
     state = settings.folders.state_dir
     before = state / stamp
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=state) as folder:
         fresh = Path(folder)
         external = archive.unpack(opened, fresh).store != "sqlite"
+        if not external:
+            _upgrade(replace(settings, folders=replace(settings.folders, state_dir=fresh / "state"), store_url=""))
         mended = None if external else mend(fresh / archive.STORE, settings.store_file, wall())
         # Now, not afterwards: a crash must not leave a store that draws names of the time since its backup.
         names.add_series(fresh / "state", names.read_series(fresh / "state") + names.read_series(state))

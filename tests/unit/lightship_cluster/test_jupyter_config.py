@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import ssl
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -48,3 +49,28 @@ def test_a_command_without_a_server_loads_none(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delitem(sys.modules, "tornado.iostream", raising=False)
     runpy.run_path(str(FILE))
     assert "tornado.iostream" not in sys.modules
+
+
+class Server:
+    """Stands in for Jupyter's server, which keeps the runtime folder once it was asked for."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self.runtime_dir = str(runtime_dir)
+
+    @staticmethod
+    def initialized() -> bool:
+        return True
+
+
+def test_what_jupyter_starts_inherits_no_folder_of_the_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    serverapp = ModuleType("jupyter_server.serverapp")
+    server = Server(tmp_path / "run")
+    serverapp.ServerApp = SimpleNamespace(initialized=server.initialized, instance=lambda: server)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "jupyter_server.serverapp", serverapp)
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", f"{tmp_path}/config:/the/users/own")
+
+    runpy.run_path(str(FILE))
+
+    assert "JUPYTER_RUNTIME_DIR" not in os.environ
+    assert os.environ["JUPYTER_CONFIG_PATH"] == "/the/users/own"

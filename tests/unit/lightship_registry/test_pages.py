@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from lightship_registry.records import Link
 from lightship_registry.store import Store
 from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World, build_world, notebook
 
@@ -157,7 +156,7 @@ def test_the_tombstone_says_why_and_what_starts_it_again(world: World) -> None:
 def test_a_link_that_never_opened_tells_how_its_job_leaves_the_queue(world: World) -> None:
     made = world.create(token_sha256=TOKEN_SHA256)
     world.change(made, job_id="4711")
-    shown(world, made, "POST", "/cancel")
+    shown(world, made, "POST", "/cancel", Origin=world.settings.origin(made["name"]))
     text = shown(world, made).text
     assert "scancel 4711" in text
     assert "Never opened" in text
@@ -180,21 +179,24 @@ def test_nobody_else_cancels(world: World) -> None:
     assert (stranger.status_code, stranger.content) == (404, nobody.content)
     for origin in ("https://other-link-here.notebooks.test:8443", "null", ""):
         assert shown(world, made, "POST", "/cancel", Origin=origin).status_code == 403
+    assert shown(world, made, "POST", "/cancel").status_code == 403
     for method in ("GET", "HEAD", "PUT"):
         assert shown(world, made, method, "/cancel").status_code == 405
     assert world.status(made)["state"] == "waiting"
 
 
-def test_every_name_costs_one_lookup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ended_and_unknown_names_cost_the_same_small_lookup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = world.create(token_sha256=TOKEN_SHA256)
+    world.change(made, state="ended")
     asked: list[str] = []
-    find = Store.find
+    glance = Store.glance
 
-    def counted(store: Store, name: str) -> Link | None:
+    def counted(store: Store, name: str) -> tuple[str, str]:
         asked.append(name)
-        return find(store, name)
+        return glance(store, name)
 
-    monkeypatch.setattr(Store, "find", counted)
+    monkeypatch.setattr(Store, "glance", counted)
+    monkeypatch.setattr(Store, "find", None)
     for host in (made["name"], "never-was-there", "UPPER", "a.b"):
-        page(world, f"{host}.{DOMAIN}")
+        assert page(world, f"{host}.{DOMAIN}").status_code == 404
     assert len(asked) == 4
