@@ -56,6 +56,7 @@ def _bind(port: int) -> socket.socket | None:
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        interface="asgi3",
         log_config=None,
         access_log=False,
         log_level="warning",

@@ -48,10 +48,10 @@ def test_it_listens_meanwhile_and_on_this_host_alone(world: World) -> None:
     asyncio.run(go())
 
 
-def test_it_stops_at_once_though_somebody_is_being_answered(world: World) -> None:
+def test_it_stops_at_once_though_somebody_is_being_answered() -> None:
     port, begun = free_port(), asyncio.Event()
 
-    async def slow(*_: Any) -> None:
+    async def slow(_scope: Any, _receive: Any, _send: Any) -> None:
         begun.set()
         await asyncio.sleep(60)
 
@@ -59,13 +59,13 @@ def test_it_stops_at_once_though_somebody_is_being_answered(world: World) -> Non
         async with listening(port, slow):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            await begun.wait()
+            await asyncio.wait_for(begun.wait(), 10)
             before = time.monotonic()
         took = time.monotonic() - before
         writer.close()
         return took
 
-    assert asyncio.run(go()) < 1
+    assert asyncio.run(go()) < 2
 
 
 def test_no_port_is_no_listener(world: World) -> None:

@@ -106,10 +106,10 @@ def test_activation_is_from_claim_to_ready_and_counts_once(world: World, tmp_pat
     world.clock.now += 1000  # in the queue
     identity = world.claim(made)
     world.clock.now += 7
-    for _ in range(2):
-        with notebook(identity.server_context(tmp_path), port=0 if _ == 0 else port) as port:
+    with notebook(identity.server_context(tmp_path)) as port:
+        for _ in range(2):
             assert world.job(made, "target", {"port": port}).status_code == 200
-        world.clock.now += 5
+            world.clock.now += 5
     found = scrape(world)
     assert found["lightship_activation_seconds_sum"] == {("demo",): 7}
     assert found["lightship_activation_seconds_count"] == {("demo",): 1}
@@ -213,8 +213,8 @@ def test_a_scrape_of_many_links_is_quick(world: World) -> None:
     with world.engine.connect() as connection:
         connection.exec_driver_sql(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO links"
-            " SELECT 'x' || i, cluster, user, secret_sha256, token_sha256, title, command, job_id, job_state, job_reason,"
-            " job_start, job_seen_at, seconds, 'ended', cause, reason, tail, created_at, ready_at, expires_at,"
+            " SELECT 'x' || i, cluster, user, secret_sha256, token_sha256, title, command, job_id, job_state,"
+            " job_reason, job_start, job_seen_at, seconds, 'ended', cause, reason, tail, created_at, ready_at, expires_at,"
             " certificate_sha256, target, lease_until, ended_at FROM n, links WHERE name = ?",
             (made["name"],),
         )
