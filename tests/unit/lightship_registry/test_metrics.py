@@ -43,6 +43,10 @@ def scrape(world: World) -> dict[str, dict[tuple[str, ...], float]]:
     return found
 
 
+def watched(world: World) -> Links:
+    return Links(world.settings, world.store, world.clock, world.app.dashboard.metrics)
+
+
 def publish(world: World, made: dict[str, Any], folder: Path) -> None:
     with notebook(world.claim(made).server_context(folder)) as port:
         assert world.job(made, "target", {"port": port}).status_code == 200
@@ -95,25 +99,31 @@ def test_what_the_sweeper_ends_is_counted_and_when_it_swept(world: World) -> Non
     world.create()
     world.clock.now += 169 * 3600
     assert scrape(world)["lightship_sweeper_last_run_timestamp_seconds"] == {(): 0}
-    Sweeper(Links(world.settings, world.store, world.clock, world.app.dashboard.metrics)).sweep()
+    Sweeper(watched(world)).sweep()
     found = scrape(world)
     assert found["lightship_links_ended_total"] == {(Cause.NOT_STARTED.value, "demo"): 1}
     assert found["lightship_sweeper_last_run_timestamp_seconds"] == {(): world.clock.now}
 
 
-def test_activation_is_from_claim_to_ready_and_counts_once(world: World, tmp_path: Path) -> None:
+def test_activation_is_from_claim_to_ready_and_counts_once(world: World) -> None:
+    links = watched(world)
     made = world.create()
     world.clock.now += 1000  # in the queue
-    identity = world.claim(made)
-    world.clock.now += 7
-    with notebook(identity.server_context(tmp_path)) as port:
-        for _ in range(2):
-            assert world.job(made, "target", {"port": port}).status_code == 200
-            world.clock.now += 5
+    world.claim(made)
+    link = links.of_secret(made["name"], made["secret"])
+    for _ in range(2):
+        world.clock.now += 7
+        links.publish(link, "10.1.2.3:4567")
     found = scrape(world)
     assert found["lightship_activation_seconds_sum"] == {("demo",): 7}
     assert found["lightship_activation_seconds_count"] == {("demo",): 1}
-    assert found["lightship_publish_seconds_count"] == {(): 2}
+
+
+def test_publications_are_timed_when_they_succeed(world: World, tmp_path: Path) -> None:
+    made = world.create()
+    assert world.job(made, "target", {"port": 4567}).status_code == 409
+    publish(world, made, tmp_path)
+    assert scrape(world)["lightship_publish_seconds_count"] == {(): 1}
 
 
 def test_refusals_are_counted_by_code_and_never_by_what_was_sent(world: World) -> None:
@@ -214,8 +224,8 @@ def test_a_scrape_of_many_links_is_quick(world: World) -> None:
         connection.exec_driver_sql(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO links"
             " SELECT 'x' || i, cluster, user, secret_sha256, token_sha256, title, command, job_id, job_state,"
-            " job_reason, job_start, job_seen_at, seconds, 'ended', cause, reason, tail, created_at, ready_at, expires_at,"
-            " certificate_sha256, target, lease_until, ended_at FROM n, links WHERE name = ?",
+            " job_reason, job_start, job_seen_at, seconds, 'ended', cause, reason, tail, created_at, ready_at,"
+            " expires_at, certificate_sha256, target, lease_until, ended_at FROM n, links WHERE name = ?",
             (made["name"],),
         )
         plan = connection.exec_driver_sql(
