@@ -12,6 +12,7 @@ from starlette.routing import Route
 from lightship_registry import errors, fields, reports, targets
 from lightship_registry.bodies import read_body
 from lightship_registry.calls import Call, Endpoint, Handler, Json, endpoint
+from lightship_registry.clock import steady
 from lightship_registry.jobs import INTERVAL_SECONDS, Jobs
 from lightship_registry.links import Links
 from lightship_registry.probe import Prober
@@ -53,19 +54,20 @@ class Api:
             await self._require_signature(call)
             return await handler(call)
 
-        return endpoint(action, run, status=status, quiet=quiet)
+        return endpoint(action, run, status=status, quiet=quiet, watch=self._links.watch)
 
     def _bearer(self, action: str, handler: JobHandler, *, quiet: bool = False) -> Endpoint:
         async def run(call: Call) -> Json:
             return await handler(call, await self._require_secret(call))
 
-        return endpoint(action, run, status=200, quiet=quiet)
+        return endpoint(action, run, status=200, quiet=quiet, watch=self._links.watch)
 
     async def _require_signature(self, call: Call) -> None:
         body = await read_body(call.request)
         signed = _signed_parts(call.request, body)
         await run_in_threadpool(self._verifier.verify, signed)
         call.cluster = signed.cluster
+        self._links.watch.heard(signed.cluster)
         call.data = fields.parse_object(body)
 
     async def _require_secret(self, call: Call) -> Link:
@@ -116,7 +118,9 @@ class Api:
         call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
         link = await run_in_threadpool(self._links.of_owner, call.name, call.owner)
         ending = Ending(Cause.CANCELLED, call.reason or "Cancelled by the user.")
-        return self._status_of(await run_in_threadpool(self._links.end, link, ending))
+        ended = await run_in_threadpool(self._links.end, link, ending)
+        call.target = ended.target
+        return self._status_of(ended)
 
     async def _claim(self, call: Call, link: Link) -> Json:
         settings = self._links.settings
@@ -132,12 +136,14 @@ class Api:
 
     async def _target(self, call: Call, link: Link) -> Json:
         port = fields.whole_number(call.data, "port")
+        began = steady()
         # Never from the body: a job could name another user's node there.
         address = targets.address_of(call.address)
         call.target = targets.target_of(address, port)
         expected = await run_in_threadpool(self._links.expected, link, address, port)
         await self._prober.probe(address, port, expected)
         published = await run_in_threadpool(self._links.publish, link, call.target)
+        self._links.watch.published(steady() - began)
         return {"state": published.state}
 
     async def _heartbeat(self, _call: Call, link: Link) -> Json:
@@ -152,6 +158,7 @@ class Api:
             fields.lines(call.data, "tail", fields.LONGEST_TAIL),
         )
         ended = await run_in_threadpool(self._links.end, link, ending)
+        call.target = ended.target
         return {"state": ended.state, "reason": ended.reason}
 
     def _status_of(self, link: Link) -> Json:

@@ -19,11 +19,16 @@ from lightship_registry import audit
 from lightship_registry.api import Api
 from lightship_registry.calls import failure, registry_error
 from lightship_registry.clock import Clock, wall
+from lightship_registry.counting import ACTION, counted
+from lightship_registry.dashboard import Dashboard
 from lightship_registry.errors import RegistryError
 from lightship_registry.keystore import Keystore
 from lightship_registry.links import Links
+from lightship_registry.listener import listening
+from lightship_registry.metrics import Metrics
 from lightship_registry.migrate import require_current
-from lightship_registry.pages import Pages, bare_host
+from lightship_registry.overview import Overviews
+from lightship_registry.pages import Pages, bare_host, page_action
 from lightship_registry.probe import Prober
 from lightship_registry.schema import open_engine
 from lightship_registry.settings import Settings
@@ -35,16 +40,21 @@ from lightship_registry.sweeper import Sweeper
 class HostSwitch:
     """Chooses by the Host header; life-cycle messages go to the API."""
 
-    def __init__(self, registry_host: str, api: ASGIApp, pages: Pages) -> None:
+    def __init__(self, registry_host: str, api: ASGIApp, pages: Pages, dashboard: Dashboard) -> None:
         self._registry_host = registry_host
         self._api = api
         self._page_app = _page_app(pages)
         self.pages = pages
+        self.dashboard = dashboard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on."""
         pages = scope["type"] == "http" and bare_host(Headers(scope=scope).get("host", "")) != self._registry_host
-        await (self._page_app if pages else self._api)(scope, receive, send)
+        app = self._page_app if pages else self._api
+        if scope["type"] == "http":
+            await counted(app, self.dashboard.metrics, scope, receive, send)
+        else:
+            await app(scope, receive, send)
 
     def hang_up(self) -> None:
         """End the answers that would go on for minutes; for a service that is about to stop."""
@@ -60,16 +70,20 @@ def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
 def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     """The service on a database that is open and prepared, which it closes when it stops."""
     store = Store(engine)
-    links = Links(settings, store, clock)
+    metrics = Metrics(clock)
+    links = Links(settings, store, clock, metrics)
     links.routes.require_folder()
     api = Api(links, Verifier(settings, store.spend_nonce, clock), Prober(Keystore(settings)))
     pages = Pages(links)
+    overviews = Overviews(settings, engine, lambda: pages.events.count, clock)
+    dashboard = Dashboard(overviews, metrics, sorted(settings.clusters))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await run_in_threadpool(links.restore)
         sweeping = asyncio.create_task(Sweeper(links).run())
-        yield
+        async with listening(settings.metrics_port, dashboard):
+            yield
         # The routes stay: notebooks go on while the registry restarts.
         sweeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -82,11 +96,12 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
         exception_handlers={HTTPException: _http_error, Exception: _unexpected},
     )
     json.router.redirect_slashes = False
-    return HostSwitch(settings.registry_host, json, pages)
+    return HostSwitch(settings.registry_host, json, pages, dashboard)
 
 
 def _page_app(pages: Pages) -> ASGIApp:
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ACTION] = page_action(scope["path"])
         response = await pages.answer(Request(scope, receive))
         await response(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""The journal: one JSON line per event. Secrets, tokens and bodies never come here."""
+"""One JSON line per event, for the journal and for the audit's file. Secrets, tokens and bodies never come here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import logging
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lightship_registry.audit_file import AuditFile
 
 _audit = logging.getLogger("lightship.audit")
 _journal = logging.getLogger("lightship")
@@ -28,7 +31,8 @@ class Event:
 
 def record(event: Event) -> None:
     """Write the event, without its empty parts."""
-    _audit.info(as_line({"event": "audit", **{key: value for key, value in asdict(event).items() if value}}))
+    fields = {key: value for key, value in asdict(event).items() if value}
+    _audit.info(as_line({"event": "audit", **fields}), extra={"fields": fields})
 
 
 def problem(sentence: str, *, traceback: bool = False) -> None:
@@ -49,3 +53,12 @@ def as_line(fields: dict[str, str]) -> str:
 def set_up() -> None:
     """Send everything to standard output; the journal adds time and unit."""
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s", force=True)
+
+
+def keep_in(path: Path | None) -> None:
+    """Append each event to a file too; what happens to that file is told in the journal."""
+    for old in _audit.handlers[:]:
+        _audit.removeHandler(old)
+        old.close()
+    if path is not None:
+        _audit.addHandler(AuditFile(path, as_line, problem, notice))

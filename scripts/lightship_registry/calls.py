@@ -11,9 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from lightship_registry import audit
+from lightship_registry.counting import ACTION
 from lightship_registry.errors import RegistryError
 from lightship_registry.names import is_name
 from lightship_registry.records import Owner
+from lightship_registry.watching import NOBODY, Watch
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -57,10 +59,11 @@ def registry_error() -> RegistryError:
     return RegistryError("Registry error: try again in a minute. The registry's journal says what is wrong.")
 
 
-def endpoint(action: str, run: Handler, *, status: int, quiet: bool) -> Endpoint:
+def endpoint(action: str, run: Handler, *, status: int, quiet: bool, watch: Watch = NOBODY) -> Endpoint:
     """An endpoint whose every outcome is answered and, unless it is quiet, recorded."""
 
     async def answer_to(request: Request) -> Response:
+        request.scope[ACTION] = action
         call = Call(request, request.path_params.get("name", ""), address_of(request))
         try:
             answer = await run(call)
@@ -69,6 +72,7 @@ def endpoint(action: str, run: Handler, *, status: int, quiet: bool) -> Endpoint
                 audit.problem(f"{action}: {error.sentence}")
                 return failure(registry_error())
             audit.record(call.event(action, "refused", error.detail or error.code))
+            watch.refused(action, error.code, call.cluster)
             return failure(error)
         except (SQLAlchemyError, OSError) as error:
             audit.problem(f"{action}: {error}")

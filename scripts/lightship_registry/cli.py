@@ -46,6 +46,7 @@ def _run(arguments: argparse.Namespace) -> None:
             print(line)
     elif arguments.command == "serve":
         audit.set_up()
+        audit.keep_in(loaded.audit_file)
         serve(loaded, arguments.uds)
 
 

@@ -35,6 +35,7 @@ from lightship_registry.records import (
 from lightship_registry.routes import Routes
 from lightship_registry.settings import Settings
 from lightship_registry.store import Store
+from lightship_registry.watching import NOBODY, Watch
 
 HOUR = 3600
 NAME_DRAWS = 20
@@ -63,8 +64,9 @@ class Claimed:
 class Links:
     """The life of links, from name to end."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+    def __init__(self, settings: Settings, store: Store, clock: Clock, watch: Watch = NOBODY) -> None:
         self.settings = settings
+        self.watch = watch
         self.store = store
         self.clock = clock
         keys = Keystore(settings)
@@ -92,6 +94,7 @@ class Links:
             if made is Creation.TOO_MANY:
                 raise self._too_many(owner, link.created_at)
             if made is Creation.DONE:
+                self.watch.created(owner.cluster)
                 return self._found(link.name), secret
         raise RegistryError("No free name was found. Try again.")
 
@@ -181,7 +184,11 @@ class Links:
                 self._require_claimed(self._found(link.name))
                 raise _resting(target)
             self.routes.write(link.name, target)
-        return self._found(link.name)
+        published = self._found(link.name)
+        # Again after a lost answer: the first time counts.
+        if published.ready_at == now:
+            self.watch.ready(link.cluster, now - (link.expires_at - link.seconds))
+        return published
 
     def heartbeat(self, link: Link) -> Link:
         """Renew the lease."""
@@ -204,6 +211,7 @@ class Links:
             self.routes.remove(link.name)
             if ended:
                 self._cut(link.name)
+                self.watch.ended(link.cluster, ending.cause)
         return self._found(link.name)
 
     def end_due(self, *, spare_silent: bool) -> None:
@@ -225,7 +233,9 @@ class Links:
         for name in ended:
             self.routes.remove(name)
             self._cut(name)
-            audit.record(audit.Event("end", "ok", link=name, reason=ending.cause))
+            link = self._found(name)
+            audit.record(audit.Event("end", "ok", link.cluster, link.user, name, "", link.target, ending.cause))
+            self.watch.ended(link.cluster, ending.cause)
 
     def restore(self) -> None:
         """Write all route files anew, as after a reboot."""

@@ -124,6 +124,11 @@ class Pages:
         return label if is_name(label) else ""
 
 
+def page_action(path: str) -> str:
+    """What is asked for, in a word for the metrics."""
+    return {"/events": "events", "/cancel": "page-cancel"}.get(path, "page")
+
+
 def bare_host(host: str) -> str:
     """The host name of a Host header: lower case, without port and final dot."""
     return host.partition(":")[0].rstrip(".").lower()

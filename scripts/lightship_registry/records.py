@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
 WAITING, STARTING, READY, ENDED = "waiting", "starting", "ready", "ended"
+LIVE = (WAITING, STARTING, READY)
 # What a job is, in the words of no particular scheduler.
 JOB_STATES = JOB_QUEUED, JOB_HELD, JOB_RUNNING, JOB_ENDED = "queued", "held", "running", "ended"
 

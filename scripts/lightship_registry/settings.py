@@ -30,6 +30,7 @@ NUMBERS = {
     "target_rest_seconds": (75, 0, 86400),
     "user_quota": (10, 1, 1_000_000),
     "user_creations_per_hour": (60, 1, 1_000_000),
+    "metrics_port": (0, 0, 65535),
 }
 FOLDERS = {
     "state_dir": "/var/lib/lightship",
@@ -37,7 +38,10 @@ FOLDERS = {
     "clusters_dir": "/etc/lightship/clusters",
     "cut_dir": "/run/lightship/cut",
 }
+AUDIT_FILE = "/var/log/lightship/audit.jsonl"
 LONGEST_MESSAGE = 500
+# The service has no right to others.
+LOWEST_PORT = 1024
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,15 @@ class Settings:
     target_rest_seconds: int
     user_quota: int
     user_creations_per_hour: int
+    # On 127.0.0.1; 0 is none.
+    metrics_port: int
     _: KW_ONLY
     # Never shown: it may hold a password.
     store_url: str = field(repr=False)
     # The centre's words to those who wait.
     message: str
+    # Nothing: the events are in the journal only.
+    audit_file: Path | None
     # Not a setting of the file: only the unit tests have their notebooks on the machine itself.
     allow_local_targets: bool
 
@@ -112,7 +120,7 @@ def load(path: Path) -> Settings:
 
 def parse(data: dict[str, Any]) -> Settings:
     """Check the whole content and build the settings."""
-    unknown = sorted(set(data) - {"domain", "clusters", "message", "store_url", *NUMBERS, *FOLDERS})
+    unknown = sorted(set(data) - {"domain", "clusters", "message", "store_url", "audit_file", *NUMBERS, *FOLDERS})
     if unknown:
         raise bad_settings(f"Unknown setting {unknown[0]!r}. Remove it or correct its name.")
     numbers = {key: _number(key, data.get(key, rule[0])) for key, rule in NUMBERS.items()}
@@ -124,10 +132,13 @@ def parse(data: dict[str, Any]) -> Settings:
         **numbers,
         store_url=_store_url(data.get("store_url", "")),
         message=_message(data.get("message", "")),
+        audit_file=_audit_file(data.get("audit_file", AUDIT_FILE)),
         allow_local_targets=False,
     )
     if settings.heartbeat_seconds >= settings.lease_seconds:
         raise bad_settings("heartbeat_seconds must be shorter than lease_seconds, or every lease runs out.")
+    if 0 < settings.metrics_port < LOWEST_PORT:
+        raise bad_settings(f"metrics_port must be 0 or at least {LOWEST_PORT}, not {settings.metrics_port}.")
     return settings
 
 
@@ -154,6 +165,14 @@ def _message(value: object) -> str:
 def _folder(key: str, value: object) -> Path:
     if not isinstance(value, str) or not value.startswith("/"):
         raise bad_settings(f"{key} must be an absolute path, not {value!r}.")
+    return Path(value)
+
+
+def _audit_file(value: object) -> Path | None:
+    if value == "":
+        return None
+    if not isinstance(value, str) or not value.startswith("/") or value.endswith("/"):
+        raise bad_settings(f'audit_file must be "" or the absolute path of a file, not {value!r}.')
     return Path(value)
 
 

@@ -42,6 +42,7 @@ class Sweeper:
         self._links.end_due(spare_silent=self._just_started())
         self._links.store.forget_nonces(self._links.clock() - NONCE_SECONDS)
         self._links.reconcile()
+        self._links.watch.swept()
 
     def _just_started(self) -> bool:
         # While the service was down no heartbeat could come in: a silent job has one lease's time to show itself.

@@ -82,9 +82,33 @@ def test_the_database_is_a_file_unless_the_site_names_one(render: Render) -> Non
     assert settings.parse(tomllib.loads(text)).store.password == 'a"b\\'
 
 
+@pytest.mark.parametrize("port", [9464, "9464"])
+def test_the_unit_reaches_itself_for_those_who_read_its_metrics(render: Render, port: object) -> None:
+    site = {**SITE, "link_registry_metrics_port": port}
+    text = render("link_registry", "lightship-registry.service.j2", **site)
+    (allowed,) = re.findall(r"^IPAddressAllow=(.*)$", text, re.M)
+    assert set(allowed.split()) == {"10.1.0.0/16", "10.2.0.0/16", "2001:db8:2::/48", "127.0.0.1/32"}
+    assert settings.parse(tomllib.loads(render("link_registry", "registry.toml.j2", **site))).metrics_port == 9464
+
+
+def test_the_audit_has_a_file_unless_the_site_wants_none(render: Render) -> None:
+    read = settings.parse(tomllib.loads(render("link_registry", "registry.toml.j2", **SITE)))
+    assert str(read.audit_file) == settings.AUDIT_FILE
+    text = render("link_registry", "registry.toml.j2", **SITE, link_registry_audit_file="")
+    assert settings.parse(tomllib.loads(text)).audit_file is None
+
+
+def test_the_audits_file_is_rotated_as_its_owner_and_stays_readable_for_its_group(render: Render) -> None:
+    text = render("link_registry", "logrotate.j2", **SITE)
+    assert "\n/var/log/lightship/*.jsonl {\n" in text
+    assert settings.AUDIT_FILE.startswith("/var/log/lightship/")
+    lines = {line.strip() for line in text.splitlines()}
+    assert {"su lightship adm", "create 0640 lightship adm", "delaycompress", "missingok"} <= lines
+
+
 def test_the_unit_writes_its_state_and_the_routes_and_nothing_else(unit: dict[str, list[str]]) -> None:
     assert unit["ProtectSystem"] == ["strict"]
-    assert unit["ReadWritePaths"] == ["/var/lib/lightship /run/lightship/routes /run/lightship/cut"]
+    assert unit["ReadWritePaths"] == ["/var/lib/lightship /run/lightship/routes /run/lightship/cut -/var/log/lightship"]
 
 
 def test_the_group_of_the_socket_and_of_the_routes_is_one(render: Render) -> None:

@@ -48,7 +48,7 @@ def backup(config: Path, file: Path) -> None:
         raise
     finally:
         os.close(descriptor)
-    audit.record(audit.Event("backup", "ok", by=host.who()))
+    host.record(loaded, audit.Event("backup", "ok", by=host.who()))
     click.echo(f"{file}: {file.stat().st_size} bytes. It holds keys: only root may read it, here and wherever it goes.")
     if not is_sqlite(loaded.store):
         click.echo(PG_DUMP, err=True)

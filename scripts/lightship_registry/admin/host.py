@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightship_registry import settings
+from lightship_registry import audit, settings
 from lightship_registry.clock import wall
 from lightship_registry.errors import RegistryError
 from lightship_registry.links import Links
@@ -32,6 +32,7 @@ def load(config: Path) -> Settings:
     """The settings, and the journal set up."""
     loaded = settings.load(config)
     set_up_journal()
+    audit.keep_in(loaded.audit_file)
     who()
     return loaded
 
@@ -124,6 +125,11 @@ def as_service(loaded: Settings, work: Callable[[], None]) -> None:
         os._exit(_worked(loaded, work))
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
         raise RegistryError("That failed, for the reason above.")
+
+
+def record(loaded: Settings, event: audit.Event) -> None:
+    """Tell the journal and the audit's file, which is the service's own: root must not make it, nor follow it."""
+    as_service(loaded, lambda: audit.record(event))
 
 
 def _worked(loaded: Settings, work: Callable[[], None]) -> int:

@@ -12,6 +12,7 @@ from lightship_registry.admin.cluster_keys import ClusterKeys, keys_of
 from lightship_registry.admin.output import examples, json_option, print_json, print_table
 from lightship_registry.clock import wall
 from lightship_registry.errors import RegistryError
+from lightship_registry.settings import Settings
 
 HOUR = 3600
 LONGEST_OVERLAP = 24 * 31
@@ -45,7 +46,8 @@ def rotate(config: Path, cluster: str, overlap: int) -> None:
     Nothing is restarted, and the old key counts too until the overlap ends. Within it, take the new one to the login
     nodes with the playbook clusters.yml.
     """
-    pair = _open(config, cluster)
+    loaded = _load(config)
+    pair = _keys_of(loaded, cluster)
     now = wall()
     until = pair.old_until(now)
     if until and overlap:
@@ -54,7 +56,7 @@ def rotate(config: Path, cluster: str, overlap: int) -> None:
             "Wait until then, or make only the new key count: --overlap 0."
         )
     pair.rotate(now, overlap * HOUR)
-    audit.record(audit.Event("rotate-key", "ok", cluster, reason=f"overlap {overlap} h", by=host.who()))
+    host.record(loaded, audit.Event("rotate-key", "ok", cluster, reason=f"overlap {overlap} h", by=host.who()))
     click.echo(f"Cluster {cluster} has a new key, sha256 {pair.fingerprint()}")
     until = pair.old_until(now)
     counts = f"The old key counts until {host.moment(until)}." if until else "The old key counts no more."
@@ -71,11 +73,12 @@ def revoke(config: Path, cluster: str, yes: bool) -> None:
 
     Whatever its login nodes ask is refused from now on. Notebooks that run go on: they have secrets of their own.
     """
-    pair = _open(config, cluster)
+    loaded = _load(config)
+    pair = _keys_of(loaded, cluster)
     if not yes:
         click.confirm(f"Refuse all requests of cluster {cluster}?", abort=True, err=True)
     had = pair.revoke()
-    audit.record(audit.Event("revoke-key", "ok" if had else "had-none", cluster, by=host.who()))
+    host.record(loaded, audit.Event("revoke-key", "ok" if had else "had-none", cluster, by=host.who()))
     click.echo(f"Cluster {cluster} {'has no key any more' if had else 'had no key'}. Its login nodes are refused.")
     click.echo(f"To end its links too:     lightship revoke --cluster {cluster}")
     click.echo("To give it a new key, on the control machine:     ansible-playbook site.yml")
@@ -90,8 +93,7 @@ def show_fingerprint(config: Path, cluster: str | None, as_json: bool) -> None:
 
     It must be what `sha256sum /etc/lightship/cluster.key` says on the cluster's login nodes.
     """
-    loaded = host.load(config)
-    host.require_root(loaded)
+    loaded = _load(config)
     names = [cluster] if cluster else sorted(loaded.clusters)
     prints = {name: keys_of(loaded, name).fingerprint() for name in names}
     if as_json:
@@ -100,7 +102,11 @@ def show_fingerprint(config: Path, cluster: str | None, as_json: bool) -> None:
         print_table(("CLUSTER", "SHA256"), [(name, print_ or "no key") for name, print_ in prints.items()])
 
 
-def _open(config: Path, cluster: str) -> ClusterKeys:
+def _load(config: Path) -> Settings:
     loaded = host.load(config)
     host.require_root(loaded)
+    return loaded
+
+
+def _keys_of(loaded: Settings, cluster: str) -> ClusterKeys:
     return keys_of(loaded, cluster, host.owner_of(loaded).st_gid)

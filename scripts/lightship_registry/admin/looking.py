@@ -13,11 +13,10 @@ from lightship_registry.admin.reading import Reader
 from lightship_registry.clock import wall
 from lightship_registry.errors import RegistryError
 from lightship_registry.names import is_name
-from lightship_registry.records import ENDED, READY, STARTING, WAITING, Link
+from lightship_registry.records import ENDED, LIVE, READY, WAITING, Link
 from lightship_registry.settings import Settings
 from lightship_registry.store import Store
 
-LIVE = (WAITING, STARTING, READY)
 MOST = 500
 SECRET = {"secret_sha256", "token_sha256"}
 TIMES = ("created_at", "ready_at", "expires_at", "lease_until", "ended_at", "job_start", "job_seen_at")

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Engine, case, func, select
 
-from lightship_registry.records import ENDED, Link
+from lightship_registry.records import ENDED, LIVE, Link
 from lightship_registry.schema import links
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many links, and when the first of them was made."""
+
+    links: int
+    oldest: float
 
 
 class Reader:
@@ -26,6 +35,14 @@ class Reader:
         with self._engine.connect() as connection:
             rows = connection.execute(query.limit(limit) if limit >= 0 else query)
             return [Link(**row._mapping) for row in rows]
+
+    def live(self) -> dict[tuple[str, str], Count]:
+        """How many links of each cluster are waiting, starting and ready; a pair without links is left out."""
+        found = select(links.c.cluster, links.c.state, func.count(), func.min(links.c.created_at))
+        query = found.where(links.c.state.in_(LIVE)).group_by(links.c.cluster, links.c.state)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return {(cluster, state): Count(int(count), float(oldest)) for cluster, state, count, oldest in rows}
 
     def clusters(self) -> dict[str, tuple[int, float]]:
         """How many links of each cluster are live, and when its last one was made."""

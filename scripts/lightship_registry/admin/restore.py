@@ -50,7 +50,8 @@ def restore(config: Path, file: Path, force: bool, cluster_keys: bool, yes: bool
             host.as_service(loaded, lambda: _replace(loaded, opened, stamp))
             if cluster_keys:
                 _replace_keys(loaded, opened, stamp)
-    audit.record(audit.Event("restore", "ok", reason=f"backup of {host.moment(manifest.time)}", by=host.who()))
+    what = f"backup of {host.moment(manifest.time)}"
+    host.record(loaded, audit.Event("restore", "ok", reason=what, by=host.who()))
     _say_what_is_next()
 
 

@@ -9,11 +9,11 @@ import click
 
 from lightship_registry import audit, fields
 from lightship_registry.admin import host
-from lightship_registry.admin.looking import LIVE, find
+from lightship_registry.admin.looking import find
 from lightship_registry.admin.output import examples, json_option, print_json, print_table
 from lightship_registry.admin.reading import Reader
 from lightship_registry.links import Links
-from lightship_registry.records import ENDED, Cause, Ending, Link
+from lightship_registry.records import ENDED, LIVE, Cause, Ending, Link
 
 REASON = "Revoked by an administrator."
 SHOWN = 20

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lightship_registry import audit
 from unit.lightship_registry import postgres
 from unit.lightship_registry.world import World, build_world
 
@@ -18,6 +19,7 @@ def _own_logging() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    audit.keep_in(None)
 
 
 @pytest.fixture(scope="session")

@@ -28,11 +28,12 @@ os.execv(sys.executable, [sys.executable, "-m", "lightship_registry", "serve", "
 """
 
 
-def configure(folder: Path) -> Path:
+def configure(folder: Path, more: str = "") -> Path:
     (folder / "routes").mkdir()
     config = folder / "registry.toml"
     folders = "".join(f'{name}_dir = "{folder / name}"\n' for name in ("state", "routes", "clusters"))
-    config.write_text(f'domain = "notebooks.test"\n{folders}[clusters.demo]\nnetworks = ["10.0.0.0/8"]\n')
+    top = f'domain = "notebooks.test"\naudit_file = "{folder}/audit.jsonl"\n{more}'
+    config.write_text(f'{top}{folders}[clusters.demo]\nnetworks = ["10.0.0.0/8"]\n')
     assert main(["prepare", "--config", str(config)]) == 0
     return config
 

@@ -22,6 +22,12 @@ def test_defaults() -> None:
     assert str(loaded.store) == "sqlite:////var/lib/lightship/registry.sqlite3"
     assert loaded.registry_host == "registry.notebooks.example.org"
     assert not loaded.allow_local_targets
+    assert loaded.audit_file == Path("/var/log/lightship/audit.jsonl")
+    assert loaded.metrics_port == 0
+
+
+def test_the_audit_may_be_the_journal_alone() -> None:
+    assert settings.parse({**GOOD, "audit_file": ""}).audit_file is None
 
 
 def test_origin_shows_only_an_unusual_port() -> None:
@@ -46,6 +52,10 @@ def test_origin_shows_only_an_unusual_port() -> None:
         ({"routes_dir": ["/run"]}, "routes_dir"),
         ({"heartbeat_seconds": 90}, "heartbeat_seconds"),
         ({"message": 7}, "message"),
+        ({"audit_file": 7}, "audit_file"),
+        ({"audit_file": "audit.jsonl"}, "audit_file"),
+        ({"audit_file": "/var/log/"}, "audit_file"),
+        ({"metrics_port": 80}, "metrics_port"),
         ({"message": "x" * 501}, "message"),
         ({"message": "bell \x07"}, "message"),
         ({"clusters": {}}, "clusters"),
@@ -112,5 +122,5 @@ def test_the_readme_shows_every_setting_with_its_default(tmp_path: Path) -> None
     example.write_text(readme.split("```toml\n")[1].split("```")[0], "utf-8")
     shown = settings.load(example)
     assert shown == settings.parse({"domain": shown.domain, "clusters": {"demo": {"networks": ["10.89.77.0/24"]}}})
-    for key in ("message", "store_url", *settings.NUMBERS, *settings.FOLDERS):
+    for key in ("message", "store_url", "audit_file", *settings.NUMBERS, *settings.FOLDERS):
         assert re.search(rf"^{key} = ", example.read_text("utf-8"), re.MULTILINE)

@@ -67,7 +67,9 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
         "target_rest_seconds": 75,
         "user_quota": 10,
         "user_creations_per_hour": 60,
+        "metrics_port": 0,
         "message": "",
+        "audit_file": None,
         "store_url": "",
         "allow_local_targets": True,
     }

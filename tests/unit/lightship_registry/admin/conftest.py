@@ -45,7 +45,8 @@ def write_config(world: World, path: Path) -> Path:
     kept = world.settings.folders
     folders = [f'{name} = "{getattr(kept, name)}"\n' for name in ("state_dir", "routes_dir", "clusters_dir", "cut_dir")]
     clusters = '[clusters.demo]\nnetworks = ["127.0.0.0/8"]\n[clusters.other]\nnetworks = ["10.0.0.0/8"]\n'
-    path.write_text(f'domain = "{world.settings.domain}"\nhttps_port = 8443\n{"".join(folders)}{clusters}')
+    top = f'domain = "{world.settings.domain}"\nhttps_port = 8443\naudit_file = "{path.parent}/audit.jsonl"\n'
+    path.write_text(f"{top}{''.join(folders)}{clusters}")
     return path
 
 

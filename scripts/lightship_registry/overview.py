@@ -1,0 +1,82 @@
+"""How things stand at this moment: asked of the store and the files whenever somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from lightship_registry import audit
+from lightship_registry.admin.certificates import DAY, certificates
+from lightship_registry.admin.reading import Count, Reader
+from lightship_registry.clock import Clock
+from lightship_registry.errors import RegistryError
+from lightship_registry.records import LIVE, WAITING
+from lightship_registry.settings import Settings
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What only the moment knows; without counts the store could not be asked."""
+
+    now: float
+    counts: dict[tuple[str, str], Count] | None
+    days_left: dict[str, float]
+    listeners: int
+
+    def oldest_waiting(self) -> dict[str, float]:
+        """For each cluster with waiting links, since when the first of them waits."""
+        counts = (self.counts or {}).items()
+        return {cluster: count.oldest for (cluster, state), count in counts if state == WAITING and count.links}
+
+
+class Overviews(Collector):
+    """Looks anew each time."""
+
+    def __init__(self, settings: Settings, engine: Engine, listeners: Callable[[], int], clock: Clock) -> None:
+        self._settings = settings
+        self._reader = Reader(engine)
+        self._listeners = listeners
+        self._clock = clock
+
+    def look(self) -> Overview:
+        """Everything, or what of it can be known."""
+        now = self._clock()
+        return Overview(now, self._counts(), self._days_left(now), self._listeners())
+
+    def _counts(self) -> dict[tuple[str, str], Count] | None:
+        nothing = {(cluster, state): Count(0, 0.0) for cluster in sorted(self._settings.clusters) for state in LIVE}
+        try:
+            return nothing | self._reader.live()
+        except SQLAlchemyError as error:
+            audit.problem(f"metrics: {error}")
+            return None
+
+    def _days_left(self, now: float) -> dict[str, float]:
+        try:
+            return {seen.path.name: (seen.ends - now) / DAY for seen in certificates(self._settings)}
+        except RegistryError as error:
+            audit.problem(f"metrics: {error.sentence}")
+            return {}
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: being registered must not ask the store."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """For Prometheus."""
+        view = self.look()
+        yield GaugeMetricFamily("lightship_store_up", "Could the store be asked?", float(view.counts is not None))
+        live = GaugeMetricFamily("lightship_links", "Live links.", labels=["cluster", "state"])
+        for labels, count in (view.counts or {}).items():
+            live.add_metric(labels, count.links)
+        yield live
+        days = GaugeMetricFamily("lightship_certificate_days_left", "How long each lasts.", labels=["certificate"])
+        for name, left in view.days_left.items():
+            days.add_metric([name], left)
+        yield days
+        yield GaugeMetricFamily("lightship_event_listeners", "Pages that listen for changes.", float(view.listeners))

@@ -1,0 +1,34 @@
+"""What may be counted. The parts of the service tell it to whoever watches; to nobody, unless somebody does."""
+
+from __future__ import annotations
+
+
+class Watch:
+    """Nobody: every happening is let pass. Labels are words of the program or of its settings, never anybody's text."""
+
+    def created(self, cluster: str) -> None:
+        """A link was made."""
+
+    def ended(self, cluster: str, cause: str) -> None:
+        """A link ended, here: what the administrator's command ends is another process's."""
+
+    def ready(self, cluster: str, seconds: float) -> None:
+        """A link's notebook answers, so long after the job claimed the link."""
+
+    def published(self, seconds: float) -> None:
+        """A target was checked and its route written, in so much time."""
+
+    def refused(self, action: str, code: str, cluster: str) -> None:
+        """A request was refused."""
+
+    def answered(self, action: str, status: int, seconds: float) -> None:
+        """The answer to a request began, after so much time."""
+
+    def heard(self, cluster: str) -> None:
+        """A request came that a cluster's key vouches for."""
+
+    def swept(self) -> None:
+        """The sweeper did a round."""
+
+
+NOBODY = Watch()

@@ -1,0 +1,21 @@
+"""Asks the second listener's application."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+
+from unit.lightship_registry.world import World
+
+
+def look(
+    world: World, path: str = "/", method: str = "GET", host: str = "localhost:9464", **options: Any
+) -> httpx.Response:
+    async def go() -> httpx.Response:
+        transport = httpx.ASGITransport(world.app.dashboard)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:9464") as client:
+            return await client.request(method, path, headers={"Host": host}, **options)
+
+    return asyncio.run(go())
