@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
 
-from lightship_registry import errors, fields, reports, targets
+from lightship_registry import errors, fields, openapi, reports, targets
 from lightship_registry.bodies import read_body
 from lightship_registry.calls import Call, Endpoint, Handler, Json, endpoint
 from lightship_registry.clock import steady
@@ -37,6 +37,7 @@ class Api:
     def routes(self) -> list[Route]:
         """The whole API in one table."""
         return [
+            Route(openapi.PATH, openapi.endpoint(), methods=["GET"]),
             Route("/v1/ping", self._signed("ping", self._ping, quiet=True), methods=["GET"]),
             Route("/v1/jobs", self._signed("jobs", self._report, quiet=True), methods=["POST"]),
             Route("/v1/links", self._signed("create", self._create, status=201), methods=["POST"]),

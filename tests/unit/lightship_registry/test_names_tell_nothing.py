@@ -1,0 +1,93 @@
+"""Whoever tries names learns nothing from them: what is unknown, ended and another's is answered alike."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+
+from starlette.requests import Request
+from starlette.types import Message
+
+from lightship_registry import names
+from lightship_registry.pages import Pages
+from lightship_registry.records import Cause, Ending, Owner, Wish
+from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World
+
+NAMES = 20_000
+OLD, WAITING = 200, 100
+ALICE = Owner("demo", "alice")
+# What was answered: status, headers, body.
+Answer = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
+
+
+def made(world: World, count: int, *, end: bool) -> list[str]:
+    found = []
+    for _ in range(count):
+        link, _secret = world.links.create(ALICE, Wish(3600, "Protein folding", token_sha256=TOKEN_SHA256))
+        if end:
+            world.links.end(link, Ending(Cause.FAILED, "Told to nobody.", "last line"))
+        found.append(link.name)
+    return found
+
+
+async def ask(pages: Pages, name: str, method: str, path: str, token: str) -> Answer:
+    headers = [(b"host", f"{name}.{DOMAIN}:8443".encode()), (b"x-lightship-token", token.encode())]
+    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    answer = await pages.answer(Request(scope, receive))
+    await answer(scope, receive, send)
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return sent[0]["status"], tuple(sent[0]["headers"]), body
+
+
+def answers(world: World, asked: list[tuple[str, str, str, str]]) -> Counter[Answer]:
+    async def go() -> Counter[Answer]:
+        return Counter([await ask(world.app.pages, *each) for each in asked])
+
+    return asyncio.run(go())
+
+
+def test_twenty_thousand_names_cannot_be_told_apart(world: World) -> None:
+    chance = random.Random(7)  # noqa: S311 - only to be the same each time
+    object.__setattr__(world.settings, "user_quota", 10**6)
+    object.__setattr__(world.settings, "user_creations_per_hour", 10**6)
+    ended, waiting = made(world, OLD, end=True), made(world, WAITING, end=False)
+    tokens = ["", "0" * 32, "nonsense"]
+    # A link that waits has a page for whoever has its address; what is its owner's alone looks as if there were none.
+    asked = [(name, "GET", "/", token) for name in ended for token in tokens]
+    asked += [
+        (name, *what, token)
+        for name in waiting
+        for what in (("GET", "/events"), ("POST", "/cancel"))
+        for token in tokens
+    ]
+    ways = [("GET", "/"), ("GET", "/lab"), ("GET", "/events"), ("POST", "/cancel")]
+    while len(asked) < NAMES:
+        name = "-".join(chance.sample(names.words(), 3))
+        asked.append((name, *chance.choice(ways), chance.choice(tokens)))
+    chance.shuffle(asked)
+
+    seen = answers(world, asked)
+    assert seen.total() == NAMES
+    ((status, headers, body),) = seen
+    assert status == 404
+    assert dict(headers)[b"content-length"] == f"{len(body)}".encode()
+    assert all(world.store.find(name) is not None for name in (*ended, *waiting))
+    assert {link.state for name in waiting if (link := world.store.find(name))} == {"waiting"}
+
+
+def test_a_wrong_token_shows_no_more_of_a_waiting_link_than_none(world: World) -> None:
+    (name,) = made(world, 1, end=False)
+    seen = answers(world, [(name, "GET", "/", token) for token in ("", "0" * 32, "nonsense")])
+    ((status, _, body),) = seen
+    assert status == 503
+    assert b"Protein" not in body
+    assert b"alice" not in body
