@@ -31,7 +31,7 @@ lint: .venv/.complete ## Every static check
 
 unit: .venv/.complete ## The tests that need no host
 	@mkdir -p .bed/results
-	pytest --junitxml=.bed/results/unit.xml
+	pytest --numprocesses=auto --junitxml=.bed/results/unit.xml
 
 molecule: setup ## Every role and the whole service, on the test bed (SCENARIOS="default web_proxy" for some)
 	@mkdir -p .bed/results
