@@ -54,7 +54,7 @@ def answer_all(plain: socket.socket, context: ssl.SSLContext) -> None:
             secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
 
 
-def identity(registry: http.client.HTTPSConnection, link: dict[str, str], host: str) -> ssl.SSLContext:
+def identity(registry: http.client.HTTPSConnection, link: dict[str, Any], host: str) -> ssl.SSLContext:
     """Claim the link and return what its notebook serves with."""
     key = FOLDER / "key.pem"
     command = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -69,15 +69,15 @@ def identity(registry: http.client.HTTPSConnection, link: dict[str, str], host: 
     return context
 
 
-def live(registry: http.client.HTTPSConnection, link: dict[str, str]) -> dict[str, float]:
+def live(registry: http.client.HTTPSConnection, link: dict[str, Any]) -> dict[str, float]:
     """One link from its notebook's first answer to its end; times in milliseconds."""
     host, path = f"{link['name']}.{TOLD['domain']}", f"/v1/links/{link['name']}"
     context = identity(registry, link, host)
     browser = connection(host)
-    listener = socket.create_server(("0.0.0.0", 0), backlog=64)  # noqa: S104
+    listener = socket.create_server(("0.0.0.0", link["port"]), backlog=64)  # noqa: S104
     threading.Thread(target=serve, args=[listener, context], daemon=True).start()
     begin = time.perf_counter()
-    published, body = ask(registry, "POST", f"{path}/target", link["secret"], port=listener.getsockname()[1])
+    published, body = ask(registry, "POST", f"{path}/target", link["secret"], port=link["port"])
     first, _ = ask(browser, "GET", "/api")
     alive = time.perf_counter()
     if published != http.client.OK:
