@@ -21,6 +21,7 @@ from lightship_registry.locks import SharedLock
 from lightship_registry.probe import Expected
 from lightship_registry.records import (
     ENDED,
+    NO_HASH,
     READY,
     WAITING,
     Cause,
@@ -34,13 +35,10 @@ from lightship_registry.records import (
 )
 from lightship_registry.routes import Routes
 from lightship_registry.settings import Settings
-from lightship_registry.store import Store
+from lightship_registry.store import HOUR, Store
 from lightship_registry.watching import NOBODY, Watch
 
-HOUR = 3600
 NAME_DRAWS = 20
-# Compared with when there is no such link, so that the answer takes as long.
-NO_HASH = "0" * 64
 
 # A missed lease closes the route at once, and the next heartbeat opens it again. Only a notebook that is silent for
 # much longer is given up: some time without network, or a flood at its node, must not cost anybody their kernels.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Generator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -32,7 +33,9 @@ async def listening(port: int, app: ASGIApp) -> AsyncIterator[None]:
         yield
         return
     with listener:
-        server = Second(_config(app))
+        # More than a few scrapers and browsers are none.
+        config = quiet_config(app, interface="asgi3", lifespan="off", limit_concurrency=20, timeout_graceful_shutdown=1)
+        server = Second(config)
         serving = asyncio.create_task(server.serve([listener]))
         try:
             yield
@@ -53,19 +56,17 @@ def _bind(port: int) -> socket.socket | None:
         return None
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def quiet_config(app: ASGIApp, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - what uvicorn takes
+    """The settings that both of the service's servers have; `more` is what one of them adds."""
     return uvicorn.Config(
         app,
-        interface="asgi3",
+        # The library's own set-up of logs would print every address asked for; ours goes to the journal.
         log_config=None,
         access_log=False,
         log_level="warning",
-        lifespan="off",
         ws="none",
         http="h11",
         proxy_headers=False,
         server_header=False,
-        # More than a few scrapers and browsers are none.
-        limit_concurrency=20,
-        timeout_graceful_shutdown=1,
+        **more,
     )

@@ -19,7 +19,7 @@ def prepare(settings: Settings, clock: Clock = wall) -> list[str]:
     try:
         state = settings.folders.state_dir
         made = [state] if _make_folder(state) else []
-        _become_owner(state)
+        become_owner(state)
         made += [path for path in keys.folders if _make_folder(path)]
         made += keys.prepare(clock())
     except OSError as error:
@@ -34,8 +34,8 @@ def _make_folder(path: Path) -> bool:
     return True
 
 
-def _become_owner(folder: Path) -> None:
-    # Run as root, all that is made must belong to the service, or it could not read its own keys.
+def become_owner(folder: Path) -> None:
+    """Run as root, go on as the folder's owner: the service could not read what is root's."""
     owner = folder.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
         os.setgroups([])

@@ -9,14 +9,14 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lightship_registry.records import NO_HASH
+
 # The web server takes the token from the address or from the cookie, and lets no such header of a client's through.
 HEADER = "x-lightship-token"
 # The prefix makes browsers refuse it from any other host: no neighbour can plant one here.
 COOKIE = "__Host-lightship"
 COOKIE_SECONDS = 7 * 24 * 3600
 TOKEN = re.compile(r"[0-9a-f]{32}")
-# Compared with when there is no such link or it has no token, so that the answer takes as long.
-NO_HASH = "0" * 64
 
 
 def proven_token(request: Request, token_sha256: str) -> str:

@@ -10,6 +10,9 @@ LIVE = (WAITING, STARTING, READY)
 # What a job is, in the words of no particular scheduler.
 JOB_STATES = JOB_QUEUED, JOB_HELD, JOB_RUNNING, JOB_ENDED = "queued", "held", "running", "ended"
 
+# Compared with when there is no such link, or it has no token, so that the answer takes as long.
+NO_HASH = "0" * 64
+
 
 class Cause(StrEnum):
     """Why a link ended, as a word for programs; the sentence for people is beside it."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from lightship_registry.app import HostSwitch, build
 from lightship_registry.errors import RegistryError
+from lightship_registry.listener import quiet_config
 from lightship_registry.settings import Settings
 
 # The first descriptor that systemd passes.
@@ -36,21 +38,8 @@ def serve(settings: Settings, uds: Path | None) -> None:
     # Whatever is created by accident is nobody else's to read; files for the web server set their mode themselves.
     os.umask(0o077)
     app = build(settings)
-    config = uvicorn.Config(
-        app,
-        uds=None if uds is None else str(uds),
-        fd=SYSTEMD_SOCKET if uds is None else None,
-        # The library's own set-up of logs would print every address asked for; ours goes to the journal.
-        log_config=None,
-        access_log=False,
-        log_level="warning",
-        ws="none",
-        loop="asyncio",
-        http="h11",
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
+    place: dict[str, Any] = {"fd": SYSTEMD_SOCKET} if uds is None else {"uds": str(uds)}
+    config = quiet_config(app, loop="asyncio", timeout_graceful_shutdown=5, **place)
     Server(config, app).run()
 
 

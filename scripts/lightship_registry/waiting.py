@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightship_registry import words
-from lightship_registry.records import READY, STARTING, WAITING, Link
+from lightship_registry.records import JOB_ENDED, JOB_HELD, JOB_RUNNING, READY, STARTING, WAITING, Link
 
 # The scheduler's word is as old as the agent's last look; older than this, the page says so.
 STALE_SECONDS = 180.0
@@ -34,7 +34,7 @@ def plain(link: Link) -> dict[str, str]:
 
 def state_of(link: Link, now: float) -> dict[str, str]:
     """For the owner; a text that is empty has nothing to say."""
-    step = "2" if link.state == WAITING and link.job_state == "running" else plain(link)["step"]
+    step = "2" if link.state == WAITING and link.job_state == JOB_RUNNING else plain(link)["step"]
     heading, status = _sentences(link, step, now)
     queued = step == "1"
     start = link.job_start if queued else 0.0
@@ -57,5 +57,5 @@ def _sentences(link: Link, step: str, now: float) -> tuple[str, str]:
     if link.state == READY and link.lease_until <= now:
         return LOST
     if link.state == WAITING:
-        return {"held": HELD, "ended": OVER}.get(link.job_state, STEPS[step])
+        return {JOB_HELD: HELD, JOB_ENDED: OVER}.get(link.job_state, STEPS[step])
     return STEPS[step]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,6 @@ from lightship_registry.admin.cluster_keys import keys_of
 from lightship_registry.admin.output import json_option, print_json, print_table
 from lightship_registry.admin.reading import Reader
 from lightship_registry.clock import wall
-from lightship_registry.errors import RegistryError
 
 
 @click.command()
@@ -44,16 +44,14 @@ def clusters(config: Path, as_json: bool) -> None:
             click.echo(f"{name} is no cluster any more and has live links: lightship revoke --cluster {name}")
 
 
-def _row(cluster: dict[str, object]) -> tuple[str, ...]:
-    networks, until = cluster["networks"], float(str(cluster["old_key_until"]))
-    if not isinstance(networks, list):
-        raise RegistryError("The networks of a cluster are no list.")
+def _row(cluster: dict[str, Any]) -> tuple[str, ...]:
+    until = cluster["old_key_until"]
     key = "yes" if cluster["key"] else "none"
     key += f", the old one until {host.moment(until)}" if until else ""
     return (
-        str(cluster["name"]),
-        "\n".join(networks),
+        cluster["name"],
+        "\n".join(cluster["networks"]),
         key,
         str(cluster["live"]),
-        host.moment(float(str(cluster["last_created"]))),
+        host.moment(cluster["last_created"]),
     )

@@ -21,6 +21,7 @@ from lightship_registry.clock import wall
 from lightship_registry.errors import RegistryError
 from lightship_registry.links import Links
 from lightship_registry.migrate import require_current
+from lightship_registry.prepare import become_owner
 from lightship_registry.schema import open_engine
 from lightship_registry.settings import Settings
 from lightship_registry.store import Store
@@ -76,12 +77,8 @@ def owner_of(loaded: Settings) -> os.stat_result:
 def become_service(loaded: Settings) -> None:
     """Go on as the service's user: what is written must be readable for it, and a mistake must not harm the host."""
     require_root(loaded)
-    owner = owner_of(loaded)
     os.umask(0o077)
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        os.setgroups([])
-        os.setgid(owner.st_gid)
-        os.setuid(owner.st_uid)
+    become_owner(loaded.folders.state_dir)
 
 
 def open_store(loaded: Settings) -> Engine:

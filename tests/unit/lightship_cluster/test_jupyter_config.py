@@ -8,6 +8,7 @@ import ssl
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -19,7 +20,7 @@ FILE = Path(notebook.__file__).with_name("jupyter_config.py")
 class Stream:
     """Stands in for Tornado's TLS stream: notes what was closed."""
 
-    closed: list[Stream] = []  # noqa: RUF012
+    closed: ClassVar[list[Stream]] = []
 
     def close_fd(self) -> None:
         self.closed.append(self)
