@@ -17,7 +17,7 @@ from lightship_cluster.link_folder import LinkFolder, check_root, default_root, 
 from lightship_cluster.progress import Progress
 from lightship_cluster.protocol import LINK_NAME
 from lightship_cluster.schedulers import find_scheduler
-from lightship_cluster.schedulers.base import JobRequest, Scheduler
+from lightship_cluster.schedulers.base import JobRequest, Resources, Scheduler
 from lightship_cluster.settings import SiteSettings
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,9 +30,11 @@ class Launch:
         defaults = settings.defaults
         self._settings = settings
         self._options = options
-        self._minutes: int = options.minutes or defaults.minutes
-        self._partition: str = options.partition or defaults.partition
-        self._account: str = options.account or defaults.account
+        self._resources = Resources(
+            minutes=options.minutes or defaults.minutes,
+            partition=options.partition or defaults.partition,
+            account=options.account or defaults.account,
+        )
         self._root = default_root()
         self._token = secrets.token_hex(16)
         self._agent = AgentClient(settings.agent_socket)
@@ -45,7 +47,7 @@ class Launch:
         self._script = preflight.find_batch_script(self._settings.prefix / "batch", batch)
         warning = preflight.check_jupyter(self._script)
         scheduler = find_scheduler()
-        scheduler.check_partitions(self._partition)
+        scheduler.check(self._resources)
         check_root(self._root)
         self._agent.ping()
         if warning:
@@ -76,11 +78,12 @@ class Launch:
                 "command": self._options.typed,
                 "token_sha256": hashlib.sha256(self._token.encode("ascii")).hexdigest(),
             }
-            return self._agent.create(self._minutes * 60, **{key: text for key, text in told.items() if text})
+            return self._agent.create(self._resources.minutes * 60, **{key: text for key, text in told.items() if text})
         except AgentError as error:
             if error.code != "bad-request":
                 raise
-            sentence = f"The registry does not take {self._minutes} minutes: {error.sentence} Give less with -t."
+            minutes = self._resources.minutes
+            sentence = f"The registry does not take {minutes} minutes: {error.sentence} Give less with -t."
             raise LightshipError(sentence, ExitStatus.REFUSED) from error
 
     def _make_folder(self, name: str, link: dict[str, Any]) -> LinkFolder:
@@ -94,7 +97,7 @@ class Launch:
             "url": link["url"],
             "config": str(self._settings.path),
             "folder": str(self._folder),
-            "minutes": self._minutes,
+            "minutes": self._resources.minutes,
             "created": int(time.time()),
         }
         folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
@@ -108,9 +111,7 @@ class Launch:
             arguments=(str(folder.path), str(register)),
             folder=self._folder,
             log=folder.log,
-            minutes=self._minutes,
-            partition=self._partition,
-            account=self._account,
+            resources=self._resources,
         )
 
     def _take_back(self, name: str, folder: LinkFolder | None) -> None:
@@ -158,9 +159,9 @@ class Launch:
     def _information(self, scheduler: Scheduler, job: Submitted) -> str:
         rows = (
             (f"{scheduler.name} job", job.job_id),
-            ("partition", self._partition or "the default"),
-            ("account", self._account or "your default"),
-            ("time", f"{self._minutes} min"),
+            ("partition", self._resources.partition or "the default"),
+            ("account", self._resources.account or "your default"),
+            ("time", f"{self._resources.minutes} min"),
             ("folder", str(self._folder)),
             ("batch script", str(self._script)),
             ("log", str(job.folder.log)),

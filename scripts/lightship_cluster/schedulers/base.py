@@ -16,6 +16,27 @@ TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What a job asks of its cluster. What is empty or 0 is left to the batch script and the scheduler.
+
+    `memory` is MiB for the whole job on each node, `gpus` a number with or without a type ("2", "a100:2"), and `extra`
+    further options of the scheduler's own, handed on as they were typed.
+    """
+
+    minutes: int
+    partition: str = ""
+    account: str = ""
+    cores: int = 0
+    memory: int = 0
+    gpus: str = ""
+    nodes: int = 0
+    qos: str = ""
+    reservation: str = ""
+    constraint: str = ""
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class JobRequest:
     """The job that `start-jupyter` submits."""
 
@@ -23,9 +44,7 @@ class JobRequest:
     arguments: tuple[str, ...]
     folder: Path
     log: Path
-    minutes: int
-    partition: str
-    account: str
+    resources: Resources
 
 
 @dataclass(frozen=True)
@@ -69,8 +88,8 @@ class Scheduler(Protocol):
 
     name: str
 
-    def check_partitions(self, partition: str) -> None:
-        """Refuse a partition that is not there, naming those that are."""
+    def check(self, resources: Resources) -> None:
+        """Refuse what the cluster cannot give, naming what it can, before anything is made."""
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import slurm_words
-from lightship_cluster.schedulers.base import GONE, JobReport, JobRequest, JobState, NoAnswerError, ask, run
+from lightship_cluster.schedulers.base import GONE, JobReport, JobRequest, JobState, NoAnswerError, Resources, ask, run
 
 _JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
@@ -24,14 +24,14 @@ class Slurm:
 
     name = "Slurm"
 
-    def check_partitions(self, partition: str) -> None:
+    def check(self, resources: Resources) -> None:
         """Refuse a partition that is not there, naming those that are."""
         done = ask(["sinfo", "--all", "--noheader", "--format=%P"])
         if done.returncode:
             raise LightshipError(f"Slurm does not answer: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
         listed = sorted({line.strip() for line in done.stdout.splitlines() if line.strip()})
         known = {name.rstrip("*") for name in listed}
-        for name in filter(None, partition.split(",")):
+        for name in filter(None, resources.partition.split(",")):
             if name not in known:
                 names = ", ".join(entry.replace("*", " (default)") for entry in listed)
                 raise LightshipError(
@@ -43,9 +43,7 @@ class Slurm:
         """Hand the job in and return its number."""
         # A percent sign in the path would be taken for one of Slurm's patterns.
         log = str(request.log).replace("%", "%%")
-        command = ["sbatch", "--parsable", f"--time={request.minutes}", f"--chdir={request.folder}", f"--output={log}"]
-        command += [f"--partition={request.partition}"] if request.partition else []
-        command += [f"--account={request.account}"] if request.account else []
+        command = ["sbatch", "--parsable", f"--chdir={request.folder}", f"--output={log}", *_options(request.resources)]
         try:
             done = run([*command, "--", str(request.script), *request.arguments], os.environ)
         except NoAnswerError as error:
@@ -111,6 +109,22 @@ class Slurm:
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""
         return f"scancel {job_id}"
+
+
+def _options(wanted: Resources) -> list[str]:
+    told = {
+        "time": wanted.minutes,
+        "partition": wanted.partition,
+        "account": wanted.account,
+        "cpus-per-task": wanted.cores,
+        "mem": f"{wanted.memory}M" if wanted.memory else "",
+        "gres": f"gpu:{wanted.gpus}" if wanted.gpus else "",
+        "nodes": wanted.nodes,
+        "qos": wanted.qos,
+        "reservation": wanted.reservation,
+        "constraint": wanted.constraint,
+    }
+    return [*(f"--{name}={value}" for name, value in told.items() if value), *wanted.extra]
 
 
 def _parse(line: str) -> tuple[str, JobState] | None:

@@ -12,7 +12,7 @@ import pytest
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
-from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError
+from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.slurm import Slurm
 from unit.lightship_cluster.world import program
 
@@ -37,9 +37,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
 
 
 def request(**changes: Any) -> JobRequest:
-    usual: dict[str, Any] = {"partition": "", "account": "", "minutes": 60}
     paths = {"script": Path("/b/notebook.sh"), "folder": Path("/home/a b"), "log": Path("/home/100%j/job.log")}
-    return JobRequest(arguments=("/link", "/bin/register"), **{**paths, **usual, **changes})
+    return JobRequest(arguments=("/link", "/bin/register"), resources=Resources(60, **changes), **paths)
 
 
 def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,9 +49,9 @@ def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pyt
     arguments, environment = json.loads(noted.read_text())
     assert arguments == [
         "--parsable",
-        "--time=60",
         "--chdir=/home/a b",
         "--output=/home/100%%j/job.log",
+        "--time=60",
         "--partition=debug",
         "--account=abc123",
         "--",
@@ -62,6 +61,16 @@ def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pyt
     ]
     # The job inherits it: nothing of ours may be added.
     assert environment["LC_ALL"] == "C.UTF-8"
+
+
+def test_every_wish_becomes_an_option_of_sbatch(command: Command) -> None:
+    noted = command("sbatch", "4711\n")
+    wishes = {"cores": 8, "memory": 16384, "gpus": "a100:2", "nodes": 2, "qos": "long", "reservation": "course"}
+    Slurm().submit(request(**wishes, constraint="ssd&ib", extra=("--exclusive", "--comment=a b")))
+
+    arguments = json.loads(noted.read_text())[0]
+    told = ["--cpus-per-task=8", "--mem=16384M", "--gres=gpu:a100:2", "--nodes=2", "--qos=long", "--reservation=course"]
+    assert arguments[4:-4] == [*told, "--constraint=ssd&ib", "--exclusive", "--comment=a b"]
 
 
 def test_slurms_own_defaults_are_left_to_it(command: Command) -> None:
@@ -109,13 +118,13 @@ def test_a_job_that_may_be_queued_all_the_same_is_said_to_be(
 def test_a_known_partition_passes(command: Command, partition: str) -> None:
     command("sinfo", "compute*\ncompute*\ndebug\n")
 
-    Slurm().check_partitions(partition)
+    Slurm().check(Resources(60, partition))
 
 
 def test_an_unknown_partition_is_refused_with_the_known_ones(command: Command) -> None:
     command("sinfo", "compute*\ndebug\n")
     with pytest.raises(LightshipError, match=r"'gpu'.*compute \(default\), debug.* -p") as refused:
-        Slurm().check_partitions("debug,gpu")
+        Slurm().check(Resources(60, "debug,gpu"))
 
     assert refused.value.status is ExitStatus.PARTITION
 
@@ -123,7 +132,7 @@ def test_an_unknown_partition_is_refused_with_the_known_ones(command: Command) -
 def test_a_silent_slurm_is_not_a_wrong_partition(command: Command) -> None:
     command("sinfo", "", "slurm_load_partitions: Unable to contact slurm controller\n", 1)
     with pytest.raises(LightshipError, match="Unable to contact") as refused:
-        Slurm().check_partitions("debug")
+        Slurm().check(Resources(60, "debug"))
 
     assert refused.value.status is ExitStatus.SCHEDULER
 
