@@ -10,7 +10,7 @@ from lightship_registry.files import write_beside
 
 
 class Routes:
-    """One small file per live link, named like it, that holds its target."""
+    """One small file per live link, named like it, that holds the URL of its target."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -20,9 +20,9 @@ class Routes:
         if not self._folder.is_dir():
             raise RegistryError(f"The folder {self._folder} is missing. systemd-tmpfiles --create makes it.")
 
-    def write(self, name: str, target: str) -> None:
+    def write(self, name: str, route: str) -> None:
         """Open the route; a reader sees the old one or the new one."""
-        write_beside(self._folder / name, _content(target), 0o640)
+        write_beside(self._folder / name, _content(route), 0o640)
 
     def remove(self, name: str) -> None:
         """Close the route, if it is open."""
@@ -31,8 +31,8 @@ class Routes:
     def restore(self, live: Mapping[str, str]) -> None:
         """Write every route that ought to be there, and remove every other file."""
         self.reconcile(live)
-        for name, target in live.items():
-            self.write(name, target)
+        for name, route in live.items():
+            self.write(name, route)
 
     def reconcile(self, live: Mapping[str, str]) -> list[str]:
         """Put right which files are there; their names. Contents are not read: a link never changes its target."""
@@ -46,9 +46,9 @@ class Routes:
     def differing(self, live: Mapping[str, str]) -> list[str]:
         """Names of files that are missing, too many, or say something else."""
         present = {path.name: path.read_bytes() for path in self._folder.iterdir()}
-        wanted = {name: _content(target) for name, target in live.items()}
+        wanted = {name: _content(route) for name, route in live.items()}
         return sorted(name for name in present.keys() | wanted.keys() if present.get(name) != wanted.get(name))
 
 
-def _content(target: str) -> bytes:
-    return f"https://{target}\n".encode("ascii")
+def _content(route: str) -> bytes:
+    return f"{route}\n".encode("ascii")

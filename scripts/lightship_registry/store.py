@@ -36,6 +36,7 @@ from lightship_registry.records import (
     JOB_ENDED,
     READY,
     STARTING,
+    V1,
     WAITING,
     Creation,
     Ending,
@@ -43,6 +44,7 @@ from lightship_registry.records import (
     Link,
     NewLink,
     Owner,
+    route_to,
 )
 from lightship_registry.schema import begin_writing, is_sqlite, links, nonces
 
@@ -60,8 +62,12 @@ class Store:
         self._writing = threading.Lock() if on_file else nullcontext()
         self._insert_of = sqlite.insert if on_file else postgresql.insert
 
+    def read(self) -> Connection:
+        """A connection for questions."""
+        return self._engine.connect()
+
     @contextmanager
-    def _write(self, *queue: str) -> Iterator[Connection]:
+    def write(self, *queue: str) -> Iterator[Connection]:
         """A transaction; those with the same queue come one after the other."""
         with self._writing, self._engine.connect() as connection:
             begin_writing(connection)
@@ -72,38 +78,39 @@ class Store:
             yield connection
             connection.commit()
 
-    def _change(self, statement: Insert | Update, *queue: str) -> bool:
-        with self._write(*queue) as connection:
+    def change(self, statement: Insert | Update, *queue: str) -> bool:
+        """Make one change; false if there was nothing to change."""
+        with self.write(*queue) as connection:
             return connection.execute(statement).rowcount == 1
 
     def find(self, name: str) -> Link | None:
         """One link, or nothing."""
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             return _link(connection.execute(select(links).where(links.c.name == name)).one_or_none())
 
     def glance(self, name: str) -> tuple[str, str]:
         """A link's state and its token's digest; empty if there is none. It costs the same for every name."""
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             row = connection.execute(
                 select(links.c.state, links.c.token_sha256).where(links.c.name == name)
             ).one_or_none()
             return (row.state, row.token_sha256) if row else ("", "")
 
     def live_routes(self, now: float) -> dict[str, str]:
-        """Name and target of every link that must have a route."""
+        """Name and route of every link that must have one."""
         live = and_(links.c.state == READY, links.c.lease_until > now, links.c.expires_at > now)
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(links.c.name, links.c.target).where(live))
-            return {row.name: row.target for row in rows}
+        with self.read() as connection:
+            rows = connection.execute(select(links.c.name, links.c.api, links.c.target).where(live))
+            return {row.name: route_to(row.api, row.target) for row in rows}
 
     def spend_nonce(self, cluster: str, nonce: str, now: float) -> bool:
         """False if it was spent before."""
         row = self._insert_of(nonces).values(cluster=cluster, nonce=nonce, seen_at=now)
-        return self._change(row.on_conflict_do_nothing())
+        return self.change(row.on_conflict_do_nothing())
 
     def forget_nonces(self, before: float) -> None:
         """Drop those whose time stamp no signature can bear any more."""
-        with self._write() as connection:
+        with self.write() as connection:
             connection.execute(delete(nonces).where(nonces.c.seen_at < before))
 
     def create(self, link: NewLink, quota: int, hourly: int) -> Creation:
@@ -115,6 +122,7 @@ class Store:
             "secret_sha256": link.secret_sha256,
             **asdict(link.wish),
             "state": WAITING,
+            "api": link.api,
             "created_at": link.created_at,
             "expires_at": link.expires_at,
         }
@@ -122,7 +130,7 @@ class Store:
         lately = _count(_owned(link.owner), links.c.created_at > link.created_at - HOUR)
         row = select(*(literal(value).label(key) for key, value in values.items())).where(live < quota, lately < hourly)
         try:
-            with self._write("owner", link.owner.cluster, link.owner.user) as connection:
+            with self.write("owner", link.owner.cluster, link.owner.user) as connection:
                 if connection.execute(insert(links).from_select(list(values), row)).rowcount == 1:
                     return Creation.DONE
                 # Nobody else makes one meanwhile, so this is what the statement saw.
@@ -134,17 +142,17 @@ class Store:
     def may_create_at(self, owner: Owner, hourly: int) -> float:
         """When an owner who made that many within the hour may make the next."""
         latest = select(links.c.created_at).where(_owned(owner)).order_by(links.c.created_at.desc())
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             return HOUR + (connection.execute(latest.offset(hourly - 1).limit(1)).scalar() or 0.0)
 
     def set_job(self, name: str, owner: Owner, job_id: str) -> bool:
         """Once; the same job again is no change and no error."""
         free = links.c.job_id.in_(["", job_id])
-        return self._change(_of(name, _owned(owner), links.c.state != ENDED, free).values(job_id=job_id))
+        return self.change(_of(name, _owned(owner), links.c.state != ENDED, free).values(job_id=job_id))
 
     def claim(self, name: str, certificate_sha256: str, now: float, expires_at: float) -> bool:
         """Once, while the link waits."""
-        return self._change(
+        return self.change(
             _of(name, links.c.state == WAITING, links.c.expires_at > now).values(
                 state=STARTING, certificate_sha256=certificate_sha256, expires_at=expires_at
             )
@@ -167,7 +175,7 @@ class Store:
             ready_at=case((links.c.ready_at == 0, now), else_=links.c.ready_at),
         )
         try:
-            return self._change(statement, "target", target)
+            return self.change(statement, "target", target)
         except IntegrityError:
             # The unique index saw what the statement could not see yet: another link took the target at this moment.
             return False
@@ -175,35 +183,35 @@ class Store:
     def had_target(self, name: str, target: str) -> bool:
         """Was the target ever another link's?"""
         query = select(links.c.name).where(links.c.target == target, links.c.name != name).limit(1)
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             return connection.execute(query).first() is not None
 
     def renew(self, name: str, now: float, lease_until: float) -> bool:
         """A heartbeat counts for claimed links whose time is not over."""
         alive = links.c.state.in_([STARTING, READY])
-        return self._change(_of(name, alive, links.c.expires_at > now).values(lease_until=lease_until))
+        return self.change(_of(name, alive, links.c.expires_at > now).values(lease_until=lease_until))
 
     def end(self, name: str, ending: Ending, now: float) -> bool:
         """False if it had ended before; the first ending stays."""
-        return self._change(_of(name, links.c.state != ENDED).values(_ended(ending, now)))
+        return self.change(_of(name, links.c.state != ENDED).values(_ended(ending, now)))
 
     def end_waiting(self, ending: Ending, now: float) -> list[str]:
         """End the links whose job never came; their names."""
-        return self._end_all(ending, now, links.c.state == WAITING, links.c.expires_at <= now)
+        return self.end_all(ending, now, links.c.state == WAITING, links.c.expires_at <= now)
 
     def end_overdue(self, ending: Ending, now: float) -> list[str]:
         """End the links whose time is over; their names."""
-        return self._end_all(ending, now, links.c.state.in_([STARTING, READY]), links.c.expires_at <= now)
+        return self.end_all(ending, now, links.c.state.in_([STARTING, READY]), links.c.expires_at <= now)
 
     def end_silent(self, ending: Ending, now: float, silence: float) -> list[str]:
         """End the links whose lease ran out that many seconds ago; their names."""
-        return self._end_all(ending, now, links.c.state == READY, links.c.lease_until <= now - silence)
+        return self.end_all(ending, now, links.c.state == READY, links.c.lease_until <= now - silence)
 
     def watched_jobs(self, cluster: str, now: float, most: int) -> list[str]:
         """The jobs of which only the scheduler can tell: they have not come up yet, or they fell silent."""
         quiet = or_(links.c.state != READY, links.c.lease_until <= now)
         mine = select(links.c.job_id).where(_live_in(cluster), quiet, links.c.job_id != "")
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             oldest_first = mine.group_by(links.c.job_id).order_by(func.min(links.c.job_seen_at)).limit(most)
             return list(connection.execute(oldest_first).scalars())
 
@@ -211,7 +219,7 @@ class Store:
         """Name and user of the cluster's live links, by job."""
         wanted = select(links.c.job_id, links.c.name, links.c.user).where(_live_in(cluster), links.c.job_id != "")
         found: dict[str, list[tuple[str, str]]] = {}
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             for job_id, name, user in connection.execute(wanted):
                 found.setdefault(job_id, []).append((name, user))
         return found
@@ -226,7 +234,7 @@ class Store:
             if report.state != JOB_ENDED or report.cause:
                 values |= {"job_state": report.state, "job_reason": report.reason, "job_start": report.start}
             said |= {name: values for name, user in known.get(report.job_id, ()) if report.user in ("", user)}
-        with self._write() as connection:
+        with self.write() as connection:
             # In one order, or two proxies with one database could wait for each other.
             for name in sorted(said):
                 connection.execute(_of(name, links.c.state != ENDED).values(said[name]))
@@ -243,11 +251,12 @@ class Store:
         else:
             over = and_(links.c.state == WAITING, links.c.job_state.not_in(["", JOB_ENDED]))
         owner = [links.c.user == report.user] if report.user else []
-        return self._end_all(ending, now, _live_in(cluster), links.c.job_id == report.job_id, *owner, over)
+        return self.end_all(ending, now, _live_in(cluster), links.c.job_id == report.job_id, *owner, over)
 
-    def _end_all(self, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
+    def end_all(self, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
+        """End the links that are so; their names."""
         statement = update(links).where(*conditions).values(_ended(ending, now))
-        with self._write() as connection:
+        with self.write() as connection:
             return list(connection.execute(statement.returning(links.c.name)).scalars())
 
 
@@ -265,9 +274,10 @@ def _of(name: str, *conditions: ColumnElement[bool]) -> Update:
 
 
 def _live_in(cluster: str) -> ColumnElement[bool]:
+    # Agents speak of the jobs that they vouched for: anybody may have written any number into one of the ancestor's.
     # Links that ended are many more than those that live. The states are named one by one and the cluster is compared
     # as an expression, or SQLite would go through all links that the cluster ever had instead of the live ones.
-    return and_(links.c.state.in_([WAITING, STARTING, READY]), links.c.cluster.concat("") == cluster)
+    return and_(links.c.state.in_([WAITING, STARTING, READY]), links.c.cluster.concat("") == cluster, links.c.api == V1)
 
 
 def _ended(ending: Ending, now: float) -> dict[str, object]:
