@@ -18,7 +18,6 @@ from lightship_registry import audit, targets
 from lightship_registry.clock import Clock, steady
 from lightship_registry.errors import RegistryError
 from lightship_registry.links import Links
-from lightship_registry.probe import LONGEST_LINE
 from lightship_registry.records import READY, STARTING, Cause, Ending, Link
 
 ROUND_SECONDS = 1.0
@@ -27,6 +26,7 @@ LOOK_SECONDS = 15.0
 KNOCK_SECONDS = 3.0
 # So many of each kind at once: those that are announced and hang must not keep the open ones from being looked at.
 LOOKS_AT_ONCE = 32
+BEGINNING = b"HTTP/1."
 GONE = Ending(Cause.ENDED, "No notebook listens at its port any more.")
 
 
@@ -43,25 +43,21 @@ async def knock(address: targets.Address, port: int, host: str, seconds: float =
     """Ask as a browser would, in the clear."""
     try:
         async with asyncio.timeout(seconds):
-            line = await _first_line(address, port, host)
+            begins = await _beginning(address, port, host)
     except ConnectionRefusedError:
         return Found.NOBODY
     except asyncio.IncompleteReadError as error:
-        line = error.partial
-    except asyncio.LimitOverrunError:
-        return Found.STRANGER
+        return Found.STRANGER if error.partial else Found.SILENCE
     except OSError:
         return Found.SILENCE
-    if not line:
-        return Found.SILENCE
-    return Found.HTTP if line.startswith(b"HTTP/1.") else Found.STRANGER
+    return Found.HTTP if begins == BEGINNING else Found.STRANGER
 
 
-async def _first_line(address: targets.Address, port: int, host: str) -> bytes:
-    reader, writer = await asyncio.open_connection(str(address), port, limit=LONGEST_LINE)
+async def _beginning(address: targets.Address, port: int, host: str) -> bytes:
+    reader, writer = await asyncio.open_connection(str(address), port)
     try:
         writer.write(f"GET /api HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("ascii"))
-        return await reader.readuntil(b"\r\n")
+        return await reader.readexactly(len(BEGINNING))
     finally:
         # Not closed politely: the peer is an untrusted user's.
         writer.transport.abort()
