@@ -33,8 +33,10 @@ class Client:
         self.world = world
         self.address = address
 
-    def ask(self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str) -> httpx.Response:
-        known = {"Host": MANAGE, "X-Real-IP": self.address, **headers}
+    def ask(
+        self, path: str, *, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        known = {"Host": MANAGE, "X-Real-IP": self.address, **(headers or {})}
         return self.world.send(method, path, headers=known, content=body)
 
     def get(self, path: str) -> str:
@@ -56,7 +58,7 @@ class Client:
     def report(self, lines: str) -> str:
         body = f"jobstates=\n{lines}".encode()
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self.ask("/update-jobs.cgi", method="POST", body=body, **form).text
+        return self.ask("/update-jobs.cgi", method="POST", body=body, headers=form).text
 
 
 class Ticks:

@@ -72,7 +72,7 @@ Kind = Callable[[Scene, int], Attack]
 
 def call(scene: Scene, number: int, name: str, address: str = NODE, **headers: str) -> Attack:
     path = CALLS[number % len(CALLS)].format(name=name, port=2000 + number)
-    return lambda: Client(scene.world, address).ask(path, **headers)
+    return lambda: Client(scene.world, address).ask(path, headers=headers)
 
 
 def on_a_proper_link(scene: Scene, number: int) -> Attack:
@@ -201,7 +201,7 @@ def test_nothing_but_the_callers_own_address_becomes_a_target(scene: Scene) -> N
     with notebook(None) as port:
         name = scene.login.token()
         body = b"port=80&host=10.1.2.3"
-        answer = scene.node.ask(f"/redeemtoken.cgi?token={name}&port={port}{more}", body=body, **headers)
+        answer = scene.node.ask(f"/redeemtoken.cgi?token={name}&port={port}{more}", body=body, headers=headers)
         assert answer.text == "Success!\n"
         assert scene.row(name).announced == f"{NODE}:{port}"
         Rounds(scene.world).go()
