@@ -10,7 +10,7 @@ MEANINGS = (
     ("database or disk is full", "The disk is full. Make room: the service goes on by itself."),
     ("No space left on device", "The disk is full. Make room: the service goes on by itself."),
     ("readonly database", "The disk is read-only, or the file is no longer the service's own. Make it writable again."),
-    ("unable to open database file", "The file or its folder cannot be opened. Is the disk mounted, and writable?"),
+    ("unable to open database file", "The disk is read-only, or not there: look at mount and dmesg."),
     ("database is locked", "Another program keeps the store locked. `lightship doctor` names it; end it."),
     ("malformed", f"The store is damaged. {RUNBOOK}"),
     ("not a database", f"The store is damaged. {RUNBOOK}"),
