@@ -69,7 +69,7 @@ def links(host: Host) -> list[str]:
 def test_the_audit_goes_on_through_a_rotation(host: Host) -> None:
     host.check_output("apt-get install --yes --quiet logrotate")
     first = ask(host, "POST", "/v1/links", user="dora", seconds=600)["name"]
-    host.check_output("logrotate --force /etc/logrotate.d/lightship-registry")
+    host.check_output("logrotate --force /etc/logrotate.d/lightship")
     second = ask(host, "POST", "/v1/links", user="dora", seconds=600)["name"]
     rotated = host.check_output(f"cat {AUDIT}-*")
     assert first in rotated
