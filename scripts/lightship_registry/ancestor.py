@@ -22,6 +22,7 @@ from lightship_registry.bodies import read_body
 from lightship_registry.calls import Call, address_of, registry_error
 from lightship_registry.counting import ACTION
 from lightship_registry.errors import RegistryError
+from lightship_registry.trouble import explain
 
 GET, POST = ("GET",), ("POST",)
 # One job in the queue takes about 20 bytes.
@@ -71,7 +72,7 @@ class Ancestor:
             self._watch.refused(action, error.code, call.cluster)
             return PlainTextResponse(f"Oops! {error.sentence}\n", 200, HEADERS)
         except (SQLAlchemyError, OSError) as error:
-            return self._trouble(action, f"{error}")
+            return self._trouble(action, explain(error))
         if not quiet:
             audit.record(call.event(action, "ok", call.reason))
         return PlainTextResponse(text, 200, HEADERS)

@@ -19,6 +19,7 @@ from lightship_registry.clock import Clock, steady
 from lightship_registry.errors import RegistryError
 from lightship_registry.links import Links
 from lightship_registry.records import READY, STARTING, Cause, Ending, Link
+from lightship_registry.trouble import explain
 
 ROUND_SECONDS = 1.0
 # Well within a lease, and seldom enough for the notebooks' logs.
@@ -80,8 +81,8 @@ class AncestorWatch:
                 await asyncio.sleep(ROUND_SECONDS)
                 try:
                     await self.start_round()
-                except (SQLAlchemyError, OSError, RegistryError) as error:
-                    audit.problem(f"looking after the ancestor's links: {error}")
+                except (SQLAlchemyError, OSError) as error:
+                    audit.problem(f"looking after the ancestor's links: {explain(error)}")
                 except Exception:  # or no link of theirs would live for longer than its lease
                     audit.problem("looking after the ancestor's links: unexpected error", traceback=True)
         finally:
@@ -113,7 +114,7 @@ class AncestorWatch:
             # It ended meanwhile, or its port was another link's until lately: the next round sees.
             return
         except (SQLAlchemyError, OSError) as error:
-            audit.problem(f"looking after {link.name}: {error}")
+            audit.problem(f"looking after {link.name}: {explain(error)}")
 
     async def _open(self, link: Link) -> None:
         address, port = targets.parts_of(link.announced)

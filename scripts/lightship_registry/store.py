@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    ExceptionContext,
     Insert,
     Row,
     ScalarSelect,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     and_,
     case,
     delete,
+    event,
     exists,
     func,
     insert,
@@ -61,6 +63,14 @@ class Store:
         # SQLite lets one writer in at a time and makes the others poll; a lock makes them queue, and in order.
         self._writing = threading.Lock() if on_file else nullcontext()
         self._insert_of = sqlite.insert if on_file else postgresql.insert
+        # How often the database failed to do what it was asked: meanwhile heartbeats may have been lost.
+        self.failures = 0
+        event.listen(engine, "handle_error", self._count_failure)
+
+    def _count_failure(self, context: ExceptionContext) -> None:
+        # What a constraint refuses is an answer, not a failure.
+        if not isinstance(context.sqlalchemy_exception, IntegrityError):
+            self.failures += 1
 
     def read(self) -> Connection:
         """A connection for questions."""
@@ -98,9 +108,19 @@ class Store:
 
     def live_routes(self, now: float) -> dict[str, str]:
         """Name and route of every link that must have one."""
-        live = and_(links.c.state == READY, links.c.lease_until > now, links.c.expires_at > now)
+        return self._routes(now, links.c.lease_until > now)
+
+    def silent_routes(self, now: float) -> dict[str, str]:
+        """Name and route of every link that would have one but for its lease, which ran out.
+
+        None of the ancestor's: of a notebook in the clear nothing but the lease says that it is still the same.
+        """
+        return self._routes(now, and_(links.c.lease_until <= now, links.c.api == V1))
+
+    def _routes(self, now: float, lease: ColumnElement[bool]) -> dict[str, str]:
+        columns = select(links.c.name, links.c.api, links.c.target)
         with self.read() as connection:
-            rows = connection.execute(select(links.c.name, links.c.api, links.c.target).where(live))
+            rows = connection.execute(columns.where(links.c.state == READY, links.c.expires_at > now, lease))
             return {row.name: route_to(row.api, row.target) for row in rows}
 
     def spend_nonce(self, cluster: str, nonce: str, now: float) -> bool:

@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 import bed
-from open_sockets import is_cut, websocket
 
 OPEN_SECONDS = 5
 
@@ -38,11 +37,11 @@ def lightship(arguments: str) -> object:
 def test_revoking_refuses_requests_cuts_what_is_open_and_stops_the_job(
     doomed: bed.Notebook, bystander: bed.Notebook
 ) -> None:
-    with closing(websocket(doomed)) as victims, closing(websocket(bystander)) as others:
+    with closing(bed.websocket(doomed)) as victims, closing(bed.websocket(bystander)) as others:
         lightship(f"revoke {doomed.name} --yes --reason 'The course is over.'")
         assert bed.status_of(doomed.name) == httpx.codes.NOT_FOUND
-        assert is_cut(victims, OPEN_SECONDS)
-        assert not is_cut(others, OPEN_SECONDS)
+        assert bed.is_cut(victims, OPEN_SECONDS)
+        assert not bed.is_cut(others, OPEN_SECONDS)
         assert bed.status_of(bystander.name) == httpx.codes.OK
     row = bed.record(doomed.name)
     assert (row["cause"], row["reason"]) == ("revoked", "The course is over.")
