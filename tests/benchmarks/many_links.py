@@ -1,0 +1,234 @@
+"""Many links made, claimed, published, opened and ended one after another at a steady pace, while others are in use.
+
+The links are made as clusters' agents do it, by many users, for each may have ten at a time; the claims, targets and
+ends come from both compute nodes. So the requests come from three addresses: the web server takes 200 a second from
+each, and at a real centre they come from hundreds of nodes. Each link's notebook is a TLS server with the link's own
+certificate on a port of its own, each is opened once through the proxy, and is held for ten seconds. One key serves all
+of them, because openssl on the node would cost more than all that is measured; the registry's and the proxy's work is
+the same. Twenty more links have a request and a WebSocket's message every half second meanwhile: none may fail.
+
+What is compared is after a first round of links, which is not counted: a service that has just started has not yet
+opened its database as often as it will, nor used the memory that it keeps.
+
+Usage: many_links.py [LINKS [PACE]], after `make demo` or `make test` has brought up the bed: 1000 links at 60 a second
+if nothing is said. 10000 take five minutes. Exit status 1: a request failed.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import threading
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "scripts")]
+
+from agents_and_nodes import LINKS_OF_USER, Agent, program_on, told  # noqa: E402
+from kept_links import PROGRAM, Seen, in_use  # noqa: E402
+from proxy_usage import Peak, Usage, usage  # noqa: E402
+
+RATE_AIM, P99_AIM_MS = 50, 250
+KEPT, FIRST_ROUND, CREATORS = 20, 200, 8
+HOLD_SECONDS, PAUSE_SECONDS = 10, 30
+NODES = ("node1", "node2")
+STEPS = ("create", "claim", "target", "end")
+RUN = int(time.time())
+# Where a run begins moves on faster than it uses ports, so that a later one lets those of an earlier one rest.
+LOWEST_PORT, LOWEST_KEPT_PORT, PORTS, PORTS_A_SECOND = 7_000, 20_000, 12_000, 60
+RESULT = REPOSITORY / ".bed" / "many_links.json"
+
+
+class Results:
+    """What came of each step of each link."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, list[float]] = defaultdict(list)
+        self.problems: list[str] = []
+        self.left: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def add(self, name: str, step: str, milliseconds: float, problem: str = "") -> None:
+        """Take in one."""
+        with self._lock:
+            if problem:
+                self.problems.append(f"{name} {step}: {problem}")
+                return
+            self.milliseconds[step].append(milliseconds)
+            if step == "end":
+                self.left.pop(name, None)
+
+    def listen(self, lines: TextIO) -> None:
+        """Take in what a node's program tells."""
+        for line in lines:
+            said = json.loads(line)
+            self.add(said["name"], said["step"], said["ms"], said["problem"])
+
+    def percentile(self, step: str, hundredth: int) -> float:
+        """Return a percentile of a step's times."""
+        return statistics.quantiles(self.milliseconds[step], n=100)[hundredth - 1]
+
+
+class Crowd:
+    """Makes links at a pace and has the nodes let each of them live and end."""
+
+    def __init__(self, agent: Agent, pace: float, count: int) -> None:
+        self.results = Results()
+        self.seconds = 0.0
+        self._agent = agent
+        self._pace = pace
+        self._count = count
+        self._first_port = int(time.time() * PORTS_A_SECOND)
+
+    def live(self) -> Crowd:
+        """Return when all have ended."""
+        with ExitStack() as stack:
+            programs = [
+                stack.enter_context(program_on(node, PROGRAM, {**told(), "hold": HOLD_SECONDS})) for node in NODES
+            ]
+            readers = [threading.Thread(target=self.results.listen, args=[program.stdout]) for program in programs]
+            for reader in readers:
+                reader.start()
+            began = time.perf_counter()
+            self._make([program.stdin for program in programs if program.stdin])
+            for reader in readers:
+                reader.join()
+            self.seconds = time.perf_counter() - began
+        for name, user in self.results.left.items():
+            self._agent.cancel(name, user)
+        return self
+
+    def _make(self, nodes: list[TextIO]) -> None:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(CREATORS) as pool:
+            for number in range(self._count):
+                time.sleep(max(0.0, began + number / self._pace - time.perf_counter()))
+                pool.submit(self._make_one, number, nodes[number % len(nodes)])
+                if number % self._pace == 0:
+                    tell(f"{len(self.results.milliseconds['end'])} of {self._count} links have ended")
+        for node in nodes:
+            node.close()
+
+    def _make_one(self, number: int, node: TextIO) -> None:
+        user = f"crowd-{RUN}-{self._count}-{number // LINKS_OF_USER}"
+        port = LOWEST_PORT + (self._first_port + number // len(NODES)) % PORTS
+        began = time.perf_counter()
+        try:
+            made = self._agent.create(user)
+        except (RuntimeError, OSError) as error:
+            self.results.add("", "create", 0, repr(error))
+            return
+        self.results.left[made["name"]] = user
+        self.results.add(made["name"], "create", (time.perf_counter() - began) * 1e3)
+        # One write, so that lines of two threads do not mix.
+        node.write(json.dumps({**made, "port": port}) + "\n")
+
+
+def tell(progress: str) -> None:
+    """Show how far it is."""
+    print(f"\r{progress:60}", end="", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the service held: before, at its most, and after a pause."""
+
+    start: Usage
+    peak: Usage
+    after: Usage
+
+
+def measure(count: int, pace: float) -> tuple[Crowd, Seen, Held]:
+    """Do it all."""
+    agent = Agent()
+    first = int(time.time() * PORTS_A_SECOND / 3)
+    ports = [LOWEST_KEPT_PORT + (first + number) % PORTS for number in range(KEPT)]
+    kept = [
+        {**agent.create(f"kept-{RUN}-{number // LINKS_OF_USER}"), "port": port} for number, port in enumerate(ports)
+    ]
+    with in_use(NODES[1], kept) as seen:
+        Crowd(agent, pace, FIRST_ROUND).live()
+        pause("before")
+        start = usage()
+        with Peak() as peak:
+            crowd = Crowd(agent, pace, count).live()
+        pause("after")
+        return crowd, seen, Held(start, peak.usage, usage())
+
+
+def pause(moment: str) -> None:
+    """Wait until the web server has given up the connections that it keeps for a while."""
+    tell(f"a pause of {PAUSE_SECONDS} s {moment} the count")
+    time.sleep(PAUSE_SECONDS)
+
+
+def show(crowd: Crowd, seen: Seen, held: Held) -> None:
+    """Print it all for people."""
+    results, count = crowd.results, len(crowd.results.milliseconds["end"])
+    print(f"{count} links, {len(seen.milliseconds)} requests and {seen.frames} messages on {KEPT} others meanwhile")
+    rate = count / crowd.seconds
+    print(
+        f"  {rate:.1f} links a second, {HOLD_SECONDS} s of the last one's life included  (aim: {RATE_AIM}; {met(rate >= RATE_AIM)})"
+    )
+    for step in STEPS:
+        p99 = results.percentile(step, 99)
+        print(
+            f"  {step:8} median {results.percentile(step, 50):6.1f} ms   p99 {p99:6.1f} ms  (aim: p99 {P99_AIM_MS} ms; {met(p99 <= P99_AIM_MS)})"
+        )
+    print(
+        f"  {'visit':8} median {results.percentile('visit', 50):6.1f} ms   p99 {results.percentile('visit', 99):6.1f} ms"
+    )
+    p99 = statistics.quantiles(seen.milliseconds, n=100)[98]
+    print(
+        f"  others   median {statistics.median(seen.milliseconds):6.1f} ms   p99 {p99:6.1f} ms   failed {len(seen.failed)}"
+    )
+    for part in ("registry", "nginx"):
+        before, most, after = (getattr(moment, part) for moment in (held.start, held.peak, held.after))
+        print(
+            f"  {part:8} memory {before.mib:.1f} -> {most.mib:.1f} -> {after.mib:.1f} MiB   descriptors "
+            f"{before.files} -> {most.files} -> {after.files}   CPU {(after.cpu - before.cpu) / count * 1e3:.1f} ms a link"
+        )
+    for problem in (seen.failed + results.problems)[:20]:
+        print(f"  FAILED {problem}")
+
+
+def met(fine: bool) -> str:
+    """Say whether an aim was met."""
+    return "met" if fine else "MISSED"
+
+
+def report(crowd: Crowd, seen: Seen, held: Held) -> dict[str, object]:
+    """Return what is kept in .bed/."""
+    steps = {
+        step: {"median": crowd.results.percentile(step, 50), "p99": crowd.results.percentile(step, 99)}
+        for step in (*STEPS, "visit")
+    }
+    return {
+        "links": len(crowd.results.milliseconds["end"]),
+        "seconds": crowd.seconds,
+        "problems": crowd.results.problems,
+        "steps_ms": steps,
+        "others": {"requests": len(seen.milliseconds), "messages": seen.frames, "failed": seen.failed},
+        "held": {name: asdict(getattr(held, name)) for name in ("start", "peak", "after")},
+    }
+
+
+def main(argv: list[str]) -> int:
+    """Measure, print, keep the figures."""
+    count, pace = int(argv[0]) if argv else 1000, float(argv[1]) if len(argv) > 1 else 60.0
+    crowd, seen, held = measure(count, pace)
+    print(file=sys.stderr)
+    show(crowd, seen, held)
+    RESULT.write_text(json.dumps(report(crowd, seen, held), indent=2) + "\n", encoding="utf-8")
+    return 1 if seen.failed or crowd.results.problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
