@@ -1,4 +1,4 @@
-"""The part of link_life.py that runs on the compute node: plain Python, its settings and links as one line of JSON on standard input."""
+"""The part of link_life.py that runs on the compute node: plain Python, settings and links as a line of JSON."""
 
 from __future__ import annotations
 

@@ -16,17 +16,19 @@ if nothing is said. 10000 take five minutes. Exit status 1: a request failed.
 
 from __future__ import annotations
 
+import http.client
 import json
 import statistics
 import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "scripts")]
@@ -65,15 +67,11 @@ class Results:
             if step == "end":
                 self.left.pop(name, None)
 
-    def listen(self, lines: TextIO) -> None:
+    def listen(self, lines: Iterable[str]) -> None:
         """Take in what a node's program tells."""
         for line in lines:
             said = json.loads(line)
             self.add(said["name"], said["step"], said["ms"], said["problem"])
-
-    def percentile(self, step: str, hundredth: int) -> float:
-        """Return a percentile of a step's times."""
-        return statistics.quantiles(self.milliseconds[step], n=100)[hundredth - 1]
 
 
 class Crowd:
@@ -86,6 +84,16 @@ class Crowd:
         self._pace = pace
         self._count = count
         self._first_port = int(time.time() * PORTS_A_SECOND)
+
+    @property
+    def ended(self) -> int:
+        """How many links have lived and ended."""
+        return len(self.results.milliseconds["end"])
+
+    @property
+    def rate(self) -> float:
+        """Links a second from the first one's creation to the last one's end, but for the time they are just held."""
+        return self.ended / (self.seconds - HOLD_SECONDS)
 
     def live(self) -> Crowd:
         """Return when all have ended."""
@@ -105,30 +113,29 @@ class Crowd:
             self._agent.cancel(name, user)
         return self
 
-    def _make(self, nodes: list[TextIO]) -> None:
+    def _make(self, nodes: list[IO[str]]) -> None:
         began = time.perf_counter()
         with ThreadPoolExecutor(CREATORS) as pool:
             for number in range(self._count):
                 time.sleep(max(0.0, began + number / self._pace - time.perf_counter()))
                 pool.submit(self._make_one, number, nodes[number % len(nodes)])
                 if number % self._pace == 0:
-                    tell(f"{len(self.results.milliseconds['end'])} of {self._count} links have ended")
+                    tell(f"{number} of {self._count} links made, {self.ended} have ended")
         for node in nodes:
             node.close()
 
-    def _make_one(self, number: int, node: TextIO) -> None:
+    def _make_one(self, number: int, node: IO[str]) -> None:
         user = f"crowd-{RUN}-{self._count}-{number // LINKS_OF_USER}"
         port = LOWEST_PORT + (self._first_port + number // len(NODES)) % PORTS
         began = time.perf_counter()
         try:
             made = self._agent.create(user)
-        except (RuntimeError, OSError) as error:
+            self.results.add(made["name"], "create", (time.perf_counter() - began) * 1e3)
+            self.results.left[made["name"]] = user
+            # One write, so that lines of two threads do not mix.
+            node.write(json.dumps({**made, "port": port}) + "\n")
+        except (RuntimeError, OSError, http.client.HTTPException) as error:
             self.results.add("", "create", 0, repr(error))
-            return
-        self.results.left[made["name"]] = user
-        self.results.add(made["name"], "create", (time.perf_counter() - began) * 1e3)
-        # One write, so that lines of two threads do not mix.
-        node.write(json.dumps({**made, "port": port}) + "\n")
 
 
 def tell(progress: str) -> None:
@@ -171,32 +178,37 @@ def pause(moment: str) -> None:
 
 def show(crowd: Crowd, seen: Seen, held: Held) -> None:
     """Print it all for people."""
-    results, count = crowd.results, len(crowd.results.milliseconds["end"])
-    print(f"{count} links, {len(seen.milliseconds)} requests and {seen.frames} messages on {KEPT} others meanwhile")
-    rate = count / crowd.seconds
+    results, rate = crowd.results, crowd.rate
     print(
-        f"  {rate:.1f} links a second, {HOLD_SECONDS} s of the last one's life included  (aim: {RATE_AIM}; {met(rate >= RATE_AIM)})"
+        f"{crowd.ended} links, {len(seen.milliseconds)} requests and {seen.frames} messages on {KEPT} others meanwhile"
     )
+    print(f"  {rate:.1f} links a second  (aim: {RATE_AIM}; {met(rate >= RATE_AIM)})")
     for step in STEPS:
-        p99 = results.percentile(step, 99)
-        print(
-            f"  {step:8} median {results.percentile(step, 50):6.1f} ms   p99 {p99:6.1f} ms  (aim: p99 {P99_AIM_MS} ms; {met(p99 <= P99_AIM_MS)})"
-        )
-    print(
-        f"  {'visit':8} median {results.percentile('visit', 50):6.1f} ms   p99 {results.percentile('visit', 99):6.1f} ms"
-    )
-    p99 = statistics.quantiles(seen.milliseconds, n=100)[98]
-    print(
-        f"  others   median {statistics.median(seen.milliseconds):6.1f} ms   p99 {p99:6.1f} ms   failed {len(seen.failed)}"
-    )
+        show_times(step, results.milliseconds[step], P99_AIM_MS)
+    show_times("visit", results.milliseconds["visit"])
+    show_times("others", seen.milliseconds)
     for part in ("registry", "nginx"):
         before, most, after = (getattr(moment, part) for moment in (held.start, held.peak, held.after))
         print(
-            f"  {part:8} memory {before.mib:.1f} -> {most.mib:.1f} -> {after.mib:.1f} MiB   descriptors "
-            f"{before.files} -> {most.files} -> {after.files}   CPU {(after.cpu - before.cpu) / count * 1e3:.1f} ms a link"
+            f"  {part:8}  memory {before.mib:5.1f} -> {most.mib:5.1f} -> {after.mib:5.1f} MiB"
+            f"   descriptors {before.files:3} -> {most.files:4} -> {after.files:3}"
+            f"   CPU {(after.cpu - before.cpu) / max(1, crowd.ended) * 1e3:.1f} ms a link"
         )
+    print(f"  failed: {len(seen.failed)} on the others, {len(results.problems)} of the links' own requests")
     for problem in (seen.failed + results.problems)[:20]:
-        print(f"  FAILED {problem}")
+        print(f"    {problem}")
+
+
+def show_times(what: str, times: list[float], aim: int = 0) -> None:
+    """Print median and 99th percentile of some milliseconds."""
+    p99 = percentile(times, 99)
+    verdict = f"  (aim: p99 {aim} ms; {met(p99 <= aim)})" if aim else ""
+    print(f"  {what:8}  median {percentile(times, 50):6.1f} ms   p99 {p99:6.1f} ms{verdict}")
+
+
+def percentile(times: list[float], hundredth: int) -> float:
+    """Return it; 0 if there is nothing to tell of."""
+    return statistics.quantiles(times, n=100)[hundredth - 1] if len(times) > 1 else 0.0
 
 
 def met(fine: bool) -> str:
@@ -206,13 +218,11 @@ def met(fine: bool) -> str:
 
 def report(crowd: Crowd, seen: Seen, held: Held) -> dict[str, object]:
     """Return what is kept in .bed/."""
-    steps = {
-        step: {"median": crowd.results.percentile(step, 50), "p99": crowd.results.percentile(step, 99)}
-        for step in (*STEPS, "visit")
-    }
+    times = crowd.results.milliseconds
+    steps = {step: {f"p{p}": percentile(times[step], p) for p in (50, 99)} for step in (*STEPS, "visit")}
     return {
-        "links": len(crowd.results.milliseconds["end"]),
-        "seconds": crowd.seconds,
+        "links": crowd.ended,
+        "a_second": crowd.rate,
         "problems": crowd.results.problems,
         "steps_ms": steps,
         "others": {"requests": len(seen.milliseconds), "messages": seen.frames, "failed": seen.failed},
