@@ -1,17 +1,17 @@
-"""Many links made, claimed, published, opened and ended one after another at a steady pace, while others are in use.
+"""Many links made, claimed, published and ended one after another at a steady pace, while others are in use.
 
-The links are made as clusters' agents do it, by many users, for each may have ten at a time; the claims, targets and
-ends come from both compute nodes. So the requests come from three addresses: the web server takes 200 a second from
-each, and at a real centre they come from hundreds of nodes. Each link's notebook is a TLS server with the link's own
-certificate on a port of its own, each is opened once through the proxy, and is held for ten seconds. One key serves all
-of them, because openssl on the node would cost more than all that is measured; the registry's and the proxy's work is
-the same. Twenty more links have a request and a WebSocket's message every half second meanwhile: none may fail.
+The links are made as a cluster's agent does it, for many users, because each may have ten at a time; the claims,
+targets and ends come from both compute nodes. So the requests have three addresses, of which the web server takes 200
+a second each; at a real centre they come from hundreds of nodes. Each link's notebook is a TLS server on a port of its
+own with the link's own certificate, and is held for ten seconds; one link in ten is opened through the proxy as well.
+One key serves all of them: openssl on the node would cost more than all that is measured, and the registry's and the
+proxy's work is the same. Twenty other links have a request and a WebSocket's message every half second: none may fail.
 
-What is compared is after a first round of links, which is not counted: a service that has just started has not yet
-opened its database as often as it will, nor used the memory that it keeps.
+Memory and descriptors are compared with what they were after a first round of links, which is not counted: a service
+that has just started has not yet opened its database as often as it will, nor used the memory that it keeps.
 
-Usage: many_links.py [LINKS [PACE]], after `make demo` or `make test` has brought up the bed: 1000 links at 60 a second
-if nothing is said. 10000 take five minutes. Exit status 1: a request failed.
+Usage: many_links.py [LINKS [PACE]], after `make demo` or `make test` has brought up the bed: 1000 links at 55 a second
+if nothing is said, which takes two minutes; 10000 take five. Exit status 1: a request failed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from kept_links import PROGRAM, Seen, in_use  # noqa: E402
 from proxy_usage import Peak, Usage, usage  # noqa: E402
 
 RATE_AIM, P99_AIM_MS = 50, 250
-KEPT, FIRST_ROUND, CREATORS = 20, 200, 8
+KEPT, FIRST_ROUND, CREATORS, ONE_IN = 20, 200, 8, 10
 HOLD_SECONDS, PAUSE_SECONDS = 10, 30
 NODES = ("node1", "node2")
 STEPS = ("create", "claim", "target", "end")
@@ -133,7 +133,7 @@ class Crowd:
             self.results.add(made["name"], "create", (time.perf_counter() - began) * 1e3)
             self.results.left[made["name"]] = user
             # One write, so that lines of two threads do not mix.
-            node.write(json.dumps({**made, "port": port}) + "\n")
+            node.write(json.dumps({**made, "port": port, "visit": number % ONE_IN == 0}) + "\n")
         except (RuntimeError, OSError, http.client.HTTPException) as error:
             self.results.add("", "create", 0, repr(error))
 
@@ -232,7 +232,7 @@ def report(crowd: Crowd, seen: Seen, held: Held) -> dict[str, object]:
 
 def main(argv: list[str]) -> int:
     """Measure, print, keep the figures."""
-    count, pace = int(argv[0]) if argv else 1000, float(argv[1]) if len(argv) > 1 else 60.0
+    count, pace = int(argv[0]) if argv else 1000, float(argv[1]) if len(argv) > 1 else 55.0
     crowd, seen, held = measure(count, pace)
     print(file=sys.stderr)
     show(crowd, seen, held)
