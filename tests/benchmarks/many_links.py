@@ -158,7 +158,8 @@ def measure(count: int, pace: float) -> tuple[Crowd, Seen, Held]:
     first = int(time.time() * PORTS_A_SECOND / 3)
     ports = [LOWEST_KEPT_PORT + (first + number) % PORTS for number in range(KEPT)]
     kept = [
-        {**agent.create(f"kept-{RUN}-{number // LINKS_OF_USER}"), "port": port} for number, port in enumerate(ports)
+        {**agent.create(f"kept-{RUN}-{number // LINKS_OF_USER}"), "port": port, "visit": True}
+        for number, port in enumerate(ports)
     ]
     with in_use(NODES[1], kept) as seen:
         Crowd(agent, pace, FIRST_ROUND).live()

@@ -1,8 +1,8 @@
 """The part of many_links.py that runs on a compute node: plain Python.
 
 Standard input holds the settings as one line of JSON, then one line for each link. Each link is claimed and published
-at once, opened through the proxy if that is asked for, held for a while, and ended; or, without a time to hold them, all of them are kept
-with heartbeats until the input ends. Standard output tells as JSON what came of each step.
+at once, opened through the proxy if that is asked for, held for a while, and ended; or, without a time to hold them,
+all of them are kept with heartbeats until the input ends. Standard output tells as JSON what came of each step.
 """
 
 from __future__ import annotations
@@ -90,9 +90,10 @@ def begin(link: dict[str, Any]) -> None:
     except OSError as error:
         tell(link, "listen", time.perf_counter(), repr(error))
         return
-    if put(link, "target", port=link["port"]) and link["visit"]:
-        visit(link)
+    published = put(link, "target", port=link["port"])
     OPEN.put(Open(link, listener, time.monotonic()))
+    if published and link["visit"]:
+        visit(link)
 
 
 def end(live: Open) -> None:
