@@ -28,13 +28,13 @@ class AncestorStore:
     def link_job(self, name: str, cluster: str, job_id: str) -> bool:
         """Once."""
         free = and_(links.c.state != ENDED, links.c.job_id == "")
-        return self._store.change(update(links).where(_one(name, cluster), free).values(job_id=job_id))
+        return self._store.change(update(links).where(_one(name, cluster), free).values(job_id=job_id), {})
 
     def announce(self, name: str, cluster: str, target: str, now: float, expires_at: float) -> bool:
         """Once, while the link waits. Nobody's rest or claim of that target begins before it is published."""
         waits = and_(links.c.state == WAITING, links.c.expires_at > now)
         values = {"state": STARTING, "announced": target, "expires_at": expires_at}
-        return self._store.change(update(links).where(_one(name, cluster), waits).values(values))
+        return self._store.change(update(links).where(_one(name, cluster), waits).values(values), {})
 
     def report_jobs(self, cluster: str, said: Mapping[str, str], now: float) -> None:
         """Keep what was said of the jobs of live links; it is shown and changes nothing else."""
