@@ -1,10 +1,10 @@
-"""The ASGI application: the API on the registry's host name, pages on every other."""
+"""The ASGI application: the API on the registry's host name, the ancestor's on its own, pages on every other."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy import Engine
@@ -17,6 +17,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lightship_registry import audit
+from lightship_registry.ancestor import Ancestor
+from lightship_registry.ancestor_rules import AncestorRules
+from lightship_registry.ancestor_watch import AncestorWatch
 from lightship_registry.api import Api
 from lightship_registry.calls import failure, registry_error
 from lightship_registry.clock import Clock, wall
@@ -41,21 +44,20 @@ from lightship_registry.sweeper import Sweeper
 class HostSwitch:
     """Chooses by the Host header; life-cycle messages go to the API."""
 
-    def __init__(self, registry_host: str, api: ASGIApp, pages: Pages, dashboard: Dashboard) -> None:
-        self._registry_host = registry_host
+    def __init__(self, api: ASGIApp, by_host: Mapping[str, ASGIApp], pages: Pages, dashboard: Dashboard) -> None:
         self._api = api
+        self._by_host = by_host
         self._page_app = _page_app(pages)
         self.pages = pages
         self.dashboard = dashboard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on."""
-        pages = scope["type"] == "http" and bare_host(Headers(scope=scope).get("host", "")) != self._registry_host
-        app = self._page_app if pages else self._api
-        if scope["type"] == "http":
-            await counted(app, self.dashboard.metrics, scope, receive, send)
-        else:
-            await app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._api(scope, receive, send)
+            return
+        app = self._by_host.get(bare_host(Headers(scope=scope).get("host", "")), self._page_app)
+        await counted(app, self.dashboard.metrics, scope, receive, send)
 
     def hang_up(self) -> None:
         """End the answers that would go on for minutes; for a service that is about to stop."""
@@ -83,13 +85,14 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = AT_ONCE
         await run_in_threadpool(links.restore)
-        sweeping = asyncio.create_task(Sweeper(links).run())
+        rounds = [Sweeper(links).run(), *([AncestorWatch(links).run()] if settings.ancestor_networks else [])]
+        tasks = [asyncio.create_task(each) for each in rounds]
         async with listening(settings.metrics_port, dashboard):
             yield
         # The routes stay: notebooks go on while the registry restarts.
-        sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         engine.dispose()
 
     json = Starlette(
@@ -98,7 +101,10 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
         exception_handlers={HTTPException: _http_error, Exception: _unexpected},
     )
     json.router.redirect_slashes = False
-    return HostSwitch(settings.registry_host, json, pages, dashboard)
+    by_host: dict[str, ASGIApp] = {settings.registry_host: json}
+    if settings.ancestor_networks:
+        by_host[settings.manage_host] = Ancestor(AncestorRules(links))
+    return HostSwitch(json, by_host, pages, dashboard)
 
 
 def _page_app(pages: Pages) -> ASGIApp:

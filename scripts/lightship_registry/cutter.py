@@ -182,7 +182,7 @@ class Cutter:
         targets = set()
         for path in self._routes.iterdir():
             try:
-                targets.add(path.read_text("ascii").strip().removeprefix("https://"))
+                targets.add(path.read_text("ascii").strip().partition("://")[2])
             except FileNotFoundError:
                 continue
         return targets

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from lightship_registry import words
+from lightship_registry.admin.reading import Count
 from lightship_registry.looks import Looks
 from lightship_registry.metrics import Metrics
 from lightship_registry.overview import Overview, Overviews
@@ -75,13 +76,18 @@ class Dashboard:
         )
 
 
-def _rows(view: Overview) -> list[tuple[str, list[int]]]:
+def _rows(view: Overview) -> list[tuple[str, list[str]]]:
     counts = view.counts or {}
     clusters = sorted({cluster for cluster, _ in counts})
     return [
-        (cluster, [count.links if (count := counts.get((cluster, state))) else 0 for state in LIVE])
+        (cluster, [_told(count) if (count := counts.get((cluster, state))) else "0" for state in LIVE])
         for cluster in clusters
     ]
+
+
+def _told(count: Count) -> str:
+    theirs = f" ({count.ancestors} by the ancestor's API)" if count.ancestors else ""
+    return f"{count.links}{theirs}"
 
 
 def _ago(when: float, now: float) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives import hashes
 
 from lightship_registry import audit, errors, names, targets
+from lightship_registry.ancestor_store import AncestorStore
 from lightship_registry.authorities import server_certificate
 from lightship_registry.clock import Clock
 from lightship_registry.csr import public_key_of
@@ -20,10 +21,13 @@ from lightship_registry.keystore import Keystore, pem
 from lightship_registry.locks import SharedLock
 from lightship_registry.probe import Expected
 from lightship_registry.records import (
+    ANCESTOR,
     ENDED,
     NO_HASH,
     READY,
+    V1,
     WAITING,
+    Allowance,
     Cause,
     Creation,
     Ending,
@@ -32,6 +36,7 @@ from lightship_registry.records import (
     NewLink,
     Owner,
     Wish,
+    route_to,
 )
 from lightship_registry.routes import Routes
 from lightship_registry.settings import Settings
@@ -48,6 +53,7 @@ JOB_OVER = "The job is over."
 NOT_STARTED = Ending(Cause.NOT_STARTED, "The job did not start in time.")
 TIME_OVER = Ending(Cause.TIME_LIMIT, "The time asked for is over.")
 SILENT = Ending(Cause.SILENT, "The notebook's node fell silent.")
+UNANSWERED = Ending(Cause.FAILED, "No notebook answered at the port that its job named.")
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ class Links:
         self.settings = settings
         self.watch = watch
         self.store = store
+        self.ancestors = AncestorStore(store)
         self.clock = clock
         keys = Keystore(settings)
         self._authority = keys.links()
@@ -78,38 +85,40 @@ class Links:
         self._routing = SharedLock(settings.folders.state_dir / "routing.lock")
         self._series = names.read_series(settings.folders.state_dir)[-1]
 
-    def create(self, owner: Owner, wish: Wish) -> tuple[Link, str]:
+    def create(self, owner: Owner, wish: Wish, api: str = V1) -> tuple[Link, str]:
         """Make a link; its secret is told here and never again."""
         longest = self.settings.max_hours * HOUR
         if not 1 <= wish.seconds <= longest:
             raise errors.invalid(f"seconds must be from 1 to {longest} ({self.settings.max_hours} hours).")
         secret = secrets.token_hex(32)
+        allowed = self._allowance(api)
         for _ in range(NAME_DRAWS):
-            link = self._new(owner, wish, secret)
-            made = self.store.create(link, self.settings.user_quota, self.settings.user_creations_per_hour)
+            link = self._new(owner, wish, secret, api)
+            made = self.store.create(link, allowed.live, allowed.hourly)
             if made is Creation.OVER_QUOTA:
-                raise self._over_quota()
+                raise _over_quota(allowed)
             if made is Creation.TOO_MANY:
-                raise self._too_many(owner, link.created_at)
+                raise self._too_many(owner, link.created_at, allowed)
             if made is Creation.DONE:
                 self.watch.created(owner.cluster)
                 return self._found(link.name), secret
         raise RegistryError("No free name was found. Try again.")
 
-    def _new(self, owner: Owner, wish: Wish, secret: str) -> NewLink:
+    def _allowance(self, api: str) -> Allowance:
+        known = self.settings
+        if api == ANCESTOR:
+            return Allowance(known.ancestor_quota, known.ancestor_creations_per_hour, "This host")
+        return Allowance(known.user_quota, known.user_creations_per_hour, "You")
+
+    def _new(self, owner: Owner, wish: Wish, secret: str, api: str) -> NewLink:
         now = self.clock()
         waits_until = now + self.settings.waiting_hours * HOUR
-        return NewLink(names.new_name(self._series), owner, _sha256(secret), wish, now, waits_until)
+        return NewLink(names.new_name(self._series), owner, _sha256(secret), wish, now, waits_until, api)
 
-    def _over_quota(self) -> RegistryError:
-        sentence = f"You have {self.settings.user_quota} live links, as many as are allowed. End one first."
-        return RegistryError(sentence, "quota", 429)
-
-    def _too_many(self, owner: Owner, now: float) -> RegistryError:
-        allowed = self.settings.user_creations_per_hour
-        minutes = max(1, math.ceil((self.store.may_create_at(owner, allowed) - now) / 60))
-        sentence = f"You made {allowed} links within the last hour, as many as are allowed. Try again in {minutes} min."
-        return RegistryError(sentence, "too-many", 429)
+    def _too_many(self, owner: Owner, now: float, allowed: Allowance) -> RegistryError:
+        minutes = max(1, math.ceil((self.store.may_create_at(owner, allowed.hourly) - now) / 60))
+        made = f"{allowed.maker} made {allowed.hourly} links within the last hour, as many as are allowed."
+        return RegistryError(f"{made} Try again in {minutes} min.", "too-many", 429)
 
     def _found(self, name: str) -> Link:
         link = self.store.find(name)
@@ -120,13 +129,15 @@ class Links:
     def of_owner(self, name: str, owner: Owner) -> Link:
         """The link, for the one who made it."""
         link = self.store.find(name) if names.is_name(name) else None
-        if link is None or link.owner != owner:
+        if link is None or link.owner != owner or link.api != V1:
             raise errors.no_such_link()
         return link
 
     def of_secret(self, name: str, secret: str) -> Link:
         """The link, for the job that holds its secret."""
         link = self.store.find(name) if names.is_name(name) else None
+        # The ancestor's links have none that anybody was told.
+        link = link if link and link.api == V1 else None
         same = hmac.compare_digest(_sha256(secret), link.secret_sha256 if link else NO_HASH)
         if link is None or not same:
             raise errors.refused("unknown name" if link is None else "wrong secret")
@@ -168,10 +179,14 @@ class Links:
         target = targets.target_of(address, port)
         if link.state == READY and link.target != target:
             raise _conflict(f"This link's notebook is at {link.target} already.", "target-set")
-        # Looked at before the probe too, whose own connection would count.
+        self.require_free(link, address, port)
+        return Expected(self.settings.host(link.name), link.certificate_sha256)
+
+    def require_free(self, link: Link, address: targets.Address, port: int) -> None:
+        """Refuse a target that an earlier link is still connected to. To be asked before the probe, which connects."""
+        target = targets.target_of(address, port)
         if self.store.had_target(link.name, target) and targets.still_connected(address, port):
             raise _resting(target)
-        return Expected(self.settings.host(link.name), link.certificate_sha256)
 
     def publish(self, link: Link, target: str) -> Link:
         """Open the route to a target that was probed."""
@@ -181,7 +196,7 @@ class Links:
             if not self.store.publish(link.name, target, now, lease, rested):
                 self._require_claimed(self._found(link.name))
                 raise _resting(target)
-            self.routes.write(link.name, target)
+            self.routes.write(link.name, route_to(link.api, target))
         published = self._found(link.name)
         # Again after a lost answer: the first time counts.
         if published.ready_at == now:
@@ -220,6 +235,7 @@ class Links:
             self._close(self.store.end_overdue(TIME_OVER, now), TIME_OVER)
             if not spare_silent:
                 self._close(self.store.end_silent(SILENT, now, SILENCE_SECONDS), SILENT)
+                self._close(self.ancestors.end_unanswered(UNANSWERED, now, SILENCE_SECONDS), UNANSWERED)
 
     def end_job(self, cluster: str, report: JobReport) -> None:
         """End the link whose job has ended and can no longer say so itself."""
@@ -232,7 +248,8 @@ class Links:
             self.routes.remove(name)
             self._cut(name)
             link = self._found(name)
-            audit.record(audit.Event("end", "ok", link.cluster, link.user, name, "", link.target, ending.cause))
+            action = "ancestor-end" if link.api == ANCESTOR else "end"
+            audit.record(audit.Event(action, "ok", link.cluster, link.user, name, "", link.target, ending.cause))
             self.watch.ended(link.cluster, ending.cause)
 
     def restore(self) -> None:
@@ -283,6 +300,11 @@ def _sha256(text: str) -> str:
 
 def _conflict(sentence: str, code: str) -> RegistryError:
     return RegistryError(sentence, code, 409)
+
+
+def _over_quota(allowed: Allowance) -> RegistryError:
+    has = "You have" if allowed.maker == "You" else f"{allowed.maker} has"
+    return RegistryError(f"{has} {allowed.live} live links, as many as are allowed. End one first.", "quota", 429)
 
 
 def _resting(target: str) -> RegistryError:

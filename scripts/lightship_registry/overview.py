@@ -76,8 +76,18 @@ class Overviews(Collector):
         for labels, count in (view.counts or {}).items():
             live.add_metric(labels, count.links)
         yield live
+        if self._settings.ancestor_networks:
+            yield _ancestors(view)
         days = GaugeMetricFamily("lightship_certificate_days_left", "How long each lasts.", labels=["certificate"])
         for name, left in view.days_left.items():
             days.add_metric([name], left)
         yield days
         yield GaugeMetricFamily("lightship_event_listeners", "Pages that listen for changes.", float(view.listeners))
+
+
+def _ancestors(view: Overview) -> Metric:
+    text = "Those of the live links that were made through the ancestor's interface."
+    theirs = GaugeMetricFamily("lightship_ancestor_links", text, labels=["cluster", "state"])
+    for labels, count in (view.counts or {}).items():
+        theirs.add_metric(labels, count.ancestors)
+    return theirs

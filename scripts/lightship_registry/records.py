@@ -10,6 +10,9 @@ LIVE = (WAITING, STARTING, READY)
 # What a job is, in the words of no particular scheduler.
 JOB_STATES = JOB_QUEUED, JOB_HELD, JOB_RUNNING, JOB_ENDED = "queued", "held", "running", "ended"
 
+# The interface that made a link: our own, or the ancestor's, which knows no users and no TLS. Neither sees the other's.
+V1, ANCESTOR = "v1", "ancestor"
+
 # Compared with when there is no such link, or it has no token, so that the answer takes as long.
 NO_HASH = "0" * 64
 
@@ -46,6 +49,11 @@ class Owner:
     user: str
 
 
+def route_to(api: str, target: str) -> str:
+    """The text of a route."""
+    return f"{'http' if api == ANCESTOR else 'https'}://{target}"
+
+
 @dataclass(frozen=True)
 class Link:
     """One row, as read."""
@@ -74,6 +82,13 @@ class Link:
     target: str
     lease_until: float
     ended_at: float
+    api: str
+    announced: str
+
+    @property
+    def route(self) -> str:
+        """What the web server is told; only a link of the ancestor's interface is ever in the clear."""
+        return route_to(self.api, self.target)
 
     @property
     def owner(self) -> Owner:
@@ -101,6 +116,16 @@ class NewLink:
     wish: Wish
     created_at: float
     expires_at: float
+    api: str = V1
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many links one owner may have at a time, and make within an hour; whom the sentence about it calls so."""
+
+    live: int
+    hourly: int
+    maker: str
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from lightship_registry.files import write_beside
 
 
 class Routes:
-    """One small file per live link, named like it, that holds its target."""
+    """One small file per live link, named like it, that holds the URL of its target."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -20,9 +20,9 @@ class Routes:
         if not self._folder.is_dir():
             raise RegistryError(f"The folder {self._folder} is missing. systemd-tmpfiles --create makes it.")
 
-    def write(self, name: str, target: str) -> None:
+    def write(self, name: str, route: str) -> None:
         """Open the route; a reader sees the old one or the new one."""
-        write_beside(self._folder / name, _content(target), 0o640)
+        write_beside(self._folder / name, _content(route), 0o640)
 
     def remove(self, name: str) -> None:
         """Close the route, if it is open."""
@@ -32,8 +32,8 @@ class Routes:
         """Trust no file: write every route that ought to be there, and those spared that are there; remove the rest."""
         present = self._names()
         self.reconcile(live, spared)
-        for name, target in {**_only(spared, present), **live}.items():
-            self.write(name, target)
+        for name, route in {**_only(spared, present), **live}.items():
+            self.write(name, route)
 
     def reconcile(self, live: Mapping[str, str], spared: Mapping[str, str]) -> list[str]:
         """Put right which files are there; their names. Contents are not read: a link never changes its target.
@@ -51,7 +51,7 @@ class Routes:
     def differing(self, live: Mapping[str, str], spared: Mapping[str, str]) -> list[str]:
         """Names of files that are missing, too many, or say something else."""
         present = {path.name: path.read_bytes() for path in self._folder.iterdir()}
-        wanted = {name: _content(target) for name, target in {**_only(spared, present), **live}.items()}
+        wanted = {name: _content(route) for name, route in {**_only(spared, present), **live}.items()}
         return sorted(name for name in present.keys() | wanted.keys() if present.get(name) != wanted.get(name))
 
     def _names(self) -> set[str]:
@@ -59,8 +59,8 @@ class Routes:
 
 
 def _only(routes: Mapping[str, str], names: Container[str]) -> dict[str, str]:
-    return {name: target for name, target in routes.items() if name in names}
+    return {name: route for name, route in routes.items() if name in names}
 
 
-def _content(target: str) -> bytes:
-    return f"https://{target}\n".encode("ascii")
+def _content(route: str) -> bytes:
+    return f"{route}\n".encode("ascii")

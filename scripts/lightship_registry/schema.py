@@ -55,6 +55,10 @@ links = Table(
     Column("target", String(64), nullable=False, default=""),
     Column("lease_until", Float, nullable=False, default=0.0),
     Column("ended_at", Float, nullable=False, default=0.0),
+    # Which interface made it, a word of records.py: the other one cannot see it.
+    Column("api", String(8), nullable=False, server_default="v1"),
+    # Where a client of the ancestor's said that its notebook will listen; no target before it answers there.
+    Column("announced", String(64), nullable=False, server_default=""),
     Index("links_of_owner", "cluster", "user", "state"),
     Index("links_by_creation", "cluster", "user", "created_at"),
     Index("links_by_end", "state", "expires_at"),

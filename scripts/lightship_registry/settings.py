@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 import tomllib
 from dataclasses import KW_ONLY, dataclass, field
@@ -31,6 +32,8 @@ NUMBERS = {
     "user_quota": (10, 1, 1_000_000),
     "user_creations_per_hour": (60, 1, 1_000_000),
     "metrics_port": (0, 0, 65535),
+    "ancestor_quota": (1000, 1, 1_000_000),
+    "ancestor_creations_per_hour": (1000, 1, 1_000_000),
 }
 FOLDERS = {
     "state_dir": "/var/lib/lightship",
@@ -71,6 +74,9 @@ class Settings:
     user_creations_per_hour: int
     # On 127.0.0.1; 0 is none.
     metrics_port: int
+    # Of each address that the ancestor's clients ask from: a whole login node's users together, for it knows no user.
+    ancestor_quota: int
+    ancestor_creations_per_hour: int
     _: KW_ONLY
     # Never shown: it may hold a password.
     store_url: str = field(repr=False)
@@ -80,6 +86,8 @@ class Settings:
     audit_file: Path | None
     # Not a setting of the file: only the unit tests have their notebooks on the machine itself.
     allow_local_targets: bool
+    # Where each cluster's clients of the ancestor's interface run; a cluster that is missing has none.
+    ancestor_networks: dict[str, tuple[Network, ...]] = field(default_factory=dict)
 
     @property
     def store(self) -> URL:
@@ -95,6 +103,11 @@ class Settings:
     def registry_host(self) -> str:
         """The host name of the API."""
         return f"registry.{self.domain}"
+
+    @property
+    def manage_host(self) -> str:
+        """The host name of the ancestor's interface; no link is ever called so, for a link's name is three words."""
+        return f"manage.{self.domain}"
 
     def host(self, name: str) -> str:
         """The host name of a link."""
@@ -134,6 +147,7 @@ def parse(data: dict[str, Any]) -> Settings:
         message=_message(data.get("message", "")),
         audit_file=_audit_file(data.get("audit_file", AUDIT_FILE)),
         allow_local_targets=False,
+        ancestor_networks=_ancestor_networks(data["clusters"]),
     )
     if settings.heartbeat_seconds >= settings.lease_seconds:
         raise bad_settings("heartbeat_seconds must be shorter than lease_seconds, or every lease runs out.")
@@ -197,7 +211,7 @@ def _store_url(value: object) -> str:
 def _clusters(value: object) -> dict[str, tuple[Network, ...]]:
     if not isinstance(value, dict) or not value:
         raise bad_settings("No cluster is set. Add a table [clusters.NAME] with its networks.")
-    return {_cluster_name(name): _networks(name, table) for name, table in value.items()}
+    return {_cluster_name(name): _networks_of(name, table) for name, table in value.items()}
 
 
 def _cluster_name(name: str) -> str:
@@ -206,12 +220,30 @@ def _cluster_name(name: str) -> str:
     return name
 
 
-def _networks(name: str, table: object) -> tuple[Network, ...]:
-    where = f"clusters.{name}.networks"
-    if not isinstance(table, dict) or set(table) != {"networks"}:
-        raise bad_settings(f"[clusters.{name}] must have exactly one key, networks.")
-    values = table["networks"]
-    if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+def _networks_of(name: str, table: object) -> tuple[Network, ...]:
+    if not isinstance(table, dict) or not {"networks"} <= set(table) <= {"networks", "ancestor_networks"}:
+        raise bad_settings(f"[clusters.{name}] must have the key networks, may have ancestor_networks, and no other.")
+    networks = _networks(f"clusters.{name}.networks", table["networks"])
+    if not networks:
+        raise bad_settings(f'clusters.{name}.networks must name at least one network, such as ["10.1.0.0/16"].')
+    return networks
+
+
+def _ancestor_networks(tables: dict[str, dict[str, object]]) -> dict[str, tuple[Network, ...]]:
+    read = {
+        name: _networks(f"clusters.{name}.ancestor_networks", table.get("ancestor_networks", []))
+        for name, table in tables.items()
+    }
+    found = {name: networks for name, networks in read.items() if networks}
+    for one, other in itertools.combinations(found, 2):
+        # Or the address would not say which cluster asks.
+        if any(a.version == b.version and a.overlaps(b) for a in found[one] for b in found[other]):
+            raise bad_settings(f"ancestor_networks of the clusters {one} and {other} overlap. Each address is of one.")
+    return found
+
+
+def _networks(where: str, values: object) -> tuple[Network, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise bad_settings(f'{where} must be a list such as ["10.1.0.0/16"].')
     try:
         return tuple(ipaddress.ip_network(value) for value in values)

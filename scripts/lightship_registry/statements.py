@@ -30,7 +30,7 @@ LEASE = bindparam("lease", type_=Float)
 # The columns that a link is made with; the value for `name` is `new_name`, and so on.
 GIVEN = (
     *("name", "cluster", "user", "secret_sha256", "seconds", "title", "command", "token_sha256"),
-    *("created_at", "expires_at"),
+    *("created_at", "expires_at", "api"),
 )
 
 

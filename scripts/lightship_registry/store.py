@@ -35,6 +35,7 @@ from lightship_registry.records import (
     JOB_ENDED,
     READY,
     STARTING,
+    V1,
     WAITING,
     Creation,
     Ending,
@@ -42,6 +43,7 @@ from lightship_registry.records import (
     Link,
     NewLink,
     Owner,
+    route_to,
 )
 from lightship_registry.schema import begin_writing, is_sqlite, links, nonces
 
@@ -68,8 +70,12 @@ class Store:
         if not isinstance(context.sqlalchemy_exception, IntegrityError):
             self.failures += 1
 
+    def read(self) -> Connection:
+        """A connection for questions."""
+        return self._engine.connect()
+
     @contextmanager
-    def _write(self, *queue: str) -> Iterator[Connection]:
+    def write(self, *queue: str) -> Iterator[Connection]:
         """A transaction; those with the same queue come one after the other."""
         with self._writing, self._engine.connect() as connection:
             begin_writing(connection)
@@ -80,13 +86,14 @@ class Store:
             yield connection
             connection.commit()
 
-    def _change(self, statement: Insert | Update, values: Mapping[str, object], *queue: str) -> bool:
-        with self._write(*queue) as connection:
+    def change(self, statement: Insert | Update, values: Mapping[str, object], *queue: str) -> bool:
+        """Make one change; false if there was nothing to change."""
+        with self.write(*queue) as connection:
             return connection.execute(statement, values).rowcount == 1
 
     def find(self, name: str) -> Link | None:
         """One link, or nothing."""
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             return _link(connection.execute(statements.FIND, {"of_name": name}).one_or_none())
 
     def glance(self, name: str) -> tuple[str, str]:
@@ -96,25 +103,29 @@ class Store:
             return (row.state, row.token_sha256) if row else ("", "")
 
     def live_routes(self, now: float) -> dict[str, str]:
-        """Name and target of every link that must have a route."""
+        """Name and route of every link that must have one."""
         return self._routes(now, links.c.lease_until > now)
 
     def silent_routes(self, now: float) -> dict[str, str]:
-        """Name and target of every link that would have a route but for its lease, which ran out."""
-        return self._routes(now, links.c.lease_until <= now)
+        """Name and route of every link that would have one but for its lease, which ran out.
+
+        None of the ancestor's: of a notebook in the clear nothing but the lease says that it is still the same.
+        """
+        return self._routes(now, and_(links.c.lease_until <= now, links.c.api == V1))
 
     def _routes(self, now: float, lease: ColumnElement[bool]) -> dict[str, str]:
-        query = select(links.c.name, links.c.target).where(links.c.state == READY, links.c.expires_at > now, lease)
-        with self._engine.connect() as connection:
-            return {row.name: row.target for row in connection.execute(query)}
+        columns = select(links.c.name, links.c.api, links.c.target)
+        with self.read() as connection:
+            rows = connection.execute(columns.where(links.c.state == READY, links.c.expires_at > now, lease))
+            return {row.name: route_to(row.api, row.target) for row in rows}
 
     def spend_nonce(self, cluster: str, nonce: str, now: float) -> bool:
         """False if it was spent before."""
-        return self._change(self._spend, {"cluster": cluster, "nonce": nonce, "seen_at": now})
+        return self.change(self._spend, {"cluster": cluster, "nonce": nonce, "seen_at": now})
 
     def forget_nonces(self, before: float) -> None:
         """Drop those whose time stamp no signature can bear any more."""
-        with self._write() as connection:
+        with self.write() as connection:
             connection.execute(delete(nonces).where(nonces.c.seen_at < before))
 
     def create(self, link: NewLink, quota: int, hourly: int) -> Creation:
@@ -125,6 +136,7 @@ class Store:
             "new_user": link.owner.user,
             "new_secret_sha256": link.secret_sha256,
             **{f"new_{key}": value for key, value in asdict(link.wish).items()},
+            "new_api": link.api,
             "new_created_at": link.created_at,
             "new_expires_at": link.expires_at,
             "an_hour_ago": link.created_at - HOUR,
@@ -132,7 +144,7 @@ class Store:
             "hourly": hourly,
         }
         try:
-            with self._write("owner", link.owner.cluster, link.owner.user) as connection:
+            with self.write("owner", link.owner.cluster, link.owner.user) as connection:
                 if connection.execute(statements.CREATE, values).rowcount == 1:
                     return Creation.DONE
                 # Nobody else makes one meanwhile, so this is what the statement saw.
@@ -144,59 +156,59 @@ class Store:
     def may_create_at(self, owner: Owner, hourly: int) -> float:
         """When an owner who made that many within the hour may make the next."""
         latest = select(links.c.created_at).where(_owned(owner)).order_by(links.c.created_at.desc())
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             return HOUR + (connection.execute(latest.offset(hourly - 1).limit(1)).scalar() or 0.0)
 
     def set_job(self, name: str, owner: Owner, job_id: str) -> bool:
         """Once; the same job again is no change and no error."""
         free = links.c.job_id.in_(["", job_id])
-        return self._change(_of(name, _owned(owner), links.c.state != ENDED, free).values(job_id=job_id), {})
+        return self.change(_of(name, _owned(owner), links.c.state != ENDED, free).values(job_id=job_id), {})
 
     def claim(self, name: str, certificate_sha256: str, now: float, expires_at: float) -> bool:
         """Once, while the link waits."""
         values = {"of_name": name, "print": certificate_sha256, "now": now, "expires": expires_at}
-        return self._change(statements.CLAIM, values)
+        return self.change(statements.CLAIM, values)
 
     def publish(self, name: str, target: str, now: float, lease_until: float, rested_since: float) -> bool:
         """Give the link its target, unless another link has it or had it too lately."""
         values = {"of_name": name, "at": target, "now": now, "lease": lease_until, "rested_since": rested_since}
         try:
-            return self._change(statements.PUBLISH, values, "target", target)
+            return self.change(statements.PUBLISH, values, "target", target)
         except IntegrityError:
             # The unique index saw what the statement could not see yet: another link took the target at this moment.
             return False
 
     def had_target(self, name: str, target: str) -> bool:
         """Was the target ever another link's?"""
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             return connection.execute(statements.HAD_TARGET, {"of_name": name, "at": target}).first() is not None
 
     def renew(self, name: str, now: float, lease_until: float) -> bool:
         """A heartbeat counts for claimed links whose time is not over."""
-        return self._change(statements.RENEW, {"of_name": name, "now": now, "lease": lease_until})
+        return self.change(statements.RENEW, {"of_name": name, "now": now, "lease": lease_until})
 
     def end(self, name: str, ending: Ending, now: float) -> bool:
         """False if it had ended before; the first ending stays."""
         told = {"why": ending.cause.value, "sentence": ending.reason, "last_lines": ending.tail}
-        return self._change(statements.END, {"of_name": name, "now": now, **told})
+        return self.change(statements.END, {"of_name": name, "now": now, **told})
 
     def end_waiting(self, ending: Ending, now: float) -> list[str]:
         """End the links whose job never came; their names."""
-        return self._end_all(ending, now, links.c.state == WAITING, links.c.expires_at <= now)
+        return self.end_all(ending, now, links.c.state == WAITING, links.c.expires_at <= now)
 
     def end_overdue(self, ending: Ending, now: float) -> list[str]:
         """End the links whose time is over; their names."""
-        return self._end_all(ending, now, links.c.state.in_([STARTING, READY]), links.c.expires_at <= now)
+        return self.end_all(ending, now, links.c.state.in_([STARTING, READY]), links.c.expires_at <= now)
 
     def end_silent(self, ending: Ending, now: float, silence: float) -> list[str]:
         """End the links whose lease ran out that many seconds ago; their names."""
-        return self._end_all(ending, now, links.c.state == READY, links.c.lease_until <= now - silence)
+        return self.end_all(ending, now, links.c.state == READY, links.c.lease_until <= now - silence)
 
     def watched_jobs(self, cluster: str, now: float, most: int) -> list[str]:
         """The jobs of which only the scheduler can tell: they have not come up yet, or they fell silent."""
         quiet = or_(links.c.state != READY, links.c.lease_until <= now)
         mine = select(links.c.job_id).where(_live_in(cluster), quiet, links.c.job_id != "")
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             oldest_first = mine.group_by(links.c.job_id).order_by(func.min(links.c.job_seen_at)).limit(most)
             return list(connection.execute(oldest_first).scalars())
 
@@ -204,7 +216,7 @@ class Store:
         """Name and user of the cluster's live links, by job."""
         wanted = select(links.c.job_id, links.c.name, links.c.user).where(_live_in(cluster), links.c.job_id != "")
         found: dict[str, list[tuple[str, str]]] = {}
-        with self._engine.connect() as connection:
+        with self.read() as connection:
             for job_id, name, user in connection.execute(wanted):
                 found.setdefault(job_id, []).append((name, user))
         return found
@@ -219,7 +231,7 @@ class Store:
             if report.state != JOB_ENDED or report.cause:
                 values |= {"job_state": report.state, "job_reason": report.reason, "job_start": report.start}
             said |= {name: values for name, user in known.get(report.job_id, ()) if report.user in ("", user)}
-        with self._write() as connection:
+        with self.write() as connection:
             # In one order, or two proxies with one database could wait for each other.
             for name in sorted(said):
                 connection.execute(_of(name, links.c.state != ENDED).values(said[name]))
@@ -236,11 +248,12 @@ class Store:
         else:
             over = and_(links.c.state == WAITING, links.c.job_state.not_in(["", JOB_ENDED]))
         owner = [links.c.user == report.user] if report.user else []
-        return self._end_all(ending, now, _live_in(cluster), links.c.job_id == report.job_id, *owner, over)
+        return self.end_all(ending, now, _live_in(cluster), links.c.job_id == report.job_id, *owner, over)
 
-    def _end_all(self, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
+    def end_all(self, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
+        """End the links that are so; their names."""
         statement = update(links).where(*conditions).values(_ended(ending, now))
-        with self._write() as connection:
+        with self.write() as connection:
             return list(connection.execute(statement.returning(links.c.name)).scalars())
 
 
@@ -254,9 +267,10 @@ def _of(name: str, *conditions: ColumnElement[bool]) -> Update:
 
 
 def _live_in(cluster: str) -> ColumnElement[bool]:
+    # Agents speak of the jobs that they vouched for: anybody may have written any number into one of the ancestor's.
     # Links that ended are many more than those that live. The states are named one by one and the cluster is compared
     # as an expression, or SQLite would go through all links that the cluster ever had instead of the live ones.
-    return and_(links.c.state.in_([WAITING, STARTING, READY]), links.c.cluster.concat("") == cluster)
+    return and_(links.c.state.in_([WAITING, STARTING, READY]), links.c.cluster.concat("") == cluster, links.c.api == V1)
 
 
 def _ended(ending: Ending, now: float) -> dict[str, object]:

@@ -61,6 +61,12 @@ def is_own(address: Address) -> bool:
         return ipaddress.ip_address(probe.getsockname()[0]) == address
 
 
+def parts_of(target: str) -> tuple[Address, int]:
+    """Address and port of what `target_of` made."""
+    host, _, port = target.rpartition(":")
+    return ipaddress.ip_address(host.strip("[]")), int(port)
+
+
 def target_of(address: Address, port: int) -> str:
     """As it stands in a URL."""
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"

@@ -126,3 +126,45 @@ def test_strict_transport_security_is_sent_from_every_place_or_from_none() -> No
     # nginx forgets the outer add_header wherever there is an inner one, so each place that answers has its own.
     places = site.count("    location ") - site.count("return 404;\n    }")
     assert site.count("add_header Strict-Transport-Security max-age=60 always;") == places
+
+
+def test_nothing_of_the_ancestors_interface_is_there_unless_it_is_switched_on() -> None:
+    site = render()
+    for word in ("manage.", "lightship_plain", "lightship_ancestor", "proxy_pass http://lightship_plain", "418"):
+        assert word not in site
+    assert re.findall(r"proxy_pass (\S+);", site) == [
+        "https://lightship_notebook",
+        "http://lightship_registry$lightship_page",
+        "http://lightship_registry",
+        "http://lightship_registry$lightship_page",
+    ]
+
+
+def test_links_in_the_clear_and_others_share_neither_a_place_nor_kept_connections() -> None:
+    site = render(web_proxy_ancestor=True)
+    found = places(site)
+    links = "*.notebooks.example.org"
+    assert "proxy_pass https://lightship_notebook;" in found[f"{links} /"]
+    assert "proxy_ssl_verify on;" in found[f"{links} /"]
+    assert "proxy_pass http://lightship_plain;" in found[f"{links} @plain"]
+    assert "proxy_ssl" not in found[f"{links} @plain"]
+    for upstream, asks in (("lightship_notebook", "connect()"), ("lightship_plain", "connect_plain()")):
+        block = site.split(f"upstream {upstream} {{")[1].split("\n}")[0]
+        assert f'require("lightship").{asks}' in block
+        assert "keepalive_time 50s;" in block
+
+
+def test_what_is_refused_for_links_is_refused_for_links_in_the_clear() -> None:
+    found = places(render(web_proxy_ancestor=True))
+    secure, plain = (found[f"*.notebooks.example.org {place}"] for place in ("/", "@plain"))
+    lines = {line.strip() for line in secure.splitlines() if "proxy_ssl" not in line and "proxy_pass" not in line}
+    missing = {line for line in lines if not line.startswith(("#", "/", "{"))} - {
+        line.strip() for line in plain.splitlines()
+    }
+    assert missing == set()
+
+
+def test_strict_transport_security_is_sent_from_the_ancestors_places_too() -> None:
+    site = render(web_proxy_ancestor=True, web_proxy_hsts_seconds=60)
+    places = site.count("    location ") - site.count("return 404;\n    }")
+    assert site.count("add_header Strict-Transport-Security max-age=60 always;") == places

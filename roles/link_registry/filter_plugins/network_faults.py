@@ -13,11 +13,23 @@ def network_faults(clusters: Mapping[str, object]) -> list[str]:
 
 def faults_of(name: str, cluster: object) -> Iterator[str]:
     """Yield what is wrong with the networks of one cluster."""
+    known = cluster if isinstance(cluster, Mapping) else {}
     where = f"cluster_tools_compute_networks of cluster {name}"
-    networks = cluster.get("networks") if isinstance(cluster, Mapping) else None
+    networks = known.get("networks")
     if not isinstance(networks, list) or not networks:
         yield f'{where} must be a list with at least one network; set it as ["10.1.0.0/16"].'
         return
+    yield from faults_in(where, networks)
+    where = f"cluster_tools_ancestor_networks of cluster {name}"
+    clients = known.get("ancestor_networks", [])
+    if not isinstance(clients, list):
+        yield f'{where} must be a list, empty or as ["10.1.0.0/16", "10.0.0.0/28"].'
+        return
+    yield from faults_in(where, clients)
+
+
+def faults_in(where: str, networks: list[object]) -> Iterator[str]:
+    """Yield a sentence for each network of a list that is none of a cluster's."""
     for text in networks:
         fault = fault_of(str(text))
         if fault:
@@ -33,9 +45,9 @@ def fault_of(text: str) -> str:
     if str(network) != text:
         return f"which is not how that network is written. Write {network}."
     if network.prefixlen == 0:
-        return "which is the whole Internet. Write the networks of the compute nodes only."
+        return "which is the whole Internet. Write the networks of the cluster's nodes only."
     if network.is_loopback or network.is_link_local or network.is_multicast:
-        return "where no compute node can be reached. Write the networks of the compute nodes."
+        return "where no compute node can be reached. Write the networks of the cluster's nodes."
     return ""
 
 

@@ -59,7 +59,7 @@ def follow(settings: Settings) -> None:
         for name in before.keys() - {path.name for path in folder.iterdir()}:
             link = links.store.find(name)
             if link is None or link.state == ENDED:
-                Cuts(settings.folders.cut_dir).order(name, before[name].strip().removeprefix("https://"))
+                Cuts(settings.folders.cut_dir).order(name, before[name].strip().partition("://")[2])
     finally:
         engine.dispose()
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, case, func, select
 
-from lightship_registry.records import ENDED, LIVE, Link
+from lightship_registry.records import ANCESTOR, ENDED, LIVE, Link
 from lightship_registry.schema import links
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many links, and when the first of them was made."""
+    """How many links, when the first of them was made, and how many are of the ancestor's interface."""
 
     links: int
     oldest: float
+    ancestors: int = 0
 
 
 class Reader:
@@ -38,11 +39,12 @@ class Reader:
 
     def live(self) -> dict[tuple[str, str], Count]:
         """How many links of each cluster are waiting, starting and ready; a pair without links is left out."""
-        found = select(links.c.cluster, links.c.state, func.count(), func.min(links.c.created_at))
+        theirs = func.sum(case((links.c.api == ANCESTOR, 1), else_=0))
+        found = select(links.c.cluster, links.c.state, func.count(), func.min(links.c.created_at), theirs)
         query = found.where(links.c.state.in_(LIVE)).group_by(links.c.cluster, links.c.state)
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
-        return {(cluster, state): Count(int(count), float(oldest)) for cluster, state, count, oldest in rows}
+        return {(cluster, state): Count(int(n), float(oldest), int(old)) for cluster, state, n, oldest, old in rows}
 
     def clusters(self) -> dict[str, tuple[int, float]]:
         """How many links of each cluster are live, and when its last one was made."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lightship_registry.errors import RegistryError
 from lightship_registry.links import SILENCE_SECONDS
-from lightship_registry.records import ENDED, READY, STARTING, Cause
+from lightship_registry.records import ANCESTOR, ENDED, READY, STARTING, Cause
 
 RESTORED = "The service was restored from a backup. Start a new notebook."
 # A notebook that outlived the outage says so within this time; then the sweeper ends the links that are silent.
@@ -21,7 +21,8 @@ TAKE_ENDINGS = (
 )
 TAKE_LIVES = (
     "UPDATE links SET state = h.state, job_id = h.job_id, certificate_sha256 = h.certificate_sha256,"
-    " target = h.target, lease_until = h.lease_until, ready_at = h.ready_at, expires_at = h.expires_at"
+    " target = h.target, announced = h.announced, lease_until = h.lease_until, ready_at = h.ready_at,"
+    " expires_at = h.expires_at"
     " FROM here.links AS h WHERE h.name = links.name AND h.state != ? AND links.state != ?"
 )
 TAKE_NONCES = "INSERT OR IGNORE INTO nonces (cluster, nonce, seen_at) SELECT cluster, nonce, seen_at FROM here.nonces"
@@ -75,12 +76,15 @@ def _take_over(database: sqlite3.Connection, present: Path | None) -> tuple[bool
 
 
 def _end_lost(database: sqlite3.Connection, now: float, *, known: bool) -> int:
-    """End what is over; and what was starting, if it may have become ready since, at a target that nobody knows now."""
+    """End what is over; and what was starting, if it may have become ready since, at a target that nobody knows now.
+
+    A link of the ancestor's whose lease is over has no job that could prove to be its own, only an address.
+    """
     lost = "" if known else STARTING
     return database.execute(
         "UPDATE links SET state = ?, cause = ?, reason = ?, ended_at = ?"
-        " WHERE state = ? OR (state != ? AND expires_at <= ?)",
-        (ENDED, Cause.ENDED.value, RESTORED, now, lost, ENDED, now),
+        " WHERE state = ? OR (state != ? AND expires_at <= ?) OR (api = ? AND state = ? AND lease_until <= ?)",
+        (ENDED, Cause.ENDED.value, RESTORED, now, lost, ENDED, now, ANCESTOR, READY, now),
     ).rowcount
 
 

@@ -215,7 +215,7 @@ class LinkStates(RuleBasedStateMachine):
     @invariant()
     def routes_are_those_of_ready_links_with_lease_and_time(self) -> None:
         assert self.store.live_routes(self.now) == {
-            name: row.target
+            name: f"https://{row.target}"
             for name, row in self.rows.items()
             if row.state == "ready" and self.now < row.lease_until and self.now < row.expires_at
         }

@@ -28,8 +28,8 @@ SECOND = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 def upgrade():
     op.add_column("links", sa.Column("colour", sa.String(10), nullable=False, server_default="red"))
@@ -61,7 +61,13 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def tables_of(engine: Engine) -> set[str]:
     """Everything in the database, as the database itself describes it."""
     if engine.dialect.name == "sqlite":
-        queries = ["SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"]
+        # Its text of a table tells whether a column was there from the start: what the columns are is asked instead.
+        queries = [
+            "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+            "SELECT m.name || ' ' || c.cid || ' ' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' ||"
+            " coalesce(c.dflt_value, '-') || ' ' || c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+            " WHERE m.type = 'table'",
+        ]
     else:
         queries = [
             "SELECT concat_ws(' ', table_name, column_name, data_type, character_maximum_length, is_nullable,"
@@ -105,12 +111,12 @@ def tables_made_directly(settings: Settings) -> set[str]:
 @both_databases
 def test_an_older_store_is_refused_until_it_is_prepared(settings: Settings, engine: Engine, steps: Path) -> None:
     require_current(settings)
-    (steps / "0002_colour.py").write_text(SECOND)
-    with pytest.raises(RegistryError, match=r"at step 0001 .* needs 0002\. Run: lightship-registry prepare"):
+    (steps / "0003_colour.py").write_text(SECOND)
+    with pytest.raises(RegistryError, match=r"at step 0002 .* needs 0003\. Run: lightship-registry prepare"):
         require_current(settings)
     (line,) = prepare(settings, Hands())
     assert line.startswith("changed: took ")
-    assert "from step 0001 to 0002" in line
+    assert "from step 0002 to 0003" in line
     assert any("colour" in text for text in tables_of(engine))
     require_current(settings)
     assert prepare(settings, Hands()) == []
@@ -128,11 +134,11 @@ def test_a_store_of_a_newer_program_is_left_alone(settings: Settings, engine: En
 @both_databases
 def test_a_step_that_fails_changes_nothing(settings: Settings, engine: Engine, steps: Path) -> None:
     before = tables_of(engine)
-    (steps / "0002_colour.py").write_text(SECOND + "    raise ZeroDivisionError\n")
+    (steps / "0003_colour.py").write_text(SECOND + "    raise ZeroDivisionError\n")
     with pytest.raises(ZeroDivisionError):
         upgrade(settings)
     assert tables_of(engine) == before
-    (steps / "0002_colour.py").write_text(SECOND)
+    (steps / "0003_colour.py").write_text(SECOND)
     assert upgrade(settings)
 
 
@@ -146,14 +152,14 @@ def test_tables_from_before_the_first_release_are_not_touched(settings: Settings
 
 def test_the_file_is_copied_before_it_is_changed(world: World, steps: Path) -> None:
     made = world.create()
-    (steps / "0002_colour.py").write_text(SECOND)
+    (steps / "0003_colour.py").write_text(SECOND)
     (line,) = upgrade(world.settings)
-    copy = world.settings.store_file.with_name("registry.sqlite3.before-0002")
+    copy = world.settings.store_file.with_name("registry.sqlite3.before-0003")
     assert line.endswith(f"it is kept in {copy}")
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as connection:
         rows = connection.execute("SELECT name, state, version_num FROM links, alembic_version").fetchall()
-        assert rows == [(made["name"], "waiting", "0001")]
+        assert rows == [(made["name"], "waiting", "0002")]
         assert not [column for column in connection.execute("PRAGMA table_info(links)") if column[1] == "colour"]
     left = {path.name for path in world.settings.folders.state_dir.iterdir() if path.is_file()}
     assert {name for name in left if "before" in name} == {copy.name}
@@ -161,8 +167,8 @@ def test_the_file_is_copied_before_it_is_changed(world: World, steps: Path) -> N
 
 
 def test_without_a_copy_nothing_is_changed(world: World, steps: Path) -> None:
-    (steps / "0002_colour.py").write_text(SECOND)
-    world.settings.store_file.with_name("registry.sqlite3.before-0002").mkdir()
+    (steps / "0003_colour.py").write_text(SECOND)
+    world.settings.store_file.with_name("registry.sqlite3.before-0003").mkdir()
     before = tables_of(world.engine)
     with pytest.raises(RegistryError, match="could not be copied"):
         upgrade(world.settings)

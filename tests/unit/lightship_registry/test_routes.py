@@ -14,7 +14,7 @@ def content(folder: Path) -> dict[str, str]:
 
 def test_write_and_remove(tmp_path: Path) -> None:
     routes = Routes(tmp_path)
-    routes.write("one-two-three", "10.0.0.1:4000")
+    routes.write("one-two-three", "https://10.0.0.1:4000")
     assert content(tmp_path) == {"one-two-three": "https://10.0.0.1:4000\n"}
     assert (tmp_path / "one-two-three").stat().st_mode & 0o777 == 0o640
     routes.remove("one-two-three")
@@ -22,7 +22,11 @@ def test_write_and_remove(tmp_path: Path) -> None:
     assert content(tmp_path) == {}
 
 
-LIVE = {"one-one-one": "10.0.0.1:4000", "two-two-two": "10.0.0.2:5000", "six-six-six": "[fd00::1]:4000"}
+LIVE = {
+    "one-one-one": "https://10.0.0.1:4000",
+    "two-two-two": "http://10.0.0.2:5000",
+    "six-six-six": "https://[fd00::1]:4000",
+}
 
 
 def test_reconcile(tmp_path: Path) -> None:
@@ -33,7 +37,7 @@ def test_reconcile(tmp_path: Path) -> None:
     (tmp_path / ".tmp-left").write_text("half")
     untouched = (tmp_path / "one-one-one").stat().st_ino
     assert routes.reconcile(LIVE, {}) == [".tmp-left", "old-old-old", "six-six-six"]
-    assert content(tmp_path) == {name: f"https://{target}\n" for name, target in LIVE.items()}
+    assert content(tmp_path) == {name: f"{route}\n" for name, route in LIVE.items()}
     assert (tmp_path / "one-one-one").stat().st_ino == untouched
     assert routes.reconcile(LIVE, {}) == []
 
@@ -42,12 +46,12 @@ def test_restore_trusts_no_file(tmp_path: Path) -> None:
     (tmp_path / "one-one-one").write_text("https://10.6.6.6:6666\n")
     (tmp_path / "old-old-old").write_text("https://10.0.0.9:1\n")
     Routes(tmp_path).restore(LIVE, {})
-    assert content(tmp_path) == {name: f"https://{target}\n" for name, target in LIVE.items()}
+    assert content(tmp_path) == {name: f"{route}\n" for name, route in LIVE.items()}
 
 
 def test_spared_routes_stay_but_are_not_opened(tmp_path: Path) -> None:
     routes = Routes(tmp_path)
-    silent = {"nil-nil-nil": "10.0.0.7:7000", "ill-ill-ill": "10.0.0.8:8000"}
+    silent = {"nil-nil-nil": "https://10.0.0.7:7000", "ill-ill-ill": "https://10.0.0.8:8000"}
     (tmp_path / "nil-nil-nil").write_text("https://10.6.6.6:6666\n")
     assert routes.differing({}, silent) == ["nil-nil-nil"]
     assert routes.reconcile({}, silent) == []

@@ -135,10 +135,10 @@ def test_first_end_counts(store: Store) -> None:
 
 def test_live_routes_need_lease_and_time(store: Store) -> None:
     published(store, NEW, "10.0.0.1:4000")
-    assert store.live_routes(1099.0) == {NEW.name: "10.0.0.1:4000"}
+    assert store.live_routes(1099.0) == {NEW.name: "https://10.0.0.1:4000"}
     assert store.live_routes(1100.0) == {}
     assert store.renew(NEW.name, 1100.0, 3000.0)
-    assert store.live_routes(1999.0) == {NEW.name: "10.0.0.1:4000"}
+    assert store.live_routes(1999.0) == {NEW.name: "https://10.0.0.1:4000"}
     assert store.live_routes(2000.0) == {}
     assert not store.renew(NEW.name, 2000.0, 3000.0)
 

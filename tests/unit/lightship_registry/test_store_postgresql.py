@@ -56,7 +56,7 @@ def test_a_name_that_is_given_at_this_moment_is_taken(world: World) -> None:
 
 def test_one_owner_waits_for_himself_and_for_nobody_else(world: World) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with world.store._write("owner", ALICE.cluster, ALICE.user):
+        with world.store.write("owner", ALICE.cluster, ALICE.user):
             assert world.store.create(OTHER, 10, 60) is Creation.DONE
             creating = pool.submit(world.store.create, NEW, 10, 60)
             wait_for_a_lock(world)

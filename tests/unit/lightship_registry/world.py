@@ -68,6 +68,8 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
         "user_quota": 10,
         "user_creations_per_hour": 60,
         "metrics_port": 0,
+        "ancestor_quota": 1000,
+        "ancestor_creations_per_hour": 1000,
         "message": "",
         "audit_file": None,
         "store_url": "",

@@ -16,7 +16,7 @@ from lightship_registry.admin import archive, service_control
 from lightship_registry.admin.restored_store import GRACE_SECONDS
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.links import SILENCE_SECONDS, Links
-from lightship_registry.records import Cause, Ending
+from lightship_registry.records import ANCESTOR, Cause, Ending, Owner, Wish
 from unit.lightship_registry.admin.conftest import Desk
 
 
@@ -123,6 +123,20 @@ def test_where_only_the_store_was_lost_what_is_open_stays_open(desk: Desk, file:
     found = by_user(desk)
     assert found["alice"]["state"] == "ready"
     assert desk.world.routes == {found["alice"]["name"]: routes[found["alice"]["name"]]}
+
+
+def test_a_link_in_the_clear_is_not_trusted_after_an_outage(desk: Desk, tmp_path: Path) -> None:
+    links, now = desk.world.links, desk.world.clock()
+    made, _ = links.create(Owner("demo", "ancestor:10.1.0.1"), Wish(7200), ANCESTOR)
+    assert links.ancestors.announce(made.name, "demo", "10.1.2.9:8888", now, now + 7200)
+    links.publish(made, "10.1.2.9:8888")
+    assert desk.world.routes[made.name] == "http://10.1.2.9:8888\n"
+    desk.world.change({"name": made.name}, lease_until=now - 60)
+    assert desk.run("backup", str(tmp_path / "clear")) == ExitStatus.OK
+    assert desk.run("restore", str(tmp_path / "clear"), "--yes") == ExitStatus.OK, desk.err
+    found = by_user(desk)["ancestor:10.1.0.1"]
+    assert (found["state"], "restored from a backup" in found["reason"]) == ("ended", True)
+    assert desk.world.routes == {}
 
 
 def test_a_link_that_the_backup_does_not_know_loses_its_route_and_what_is_open(desk: Desk, file: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from lightship_registry.admin.output import print_table
 from lightship_registry.admin.status import ExitStatus
+from lightship_registry.records import ANCESTOR, Owner, Wish
 from unit.lightship_registry.admin.conftest import Desk
 
 
@@ -29,6 +30,19 @@ def test_links_are_chosen_by_user_and_cluster(desk: Desk) -> None:
     assert [link["name"] for link in json.loads(desk.out)] == [bobs["name"]]
     desk.run("links", "--cluster", "other")
     assert "no such link" in desk.out
+
+
+def test_a_link_of_the_ancestors_is_marked(desk: Desk) -> None:
+    link, _ = desk.world.links.create(Owner("demo", "ancestor:10.1.0.1"), Wish(60), ANCESTOR)
+    desk.published()
+    desk.run("links")
+    (line,) = [line for line in desk.out.splitlines() if link.name in line]
+    assert "ancestor:10.1.0.1" in line
+    desk.run("links", "--user", "ancestor:10.1.0.1", "--json")
+    assert [(found["name"], found["api"]) for found in json.loads(desk.out)] == [(link.name, "ancestor")]
+    desk.run("show", link.name)
+    assert "ancestor" in desk.out
+    assert desk.run("revoke", link.name, "--yes") == ExitStatus.OK
 
 
 def test_a_long_list_says_that_there_is_more(desk: Desk) -> None:

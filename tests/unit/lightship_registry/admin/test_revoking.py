@@ -93,10 +93,10 @@ def test_a_revoke_by_another_process_in_the_middle_of_a_publish_leaves_no_route(
     link = desk.world.links.of_secret(made["name"], made["secret"])
     write, halfway = desk.world.links.routes.write, threading.Event()
 
-    def slow(name: str, target: str) -> None:
+    def slow(name: str, route: str) -> None:
         halfway.set()
         time.sleep(2.5)
-        write(name, target)
+        write(name, route)
 
     monkeypatch.setattr(desk.world.links.routes, "write", slow)
     publisher = threading.Thread(target=desk.world.links.publish, args=(link, "10.1.2.3:4567"))

@@ -1,0 +1,90 @@
+"""A registry that the ancestor's clients may use, and such a client."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from lightship_registry.ancestor_watch import AncestorWatch
+from unit.lightship_registry.world import DOMAIN, NODE, Hands, World, build_world
+
+LOGIN, OUTSIDE = "127.0.2.1", "127.9.0.1"
+NETWORKS = {
+    "demo": (ipaddress.ip_network("127.0.0.0/22"),),
+    "other": (ipaddress.ip_network("127.8.0.0/16"), ipaddress.ip_network("fd00::/8")),
+}
+CLUSTERS = {"demo": (ipaddress.ip_network("127.0.0.0/23"),), "other": (ipaddress.ip_network("127.8.0.0/16"),)}
+MANAGE = f"manage.{DOMAIN}:8443"
+
+
+def build(folder: Path, **changes: Any) -> World:
+    """Notebooks of `demo` at 127.0.0.* and 127.0.1.*; 127.0.2.* has clients only, as a login node."""
+    return build_world(folder, **{"clusters": CLUSTERS, "ancestor_networks": dict(NETWORKS), **changes})
+
+
+class Client:
+    """What `curl` does, from one address."""
+
+    def __init__(self, world: World, address: str = LOGIN) -> None:
+        self.world = world
+        self.address = address
+
+    def ask(
+        self, path: str, *, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        known = {"Host": MANAGE, "X-Real-IP": self.address, **(headers or {})}
+        return self.world.send(method, path, headers=known, content=body)
+
+    def get(self, path: str) -> str:
+        answer = self.ask(path)
+        assert answer.status_code == 200
+        return answer.text
+
+    def token(self) -> str:
+        first, name, rest = self.get("/getlink.cgi").split("\n")
+        assert (first, rest) == ("Your token is ", "")
+        return name
+
+    def redeem(self, name: str, port: int) -> str:
+        return self.get(f"/redeemtoken.cgi?token={name}&port={port}")
+
+    def state(self, name: str) -> str:
+        return self.get(f"/tokenjobstate.cgi?token={name}")
+
+    def report(self, lines: str) -> str:
+        body = f"jobstates=\n{lines}".encode()
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self.ask("/update-jobs.cgi", method="POST", body=body, headers=form).text
+
+
+class Ticks:
+    """A clock that does not run by itself."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Rounds:
+    """The watch, a round at a time; each waits for what it began."""
+
+    def __init__(self, world: World) -> None:
+        self.ticks = Ticks()
+        self.world = world
+
+    def go(self, times: int = 1, *, later: float = 0.0) -> None:
+        async def rounds() -> None:
+            watch = AncestorWatch(self.world.links, self.ticks)
+            for _ in range(times):
+                await asyncio.gather(*await watch.start_round())
+
+        self.ticks.now += later
+        asyncio.run(rounds())
+
+
+__all__ = ["LOGIN", "NODE", "OUTSIDE", "Client", "Hands", "Rounds", "build"]

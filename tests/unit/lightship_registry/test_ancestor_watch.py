@@ -1,0 +1,190 @@
+"""The looks that stand for heartbeats: what opens a route in the clear, what keeps it open, what ends its link."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lightship_registry import ancestor_watch
+from lightship_registry.ancestor_watch import LOOK_SECONDS, AncestorWatch
+from lightship_registry.links import SILENCE_SECONDS
+from lightship_registry.records import Cause, Link
+from unit.lightship_registry.ancestors import NODE, Client, Rounds, build
+from unit.lightship_registry.world import OK, World, notebook
+
+TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = build(tmp_path)
+    yield world
+    world.engine.dispose()
+
+
+@pytest.fixture
+def rounds(world: World) -> Rounds:
+    return Rounds(world)
+
+
+def free_port() -> int:
+    with socket.create_server((NODE, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def redeemed(world: World, port: int) -> str:
+    node = Client(world, NODE)
+    name = node.token()
+    assert node.redeem(name, port) == "Success!\n"
+    return name
+
+
+def row(world: World, name: str) -> Link:
+    link = world.store.find(name)
+    assert link is not None
+    return link
+
+
+def test_a_route_opens_when_the_notebook_comes_up_and_not_before(world: World, rounds: Rounds) -> None:
+    port = free_port()
+    name = redeemed(world, port)
+    rounds.go(3)
+    assert (row(world, name).state, world.routes) == ("starting", {})
+    with notebook(None, port=port):
+        rounds.go()
+        assert world.routes == {name: f"http://{NODE}:{port}\n"}
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n", TLS_ALERT, b"HTTP/0.9\r\n", b"x" * 9000])
+def test_what_does_not_speak_http_gets_no_route(
+    world: World, rounds: Rounds, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ancestor_watch.knock, "__defaults__", (0.2,))
+    with notebook(None, answer) as port:
+        name = redeemed(world, port)
+        rounds.go()
+        assert (row(world, name).state, world.routes) == ("starting", {})
+
+
+def test_a_notebook_that_answers_keeps_its_lease_and_one_that_is_slow_keeps_its_link(
+    world: World, rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with notebook(None) as port:
+        name = redeemed(world, port)
+        rounds.go()
+        world.clock.now += 80
+        rounds.go(later=LOOK_SECONDS)
+        assert row(world, name).lease_until == world.clock.now + 90
+    monkeypatch.setattr(ancestor_watch.knock, "__defaults__", (0.2,))
+    with socket.create_server((NODE, port)):
+        rounds.go(later=LOOK_SECONDS)
+        assert (row(world, name).state, list(world.routes)) == ("ready", [name])
+        world.clock.now += 90
+        # Whatever is spared of others: only the lease says that it is still the same notebook.
+        world.links.reconcile(spare_silent=True)
+        assert world.routes == {}
+    with notebook(None, port=port):
+        rounds.go(later=LOOK_SECONDS)
+        world.links.reconcile(spare_silent=False)
+        assert list(world.routes) == [name]
+
+
+def test_it_is_looked_at_now_and_then_only(world: World) -> None:
+    async def count(watch: AncestorWatch) -> int:
+        tasks = await watch.start_round()
+        await asyncio.gather(*tasks)
+        return len(tasks)
+
+    async def go() -> list[int]:
+        ticks = Rounds(world).ticks
+        watch = AncestorWatch(world.links, ticks)
+        found = [await count(watch), await count(watch), await count(watch)]
+        ticks.now += LOOK_SECONDS
+        return [*found, await count(watch)]
+
+    with notebook(None) as port:
+        redeemed(world, port)
+        assert asyncio.run(go()) == [1, 1, 0, 1]
+
+
+@pytest.mark.parametrize("answer", [None, TLS_ALERT])
+def test_a_port_that_is_left_or_taken_by_something_else_ends_the_link_at_once(
+    world: World, rounds: Rounds, answer: bytes | None
+) -> None:
+    with notebook(None) as port:
+        name = redeemed(world, port)
+        rounds.go()
+    with notebook(None, answer, port) if answer else contextlib.nullcontext():
+        rounds.go(later=LOOK_SECONDS)
+    link = row(world, name)
+    assert (link.state, link.cause, world.routes) == ("ended", Cause.ENDED, {})
+    assert [path.name for path in world.settings.folders.cut_dir.iterdir()] == [name]
+    with notebook(None, port=port):
+        rounds.go(2, later=LOOK_SECONDS)
+        assert world.routes == {}
+
+
+def test_one_live_link_per_target_and_then_it_rests(world: World, rounds: Rounds) -> None:
+    with notebook(None) as port:
+        first, second = redeemed(world, port), redeemed(world, port)
+        rounds.go(2)
+        (live,) = world.routes
+        other = second if live == first else first
+        assert row(world, other).state == "starting"
+        Client(world, NODE).get(f"/destroytoken.cgi?token={live}")
+        rounds.go()
+        assert world.routes == {}
+        world.clock.now += world.settings.target_rest_seconds + 1
+        rounds.go()
+        assert list(world.routes) == [other]
+
+
+def test_a_link_that_never_answers_is_given_up_and_one_that_lives_too_long_too(world: World, rounds: Rounds) -> None:
+    silent = redeemed(world, free_port())
+    with notebook(None) as port:
+        busy = redeemed(world, port)
+        rounds.go()
+        world.clock.now += SILENCE_SECONDS
+        world.links.heartbeat(row(world, busy))
+        world.links.end_due(spare_silent=False)
+        assert (row(world, silent).cause, row(world, busy).state) == (Cause.FAILED, "ready")
+        world.clock.now += world.settings.max_hours * 3600
+        world.links.end_due(spare_silent=True)
+        assert (row(world, busy).cause, world.routes) == (Cause.TIME_LIMIT, {})
+
+
+def test_a_token_that_nobody_redeems_is_given_up(world: World) -> None:
+    name = Client(world).token()
+    world.clock.now += world.settings.waiting_hours * 3600
+    world.links.end_due(spare_silent=True)
+    assert row(world, name).cause == Cause.NOT_STARTED
+    assert Client(world, NODE).redeem(name, 8888).startswith("Oops! Unknown token")
+
+
+def test_a_cluster_that_was_switched_off_is_not_looked_after_any_more(world: World) -> None:
+    with notebook(None) as port:
+        name = redeemed(world, port)
+        world.links.settings.ancestor_networks.pop("demo")
+        Rounds(world).go()
+        assert row(world, name).state == "starting"
+
+
+def test_the_service_looks_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ancestor_watch, "ROUND_SECONDS", 0.01)
+
+    async def serve() -> None:
+        watching = asyncio.create_task(AncestorWatch(world.links).run())
+        while not world.routes:
+            await asyncio.sleep(0.01)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+    with notebook(None, OK) as port:
+        name = redeemed(world, port)
+        asyncio.run(asyncio.wait_for(serve(), 20))
+        assert list(world.routes) == [name]
