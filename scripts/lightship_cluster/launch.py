@@ -47,7 +47,7 @@ class Launch:
         self._script = preflight.find_batch_script(self._settings.prefix / "batch", batch)
         warning = preflight.check_jupyter(self._script)
         scheduler = find_scheduler()
-        scheduler.check(self._resources)
+        scheduler.check(self._resources, self._script)
         check_root(self._root)
         self._agent.ping()
         if warning:

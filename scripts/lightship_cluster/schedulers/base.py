@@ -14,6 +14,9 @@ from lightship_cluster.programs import run_program
 
 TIMEOUT_SECONDS = 30.0
 
+# The users' own settings of what the schedulers' commands print.
+_PREFERENCES = ("SQUEUE_", "SINFO_", "SACCT_", "PBS_QSTAT_", "PBS_DPREFIX")
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -88,8 +91,11 @@ class Scheduler(Protocol):
 
     name: str
 
-    def check(self, resources: Resources) -> None:
-        """Refuse what the cluster cannot give, naming what it can, before anything is made."""
+    def check(self, resources: Resources, script: Path | None = None) -> None:
+        """Refuse what the cluster cannot give, naming what it can, before anything is made.
+
+        The batch script may choose for itself what is left out of the resources.
+        """
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""
@@ -118,14 +124,16 @@ class Scheduler(Protocol):
 
 def ask(command: Sequence[str], extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a scheduler's command in plain English, without the user's output preferences."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SQUEUE_", "SINFO_"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_PREFERENCES)}
     return run(command, {**kept, "LC_ALL": "C", **(extra or {})})
 
 
-def run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a scheduler's command with exactly this environment: what submits a job hands it on to the job."""
+def run(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command with exactly this environment, and in this folder: a job may inherit both."""
     try:
-        return run_program(command, environment, TIMEOUT_SECONDS)
+        return run_program(command, environment, TIMEOUT_SECONDS, folder)
     except OSError as error:
         raise LightshipError(f"Cannot run {command[0]}: {error.strerror}.", ExitStatus.SCHEDULER) from error
     except subprocess.TimeoutExpired as error:
@@ -133,3 +141,9 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Co
             f"{command[0]} did not answer within {TIMEOUT_SECONDS:.0f} s. The scheduler may be down; try again later.",
             ExitStatus.SCHEDULER,
         ) from error
+
+
+def last_line(text: str, prefix: str = "") -> str:
+    """What a command says in the end, mostly the reason why it did nothing."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].replace(prefix, "", 1) if lines else "it gave no reason."

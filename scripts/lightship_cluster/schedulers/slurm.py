@@ -5,10 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import slurm_words
-from lightship_cluster.schedulers.base import GONE, JobReport, JobRequest, JobState, NoAnswerError, Resources, ask, run
+from lightship_cluster.schedulers import slurm_partitions, slurm_words
+from lightship_cluster.schedulers.base import (
+    GONE,
+    JobReport,
+    JobRequest,
+    JobState,
+    NoAnswerError,
+    Resources,
+    ask,
+    last_line,
+    run,
+)
 
 _JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
@@ -16,6 +27,7 @@ _LARGEST_JOB_ID = 2**31 - 1
 _PART = re.compile(r"[_+].*")
 _COLUMNS = "JobID,State,UID"
 _STANDARD_TIMES = {"SLURM_TIME_FORMAT": "standard"}
+_PREFIX = "sbatch: error: "
 _MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
 
 
@@ -24,20 +36,12 @@ class Slurm:
 
     name = "Slurm"
 
-    def check(self, resources: Resources) -> None:
-        """Refuse a partition that is not there, naming those that are."""
-        done = ask(["sinfo", "--all", "--noheader", "--format=%P"])
+    def check(self, resources: Resources, script: Path | None = None) -> None:
+        """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
+        done = ask(["sinfo", "--all", "--noheader", "--exact", f"--format={slurm_partitions.FORMAT}"])
         if done.returncode:
-            raise LightshipError(f"Slurm does not answer: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
-        listed = sorted({line.strip() for line in done.stdout.splitlines() if line.strip()})
-        known = {name.rstrip("*") for name in listed}
-        for name in filter(None, resources.partition.split(",")):
-            if name not in known:
-                names = ", ".join(entry.replace("*", " (default)") for entry in listed)
-                raise LightshipError(
-                    f"There is no partition {name!r}. This cluster has: {names}. Choose one with -p.",
-                    ExitStatus.PARTITION,
-                )
+            raise LightshipError(f"Slurm does not answer: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
+        slurm_partitions.check(slurm_partitions.parse(done.stdout), resources, script)
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""
@@ -52,7 +56,9 @@ class Slurm:
         if done.returncode or not _JOB_ID.fullmatch(job_id):
             # sbatch's own patience is often shorter than ours.
             hint = f". {_MAYBE_QUEUED}" if "timed out" in done.stderr else ""
-            raise LightshipError(f"Slurm did not take the job: {_last_line(done.stderr)}{hint}", ExitStatus.SUBMIT)
+            raise LightshipError(
+                f"Slurm did not take the job: {last_line(done.stderr, _PREFIX)}{hint}", ExitStatus.SUBMIT
+            )
         return job_id
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
@@ -66,7 +72,7 @@ class Slurm:
         # squeue fails for one number that it no longer knows, but not for one among several.
         forgotten = len(wanted) == 1 and "Invalid job id" in done.stderr
         if done.returncode and not forgotten:
-            raise LightshipError(f"squeue failed: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
+            raise LightshipError(f"squeue failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
         states = dict.fromkeys(wanted, GONE)
         for job_id, state in filter(None, map(_parse, done.stdout.splitlines())):
             # A job of several parts is over when none of them lives.
@@ -92,7 +98,7 @@ class Slurm:
         """Take the user's own job out of the queue, or stop it."""
         done = ask(["scancel", "--", job_id])
         if done.returncode:
-            raise LightshipError(f"scancel failed: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
+            raise LightshipError(f"scancel failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
 
     def over(self, state: str) -> bool:
         """Whether a job in this state will never run again."""
@@ -142,8 +148,3 @@ def _parse_accounted(line: str) -> tuple[str, JobState] | None:
     job_id, state, uid = parts
     # "CANCELLED by 1000" names who did it.
     return _PART.sub("", job_id), JobState(state.split()[0], uid=int(uid) if uid.isdigit() else -1)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].replace("sbatch: error: ", "") if lines else "it gave no reason."

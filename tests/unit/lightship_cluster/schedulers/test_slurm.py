@@ -18,6 +18,8 @@ from unit.lightship_cluster.world import program
 
 Command = Callable[..., Path]
 
+SINFO = "compute*|up|1-00:00:00|16|16000|(null)\ndebug|up|1:00:00|16|16000|(null)\n"
+
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
@@ -116,13 +118,13 @@ def test_a_job_that_may_be_queued_all_the_same_is_said_to_be(
 
 @pytest.mark.parametrize("partition", ["", "debug", "compute,debug"])
 def test_a_known_partition_passes(command: Command, partition: str) -> None:
-    command("sinfo", "compute*\ncompute*\ndebug\n")
+    command("sinfo", SINFO)
 
     Slurm().check(Resources(60, partition))
 
 
 def test_an_unknown_partition_is_refused_with_the_known_ones(command: Command) -> None:
-    command("sinfo", "compute*\ndebug\n")
+    command("sinfo", SINFO)
     with pytest.raises(LightshipError, match=r"'gpu'.*compute \(default\), debug.* -p") as refused:
         Slurm().check(Resources(60, "debug,gpu"))
 
