@@ -86,10 +86,25 @@ class NoAnswerError(LightshipError):
     """A scheduler's command did not answer in time; what it was asked to do may be done all the same."""
 
 
-class Scheduler(Protocol):
+class JobSource(Protocol):
+    """What an agent needs to know how jobs are."""
+
+    def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """Ask once about all these jobs; those that are known to be no longer listed are GONE."""
+
+    def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """What the accounting knows of jobs that are GONE; nothing where there is no accounting."""
+
+    def report(self, job: JobState) -> JobReport:
+        """The job's state for the registry."""
+
+
+class Scheduler(JobSource, Protocol):
     """One module for each scheduler implements this."""
 
     name: str
+    # The folder of its batch scripts.
+    batch: str
 
     def check(self, resources: Resources, script: Path | None = None) -> None:
         """Refuse what the cluster cannot give, naming what it can, before anything is made.
@@ -100,12 +115,6 @@ class Scheduler(Protocol):
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""
 
-    def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask once about all these jobs; those that are not listed are GONE."""
-
-    def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """What the accounting knows of jobs that are GONE; nothing where there is no accounting."""
-
     def cancel(self, job_id: str) -> None:
         """Take the user's own job out of the queue, or stop it."""
 
@@ -114,9 +123,6 @@ class Scheduler(Protocol):
 
     def words(self, job: JobState) -> str:
         """The job's state for a person."""
-
-    def report(self, job: JobState) -> JobReport:
-        """The job's state for the registry."""
 
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""

@@ -21,20 +21,21 @@ from lightship_cluster.schedulers.base import (
     run,
 )
 
-_JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
+JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
 # A task of a job array and a part of a heterogeneous job: 123_0, 123_[0-3], 123+0.
 _PART = re.compile(r"[_+].*")
 _COLUMNS = "JobID,State,UID"
 _STANDARD_TIMES = {"SLURM_TIME_FORMAT": "standard"}
 _PREFIX = "sbatch: error: "
-_MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
+MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
 
 
 class Slurm:
     """Slurm's commands."""
 
     name = "Slurm"
+    batch = "slurm"
 
     def check(self, resources: Resources, script: Path | None = None) -> None:
         """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
@@ -51,11 +52,11 @@ class Slurm:
         try:
             done = run([*command, "--", str(request.script), *request.arguments], os.environ)
         except NoAnswerError as error:
-            raise NoAnswerError(f"{error.sentence} {_MAYBE_QUEUED}", error.status) from error
+            raise NoAnswerError(f"{error.sentence} {MAYBE_QUEUED}", error.status) from error
         job_id = done.stdout.strip().split(";")[0]
-        if done.returncode or not _JOB_ID.fullmatch(job_id):
+        if done.returncode or not JOB_ID.fullmatch(job_id):
             # sbatch's own patience is often shorter than ours.
-            hint = f". {_MAYBE_QUEUED}" if "timed out" in done.stderr else ""
+            hint = f". {MAYBE_QUEUED}" if "timed out" in done.stderr else ""
             raise LightshipError(
                 f"Slurm did not take the job: {last_line(done.stderr, _PREFIX)}{hint}", ExitStatus.SUBMIT
             )
@@ -64,7 +65,7 @@ class Slurm:
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """Ask once about all these jobs; those that are not listed are GONE."""
         # One number that squeue refuses to read would leave all the others without an answer.
-        wanted = sorted(job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id) and int(job_id) <= _LARGEST_JOB_ID)
+        wanted = sorted(job_id for job_id in job_ids if JOB_ID.fullmatch(job_id) and int(job_id) <= _LARGEST_JOB_ID)
         if not wanted:
             return {}
         command = ["squeue", "--noheader", "--states=all", f"--jobs={','.join(wanted)}", "--format=%i|%T|%U|%S|%N|%r"]
@@ -82,7 +83,7 @@ class Slurm:
 
     def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """What the accounting knows of jobs that squeue no longer lists; nothing where there is no accounting."""
-        wanted = ",".join(sorted(filter(_JOB_ID.fullmatch, job_ids)))
+        wanted = ",".join(sorted(filter(JOB_ID.fullmatch, job_ids)))
         if not wanted:
             return {}
         try:
