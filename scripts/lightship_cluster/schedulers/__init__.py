@@ -71,7 +71,7 @@ def _torque() -> Scheduler:
     if not _has("qsub", "qstat"):
         raise _missing("qsub and qstat (Torque)")
     if _has("sbatch", "sinfo") and not _dialect():
-        from lightship_cluster.schedulers.slurm_torque import SlurmTorque
+        from lightship_cluster.schedulers.torque import SlurmTorque
 
         return SlurmTorque()
     return _genuine_torque()

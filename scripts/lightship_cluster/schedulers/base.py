@@ -103,8 +103,6 @@ class Scheduler(JobSource, Protocol):
     """One module for each scheduler implements this."""
 
     name: str
-    # The folder of its batch scripts.
-    batch: str
 
     def check(self, resources: Resources, script: Path | None = None) -> None:
         """Refuse what the cluster cannot give, naming what it can, before anything is made.

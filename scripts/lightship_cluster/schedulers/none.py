@@ -52,7 +52,6 @@ class Here:
     """This machine."""
 
     name = "This machine"
-    batch = "none"
 
     def check(self, _resources: Resources, _script: Path | None = None) -> None:
         """Refuse to start what would end with the login."""

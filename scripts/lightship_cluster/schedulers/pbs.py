@@ -38,7 +38,6 @@ class Pbs:
     """PBS's commands."""
 
     name = "PBS"
-    batch = "pbs"
     # What PBS itself did to a job, as its exit status: from src/include/job.h and the manual.
     endings: Mapping[int, str] = {-29: "time-limit", -27: "out-of-memory", -26: "out-of-memory", -3: "node-failed"}
     # qsub would leave a process behind that speaks with the server for it.

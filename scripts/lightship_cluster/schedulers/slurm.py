@@ -35,7 +35,6 @@ class Slurm:
     """Slurm's commands."""
 
     name = "Slurm"
-    batch = "slurm"
 
     def check(self, resources: Resources, script: Path | None = None) -> None:
         """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
