@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +12,10 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.slurm import Slurm
+from unit.lightship_cluster.schedulers.conftest import Command
 from unit.lightship_cluster.world import program
 
-Command = Callable[..., Path]
-
 SINFO = "compute*|up|1-00:00:00|16|16000|(null)\ndebug|up|1:00:00|16|16000|(null)\n"
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-    def make(name: str, out: str = "", error: str = "", status: int = 0) -> Path:
-        noted = tmp_path / f"{name}.noted"
-        program(
-            tmp_path / name,
-            f"#!{sys.executable}\nimport json, os, sys\n"
-            f"json.dump([sys.argv[1:], dict(os.environ)], open({str(noted)!r}, 'w'))\n"
-            f"print({out!r}, end='')\nprint({error!r}, end='', file=sys.stderr)\nsys.exit({status})\n",
-        )
-        return noted
-
-    return make
 
 
 def request(**changes: Any) -> JobRequest:
