@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class Here:
         number = done.stdout.strip()
         if done.returncode or not number.isdigit():
             raise LightshipError(f"The job could not be started: {last_line(done.stderr)}", ExitStatus.SUBMIT)
-        return f"here.{_host()}.{number}.{_began(int(number)) or 0}"
+        return f"here.{_host()}.{number}.{_ticks(int(number))}"
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """The jobs of this machine; of others nothing is known here."""
@@ -94,9 +95,7 @@ class Here:
         if not _lives(process):
             return
         try:
-            os.killpg(process.number, signal.SIGTERM)
-        except ProcessLookupError:
-            return
+            _stop(process)
         except OSError as error:
             raise LightshipError(
                 f"The job {job_id} cannot be stopped: {error.strerror}.", ExitStatus.SCHEDULER
@@ -129,6 +128,15 @@ def process_of(job_id: str) -> Process | None:
     return Process(found["host"], int(found["process"]), found["began"]) if found else None
 
 
+def _stop(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.number, signal.SIGTERM)
+        return
+    # It has only just been started, and its session not yet.
+    with suppress(ProcessLookupError):
+        os.kill(process.number, signal.SIGTERM)
+
+
 def _lives(process: Process) -> bool:
     try:
         os.kill(process.number, 0)
@@ -146,6 +154,11 @@ def _began(number: int) -> str:
     except OSError:
         return ""
     return "dead" if fields[0] in ("Z", "X") else fields[19]
+
+
+def _ticks(number: int) -> str:
+    began = _began(number)
+    return began if began.isdigit() else "0"
 
 
 def _host() -> str:
