@@ -53,9 +53,11 @@ demo: setup ## The whole service on this machine, and a notebook in your browser
 demo-down: ## End the demo; the images stay for the next one
 	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh down; fi
 
-bench: setup ## Measure on the running bed: CPU beside nginx's static configuration; a link's first and last milliseconds
+bench: setup ## Measure on the running bed: CPU beside nginx's static configuration; a link's first and last milliseconds; 1,000 links
 	@python tests/benchmarks/requests_per_cpu.py
 	python tests/benchmarks/link_life.py
+	# The whole takes five minutes: python tests/benchmarks/many_links.py 10000
+	python tests/benchmarks/many_links.py 1000
 
 dist: ## Build the single-file commands into dist/
 	@python3 scripts/dev/build_zipapps.py

@@ -99,6 +99,8 @@ def test_on_an_empty_host_links_have_no_route_until_they_are_heard_of(desk: Desk
     desk.world.engine.dispose()
     store = desk.world.settings.store_file
     store.unlink()
+    for route in desk.world.settings.folders.routes_dir.iterdir():
+        route.unlink()
     # A backup of yesterday: all leases are over.
     _age(file, desk)
     assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
@@ -110,6 +112,17 @@ def test_on_an_empty_host_links_have_no_route_until_they_are_heard_of(desk: Desk
     assert desk.world.routes == {}
     left = found["alice"]["lease_until"] + SILENCE_SECONDS - desk.world.clock()
     assert abs(left - GRACE_SECONDS) < 60
+
+
+def test_where_only_the_store_was_lost_what_is_open_stays_open(desk: Desk, file: Path) -> None:
+    desk.world.engine.dispose()
+    desk.world.settings.store_file.write_bytes(b"no database any more" * 1000)
+    routes = desk.world.routes
+    _age(file, desk)
+    assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
+    found = by_user(desk)
+    assert found["alice"]["state"] == "ready"
+    assert desk.world.routes == {found["alice"]["name"]: routes[found["alice"]["name"]]}
 
 
 def test_a_link_that_the_backup_does_not_know_loses_its_route_and_what_is_open(desk: Desk, file: Path) -> None:
@@ -202,14 +215,16 @@ def test_what_is_no_backup_of_this_host_is_refused(
     assert sentence in desk.err
 
 
+# One that systemd tries to start again and again is not at rest either.
+@pytest.mark.parametrize("state", ["active", "activating"])
 def test_a_service_that_runs_is_stopped_only_when_forced(
-    desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     calls: list[tuple[str, ...]] = []
 
-    def systemctl(*arguments: str) -> int:
+    def systemctl(*arguments: str) -> str:
         calls.append(arguments)
-        return 0
+        return state
 
     monkeypatch.setattr(service_control, "_systemctl", systemctl)
     before = desk.world.settings.store_file.read_bytes()
@@ -220,6 +235,14 @@ def test_a_service_that_runs_is_stopped_only_when_forced(
     assert desk.run("restore", str(file), "--yes", "--force") == ExitStatus.OK
     units = ("lightship-registry.socket", "lightship-registry.service")
     assert [call for call in calls if call[0] in ("stop", "start")] == [("stop", *units), ("start", *units)]
+
+
+def test_where_systemd_says_nothing_nothing_is_replaced(
+    desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_control, "_systemctl", lambda *_: None)
+    assert desk.run("restore", str(file), "--yes", "--force") == ExitStatus.FAILED
+    assert "Nothing was changed" in desk.err
 
 
 def test_a_restore_asks_first(desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
