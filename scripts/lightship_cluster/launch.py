@@ -16,7 +16,7 @@ from lightship_cluster.follow import Follower, Submitted, describe_ready
 from lightship_cluster.link_folder import LinkFolder, check_root, default_root, remove_old
 from lightship_cluster.progress import Progress
 from lightship_cluster.protocol import LINK_NAME
-from lightship_cluster.schedulers import find_scheduler
+from lightship_cluster.schedulers import find_scheduler, scheduler_of_script
 from lightship_cluster.schedulers.base import JobRequest, Resources, Scheduler
 from lightship_cluster.settings import SiteSettings
 
@@ -46,8 +46,8 @@ class Launch:
         batch = self._options.batch or self._settings.defaults.batch
         self._script = preflight.find_batch_script(self._settings.prefix / "batch", batch)
         warning = preflight.check_jupyter(self._script)
-        scheduler = find_scheduler()
-        scheduler.check(self._resources)
+        scheduler = find_scheduler(scheduler_of_script(self._script, self._settings.prefix / "batch"))
+        scheduler.check(self._resources, self._script)
         check_root(self._root)
         self._agent.ping()
         if warning:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lightship_cluster.durations import minutes_of
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.schedulers import NAMES as SCHEDULERS
 
 DEFAULT_SOCKET = "/run/lightship-agent/agent.sock"
 REGISTRY_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?/?", re.ASCII)
@@ -21,7 +22,7 @@ SITE_KEYS = {
     "lightship": ("registry", "cluster", "ca_file", "agent_socket"),
     "defaults": ("partition", "account", "time", "batch", "folder"),
 }
-AGENT_KEYS = {"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file")}
+AGENT_KEYS = {"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler")}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class AgentSettings:
     socket: Path
     poll_seconds: float
     key_file: Path
+    # One of schedulers.NAMES; empty: the one whose commands the agent finds.
+    scheduler: str = ""
 
 
 def find_prefix(program: str) -> Path:
@@ -108,6 +111,7 @@ def load_agent(path: Path) -> AgentSettings:
         socket=Path(agent.get("socket") or DEFAULT_SOCKET),
         poll_seconds=_poll_seconds(path, agent.get("poll_seconds") or "5"),
         key_file=Path(agent.get("key_file") or Path(credentials, "cluster.key")),
+        scheduler=_scheduler(path, agent.get("scheduler", "")),
     )
 
 
@@ -154,6 +158,12 @@ def _poll_seconds(path: Path, text: str) -> float:
     if not 1 <= seconds <= 3600:
         raise _wrong(path, f"poll_seconds must be a number from 1 to 3600, not {text!r}")
     return seconds
+
+
+def _scheduler(path: Path, name: str) -> str:
+    if name and name not in SCHEDULERS:
+        raise _wrong(path, f"scheduler must be one of {', '.join(SCHEDULERS)}, or empty, not {name!r}")
+    return name
 
 
 def _wrong(path: Path, why: str) -> LightshipError:
