@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import secrets
 import signal
@@ -11,9 +10,12 @@ from typing import Any
 
 from lightship_cluster import preflight
 from lightship_cluster.agent_client import AgentClient, AgentError
+from lightship_cluster.command_line import Line
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.follow import Follower, Submitted, describe_ready
+from lightship_cluster.layers import Wishes
 from lightship_cluster.link_folder import LinkFolder, check_root, default_root, remove_old
+from lightship_cluster.options import INTERFACES
 from lightship_cluster.progress import Progress
 from lightship_cluster.protocol import LINK_NAME
 from lightship_cluster.schedulers import find_scheduler
@@ -26,15 +28,11 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Launch:
     """One start: everything is checked first, and what was made is taken back if the job cannot be submitted."""
 
-    def __init__(self, settings: SiteSettings, options: argparse.Namespace) -> None:
-        defaults = settings.defaults
+    def __init__(self, settings: SiteSettings, line: Line) -> None:
         self._settings = settings
-        self._options = options
-        self._resources = Resources(
-            minutes=options.minutes or defaults.minutes,
-            partition=options.partition or defaults.partition,
-            account=options.account or defaults.account,
-        )
+        self._line = line
+        self._wishes = settings.choose(line.given, line.preset)
+        self._resources = resources_of(self._wishes)
         self._root = default_root()
         self._token = secrets.token_hex(16)
         self._agent = AgentClient(settings.agent_socket)
@@ -42,16 +40,15 @@ class Launch:
 
     def run(self) -> ExitStatus:
         """Check, make the link, submit the job, follow it."""
-        self._folder = preflight.find_folder(self._options.dir or self._settings.defaults.folder)
-        batch = self._options.batch or self._settings.defaults.batch
-        self._script = preflight.find_batch_script(self._settings.prefix / "batch", batch)
+        self._folder = preflight.find_folder(self._wishes["folder"])
+        scheduler = find_scheduler(self._wishes["scheduler"])
+        self._script = preflight.find_batch_script(self._settings.prefix / "batch", script_of(self._wishes, scheduler))
         warning = preflight.check_jupyter(self._script)
-        scheduler = find_scheduler()
         scheduler.check(self._resources)
         check_root(self._root)
         self._agent.ping()
-        if warning:
-            self._progress.say(warning)
+        for sentence in filter(None, (self._settings.warning, warning)):
+            self._progress.say(sentence)
         return self._follow(scheduler, self._submit(scheduler))
 
     def _submit(self, scheduler: Scheduler) -> Submitted:
@@ -75,7 +72,7 @@ class Launch:
         try:
             # The hash of the token lets its holder, and nobody else, see at the link's address what the owner may see.
             told = {
-                "command": self._options.typed,
+                "command": self._line.typed,
                 "token_sha256": hashlib.sha256(self._token.encode("ascii")).hexdigest(),
             }
             return self._agent.create(self._resources.minutes * 60, **{key: text for key, text in told.items() if text})
@@ -96,6 +93,7 @@ class Launch:
             "name": name,
             "url": link["url"],
             "config": str(self._settings.path),
+            "cluster": self._settings.cluster,
             "folder": str(self._folder),
             "minutes": self._resources.minutes,
             "created": int(time.time()),
@@ -132,7 +130,7 @@ class Launch:
 
     def _follow(self, scheduler: Scheduler, job: Submitted) -> ExitStatus:
         stop = scheduler.stop_command(job.job_id)
-        if self._options.info:
+        if self._line.info:
             self._progress.say(self._information(scheduler, job))
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
@@ -167,3 +165,16 @@ class Launch:
             ("log", str(job.folder.log)),
         )
         return "\n".join(f"    {label:13} {value}" for label, value in rows)
+
+
+def resources_of(wishes: Wishes) -> Resources:
+    """What the job asks of its cluster."""
+    same = ("partition", "account", "cores", "memory", "gpus", "nodes", "qos", "reservation", "constraint", "extra")
+    return Resources(minutes=wishes["time"], **{name: wishes[name] for name in same})
+
+
+def script_of(wishes: Wishes, scheduler: Scheduler) -> str:
+    """The batch script that was asked for, else the scheduler's own for the interface."""
+    # The scripts of a scheduler lie in a folder that is named like its module.
+    folder = type(scheduler).__module__.rpartition(".")[2]
+    return str(wishes["batch"] or f"{folder}/{INTERFACES[wishes['interface']]}")

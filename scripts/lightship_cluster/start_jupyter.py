@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from lightship_cluster.command_line import Line, parse
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.options import parse
 
 
 def main(argv: Sequence[str] | None = None) -> ExitStatus:
     """Run the command; the one place where an error becomes an exit status."""
-    options = parse(argv)
+    line = parse(argv)
     # A closed terminal and a polite kill end the command as Ctrl-C does: nothing half made stays.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        return _start(options)
+        return _start(line)
     except LightshipError as error:
         print(f"start-jupyter: {error.sentence}", file=sys.stderr)
         return error.status
@@ -28,12 +27,13 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
         return ExitStatus.INTERRUPTED
 
 
-def _start(options: argparse.Namespace) -> ExitStatus:
+def _start(line: Line) -> ExitStatus:
     # Imported late: --help and a mistyped flag must answer at once.
     from lightship_cluster.launch import Launch
+    from lightship_cluster.layers import user_file
     from lightship_cluster.settings import find_settings, load_site
 
-    return Launch(load_site(find_settings(sys.argv[0])), options).run()
+    return Launch(load_site(find_settings(sys.argv[0]), user=user_file()), line).run()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

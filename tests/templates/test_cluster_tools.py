@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lightship_cluster.options import BUILT_IN
 from lightship_cluster.settings import load_agent, load_site
 
 Render = Callable[..., str]
@@ -31,9 +32,7 @@ def test_the_commands_accept_what_the_role_writes(render: Render, tmp_path: Path
     read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **SITE)))
     assert (read.registry, read.cluster, read.ca_file) == (SITE["cluster_tools_registry_url"], "demo", None)
     assert read.agent_socket == Path("/run/lightship-agent/agent.sock")
-    assert read.defaults.partition == ""
-    assert read.defaults.minutes == 30
-    assert read.defaults.batch == "slurm/notebook.sh"
+    assert read.choose({}) == {**BUILT_IN, "scheduler": "slurm"}
 
 
 def test_the_agent_accepts_what_the_role_writes(
@@ -55,8 +54,8 @@ def test_both_trust_the_sites_own_authority_below_the_prefix(render: Render, tem
 def test_what_a_site_chooses_for_users_reaches_them(render: Render, tmp_path: Path) -> None:
     choices = {"partition": "gpu", "account": "abc123", "time": "2:00:00", "batch": "slurm/jupyterlab.sh"}
     site = {**SITE, **{f"cluster_tools_default_{name}": value for name, value in choices.items()}}
-    read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **site))).defaults
-    assert (read.partition, read.account, read.minutes, read.batch) == ("gpu", "abc123", 120, "slurm/jupyterlab.sh")
+    read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **site))).choose({})
+    assert (read["partition"], read["account"], read["time"], read["interface"]) == ("gpu", "abc123", 120, "jupyterlab")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Scheduler
 
 
-def find_scheduler() -> Scheduler:
-    """The scheduler whose commands are on PATH."""
-    if all(shutil.which(command) for command in ("sbatch", "sinfo")):
+def find_scheduler(name: str = "") -> Scheduler:
+    """The scheduler of this name, or the one whose commands are on PATH."""
+    if name in ("", "slurm") and all(shutil.which(command) for command in ("sbatch", "sinfo")):
         from lightship_cluster.schedulers.slurm import Slurm
 
         return Slurm()
