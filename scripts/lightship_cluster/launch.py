@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import signal
 import time
 from typing import Any
 
-from lightship_cluster import preflight
+from lightship_cluster import environments, preflight
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.command_line import Line
+from lightship_cluster.environments.interfaces import interface_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.follow import Follower, Submitted, describe_ready
 from lightship_cluster.layers import Wishes
@@ -43,10 +45,14 @@ class Launch:
         self._folder = preflight.find_folder(self._wishes["folder"])
         scheduler = find_scheduler(self._wishes["scheduler"])
         self._script = preflight.find_batch_script(self._settings.prefix / "batch", script_of(self._wishes, scheduler))
-        warning = preflight.check_jupyter(self._script)
+        self._environment = environment_of(self._wishes)
+        interface = interface_of(self._script)
+        warning = self._environment.check(interface, os.environ)
         scheduler.check(self._resources)
         check_root(self._root)
         self._agent.ping()
+        if not self._environment.ready:
+            warning = self._environment.prepare(interface, os.environ, self._progress.show)
         for sentence in filter(None, (self._settings.warning, warning)):
             self._progress.say(sentence)
         return self._follow(scheduler, self._submit(scheduler))
@@ -96,6 +102,7 @@ class Launch:
             "cluster": self._settings.cluster,
             "folder": str(self._folder),
             "minutes": self._resources.minutes,
+            environments.FACT: self._environment.facts(),
             "created": int(time.time()),
         }
         folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
@@ -171,6 +178,12 @@ def resources_of(wishes: Wishes) -> Resources:
     """What the job asks of its cluster."""
     same = ("partition", "account", "cores", "memory", "gpus", "nodes", "qos", "reservation", "constraint", "extra")
     return Resources(minutes=wishes["time"], **{name: wishes[name] for name in same})
+
+
+def environment_of(wishes: Wishes) -> environments.Environment:
+    """Where Jupyter comes from."""
+    same = ("modules", "venv", "conda", "image", "runtime", "binds", "gpu")
+    return environments.choose(os.environ, **{name: wishes[name] for name in same})
 
 
 def script_of(wishes: Wishes, scheduler: Scheduler) -> str:

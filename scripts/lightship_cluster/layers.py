@@ -15,7 +15,7 @@ from typing import Any
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.ini import ASK, Form, Known, Values, read_ini, wrong
-from lightship_cluster.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, did_you_mean
+from lightship_cluster.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, SOURCES, did_you_mean
 
 PRESET = "preset "
 KEYS = tuple(SETTINGS)
@@ -109,6 +109,10 @@ def _over(far: Wishes, near: Wishes) -> Wishes:
     # Whoever asks for another interface does not want the script that was set farther away.
     if "interface" in near and not near.get("batch"):
         both["batch"] = ""
+    if any(near.get(source) for source in SOURCES):
+        both.update({source: near.get(source, "") for source in SOURCES})
+        if not near.get("image"):
+            both.update({key: near.get(key, BUILT_IN[key]) for key in ("runtime", "binds", "gpu")})
     return both
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from lightship_cluster.environments.base import Environment, Layers, Start, Variables, refused
 from lightship_cluster.environments.binds import Bind
@@ -83,7 +83,7 @@ def _container(noted: Mapping[str, Any]) -> Environment:
     return Container(str(noted["image"]), str(noted["runtime"]), binds, bool(noted["gpu"]))
 
 
-_KINDS = {
+_KINDS: dict[str, Callable[[Mapping[str, Any]], Environment]] = {
     "path": lambda _noted: OnPath(),
     "venv": lambda noted: Venv(Path(noted["path"])),
     "conda": lambda noted: Conda(Path(noted["path"])),
@@ -93,5 +93,3 @@ _KINDS = {
 
 def _usage(sentence: str) -> LightshipError:
     return LightshipError(sentence, ExitStatus.USAGE)
-
-

@@ -114,4 +114,3 @@ def with_path(variables: Variables, folder: Path) -> dict[str, str]:
 def refused(sentence: str) -> LightshipError:
     """The environment cannot be used."""
     return LightshipError(sentence, ExitStatus.JUPYTER)
-

@@ -1,8 +1,8 @@
 """A conda environment from an `environment.yml`: built once for each content of the file, whoever starts first.
 
-It is built on the login node, before the job is submitted: compute nodes often have no way to the outside, the user sees
-how it goes, and no project is charged for it. A conda environment cannot be moved once it is built, for its programs
-name its folder; so it is built in its place, and a mark that is renamed into place says that it is whole.
+It is built on the login node, before the job is submitted: compute nodes often have no way to the outside, the user
+sees how it goes, and no project is charged for it. A conda environment cannot be moved once it is built, for its
+programs name its folder; so it is built in its place, and a mark that is renamed into place says that it is whole.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ import os
 import pkgutil
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 from lightship_cluster.environments import binds as binding
@@ -21,6 +21,7 @@ from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.jupyters import newest, warning
 from lightship_cluster.environments.podman import Podman
 from lightship_cluster.environments.runtime import Inside, Runtime
+from lightship_cluster.errors import LightshipError
 from lightship_cluster.place import Place
 from lightship_cluster.programs import run_program
 
@@ -34,7 +35,8 @@ LOOK_SECONDS = 30.0
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:(//)?\S")
 # Variables of the job that mean something inside; all others would lead astray there: paths of the node's own programs.
 _KEPT = re.compile(
-    r"(SLURM|PBS|OMP|MKL|OPENBLAS|CUDA|NVIDIA|ROCR|HIP|LC)_\w+|HOME|USER|LOGNAME|LANG|TZ|TERM|(https?|no)_proxy", re.IGNORECASE
+    r"(SLURM|PBS|OMP|MKL|OPENBLAS|CUDA|NVIDIA|ROCR|HIP|LC)_\w+|HOME|USER|LOGNAME|LANG|TZ|TERM|(https?|no)_proxy",
+    re.IGNORECASE,
 )
 _OURS = re.compile(r"JUPYTER_(TOKEN_FILE|RUNTIME_DIR|CONFIG_PATH)")
 
@@ -61,7 +63,9 @@ class Container(Plain):
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Refuse an image that is not there or has no Jupyter, as far as this host can look into it."""
         if _is_path(self.image) and not Path(self.image).exists():
-            raise refused(f"There is no image {self.image}. Give the path of a .sif file or of an unpacked folder, or a URI.")
+            raise refused(
+                f"There is no image {self.image}. Give the path of a .sif file or of an unpacked folder, or a URI."
+            )
         warned = [binding.check_sources(self.binds)]
         found = self._look_inside(variables)
         if found is not None:
@@ -75,7 +79,9 @@ class Container(Plain):
         here = Path.cwd()
         places = (place.folder, place.token_file.parent, here, home)
         visible = [*binding.of_places(*places), *self.binds]
-        kept = {name: value for name, value in start.variables.items() if _KEPT.fullmatch(name) or _OURS.fullmatch(name)}
+        kept = {
+            name: value for name, value in start.variables.items() if _KEPT.fullmatch(name) or _OURS.fullmatch(name)
+        }
         kept["JUPYTER_CONFIG_PATH"] = str(place.config.parent)  # the user's own may be another Jupyter's
         # Packages in the home were made for the node's own Python.
         kept["PYTHONNOUSERSITE"] = start.variables.get("PYTHONNOUSERSITE", "1")
@@ -89,7 +95,9 @@ class Container(Plain):
             if shutil.which(RUNTIMES[name].program, path=path):
                 return RUNTIMES[name]
         programs = " or ".join(RUNTIMES[name].program for name in wanted)
-        raise refused(f"This host has no {programs} to run {self.image}. Load the module that has it, or choose --runtime.")
+        raise refused(
+            f"This host has no {programs} to run {self.image}. Load the module that has it, or choose --runtime."
+        )
 
     def _look_inside(self, variables: Variables) -> list[str] | None:
         if _URI.match(self.image):
@@ -99,18 +107,20 @@ class Container(Plain):
             script = (pkgutil.get_data(__package__, "look_inside.sh") or b"").decode("utf-8")
             command = runtime.look(self.image, ("/bin/sh", "-c", script, "look_inside.sh"))
             done = run_program(command, variables, LOOK_SECONDS)
-        except Exception:  # noqa: BLE001 - login nodes often have no runtime, or do not let users run one
-            return None
+        except (LightshipError, OSError, TimeoutExpired):
+            return None  # login nodes often have no runtime, or do not let users run one
         return done.stdout.split() if done.returncode == 0 else None
 
     def _judge(self, found: Iterable[str], interface: Interface | None) -> str:
         names = list(found)
         if "jupyter" not in names:
-            raise refused(f"The image {self.image} has no 'jupyter' on its PATH. Add it to the image: pip install jupyterlab")
+            raise refused(
+                f"The image {self.image} has no 'jupyter' on its PATH. Add it to the image: pip install jupyterlab"
+            )
         if interface and interface.program not in names:
             raise refused(
-                f"The image {self.image} has no {interface.words}. Add it to the image (pip install {interface.package}), "
-                "or choose another interface."
+                f"The image {self.image} has no {interface.words}. "
+                f"Add it to the image (pip install {interface.package}), or choose another interface."
             )
         return warning(newest(names), "in the image, pip install")
 
@@ -132,7 +142,9 @@ def _fitting(image: str) -> list[str]:
     path = Path(image)
     if path.is_dir():
         singular = (path / ".singularity.d").exists()
-        return ["apptainer", "singularity", "charliecloud"] if singular else ["charliecloud", "apptainer", "singularity"]
+        return (
+            ["apptainer", "singularity", "charliecloud"] if singular else ["charliecloud", "apptainer", "singularity"]
+        )
     if path.is_file():
         packed = image.endswith((".sqfs", ".squashfs"))
         return ["charliecloud", "apptainer", "singularity"] if packed else ["apptainer", "singularity"]

@@ -46,7 +46,16 @@ class Podman:
 
     def look(self, image: str, command: tuple[str, ...]) -> list[str]:
         """Never fetched: only what is there is looked into."""
-        return [self.program, "run", "--rm", "--network=none", "--pull=never", "--cgroups=disabled", *_image(image), *command]
+        return [
+            self.program,
+            "run",
+            "--rm",
+            "--network=none",
+            "--pull=never",
+            "--cgroups=disabled",
+            *_image(image),
+            *command,
+        ]
 
 
 def _image(image: str) -> list[str]:

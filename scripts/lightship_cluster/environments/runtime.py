@@ -29,7 +29,9 @@ class Inside:
 class Runtime(Protocol):
     """One module for each runtime implements this. None needs a privilege, and none is asked for one."""
 
-    program: str
+    @property
+    def program(self) -> str:
+        """Its command."""
 
     def wrap(self, start: Start, inside: Inside) -> Start:
         """The command in a container on the node's own network, for there is the port that the link leads to."""
@@ -44,4 +46,6 @@ def gpu_maker() -> str:
         return "nvidia"
     if AMD.exists():
         return "amd"
-    raise refused("--gpu was asked for, but this node has no GPU. Ask the scheduler for one (-g 1, or another partition).")
+    raise refused(
+        "--gpu was asked for, but this node has no GPU. Ask the scheduler for one (-g 1, or another partition)."
+    )

@@ -47,7 +47,9 @@ def run_script(name: str, arguments: Sequence[str], variables: Variables, *, log
             "for something. Try: bash --login -c true"
         ) from error
     ended = done.stdout.rpartition(MARK)
-    return Shell(done.returncode, done.stderr.decode("utf-8", "replace"), _variables(ended[2] if ended[1] else b"", variables))
+    return Shell(
+        done.returncode, done.stderr.decode("utf-8", "replace"), _variables(ended[2] if ended[1] else b"", variables)
+    )
 
 
 def _variables(printed: bytes, before: Variables) -> dict[str, str]:
