@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class Podman:
             "--network=host",
             "--cgroups=disabled",
             "--userns=keep-id",
+            # Otherwise the image may name another user.
+            f"--user={os.getuid()}:{os.getgid()}",
             "--group-add=keep-groups",
             # Jupyter reaps no children; as the first process it would have to.
             *([] if not _has_init() else ["--init"]),
