@@ -75,7 +75,7 @@ def guard(group: int, start: Start) -> subprocess.Popen[bytes]:
     """
     script = (pkgutil.get_data(__package__, "guard.sh") or b"").decode("utf-8")
     return subprocess.Popen(
-        ["bash", "-c", script, "lightship-guard", str(group), *start.cleanup],
+        ["/bin/bash", "-c", script, "lightship-guard", str(group), *start.cleanup],
         env=dict(start.variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

@@ -43,7 +43,7 @@ class Bind:
 def of_places(*places: Path) -> list[Bind]:
     """Folders at their own paths, each once, and none that lies in another of them."""
     kept: list[Path] = []
-    for place in sorted(set(places), key=lambda found: len(found.parts)):
+    for place in sorted(set(places), key=lambda found: (len(found.parts), found)):
         if not any(above == place or above in place.parents for above in kept):
             kept.append(place)
     return [Bind(str(place), str(place)) for place in kept]

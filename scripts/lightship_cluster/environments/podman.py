@@ -37,6 +37,8 @@ class Podman:
             "--security-opt=label=disable",
             # A container has its own small /dev/shm otherwise, and data loaders fill it.
             "--ipc=host",
+            # What Jupyter says goes to the job, and not to the journal of the node as well.
+            "--log-driver=none",
             f"--workdir={inside.folder}",
             *(f"--volume={bind.text}" for bind in inside.binds),
             # Names only: the values are taken from Podman's own variables, not from a command line that all can read.

@@ -29,7 +29,7 @@ class Shell:
 def run_script(name: str, arguments: Sequence[str], variables: Variables, *, login: bool = False) -> Shell:
     """Run one of the static scripts beside this module, and take the variables that it ends with."""
     script = (pkgutil.get_data(__package__, name) or b"").decode("utf-8")
-    bash = ["bash", "--login"] if login else ["bash"]
+    bash = ["/bin/bash", "--login"] if login else ["/bin/bash"]
     try:
         done = subprocess.run(
             [*bash, "-c", script, name, *arguments],

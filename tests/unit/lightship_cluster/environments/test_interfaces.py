@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lightship_cluster import preflight
+from lightship_cluster.environments.interfaces import INTERFACES, interface_of
+from lightship_cluster.options import INTERFACES as OFFERED
+from unit.lightship_cluster.world import program
+
+BATCH = Path(preflight.__file__).parent / "batch"
+
+
+@pytest.mark.parametrize("name", INTERFACES)
+def test_each_interfaces_own_batch_script_starts_it(name: str) -> None:
+    assert interface_of(BATCH / "slurm" / OFFERED[name]) is INTERFACES[name]
+
+
+def test_a_script_of_another_form_knows_what_it_does(tmp_path: Path) -> None:
+    assert interface_of(program(tmp_path / "own.sh", 'exec "$2" "$1" -- apptainer run x\n')) is None
+    assert interface_of(program(tmp_path / "own.sh", 'exec "$2" "$1" -- jupyter server\n')) is None
