@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 import bed
@@ -45,6 +46,23 @@ MODULE = """#%Module1.0
 prepend-path PATH ~HOME/own/bin
 setenv FROM_MODULE yes
 """
+NOTEBOOK = json.dumps(
+    {
+        "cells": [
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": "one",
+                "metadata": {},
+                "outputs": [],
+                "source": ["print('answer', 6 * 7)"],
+            }
+        ],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+)
 PREFIX = "import sys; print(sys.prefix)"
 
 
@@ -139,6 +157,23 @@ def test_an_unknown_module_is_refused_in_the_module_systems_own_words(user_with_
     assert words in done.stderr
     assert "no-such-thing" in done.stderr
     assert bed.links(user) == before
+
+
+@pytest.mark.parametrize(("interface", "path"), [("classic", "/tree"), ("voila", "/voila")])
+def test_the_classic_notebook_and_voila_are_guarded_as_jupyterlab_is(interface: str, path: str) -> None:
+    bed.run("login", "cat > answer.ipynb", user="alice", text=NOTEBOOK)
+    notebook = bed.start("alice", f"-s {interface} --venv /opt/interfaces -t 5")
+    page = {"/voila": "/voila/render/answer.ipynb"}.get(path, path)
+    with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
+        assert browser.get("/").headers["location"].partition("?")[0].endswith(path)
+        assert browser.get(page).status_code == httpx.codes.FOUND
+        assert browser.get("/api/status").status_code == httpx.codes.FORBIDDEN
+        shown = browser.get(page, params={"token": notebook.token})
+        assert shown.status_code == httpx.codes.OK
+        assert ("answer 42" in shown.text) == (interface == "voila")
+    assert cell.run(notebook, PREFIX) == "/opt/interfaces"
+    bed.stop(notebook)
+    bed.run("login", "rm answer.ipynb", user="alice")
 
 
 @pytest.mark.parametrize("runtime", IMAGES)
