@@ -107,3 +107,31 @@ OPTIONS = (
 # By the keys that settings may have; --here is only another word for one of them.
 SETTINGS: Mapping[str, Option] = {option.name: option for option in OPTIONS if option.setting}
 BUILT_IN: Mapping[str, Any] = {name: option.default for name, option in SETTINGS.items()}
+
+
+@dataclass(frozen=True)
+class Command:
+    """What can be done about links that there are; its module in `commands` has its name."""
+
+    name: str
+    help: str
+    # Whether it takes a link's name.
+    takes_name: bool
+    options: tuple[Option, ...] = ()
+
+
+_JSON = next(option for option in OPTIONS if option.name == "json")
+_ALL = Option(("-a", "--all"), "all", "also those that have ended", OUTPUT, default=False, setting=False)
+_EVERY = Option(("-a", "--all"), "all", "all that you have on this cluster", NOTEBOOK, default=False, setting=False)
+_FOLLOW = Option(("-f", "--follow"), "follow", "go on until the job ends", OUTPUT, default=False, setting=False)
+
+COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command("list", "your links, how they are, and how long they last", takes_name=False, options=(_ALL, _JSON)),
+        Command("open", "print a link again, and open it where there is a desktop", takes_name=True),
+        Command("stop", "end a link and its job", takes_name=True, options=(_EVERY,)),
+        Command("logs", "what a link's job printed", takes_name=True, options=(_FOLLOW,)),
+        Command("doctor", "check the whole way, and say what is wrong first", takes_name=False, options=(_JSON,)),
+    )
+}
