@@ -93,9 +93,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
     if sum(widths) + 6 + 10 > width:
-        return "\n".join(
-            f"{name}\n  {words}, job {job}, left {left}"[: 2 * width] for name, job, left, words in cells[1:]
-        )
+        return "\n".join(f"{name}\n  {_below(*rest)[: width - 2]}" for name, *rest in cells[1:])
     lines = ("  ".join([*(f"{cell:{size}}" for cell, size in zip(row, widths)), row[3]]) for row in cells)
     return "\n".join(line[:width].rstrip() for line in lines)
 
