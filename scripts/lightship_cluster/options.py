@@ -19,7 +19,7 @@ INTERFACES: Mapping[str, str] = {"notebook": "notebook.sh", "jupyterlab": "jupyt
 SCHEDULERS = ("slurm", "pbs", "torque", "none")
 
 NOTEBOOK, JOB, OUTPUT = "The notebook", "Its job", "What is printed"
-FOLDERS, FILES = "folders", "files"
+FOLDERS, FILES, SCRIPTS, PRESETS = "folders", "files", "scripts", "presets"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Option:
     says: Any = True
     # Told of in one breath at the end of the help.
     rare: bool = False
-    # What a shell offers: FOLDERS, FILES, or else the choices.
+    # What a shell offers for the value: one of the four above, or else the choices.
     offers: str = ""
 
     def read(self, text: str) -> Any:  # noqa: ANN401 - each option has its own type
@@ -77,9 +77,11 @@ OPTIONS = (
     ),
     Option(
         ("-b", "--batch"), "batch", "a batch script of the site, or a path to your own", NOTEBOOK, "SCRIPT", path_of,
-        offers=FILES,
+        offers=SCRIPTS,
     ),
-    Option(("--preset",), "preset", "settings that have a name", NOTEBOOK, "NAME", word_of, setting=False),
+    Option(
+        ("--preset",), "preset", "settings that have a name", NOTEBOOK, "NAME", word_of, setting=False, offers=PRESETS,
+    ),
     Option(("-t", "--time"), "time", "minutes, or HH:MM:SS; also alone at the end", JOB, "TIME", minutes_of, 30),
     Option(("-p", "--partition"), "partition", "partition (or queue) to wait for", JOB, "NAME", word_of),
     Option(("-A", "--account"), "account", "project to charge", JOB, "NAME", word_of),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Callable
@@ -62,7 +65,14 @@ def _made(name: str, check: Check, patient: Patient) -> Finding:
 
 
 def _line(finding: Finding) -> str:
-    return f"{MARKS[finding.level]:5}  {finding.check:9}  {finding.words}"
+    head = f"{MARKS[finding.level]:5}  {finding.check:9}  "
+    if not sys.stdout.isatty():
+        return head + finding.words
+    # On a terminal the words stay in their column; names and paths are never torn.
+    width = max(shutil.get_terminal_size().columns, len(head) + 20)
+    return textwrap.fill(
+        head + finding.words, width, subsequent_indent=" " * len(head), break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _verdict(first: Finding | None, doubts: list[Finding]) -> str:
