@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import stat
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -84,13 +85,13 @@ def sources(package: Path) -> Iterator[Path]:
             yield path
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, mode: int = 0o755) -> None:
     """Beside and renamed, and only when it differs: several roles may build at the same time."""
-    if path.is_file() and path.read_bytes() == data and os.access(path, os.X_OK):
+    if path.is_file() and path.read_bytes() == data and stat.S_IMODE(path.stat().st_mode) == mode:
         return
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_bytes(data)
-    fresh.chmod(0o755)
+    fresh.chmod(mode)
     fresh.replace(path)
     print(f"built {path}")
 

@@ -7,11 +7,11 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, NoReturn
 
 from lightship_cluster import __version__
-from lightship_cluster.options import OPTIONS, Option, did_you_mean
+from lightship_cluster.options import COMMANDS, OPTIONS, Command, Option, did_you_mean
 
 PROGRAM = "start-jupyter"
 LONGEST_COMMAND = 500
@@ -30,6 +30,19 @@ class Line:
     quiet: bool = False
     json: bool = False
     typed: str = PROGRAM
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command about links that there are, for the one of this name or the beginning of it."""
+
+    command: str
+    name: str = ""
+    switches: Mapping[str, Any] = field(default_factory=dict)
+
+    def says(self, switch: str) -> bool:
+        """Whether the switch was given."""
+        return bool(self.switches.get(switch))
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,6 +100,17 @@ def parse(argv: Sequence[str] | None) -> Line:
     return Line(given=given, typed=typed(words), **shown)
 
 
+def parse_command(argv: Sequence[str]) -> Asked:
+    """`stop --all` and the like; the first word is the command."""
+    command = COMMANDS[argv[0]]
+    parser = Parser(f"{PROGRAM} {command.name}", command.options, lambda: _help(command))
+    switches, alone = parser.read(argv[1:])
+    most = 1 if command.takes_name else 0
+    if len(alone) > most:
+        parser.error(f"{alone[most]!r} is one word too many.")
+    return Asked(command.name, alone[0] if alone else "", switches)
+
+
 def typed(argv: Sequence[str]) -> str:
     """The command as the user typed it, for starting it again; nothing when it cannot be shown whole."""
     command = shlex.join([PROGRAM, *argv])
@@ -103,7 +127,7 @@ def _bare_time(parser: Parser, alone: Sequence[str], given: Mapping[str, Any]) -
     try:
         return int(time.read(alone[0]))
     except ValueError as error:
-        parser.error(str(error))
+        parser.error(f"{error}{did_you_mean(alone[0], tuple(COMMANDS))}")
 
 
 def _reader(option: Option) -> Callable[[str], Any]:
@@ -116,7 +140,7 @@ def _reader(option: Option) -> Callable[[str], Any]:
     return read
 
 
-def _help() -> str:
-    from lightship_cluster.help_text import of_start
+def _help(command: Command | None = None) -> str:
+    from lightship_cluster.help_text import of_command, of_start
 
-    return of_start()
+    return of_command(command) if command else of_start()

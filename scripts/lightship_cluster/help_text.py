@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from lightship_cluster.options import OPTIONS, Option
+from lightship_cluster.options import COMMANDS, OPTIONS, Command, Option
 
 WIDTH = 79
 COLUMN = 26
 START = """\
 usage: start-jupyter [OPTION]... [TIME] [-- OPTION OF THE SCHEDULER...]
+       start-jupyter COMMAND [NAME]
 Starts Jupyter on a compute node and prints its private link.
 """
 EXAMPLES = """\
@@ -29,8 +30,17 @@ def of_start() -> str:
     for group in groups:
         members = [option for option in OPTIONS if option.group == group and not option.rare]
         parts.append(f"{group}:\n" + "\n".join(map(_row, members)))
-    parts += [_also(option for option in OPTIONS if option.rare), "", EXAMPLES]
+    parts += [_also(option for option in OPTIONS if option.rare), _commands(), "", EXAMPLES]
     return "\n".join(parts)
+
+
+def of_command(command: Command) -> str:
+    """What `start-jupyter stop --help` prints."""
+    usage = f"usage: start-jupyter {command.name} [OPTION]... {'[NAME]' if command.takes_name else ''}".rstrip()
+    lines = [usage, f"{command.help[:1].upper()}{command.help[1:]}.", *map(_row, command.options)]
+    if command.takes_name:
+        lines.append("NAME is a link's three words or the beginning of them; without it, your newest link is meant.")
+    return "\n".join(lines) + "\n"
 
 
 def heading(option: Option) -> str:
@@ -46,5 +56,12 @@ def _row(option: Option) -> str:
 
 def _also(rare: Iterable[Option]) -> str:
     named = ", ".join(f"{option.flags[-1]} {option.metavar}".rstrip() for option in rare)
-    text = f"Also: {named}, --version. The manual tells of them: man start-jupyter"
+    return _filled(f"Also: {named}, --version. The manual has them all: man start-jupyter")
+
+
+def _commands() -> str:
+    return _filled(f"Commands: {', '.join(COMMANDS)}. Each tells more with --help.")
+
+
+def _filled(text: str) -> str:
     return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -18,7 +18,7 @@ from lightship_cluster.follow import Follower, Submitted, describe_ready
 from lightship_cluster.layers import Wishes
 from lightship_cluster.link_folder import LinkFolder, check_root, default_root, remove_old
 from lightship_cluster.options import INTERFACES
-from lightship_cluster.progress import Progress
+from lightship_cluster.progress import progress_for
 from lightship_cluster.protocol import LINK_NAME
 from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.schedulers.base import JobRequest, Resources, Scheduler
@@ -38,7 +38,7 @@ class Launch:
         self._root = default_root()
         self._token = secrets.token_hex(16)
         self._agent = AgentClient(settings.agent_socket)
-        self._progress = Progress()
+        self._progress = progress_for(line)
 
     def run(self) -> ExitStatus:
         """Check, make the link, submit the job, follow it."""
@@ -62,7 +62,7 @@ class Launch:
         name = str(link.get("name"))
         folder: LinkFolder | None = None
         try:
-            folder = self._make_folder(name, link)
+            folder = self._make_folder(scheduler, name, link)
             # Interrupted now, nobody would know whether there is a job: Ctrl-C has to wait until its number is known.
             signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
             job_id = scheduler.submit(self._request(folder))
@@ -89,7 +89,7 @@ class Launch:
             sentence = f"The registry does not take {minutes} minutes: {error.sentence} Give less with -t."
             raise LightshipError(sentence, ExitStatus.REFUSED) from error
 
-    def _make_folder(self, name: str, link: dict[str, Any]) -> LinkFolder:
+    def _make_folder(self, scheduler: Scheduler, name: str, link: dict[str, Any]) -> LinkFolder:
         if not LINK_NAME.fullmatch(name):
             raise LightshipError(
                 f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
@@ -101,12 +101,13 @@ class Launch:
             "config": str(self._settings.path),
             "cluster": self._settings.cluster,
             "folder": str(self._folder),
+            "scheduler": module_of(scheduler),
             "minutes": self._resources.minutes,
             environments.FACT: self._environment.facts(),
             "created": int(time.time()),
         }
         folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
-        print(f"Your notebook is here:\n    {link['url']}?token={self._token}", flush=True)
+        self._progress.link(name, f"{link['url']}?token={self._token}")
         return folder
 
     def _request(self, folder: LinkFolder) -> JobRequest:
@@ -137,6 +138,7 @@ class Launch:
 
     def _follow(self, scheduler: Scheduler, job: Submitted) -> ExitStatus:
         stop = scheduler.stop_command(job.job_id)
+        self._progress.job(job.job_id, str(job.folder.log))
         if self._line.info:
             self._progress.say(self._information(scheduler, job))
         try:
@@ -149,7 +151,8 @@ class Launch:
             self._progress.clear()
             self._tidy(error, job)
             raise
-        self._progress.say(describe_ready(status, stop))
+        detail = {"name": job.name, "job_id": job.job_id, "expires": status.get("expires"), "stop": stop}
+        self._progress.ready(describe_ready(status, stop), detail)
         return ExitStatus.OK
 
     def _tidy(self, error: LightshipError, job: Submitted) -> None:
@@ -169,6 +172,7 @@ class Launch:
             ("time", f"{self._resources.minutes} min"),
             ("folder", str(self._folder)),
             ("batch script", str(self._script)),
+            ("Jupyter", environments.words_of(self._environment)),
             ("log", str(job.folder.log)),
         )
         return "\n".join(f"    {label:13} {value}" for label, value in rows)
@@ -188,6 +192,9 @@ def environment_of(wishes: Wishes) -> environments.Environment:
 
 def script_of(wishes: Wishes, scheduler: Scheduler) -> str:
     """The batch script that was asked for, else the scheduler's own for the interface."""
-    # The scripts of a scheduler lie in a folder that is named like its module.
-    folder = type(scheduler).__module__.rpartition(".")[2]
-    return str(wishes["batch"] or f"{folder}/{INTERFACES[wishes['interface']]}")
+    return str(wishes["batch"] or f"{module_of(scheduler)}/{INTERFACES[wishes['interface']]}")
+
+
+def module_of(scheduler: Scheduler) -> str:
+    """What --scheduler calls it, and the folder of its batch scripts: its module's name."""
+    return type(scheduler).__module__.rpartition(".")[2]

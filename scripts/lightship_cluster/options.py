@@ -29,7 +29,7 @@ RUNTIMES = ("apptainer", "singularity", "podman", "charliecloud")
 SOURCES = ("venv", "conda", "image")
 
 NOTEBOOK, ENVIRONMENT, JOB, OUTPUT = "The notebook", "Where Jupyter comes from", "Its job", "What is printed"
-FOLDERS, FILES = "folders", "files"
+FOLDERS, FILES, SCRIPTS, PRESETS = "folders", "files", "scripts", "presets"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Option:
     says: Any = True
     # Told of in one breath at the end of the help.
     rare: bool = False
-    # What a shell offers: FOLDERS, FILES, or else the choices.
+    # What a shell offers for the value: one of the four above, or else the choices.
     offers: str = ""
 
     def read(self, text: str) -> Any:  # noqa: ANN401 - each option has its own type
@@ -87,9 +87,11 @@ OPTIONS = (
     ),
     Option(
         ("-b", "--batch"), "batch", "a batch script of the site, or a path to your own", NOTEBOOK, "SCRIPT", path_of,
-        offers=FILES,
+        offers=SCRIPTS,
     ),
-    Option(("--preset",), "preset", "settings that have a name", NOTEBOOK, "NAME", word_of, setting=False),
+    Option(
+        ("--preset",), "preset", "settings that have a name", NOTEBOOK, "NAME", word_of, setting=False, offers=PRESETS,
+    ),
     Option(
         ("--module",), "modules", "environment module to load; may be repeated", ENVIRONMENT, "NAME", word_of, (),
         many=True,
@@ -138,3 +140,31 @@ OPTIONS = (
 # By the keys that settings may have; --here is only another word for one of them.
 SETTINGS: Mapping[str, Option] = {option.name: option for option in OPTIONS if option.setting}
 BUILT_IN: Mapping[str, Any] = {name: option.default for name, option in SETTINGS.items()}
+
+
+@dataclass(frozen=True)
+class Command:
+    """What can be done about links that there are; its module in `commands` has its name."""
+
+    name: str
+    help: str
+    # Whether it takes a link's name.
+    takes_name: bool
+    options: tuple[Option, ...] = ()
+
+
+_JSON = next(option for option in OPTIONS if option.name == "json")
+_ALL = Option(("-a", "--all"), "all", "also those that have ended", OUTPUT, default=False, setting=False)
+_EVERY = Option(("-a", "--all"), "all", "all that you have on this cluster", NOTEBOOK, default=False, setting=False)
+_FOLLOW = Option(("-f", "--follow"), "follow", "go on until the job ends", OUTPUT, default=False, setting=False)
+
+COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command("list", "your links, how they are, and how long they last", takes_name=False, options=(_ALL, _JSON)),
+        Command("open", "print a link again, and open it where there is a desktop", takes_name=True),
+        Command("stop", "end a link and its job", takes_name=True, options=(_EVERY,)),
+        Command("logs", "what a link's job printed", takes_name=True, options=(_FOLLOW,)),
+        Command("doctor", "check the whole way, and say what is wrong first", takes_name=False, options=(_JSON,)),
+    )
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
@@ -11,11 +12,21 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 def find_folder(text: str) -> Path:
     """The folder of the notebook."""
     folder = _path(text)
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "does not exist"
-        raise LightshipError(f"The folder {folder} {what}. Choose another with -d.", ExitStatus.FOLDER)
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except PermissionError:
+        raise _forbidden(folder) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise LightshipError(
+            f"The folder {folder} does not exist. Choose another with -d.", ExitStatus.FOLDER
+        ) from None
+    except OSError as error:
+        sentence = f"The folder {folder} cannot be used ({error.strerror}). Choose another with -d."
+        raise LightshipError(sentence, ExitStatus.FOLDER) from error
+    if not is_folder:
+        raise LightshipError(f"The folder {folder} is not a folder. Choose another with -d.", ExitStatus.FOLDER)
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise LightshipError(f"You may not read the folder {folder}. Choose another with -d.", ExitStatus.FOLDER)
+        raise _forbidden(folder)
     return folder
 
 
@@ -23,7 +34,8 @@ def find_batch_script(batch: Path, text: str) -> Path:
     """A script of the site by its name below the batch folder, or the user's own by its path."""
     chosen = _path(text)
     for script in (chosen,) if text.startswith((".", "/", "~")) else (batch / text, chosen):
-        if script.is_file() and os.access(script, os.R_OK):
+        # os.path's own answers no where pathlib fails for want of permission.
+        if os.path.isfile(script) and os.access(script, os.R_OK):  # noqa: PTH113
             return script
     known = ", ".join(sorted(str(script.relative_to(batch)) for script in batch.glob("*/*.sh"))) or "none"
     raise LightshipError(
@@ -31,6 +43,10 @@ def find_batch_script(batch: Path, text: str) -> Path:
         "Choose one with -b, or give the path of your own.",
         ExitStatus.BATCH_SCRIPT,
     )
+
+
+def _forbidden(folder: Path) -> LightshipError:
+    return LightshipError(f"You may not read the folder {folder}. Choose another with -d.", ExitStatus.FOLDER)
 
 
 def _path(text: str) -> Path:

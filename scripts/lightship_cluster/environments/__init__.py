@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Callable
@@ -17,7 +18,7 @@ from lightship_cluster.environments.venv import Venv
 from lightship_cluster.errors import ExitStatus, LightshipError
 
 FACT = "environment"
-__all__ = ["FACT", "Environment", "Start", "choose", "from_facts"]
+__all__ = ["FACT", "Environment", "Start", "choose", "from_facts", "words_of"]
 
 
 def choose(
@@ -65,6 +66,17 @@ def from_facts(facts: Mapping[str, Any]) -> Environment:
             ExitStatus.LINK_FOLDER,
         ) from error
     return Layers(Modules(names), inner) if names else inner
+
+
+def words_of(environment: Environment) -> str:
+    """Where Jupyter comes from, for a person."""
+    noted = environment.facts()
+    kind = str(noted["kind"])
+    inner = (
+        shutil.which("jupyter") or "what is on the PATH" if kind == "path" else noted.get("path") or noted.get("image")
+    )
+    modules = f"module load {' '.join(noted['modules'])}" if noted.get("modules") else ""
+    return ", then ".join(filter(None, [modules, str(inner) if kind != "path" or not modules else ""]))
 
 
 def _conda(text: str, variables: Variables) -> Environment:

@@ -27,6 +27,15 @@ def test_a_folder_is_found(text: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert preflight.find_folder(text) == (Path("/tmp") if text == "/tmp" else tmp_path)
 
 
+def test_a_folder_behind_a_closed_door_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_path: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", forbidden)  # the tests may run as root, whom no mode stops
+    with pytest.raises(LightshipError, match="You may not read the folder /closed/x"):
+        preflight.find_folder("/closed/x")
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("absent", "does not exist"), ("file", "is not a folder"), ("~nobody-here/x", "does not exist")]
 )
