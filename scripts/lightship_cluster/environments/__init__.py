@@ -71,12 +71,11 @@ def from_facts(facts: Mapping[str, Any]) -> Environment:
 def words_of(environment: Environment) -> str:
     """Where Jupyter comes from, for a person."""
     noted = environment.facts()
-    kind = str(noted["kind"])
-    inner = (
-        shutil.which("jupyter") or "what is on the PATH" if kind == "path" else noted.get("path") or noted.get("image")
-    )
-    modules = f"module load {' '.join(noted['modules'])}" if noted.get("modules") else ""
-    return ", then ".join(filter(None, [modules, str(inner) if kind != "path" or not modules else ""]))
+    words = [f"module load {' '.join(noted['modules'])}"] if noted.get("modules") else []
+    named = noted.get("path") or noted.get("image")
+    if not named and not words:
+        named = shutil.which("jupyter") or "the batch script finds its own"
+    return ", then ".join([*words, *filter(None, [named])])
 
 
 def _conda(text: str, variables: Variables) -> Environment:

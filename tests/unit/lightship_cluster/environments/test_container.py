@@ -54,7 +54,7 @@ def wrapped(node: Path, container: Container) -> Start:
     [
         ("image.sif", "apptainer"),
         ("sandbox", "apptainer"),
-        ("docker://quay.io/jupyter/base-notebook", "apptainer"),
+        ("docker://registry.example.org/lab:1", "apptainer"),
         ("folder", "ch-run"),
         ("localhost/notebook:1", "podman"),
         ("notebook", "podman"),
