@@ -12,9 +12,12 @@ from unit.lightship_cluster.world import program
 BATCH = Path(preflight.__file__).parent / "batch"
 
 
-@pytest.mark.parametrize("name", INTERFACES)
-def test_each_interfaces_own_batch_script_starts_it(name: str) -> None:
-    assert interface_of(BATCH / "slurm" / OFFERED[name]) is INTERFACES[name]
+@pytest.mark.parametrize(
+    "script", [path for path in BATCH.glob("*/*.sh")], ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_each_interfaces_own_batch_script_starts_it(script: Path) -> None:
+    assert interface_of(script) is INTERFACES[script.stem]
+    assert OFFERED[script.stem] == script.name
 
 
 def test_a_script_of_another_form_knows_what_it_does(tmp_path: Path) -> None:
