@@ -186,8 +186,10 @@ def resources_of(wishes: Wishes) -> Resources:
 
 def environment_of(wishes: Wishes) -> environments.Environment:
     """Where Jupyter comes from."""
-    same = ("modules", "venv", "conda", "image", "runtime", "binds", "gpu")
-    return environments.choose(os.environ, **{name: wishes[name] for name in same})
+    same = ("modules", "venv", "conda", "image", "runtime", "binds")
+    # Whoever asks the scheduler for GPUs wants to see them.
+    gpu = wishes["gpu"] or bool(wishes["image"] and wishes["gpus"])
+    return environments.choose(os.environ, gpu=gpu, **{name: wishes[name] for name in same})
 
 
 def script_of(wishes: Wishes, scheduler: Scheduler) -> str:

@@ -109,10 +109,17 @@ def _over(far: Wishes, near: Wishes) -> Wishes:
     # Whoever asks for another interface does not want the script that was set farther away.
     if "interface" in near and not near.get("batch"):
         both["batch"] = ""
+    if any(source in near for source in SOURCES):
+        both = _one_source(both, near)
+    return both
+
+
+def _one_source(both: dict[str, Any], near: Wishes) -> dict[str, Any]:
+    """Jupyter comes from one place, and what was said of a container goes with it."""
     if any(near.get(source) for source in SOURCES):
         both.update({source: near.get(source, "") for source in SOURCES})
-        if not near.get("image"):
-            both.update({key: near.get(key, BUILT_IN[key]) for key in ("runtime", "binds", "gpu")})
+    if not both["image"]:
+        both.update({key: near.get(key, BUILT_IN[key]) for key in ("runtime", "binds", "gpu")})
     return both
 
 

@@ -46,6 +46,9 @@ def of_places(*places: Path) -> list[Bind]:
     for place in sorted(set(places), key=lambda found: (len(found.parts), found)):
         if not any(above == place or above in place.parents for above in kept):
             kept.append(place)
+    strange = next((place for place in kept if any(bad in str(place) for bad in (":", *_FORBIDDEN))), None)
+    if strange:
+        raise refused(f"A container cannot see {strange}: its name has a ':' or a ',' in it. Choose another with -d.")
     return [Bind(str(place), str(place)) for place in kept]
 
 

@@ -47,6 +47,11 @@ def test_a_folder_in_another_one_is_not_bound_twice() -> None:
     ]
 
 
+def test_a_folder_that_no_runtime_can_be_told_of_is_refused() -> None:
+    with pytest.raises(LightshipError, match="A container cannot see /a,b"):
+        of_places(Path("/a,b"))
+
+
 def test_a_source_that_only_the_nodes_may_have_gets_a_warning(tmp_path: Path) -> None:
     assert check_sources([Bind(str(tmp_path), "/x")]) == ""
     assert "/no/such/folder of --bind is not on this host" in check_sources([Bind("/no/such/folder", "/x")])

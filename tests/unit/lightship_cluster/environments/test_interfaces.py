@@ -13,7 +13,7 @@ BATCH = Path(preflight.__file__).parent / "batch"
 
 
 @pytest.mark.parametrize(
-    "script", [path for path in BATCH.glob("*/*.sh")], ids=lambda path: f"{path.parent.name}-{path.stem}"
+    "script", list(BATCH.glob("*/*.sh")), ids=lambda path: f"{path.parent.name}-{path.stem}"
 )
 def test_each_interfaces_own_batch_script_starts_it(script: Path) -> None:
     assert interface_of(script) is INTERFACES[script.stem]
