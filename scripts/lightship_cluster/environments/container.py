@@ -113,7 +113,7 @@ class Container(Plain):
 
     def _judge(self, found: Iterable[str], interface: Interface | None) -> str:
         names = list(found)
-        if "jupyter" not in names:
+        if interface and "jupyter" not in names:
             raise refused(
                 f"The image {self.image} has no 'jupyter' on its PATH. Add it to the image: pip install jupyterlab"
             )
