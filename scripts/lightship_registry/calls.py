@@ -15,6 +15,7 @@ from lightship_registry.counting import ACTION
 from lightship_registry.errors import RegistryError
 from lightship_registry.names import is_name
 from lightship_registry.records import Owner
+from lightship_registry.trouble import explain
 from lightship_registry.watching import NOBODY, Watch
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -56,7 +57,10 @@ def failure(error: RegistryError) -> Response:
 
 def registry_error() -> RegistryError:
     """For everything that only the administrator can mend."""
-    return RegistryError("Registry error: try again in a minute. The registry's journal says what is wrong.")
+    return RegistryError(
+        "The registry has trouble of its own and could not do this. Notebooks that run go on. Try again in a minute; "
+        "if it stays so, tell your administrators: the registry's journal says what is wrong."
+    )
 
 
 def endpoint(action: str, run: Handler, *, status: int, quiet: bool, watch: Watch = NOBODY) -> Endpoint:
@@ -75,7 +79,7 @@ def endpoint(action: str, run: Handler, *, status: int, quiet: bool, watch: Watc
             watch.refused(action, error.code, call.cluster)
             return failure(error)
         except (SQLAlchemyError, OSError) as error:
-            audit.problem(f"{action}: {error}")
+            audit.problem(f"{action}: {explain(error)}")
             return failure(registry_error())
         if not quiet:
             audit.record(call.event(action, "ok", call.reason))

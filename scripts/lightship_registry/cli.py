@@ -14,6 +14,7 @@ from lightship_registry import __version__, audit, settings
 from lightship_registry.errors import RegistryError
 from lightship_registry.prepare import prepare
 from lightship_registry.server import serve
+from lightship_registry.trouble import explain
 
 
 class ExitStatus(enum.IntEnum):
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
         print(f"lightship-registry: {error.sentence}", file=sys.stderr)
         return ExitStatus.SETTINGS if error.code == "settings" else ExitStatus.FAILED
     except SQLAlchemyError as error:
-        print(f"lightship-registry: the store cannot be used: {error}", file=sys.stderr)
+        print(f"lightship-registry: the store cannot be used: {explain(error)}", file=sys.stderr)
         return ExitStatus.FAILED
     return ExitStatus.OK
 

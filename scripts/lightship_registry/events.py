@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lightship_registry import audit
 from lightship_registry.clock import Clock, steady
 from lightship_registry.records import ENDED, READY, Link
+from lightship_registry.trouble import explain
 from lightship_registry.waiting import state_of
 
 MOST = 500
@@ -90,7 +91,7 @@ class Events:
         try:
             return await run_in_threadpool(self._find, name)
         except SQLAlchemyError as error:
-            audit.problem(f"events: {error}")
+            audit.problem(f"events: {explain(error)}")
             return None
 
 

@@ -236,15 +236,17 @@ class Links:
             self.watch.ended(link.cluster, ending.cause)
 
     def restore(self) -> None:
-        """Write all route files anew, as after a reboot."""
+        """Write all route files anew: those of leases that hold, and of the silent those that a reboot left."""
         with self._routing.hold():
-            self.routes.restore(self.store.live_routes(self.clock()))
+            now = self.clock()
+            self.routes.restore(self.store.live_routes(now), self.store.silent_routes(now))
 
-    def reconcile(self) -> None:
-        """Make the route files equal to what the store says."""
+    def reconcile(self, *, spare_silent: bool) -> None:
+        """Make the route files equal to what the store says; those of silent links are spared as in `end_due`."""
         with self._routing.hold():
-            live = self.store.live_routes(self.clock())
-            changed = self.routes.reconcile(live)
+            now = self.clock()
+            live, silent = self.store.live_routes(now), self.store.silent_routes(now) if spare_silent else {}
+            changed = self.routes.reconcile(live, silent)
             # A crash between the end of a link and that of its route leaves the cut to be done.
             for name in changed:
                 self._cut(name)
@@ -254,7 +256,8 @@ class Links:
     def differing_routes(self) -> list[str]:
         """The names whose route file is not what the store says; nothing is changed."""
         with self._routing.hold():
-            return self.routes.differing(self.store.live_routes(self.clock()))
+            now = self.clock()
+            return self.routes.differing(self.store.live_routes(now), self.store.silent_routes(now))
 
     @property
     def _rest_seconds(self) -> float:

@@ -17,6 +17,7 @@ from lightship_registry.clock import Clock
 from lightship_registry.errors import RegistryError
 from lightship_registry.records import LIVE, WAITING
 from lightship_registry.settings import Settings
+from lightship_registry.trouble import explain
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Overviews(Collector):
         try:
             return nothing | self._reader.live()
         except SQLAlchemyError as error:
-            audit.problem(f"metrics: {error}")
+            audit.problem(f"metrics: {explain(error)}")
             return None
 
     def _days_left(self, now: float) -> dict[str, float]:

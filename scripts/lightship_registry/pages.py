@@ -20,6 +20,7 @@ from lightship_registry.names import is_name
 from lightship_registry.proofs import proven_token, remember
 from lightship_registry.records import ENDED, Cause, Ending, Link
 from lightship_registry.tombstones import epitaph
+from lightship_registry.trouble import explain
 
 REFRESH_SECONDS = 3
 CANCELLED = Ending(Cause.CANCELLED, "Cancelled on its page.")
@@ -50,11 +51,12 @@ class Pages:
             name = self._name_of(request.headers.get("host", ""))
             state, token_sha256 = await run_in_threadpool(self._links.store.glance, name)
             token = proven_token(request, token_sha256)
-            shown = token or state not in ("", ENDED)
+            # A link that came without a hash cannot tell its owner from others, and shows everybody that it waits.
+            shown = token or (state not in ("", ENDED) and not token_sha256)
             link = await run_in_threadpool(self._links.store.find, name) if shown else None
             return await handler(request, link, token)
         except (SQLAlchemyError, OSError, RegistryError) as error:
-            audit.problem(f"page: {error}")
+            audit.problem(f"page: {explain(error)}")
             return HTMLResponse(self._looks.render("trouble.html"), 500, self._headers)
 
     def _handler(self, path: str) -> tuple[Handler, tuple[str, ...]]:
@@ -69,7 +71,7 @@ class Pages:
             response = self._tombstone(link) if link.state == ENDED else self._room(link)
             remember(response, token)
             return response
-        if link and link.state != ENDED:
+        if link and link.state != ENDED and not link.token_sha256:
             return self._wait("waiting.html", link, waiting.plain(link), self._headers)
         return self._nothing()
 

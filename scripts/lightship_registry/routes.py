@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from lightship_registry.errors import RegistryError
@@ -28,26 +28,38 @@ class Routes:
         """Close the route, if it is open."""
         (self._folder / name).unlink(missing_ok=True)
 
-    def restore(self, live: Mapping[str, str]) -> None:
-        """Write every route that ought to be there, and remove every other file."""
-        self.reconcile(live)
-        for name, target in live.items():
+    def restore(self, live: Mapping[str, str], spared: Mapping[str, str]) -> None:
+        """Trust no file: write every route that ought to be there, and those spared that are there; remove the rest."""
+        present = self._names()
+        self.reconcile(live, spared)
+        for name, target in {**_only(spared, present), **live}.items():
             self.write(name, target)
 
-    def reconcile(self, live: Mapping[str, str]) -> list[str]:
-        """Put right which files are there; their names. Contents are not read: a link never changes its target."""
-        present = {path.name for path in self._folder.iterdir()}
-        for name in present - live.keys():
-            self.remove(name)
-        for name in live.keys() - present:
-            self.write(name, live[name])
-        return sorted(present ^ live.keys())
+    def reconcile(self, live: Mapping[str, str], spared: Mapping[str, str]) -> list[str]:
+        """Put right which files are there; their names. Contents are not read: a link never changes its target.
 
-    def differing(self, live: Mapping[str, str]) -> list[str]:
+        A route of `spared` stays if it is there, and is not opened if it is not.
+        """
+        present = self._names()
+        surplus, missing = present - live.keys() - spared.keys(), live.keys() - present
+        for name in surplus:
+            self.remove(name)
+        for name in missing:
+            self.write(name, live[name])
+        return sorted(surplus | missing)
+
+    def differing(self, live: Mapping[str, str], spared: Mapping[str, str]) -> list[str]:
         """Names of files that are missing, too many, or say something else."""
         present = {path.name: path.read_bytes() for path in self._folder.iterdir()}
-        wanted = {name: _content(target) for name, target in live.items()}
+        wanted = {name: _content(target) for name, target in {**_only(spared, present), **live}.items()}
         return sorted(name for name in present.keys() | wanted.keys() if present.get(name) != wanted.get(name))
+
+    def _names(self) -> set[str]:
+        return {path.name for path in self._folder.iterdir()}
+
+
+def _only(routes: Mapping[str, str], names: Container[str]) -> dict[str, str]:
+    return {name: target for name, target in routes.items() if name in names}
 
 
 def _content(target: str) -> bytes:

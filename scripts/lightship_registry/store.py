@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    ExceptionContext,
     Insert,
     Row,
     ScalarSelect,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     and_,
     case,
     delete,
+    event,
     exists,
     func,
     insert,
@@ -59,6 +61,14 @@ class Store:
         # SQLite lets one writer in at a time and makes the others poll; a lock makes them queue, and in order.
         self._writing = threading.Lock() if on_file else nullcontext()
         self._insert_of = sqlite.insert if on_file else postgresql.insert
+        # How often the database failed to do what it was asked: meanwhile heartbeats may have been lost.
+        self.failures = 0
+        event.listen(engine, "handle_error", self._count_failure)
+
+    def _count_failure(self, context: ExceptionContext) -> None:
+        # What a constraint refuses is an answer, not a failure.
+        if not isinstance(context.sqlalchemy_exception, IntegrityError):
+            self.failures += 1
 
     @contextmanager
     def _write(self, *queue: str) -> Iterator[Connection]:
@@ -91,10 +101,16 @@ class Store:
 
     def live_routes(self, now: float) -> dict[str, str]:
         """Name and target of every link that must have a route."""
-        live = and_(links.c.state == READY, links.c.lease_until > now, links.c.expires_at > now)
+        return self._routes(now, links.c.lease_until > now)
+
+    def silent_routes(self, now: float) -> dict[str, str]:
+        """Name and target of every link that would have a route but for its lease, which ran out."""
+        return self._routes(now, links.c.lease_until <= now)
+
+    def _routes(self, now: float, lease: ColumnElement[bool]) -> dict[str, str]:
+        query = select(links.c.name, links.c.target).where(links.c.state == READY, links.c.expires_at > now, lease)
         with self._engine.connect() as connection:
-            rows = connection.execute(select(links.c.name, links.c.target).where(live))
-            return {row.name: row.target for row in rows}
+            return {row.name: row.target for row in connection.execute(query)}
 
     def spend_nonce(self, cluster: str, nonce: str, now: float) -> bool:
         """False if it was spent before."""

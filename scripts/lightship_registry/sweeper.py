@@ -11,6 +11,7 @@ from lightship_registry import audit
 from lightship_registry.clock import Clock, steady
 from lightship_registry.links import Links
 from lightship_registry.signatures import NONCE_SECONDS
+from lightship_registry.trouble import explain
 
 SWEEP_SECONDS = 5.0
 JUMP_SECONDS = 20.0
@@ -24,6 +25,7 @@ class Sweeper:
         self._ticks = ticks
         self._listening_since = ticks()
         self._last = (links.clock(), ticks())
+        self._failures = links.store.failures
 
     async def run(self) -> None:
         """Sweep until cancelled; trouble with disk or store is told, and tried again."""
@@ -32,21 +34,29 @@ class Sweeper:
             try:
                 await run_in_threadpool(self.sweep)
             except (SQLAlchemyError, OSError) as error:
-                audit.problem(f"sweep: {error}")
+                audit.problem(f"sweep: {explain(error)}")
             except Exception:  # a sweeper that died would leave routes open for ever
                 audit.problem("sweep: unexpected error", traceback=True)
 
     def sweep(self) -> None:
         """One round."""
         self._watch_clock()
-        self._links.end_due(spare_silent=self._just_started())
+        self._watch_store()
+        spare_silent = self._just_started()
+        self._links.end_due(spare_silent=spare_silent)
         self._links.store.forget_nonces(self._links.clock() - NONCE_SECONDS)
-        self._links.reconcile()
+        self._links.reconcile(spare_silent=spare_silent)
         self._links.watch.swept()
 
     def _just_started(self) -> bool:
         # While the service was down no heartbeat could come in: a silent job has one lease's time to show itself.
         return self._ticks() - self._listening_since < self._links.settings.lease_seconds
+
+    def _watch_store(self) -> None:
+        # Heartbeats that came while the store failed could not be noted.
+        if self._links.store.failures != self._failures:
+            self._failures = self._links.store.failures
+            self._listening_since = self._ticks()
 
     def _watch_clock(self) -> None:
         # A wall clock that is set forward makes every lease look old: treat it like a start.

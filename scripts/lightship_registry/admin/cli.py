@@ -12,6 +12,7 @@ import click
 from lightship_registry import __version__
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.errors import RegistryError
+from lightship_registry.trouble import explain
 
 CONFIG = "/etc/lightship/registry.toml"
 # Each command's module is imported when it is asked for: the cutter must start fast.
@@ -25,6 +26,7 @@ COMMANDS = {
     "doctor": "doctor",
     "backup": "backup",
     "restore": "restore",
+    "repair": "repair",
     "cut": "cut",
 }
 STATUS = {
@@ -92,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         error.show()
         return ExitStatus.USAGE
     except _store_errors() as error:
-        print(f"lightship: the store cannot be used: {error}", file=sys.stderr)
+        print(f"lightship: the store cannot be used: {explain(error)}", file=sys.stderr)
         return ExitStatus.FAILED
     except OSError as error:
         print(f"lightship: {error.filename or 'the command'}: {error.strerror or error}", file=sys.stderr)

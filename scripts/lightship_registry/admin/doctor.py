@@ -49,6 +49,7 @@ def examine(config: Path, socket: Path) -> Iterator[Finding]:
     yield from machine_checks.clock()
     yield from machine_checks.answers(socket)
     yield from machine_checks.space(loaded)
+    yield from machine_checks.openers(loaded.store_file)
     # The rest as the service sees it: what root may read says nothing of what the service may.
     host.become_service(loaded)
     yield from _service(loaded)

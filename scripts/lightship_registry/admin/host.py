@@ -25,6 +25,7 @@ from lightship_registry.prepare import become_owner
 from lightship_registry.schema import open_engine
 from lightship_registry.settings import Settings
 from lightship_registry.store import Store
+from lightship_registry.trouble import explain
 
 JOURNAL = Path("/dev/log")
 
@@ -87,7 +88,7 @@ def open_store(loaded: Settings) -> Engine:
         require_current(loaded)
         return open_engine(loaded.store)
     except SQLAlchemyError as error:
-        raise RegistryError(f"The store cannot be used: {error}") from error
+        raise RegistryError(f"The store cannot be used: {explain(error)}") from error
 
 
 def open_links(loaded: Settings) -> tuple[Engine, Links]:

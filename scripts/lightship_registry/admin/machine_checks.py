@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -69,6 +71,37 @@ def answers(path: Path) -> Iterator[Finding]:
         return
     said = answer.startswith(b"HTTP/1.1 404")
     yield ok("the service answers") if said else wrong(f"the service answers strangely: {answer!r}", remedy)
+
+
+def openers(store: Path) -> Iterator[Finding]:
+    """A program that has the store open besides the service can keep it locked."""
+    service = _output(["systemctl", "show", "--property=MainPID", "--value", UNITS[1]])
+    others = [process for process in _with_open(store) if process.name not in (service, str(os.getpid()))]
+    for process in others:
+        name = (process / "comm").read_text("utf-8", "replace").strip()
+        said = f"process {process.name} ({name}) has the store open, and can keep it locked"
+        yield warning(said, f"End it when it should not: kill {process.name}")
+    if not others:
+        yield ok("no other program has the store open")
+
+
+def _with_open(store: Path) -> Iterator[Path]:
+    try:
+        wanted = store.stat()
+    except OSError:
+        return  # no such file, and so nobody has it open
+    for process in Path("/proc").glob("[1-9]*"):
+        # Processes and their files come and go while they are looked at.
+        with contextlib.suppress(OSError):
+            if any(_is(file, wanted) for file in (process / "fd").iterdir()):
+                yield process
+
+
+def _is(file: Path, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(file.stat(), wanted)
+    except OSError:
+        return False
 
 
 def space(settings: Settings) -> Iterator[Finding]:

@@ -7,6 +7,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
 from lightship_registry.admin import host
 from lightship_registry.admin.certificates import certificates
 from lightship_registry.admin.cluster_keys import keys_of
@@ -14,7 +17,9 @@ from lightship_registry.admin.findings import Finding, ok, warning, wrong
 from lightship_registry.clock import wall
 from lightship_registry.cuts import ORDER_SECONDS
 from lightship_registry.errors import RegistryError
+from lightship_registry.schema import begin_writing, is_sqlite
 from lightship_registry.settings import Settings
+from lightship_registry.trouble import RUNBOOK, explain
 
 # The least days that an authority and the proxy's certificate should last; they are made for ten years.
 DAYS = 90
@@ -59,7 +64,7 @@ def store(settings: Settings) -> Iterator[Finding]:
     except RegistryError as error:
         yield wrong(error.sentence, "Run site.yml; if that does not help, restore a backup.")
         return
-    yield ok("the store opens")
+    yield _sound(engine)
     try:
         differing = links.differing_routes()
     except (OSError, RegistryError) as error:
@@ -70,6 +75,20 @@ def store(settings: Settings) -> Iterator[Finding]:
     remedy = "The service puts that right every 5 seconds while it runs: journalctl -u lightship-registry"
     said = f"{len(differing)} routes differ from the store, the first is {next(iter(differing), '')}"
     yield wrong(said, remedy) if differing else ok("the routes are what the store says")
+
+
+def _sound(engine: Engine) -> Finding:
+    """Is what is in it whole, and may it be changed? A full disk is found by its free space."""
+    try:
+        with engine.connect() as connection:
+            if is_sqlite(engine.url):
+                verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+                if verdict != "ok":
+                    return wrong(f"the store is damaged: {verdict}", RUNBOOK)
+            begin_writing(connection)
+    except SQLAlchemyError as error:
+        return wrong(f"the store cannot be written: {explain(error)}", RUNBOOK)
+    return ok("the store is whole and can be written")
 
 
 def orders(settings: Settings) -> Iterator[Finding]:

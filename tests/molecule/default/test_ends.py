@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import select
-import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -32,35 +28,6 @@ def bystander() -> Iterator[bed.Notebook]:
     bed.stop(started)
 
 
-def websocket(notebook: bed.Notebook) -> ssl.SSLSocket:
-    """Return an open WebSocket to a notebook's stream of events, as JupyterLab opens one."""
-    host = f"{notebook.name}.{bed.DOMAIN}"
-    plain = socket.create_connection(("127.0.0.1", bed.PORT), timeout=20)
-    secure = bed.trust().wrap_socket(plain, server_hostname=host)
-    lines = [
-        f"GET /api/events/subscribe?token={notebook.token} HTTP/1.1",
-        f"Host: {host}:{bed.PORT}",
-        f"Origin: {notebook.origin}",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}",
-    ]
-    secure.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-    assert secure.recv(4096).startswith(b"HTTP/1.1 101 ")
-    return secure
-
-
-def is_cut(connection: ssl.SSLSocket, seconds: float) -> bool:
-    """Whether the other side ends the connection within the seconds."""
-    if not select.select([connection], [], [], seconds)[0]:
-        return False
-    try:
-        return connection.recv(4096) == b""
-    except OSError:
-        return True
-
-
 def lightship(arguments: str) -> object:
     """Run the administrator's command on the proxy and return the JSON that it prints."""
     answer: object = json.loads(bed.run("proxy", f"lightship {arguments} --json").stdout)
@@ -70,11 +37,11 @@ def lightship(arguments: str) -> object:
 def test_revoking_refuses_requests_cuts_what_is_open_and_stops_the_job(
     doomed: bed.Notebook, bystander: bed.Notebook
 ) -> None:
-    with closing(websocket(doomed)) as victims, closing(websocket(bystander)) as others:
+    with closing(bed.websocket(doomed)) as victims, closing(bed.websocket(bystander)) as others:
         lightship(f"revoke {doomed.name} --yes --reason 'The course is over.'")
         assert bed.status_of(doomed.name) == httpx.codes.NOT_FOUND
-        assert is_cut(victims, OPEN_SECONDS)
-        assert not is_cut(others, OPEN_SECONDS)
+        assert bed.is_cut(victims, OPEN_SECONDS)
+        assert not bed.is_cut(others, OPEN_SECONDS)
         assert bed.status_of(bystander.name) == httpx.codes.OK
     row = bed.record(doomed.name)
     assert (row["cause"], row["reason"]) == ("revoked", "The course is over.")

@@ -54,7 +54,7 @@ def test_a_missed_lease_alone_cuts_nothing(world: World) -> None:
     published(world)
     world.clock.now += 100
     world.links.end_due(spare_silent=False)
-    world.links.reconcile()
+    world.links.reconcile(spare_silent=False)
     assert world.routes == {}
     assert orders(world) == {}
 
@@ -84,7 +84,7 @@ def test_ending_it_again_cuts_nothing_again(world: World) -> None:
 def test_a_crash_between_the_end_and_the_cut_is_made_good(world: World) -> None:
     made = published(world)
     world.store.end(made["name"], OVER, world.clock())
-    world.links.reconcile()
+    world.links.reconcile(spare_silent=False)
     assert orders(world) == {made["name"]: f"{TARGET}\n"}
 
 
@@ -93,7 +93,7 @@ def test_a_stray_route_of_a_link_that_ended_long_ago_cuts_nothing(world: World) 
     world.store.end(made["name"], OVER, world.clock())
     # By now the target may be another link's.
     world.clock.now += 100
-    world.links.reconcile()
+    world.links.reconcile(spare_silent=False)
     assert world.routes == {}
     assert orders(world) == {}
 

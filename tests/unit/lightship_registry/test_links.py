@@ -56,10 +56,10 @@ def test_route_without_lease_comes_back_with_a_heartbeat_only(world: World, read
     routes = world.routes
     world.clock.now += 100
     world.links.end_due(spare_silent=True)
-    world.links.reconcile()
+    world.links.reconcile(spare_silent=False)
     assert world.routes == {}
     assert world.job(ready, "heartbeat").json()["state"] == "ready"
-    world.links.reconcile()
+    world.links.reconcile(spare_silent=False)
     assert world.routes == routes
 
 
@@ -69,7 +69,7 @@ def test_silent_link_ends(world: World, ready: dict[str, Any]) -> None:
     assert world.routes
     world.clock.now += 2
     world.links.end_due(spare_silent=False)
-    world.links.reconcile()
+    world.links.reconcile(spare_silent=False)
     assert world.routes == {}
     assert world.status(ready)["state"] == "ready", "an outage of some minutes ended a notebook for good"
     world.clock.now += 3600
@@ -82,10 +82,10 @@ def test_heartbeat_after_an_outage_opens_the_route_again(world: World, ready: di
     routes = world.routes
     world.clock.now += 1500
     world.links.end_due(spare_silent=False)
-    world.links.reconcile()
+    world.links.reconcile(spare_silent=False)
     assert world.routes == {}
     assert world.job(ready, "heartbeat").status_code == 200
-    world.links.reconcile()
+    world.links.reconcile(spare_silent=False)
     assert world.routes == routes
 
 
@@ -131,7 +131,7 @@ def test_route_that_cannot_be_written_is_tried_again(world: World, ready: dict[s
     with pytest.raises(FileNotFoundError):
         world.links.publish(link, target.removeprefix("https://").strip())
     folder.mkdir()
-    world.links.reconcile()
+    world.links.reconcile(spare_silent=False)
     assert world.routes == {ready["name"]: target}
 
 

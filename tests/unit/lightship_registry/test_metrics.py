@@ -160,7 +160,7 @@ def test_requests_are_counted_by_what_they_were(world: World) -> None:
         ("other", "404"): 1,
         ("other", "405"): 1,
         ("page", "405"): 1,
-        ("page", "503"): 1,
+        ("page", "404"): 1,
         ("events", "404"): 1,
         ("page-cancel", "404"): 1,
     }

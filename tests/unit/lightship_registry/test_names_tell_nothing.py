@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 
@@ -14,7 +15,8 @@ from lightship_registry.pages import Pages
 from lightship_registry.records import Cause, Ending, Owner, Wish
 from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World
 
-NAMES = 20_000
+# As many as are asked for; 20,000 take half a minute, a million half an hour.
+NAMES = int(os.environ.get("LIGHTSHIP_NAMES", "20000"))
 OLD, WAITING = 200, 100
 ALICE = Owner("demo", "alice")
 # What was answered: status, headers, body.
@@ -55,21 +57,14 @@ def answers(world: World, asked: list[tuple[str, str, str, str]]) -> Counter[Ans
     return asyncio.run(go())
 
 
-def test_twenty_thousand_names_cannot_be_told_apart(world: World) -> None:
+def test_names_cannot_be_told_apart(world: World) -> None:
     chance = random.Random(7)  # noqa: S311 - only to be the same each time
     object.__setattr__(world.settings, "user_quota", 10**6)
     object.__setattr__(world.settings, "user_creations_per_hour", 10**6)
     ended, waiting = made(world, OLD, end=True), made(world, WAITING, end=False)
     tokens = ["", "0" * 32, "nonsense"]
-    # A link that waits has a page for whoever has its address; what is its owner's alone looks as if there were none.
-    asked = [(name, "GET", "/", token) for name in ended for token in tokens]
-    asked += [
-        (name, *what, token)
-        for name in waiting
-        for what in (("GET", "/events"), ("POST", "/cancel"))
-        for token in tokens
-    ]
     ways = [("GET", "/"), ("GET", "/lab"), ("GET", "/events"), ("POST", "/cancel")]
+    asked = [(name, *way, token) for name in (*ended, *waiting) for way in ways for token in tokens]
     while len(asked) < NAMES:
         name = "-".join(chance.sample(names.words(), 3))
         asked.append((name, *chance.choice(ways), chance.choice(tokens)))
@@ -82,12 +77,3 @@ def test_twenty_thousand_names_cannot_be_told_apart(world: World) -> None:
     assert dict(headers)[b"content-length"] == f"{len(body)}".encode()
     assert all(world.store.find(name) is not None for name in (*ended, *waiting))
     assert {link.state for name in waiting if (link := world.store.find(name))} == {"waiting"}
-
-
-def test_a_wrong_token_shows_no_more_of_a_waiting_link_than_none(world: World) -> None:
-    (name,) = made(world, 1, end=False)
-    seen = answers(world, [(name, "GET", "/", token) for token in ("", "0" * 32, "nonsense")])
-    ((status, _, body),) = seen
-    assert status == 503
-    assert b"Protein" not in body
-    assert b"alice" not in body

@@ -32,17 +32,28 @@ def test_reconcile(tmp_path: Path) -> None:
     (tmp_path / "old-old-old").write_text("https://10.0.0.9:1\n")
     (tmp_path / ".tmp-left").write_text("half")
     untouched = (tmp_path / "one-one-one").stat().st_ino
-    assert routes.reconcile(LIVE) == [".tmp-left", "old-old-old", "six-six-six"]
+    assert routes.reconcile(LIVE, {}) == [".tmp-left", "old-old-old", "six-six-six"]
     assert content(tmp_path) == {name: f"https://{target}\n" for name, target in LIVE.items()}
     assert (tmp_path / "one-one-one").stat().st_ino == untouched
-    assert routes.reconcile(LIVE) == []
+    assert routes.reconcile(LIVE, {}) == []
 
 
 def test_restore_trusts_no_file(tmp_path: Path) -> None:
     (tmp_path / "one-one-one").write_text("https://10.6.6.6:6666\n")
     (tmp_path / "old-old-old").write_text("https://10.0.0.9:1\n")
-    Routes(tmp_path).restore(LIVE)
+    Routes(tmp_path).restore(LIVE, {})
     assert content(tmp_path) == {name: f"https://{target}\n" for name, target in LIVE.items()}
+
+
+def test_spared_routes_stay_but_are_not_opened(tmp_path: Path) -> None:
+    routes = Routes(tmp_path)
+    silent = {"nil-nil-nil": "10.0.0.7:7000", "ill-ill-ill": "10.0.0.8:8000"}
+    (tmp_path / "nil-nil-nil").write_text("https://10.6.6.6:6666\n")
+    assert routes.differing({}, silent) == ["nil-nil-nil"]
+    assert routes.reconcile({}, silent) == []
+    routes.restore({}, silent)
+    assert content(tmp_path) == {"nil-nil-nil": "https://10.0.0.7:7000\n"}, "no file's content is trusted"
+    assert routes.differing({}, silent) == []
 
 
 def test_missing_folder_is_said(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from lightship_registry import sweeper
 from lightship_registry.sweeper import Sweeper
@@ -21,15 +22,46 @@ def ready(world: World, tmp_path: Path) -> dict[str, Any]:
 
 def test_a_start_spares_silent_links_for_one_lease(world: World, ready: dict[str, Any]) -> None:
     ticks = Hands()
-    world.clock.now += 20_000  # the host was down
+    world.clock.now += 20_000  # the service was down
     sweeping = Sweeper(world.links, ticks)
+    world.links.restore()
     sweeping.sweep()
     assert world.status(ready)["state"] == "ready"
-    assert world.routes == {}, "no heartbeat, no route"
+    assert set(world.routes) == {ready["name"]}, "nobody is cut off because heartbeats could not come in"
     for hands in (world.clock, ticks):
         hands.now += 91
     sweeping.sweep()
     assert world.status(ready)["state"] == "ended"
+    assert world.routes == {}
+
+
+def test_after_a_reboot_a_route_comes_back_with_the_first_heartbeat(world: World, ready: dict[str, Any]) -> None:
+    world.clock.now += 20_000
+    world.links.routes.remove(ready["name"])  # what was in memory is gone
+    sweeping = Sweeper(world.links, Hands())
+    world.links.restore()
+    sweeping.sweep()
+    assert world.routes == {}, "no heartbeat, no route"
+    world.job(ready, "heartbeat")
+    sweeping.sweep()
+    assert set(world.routes) == {ready["name"]}
+
+
+def test_a_store_that_failed_closes_no_route_before_heartbeats_could_come_in_again(
+    world: World, ready: dict[str, Any]
+) -> None:
+    ticks = Hands()
+    sweeping = Sweeper(world.links, ticks)
+    for hands in (world.clock, ticks):
+        hands.now += 1000
+    with world.engine.connect() as connection, pytest.raises(OperationalError):
+        connection.exec_driver_sql("SELECT * FROM no_such_table")
+    sweeping.sweep()
+    assert set(world.routes) == {ready["name"]}
+    for hands in (world.clock, ticks):
+        hands.now += 91
+    sweeping.sweep()
+    assert world.routes == {}, "it had a whole lease's time"
 
 
 def test_a_jump_of_the_clock_ends_nothing(
@@ -47,6 +79,7 @@ def test_a_jump_of_the_clock_ends_nothing(
     sweeping.sweep()
     assert "jumped by 295 seconds" in caplog.text
     assert world.status(ready)["state"] == "ready"
+    assert set(world.routes) == {ready["name"]}
 
 
 def test_old_nonces_go(world: World) -> None:
@@ -70,7 +103,7 @@ def test_trouble_does_not_stop_the_sweeper(
     monkeypatch.setattr(sweeper, "SWEEP_SECONDS", 0.01)
     rounds = []
 
-    def reconcile() -> None:
+    def reconcile(*, spare_silent: bool) -> None:  # noqa: ARG001 - as it is called
         rounds.append(1)
         raise error
 

@@ -99,6 +99,8 @@ def test_on_an_empty_host_links_have_no_route_until_they_are_heard_of(desk: Desk
     desk.world.engine.dispose()
     store = desk.world.settings.store_file
     store.unlink()
+    for route in desk.world.settings.folders.routes_dir.iterdir():
+        route.unlink()
     # A backup of yesterday: all leases are over.
     _age(file, desk)
     assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
@@ -110,6 +112,17 @@ def test_on_an_empty_host_links_have_no_route_until_they_are_heard_of(desk: Desk
     assert desk.world.routes == {}
     left = found["alice"]["lease_until"] + SILENCE_SECONDS - desk.world.clock()
     assert abs(left - GRACE_SECONDS) < 60
+
+
+def test_where_only_the_store_was_lost_what_is_open_stays_open(desk: Desk, file: Path) -> None:
+    desk.world.engine.dispose()
+    desk.world.settings.store_file.write_bytes(b"no database any more" * 1000)
+    routes = desk.world.routes
+    _age(file, desk)
+    assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
+    found = by_user(desk)
+    assert found["alice"]["state"] == "ready"
+    assert desk.world.routes == {found["alice"]["name"]: routes[found["alice"]["name"]]}
 
 
 def test_a_link_that_the_backup_does_not_know_loses_its_route_and_what_is_open(desk: Desk, file: Path) -> None:

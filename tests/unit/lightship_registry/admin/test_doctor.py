@@ -20,6 +20,7 @@ from unit.lightship_registry.admin.conftest import Desk
 SAYS: dict[tuple[str, ...], str] = {
     ("systemctl", "is-active"): "active",
     ("systemctl", "is-failed"): "inactive",
+    ("systemctl", "show"): "0",
     ("timedatectl", "show"): "yes",
     ("chronyc", "-n"): "",
 }

@@ -1,0 +1,76 @@
+"""Reads out of a damaged SQLite file what can still be read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightship_registry.errors import RegistryError
+from lightship_registry.schema import links, nonces
+from lightship_registry.trouble import explain
+
+# A gap that is wider than this is not a damaged page but a number that was misread.
+WIDEST_GAP = 100_000
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """How many links were read, and how many numbers of rows gave none."""
+
+    links: int
+    lost: int
+
+
+def salvage(damaged: Path, fresh: Path) -> Salvaged:
+    """Copy every row that can be read into the empty tables of another file. Reading may change `damaged`."""
+    try:
+        with closing(sqlite3.connect(damaged)) as source, closing(sqlite3.connect(fresh)) as target:
+            # What is no text any more must not end the reading of what is.
+            source.text_factory = lambda data: data.decode("utf-8", "replace")
+            found = _copy(source, target, links.name)
+            _copy(source, target, nonces.name)
+            target.commit()
+    except sqlite3.Error as error:
+        raise RegistryError(f"Nothing can be read any more: {explain(error)} Restore a backup.") from error
+    return found
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> Salvaged:
+    columns = [f'"{row[1]}"' for row in target.execute(f"PRAGMA table_info({table})")]
+    known = {f'"{row[1]}"' for row in source.execute(f"PRAGMA table_info({table})")}
+    shared = [column for column in columns if column in known]
+    if not shared:
+        raise sqlite3.DatabaseError(f"the table {table} is gone")
+    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(shared)}) VALUES ({', '.join('?' * len(shared))})"  # noqa: S608
+    rows = lost = 0
+    for row in _rows(source, f"SELECT rowid, {', '.join(shared)} FROM {table} NOT INDEXED"):  # noqa: S608
+        # A row that breaks a rule of the tables was misread, or is double.
+        kept = row is not None and target.execute(insert, row[1:]).rowcount == 1
+        rows, lost = rows + kept, lost + (not kept)
+    return Salvaged(rows, lost)
+
+
+def _rows(source: sqlite3.Connection, query: str) -> Iterator[Row | None]:
+    """Every row from the front up to the damage, from the back down to it, and one by one in between."""
+    front = back = None
+    for row in _until_damage(source, f"{query} ORDER BY rowid"):
+        front = row[0]
+        yield row
+    low = front if isinstance(front, int) else 0
+    for row in _until_damage(source, f"{query} WHERE rowid > {low} ORDER BY rowid DESC"):
+        back = row[0]
+        yield row
+    high = back if isinstance(back, int) else low + 1
+    for number in range(low + 1, min(high, low + WIDEST_GAP)):
+        yield next(_until_damage(source, f"{query} WHERE rowid = {number}"), None)
+
+
+def _until_damage(source: sqlite3.Connection, query: str) -> Iterator[Row]:
+    try:
+        yield from source.execute(query)
+    except sqlite3.DatabaseError:
+        return

@@ -1,0 +1,35 @@
+"""What a failing database or disk means for the administrator who reads the journal at night."""
+
+from __future__ import annotations
+
+import errno
+
+RUNBOOK = 'The README of scripts/lightship_registry says how, under "When the disk or the store fails".'
+# What SQLite and PostgreSQL say, and what is to be done. The first that fits counts.
+MEANINGS = (
+    ("database or disk is full", "The disk is full. Make room: the service goes on by itself."),
+    ("No space left on device", "The disk is full. Make room: the service goes on by itself."),
+    ("readonly database", "The disk is read-only, or the file is no longer the service's own. Make it writable again."),
+    ("unable to open database file", "The disk is read-only, or not there: look at mount and dmesg."),
+    ("database is locked", "Another program keeps the store locked. `lightship doctor` names it; end it."),
+    ("malformed", f"The store is damaged. {RUNBOOK}"),
+    ("not a database", f"The store is damaged. {RUNBOOK}"),
+    ("disk I/O error", f"The disk fails, or is full: look at dmesg. {RUNBOOK}"),
+    ("remaining connection slots", "The database has no connection left. Raise its max_connections."),
+    ("Connection refused", "The database server does not run, or is not where store_url says."),
+    ("timeout expired", "The database server does not answer. Is it up, and the way to it open?"),
+)
+SYSTEMS = {
+    errno.ENOSPC: "The disk is full. Make room: the service goes on by itself.",
+    errno.EDQUOT: "The disk's quota is used up. Make room: the service goes on by itself.",
+    errno.EROFS: "The disk is read-only. Look at dmesg, and mount it again.",
+    errno.EMFILE: "The service has too many files open. Restart it, and tell its makers.",
+}
+
+
+def explain(error: Exception) -> str:
+    """The error in its own words, those of the database's driver, and what it means if that is known."""
+    said = " ".join(str(getattr(error, "orig", None) or error).split())
+    known = SYSTEMS.get(error.errno or 0) if isinstance(error, OSError) else None
+    meaning = known or next((meaning for words, meaning in MEANINGS if words in said), "")
+    return f"{said}. {meaning}".replace("..", ".").strip() if meaning else said
