@@ -118,6 +118,11 @@ class Notebook:
         except OSError as error:
             raise LightshipError(f"Cannot start {command[0]!r}: {error.strerror}.", ExitStatus.JUPYTER) from error
 
+    @property
+    def process(self) -> int:
+        """The number of Jupyter's process."""
+        return self._process.pid
+
     def wait_ready(self) -> None:
         """Return when our Jupyter, and nobody else, answers on the port."""
         deadline = time.monotonic() + START_SECONDS
