@@ -16,7 +16,8 @@ from lightship_cluster.agent_watch import Watch
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_states import JobStates
 from lightship_cluster.registry import SignedRegistry
-from lightship_cluster.schedulers.slurm import Slurm
+from lightship_cluster.schedulers import find_scheduler
+from lightship_cluster.schedulers.every import Every
 from lightship_cluster.settings import AgentSettings, load_agent
 from lightship_cluster.signing import load_key
 from lightship_cluster.transport import Transport
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
 
 def serve(settings: AgentSettings, key: bytes) -> None:
     """Answer users until the process is stopped."""
-    scheduler = Slurm()
+    scheduler = Every(lambda: find_scheduler(settings.scheduler))
     jobs = JobStates(scheduler, settings.poll_seconds)
     registry = SignedRegistry(Transport(settings.registry, settings.ca_file), settings.cluster, key)
     server = AgentServer(settings.socket, Requests(registry, jobs).answer)

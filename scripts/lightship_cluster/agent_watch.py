@@ -14,7 +14,7 @@ from typing import Any
 from lightship_cluster.errors import LightshipError
 from lightship_cluster.protocol import JOB_ID
 from lightship_cluster.registry import SignedRegistry
-from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
+from lightship_cluster.schedulers.base import GONE, JobSource, JobState
 from lightship_cluster.transport import Unreachable
 
 INTERVAL_SECONDS = 20.0
@@ -28,7 +28,7 @@ LONGEST_REASON = 200
 class Watch:
     """Reports the jobs of the last list and gets the next."""
 
-    def __init__(self, registry: SignedRegistry, scheduler: Scheduler) -> None:
+    def __init__(self, registry: SignedRegistry, scheduler: JobSource) -> None:
         self._registry = registry
         self._scheduler = scheduler
         self._watched: list[str] = []

@@ -12,17 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Callable
 
-from lightship_cluster import environments, preflight
+from lightship_cluster import environments
 from lightship_cluster.agent_client import AgentClient
 from lightship_cluster.durations import words_of
 from lightship_cluster.environments.interfaces import interface_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_log import last_lines
-from lightship_cluster.launch import environment_of, resources_of, script_of
+from lightship_cluster.launch import environment_of, resources_of, scheduler_for, script_for
 from lightship_cluster.layers import Wishes
 from lightship_cluster.link_folder import check_root, default_root
 from lightship_cluster.links import MyLink, my_links
-from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.schedulers.base import Scheduler
 from lightship_cluster.settings import SiteSettings
 from lightship_cluster.tls_look import Look, look
@@ -64,12 +63,12 @@ class Patient:
     @cached_property
     def scheduler(self) -> Scheduler:
         """The scheduler of a plain start."""
-        return find_scheduler(self.wishes["scheduler"])
+        return scheduler_for(self.settings, self.wishes)
 
     @cached_property
     def script(self) -> Path:
         """The batch script of a plain start."""
-        return preflight.find_batch_script(self.settings.prefix / "batch", script_of(self.wishes, self.scheduler))
+        return script_for(self.settings, self.wishes, self.scheduler)
 
     @cached_property
     def registry(self) -> Look:
@@ -161,14 +160,19 @@ def browser(patient: Patient) -> str:
 
 
 def scheduler(patient: Patient) -> str:
-    """The scheduler, and what a plain start would ask of it."""
-    patient.scheduler.check(resources_of(patient.wishes))
-    return f"{patient.scheduler.name} answers"
+    """The scheduler of a plain start."""
+    return patient.scheduler.name
 
 
 def script(patient: Patient) -> str:
     """The batch script of a plain start."""
     return str(patient.script)
+
+
+def job(patient: Patient) -> str:
+    """Whether the scheduler has what a plain start asks for."""
+    patient.scheduler.check(resources_of(patient.wishes), patient.script)
+    return f"{patient.scheduler.name} can take a plain start"
 
 
 def jupyter(patient: Patient) -> str:
@@ -201,6 +205,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("browser", browser),
     ("scheduler", scheduler),
     ("script", script),
+    ("job", job),
     ("jupyter", jupyter),
     ("node", node),
 )

@@ -86,7 +86,7 @@ def of_heart(reason: str) -> Ending:
 
 def of_signal(expires: float) -> Ending:
     """The scheduler tells the job to stop: because its time is over, or because somebody cancelled it."""
-    ends = [end for end in (expires, _end_of_job()) if end]
+    ends = [end for end in (expires, end_of_job()) if end]
     if any(time.time() > end - END_SECONDS for end in ends):
         return Ending(TIME_LIMIT, TIME_OVER, ExitStatus.INTERRUPTED)
     return Ending(CANCELLED, "The job was stopped.", ExitStatus.INTERRUPTED)
@@ -100,7 +100,8 @@ def tail(folder: LinkFolder, ending: Ending) -> str:
     return "\n".join(kept)[-LONGEST_TAIL:]
 
 
-def _end_of_job() -> float:
+def end_of_job() -> float:
+    """When the scheduler ends the job; 0 for unknown."""
     # Slurm's own; others leave it out.
     end = os.environ.get("SLURM_JOB_END_TIME", "")
     return float(end) if end.isdigit() else 0.0

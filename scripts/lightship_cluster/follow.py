@@ -12,6 +12,7 @@ from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_log import last_lines
 from lightship_cluster.link_folder import LinkFolder
+from lightship_cluster.own_look import OwnLook
 from lightship_cluster.progress import Progress
 from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
 
@@ -43,6 +44,7 @@ class Follower:
         self._job = job
         self._over_since = 0.0
         self._listed = False
+        self._own_look = OwnLook(scheduler, job.job_id)
 
     def until_ready(self) -> dict[str, Any]:
         """The status in which the notebook answers; an error with the job's last lines if it never will."""
@@ -80,7 +82,7 @@ class Follower:
         if job and job.state != GONE.state:
             self._listed = True
         elif not self._listed or status.get("state") == "starting":
-            return None  # not gone but hidden: the scheduler may show a job to its owner only
+            return self._own_look.job()  # not gone but hidden: the scheduler may show a job to its owner only
         return job
 
     def _is_over(self, status: dict[str, Any]) -> bool:

@@ -56,7 +56,7 @@ def _row(option: Option) -> str:
 
 def _also(rare: Iterable[Option]) -> str:
     named = ", ".join(f"{option.flags[-1]} {option.metavar}".rstrip() for option in rare)
-    return _filled(f"Also: {named}, --version. The manual has them all: man start-jupyter")
+    return _filled(f"Also: {named}, --version.") + "\nMore about each: man start-jupyter"
 
 
 def _commands() -> str:

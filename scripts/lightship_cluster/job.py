@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightship_cluster import endings, environments, lease
+from lightship_cluster.end_warning import EndWarning
 from lightship_cluster.endings import Ending
 from lightship_cluster.errors import LightshipError
 from lightship_cluster.link_folder import SECRET, TOKEN, LinkFolder, write_private
@@ -31,6 +32,7 @@ class Job:
         self._notebook: Notebook | None = None
         self._expires = 0.0
         self._memory = MemoryKills()
+        self._warning = EndWarning()
 
     def run(self, command: Sequence[str], port: int) -> Ending:
         """Bring the link to life and keep it; why it ended."""
@@ -49,6 +51,10 @@ class Job:
     def failed(self, error: LightshipError) -> Ending:
         """What an error means for the link."""
         return endings.of_error(error, self._notebook.wait(0) if self._notebook else None, self._memory)
+
+    def end_is_near(self) -> None:
+        """What another signal of the scheduler means."""
+        self._warning.signalled()
 
     def close(self, ending: Ending) -> None:
         """Close the link first, so that nobody is sent to a Jupyter that is shutting down."""
@@ -89,10 +95,13 @@ class Job:
 
     def _keep(self, notebook: Notebook, claim: lease.Claim) -> Ending:
         heart = lease.Heart(self._registry, claim.expires)
+        self._warning.expect(claim.expires)
         while True:
-            status = notebook.wait(min(heart.pause(claim.heartbeat), claim.expires - time.time()))
+            pauses = (heart.pause(claim.heartbeat), claim.expires - time.time(), self._warning.pause())
+            status = notebook.wait(min(pauses))
             if status is not None:
                 return endings.of_exit(status, self._memory)
+            self._warning.look(notebook.process)
             reason = heart.beat()
             if reason:
                 return endings.of_heart(reason)

@@ -7,7 +7,7 @@ import time
 import traceback
 
 from lightship_cluster.errors import LightshipError
-from lightship_cluster.schedulers.base import JobState, Scheduler
+from lightship_cluster.schedulers.base import JobSource, JobState
 
 ASKED_SECONDS = 60.0
 MOST_JOBS = 5000
@@ -16,7 +16,7 @@ MOST_JOBS = 5000
 class JobStates:
     """Remembers which jobs were asked about and polls the scheduler for them, at most once in each interval."""
 
-    def __init__(self, scheduler: Scheduler, poll_seconds: float) -> None:
+    def __init__(self, scheduler: JobSource, poll_seconds: float) -> None:
         self._scheduler = scheduler
         self._poll_seconds = poll_seconds
         self._asked: dict[str, float] = {}

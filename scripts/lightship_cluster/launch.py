@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from lightship_cluster import environments, preflight
@@ -20,7 +21,7 @@ from lightship_cluster.link_folder import LinkFolder, check_root, default_root, 
 from lightship_cluster.options import INTERFACES
 from lightship_cluster.progress import progress_for
 from lightship_cluster.protocol import LINK_NAME
-from lightship_cluster.schedulers import find_scheduler
+from lightship_cluster.schedulers import find_scheduler, scheduler_of_script
 from lightship_cluster.schedulers.base import JobRequest, Resources, Scheduler
 from lightship_cluster.settings import SiteSettings
 
@@ -43,12 +44,12 @@ class Launch:
     def run(self) -> ExitStatus:
         """Check, make the link, submit the job, follow it."""
         self._folder = preflight.find_folder(self._wishes["folder"])
-        scheduler = find_scheduler(self._wishes["scheduler"])
-        self._script = preflight.find_batch_script(self._settings.prefix / "batch", script_of(self._wishes, scheduler))
+        scheduler = scheduler_for(self._settings, self._wishes)
+        self._script = script_for(self._settings, self._wishes, scheduler)
         self._environment = environment_of(self._wishes)
         interface = interface_of(self._script)
         warning = self._environment.check(interface, os.environ)
-        scheduler.check(self._resources)
+        scheduler.check(self._resources, self._script)
         check_root(self._root)
         self._agent.ping()
         if not self._environment.ready:
@@ -192,9 +193,18 @@ def environment_of(wishes: Wishes) -> environments.Environment:
     return environments.choose(os.environ, gpu=gpu, **{name: wishes[name] for name in same})
 
 
-def script_of(wishes: Wishes, scheduler: Scheduler) -> str:
+def scheduler_for(settings: SiteSettings, wishes: Wishes) -> Scheduler:
+    """The scheduler that was asked for by name, else the one of the batch script, else the one that is found."""
+    named, batch = wishes["scheduler"], settings.prefix / "batch"
+    if not named and wishes["batch"]:
+        named = scheduler_of_script(preflight.find_batch_script(batch, wishes["batch"]), batch)
+    return find_scheduler(named)
+
+
+def script_for(settings: SiteSettings, wishes: Wishes, scheduler: Scheduler) -> Path:
     """The batch script that was asked for, else the scheduler's own for the interface."""
-    return str(wishes["batch"] or f"{module_of(scheduler)}/{INTERFACES[wishes['interface']]}")
+    wanted = wishes["batch"] or f"{module_of(scheduler)}/{INTERFACES[wishes['interface']]}"
+    return preflight.find_batch_script(settings.prefix / "batch", wanted)
 
 
 def module_of(scheduler: Scheduler) -> str:

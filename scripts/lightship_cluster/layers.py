@@ -97,17 +97,25 @@ def find_preset(layers: Sequence[Layer], name: str) -> Wishes:
 
 def split_batch(wishes: Wishes) -> Wishes:
     """`slurm/jupyterlab.sh` says two things, the scheduler and the interface; either can be said anew on its own."""
-    folder, _, file = str(wishes.get("batch") or "").partition("/")
-    app = file[: -len(".sh")]
-    if folder not in SCHEDULERS or INTERFACES.get(app) != file:
+    folder, file = _site_script(wishes)
+    if folder not in SCHEDULERS:
         return wishes
-    return {**wishes, "batch": "", "scheduler": wishes.get("scheduler") or folder, "interface": app}
+    said = {**wishes, "scheduler": wishes.get("scheduler") or folder}
+    app = file[: -len(".sh")]
+    return {**said, "batch": "", "interface": app} if INTERFACES.get(app) == file else said
+
+
+def _site_script(wishes: Wishes) -> tuple[str, str]:
+    folder, _, file = str(wishes.get("batch") or "").partition("/")
+    return folder, file
 
 
 def _over(far: Wishes, near: Wishes) -> Wishes:
     both = {**far, **near}
-    # Whoever asks for another interface does not want the script that was set farther away.
-    if "interface" in near and not near.get("batch"):
+    folder, _ = _site_script(far)
+    other = folder in SCHEDULERS and near.get("scheduler", folder) != folder
+    # Whoever asks for another interface or scheduler does not want the script that was set farther away.
+    if ("interface" in near or other) and not near.get("batch"):
         both["batch"] = ""
     if any(source in near for source in SOURCES):
         both = _one_source(both, near)

@@ -115,6 +115,11 @@ class Notebook:
             raise LightshipError(f"Cannot start {program!r}: {error.strerror}.", ExitStatus.JUPYTER) from error
         self._guard = guard(self._process.pid, self._start)
 
+    @property
+    def process(self) -> int:
+        """The number of Jupyter's process."""
+        return self._process.pid
+
     def wait_ready(self) -> None:
         """Return when our Jupyter, and nobody else, answers on the port."""
         deadline = time.monotonic() + START_SECONDS

@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
     """Run the job; the one place where an error becomes an exit status."""
     arguments = _arguments(list(sys.argv[1:] if argv is None else argv))
     users_umask = os.umask(0o077)
+    # Until there is a notebook, nobody needs to be warned of its end.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     for number in SIGNALS:
         signal.signal(number, _stop)
     try:
@@ -47,6 +49,7 @@ def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatu
     settings = load_site(Path(str(facts.get("config"))), cluster=str(facts.get("cluster") or ""))
     with workspace() as private:
         job = Job(folder, Transport(settings.registry, settings.ca_file), private, users_umask)
+        signal.signal(signal.SIGUSR1, lambda *_: job.end_is_near())
         ending = UNEXPECTED
         try:
             ending = job.run(arguments.command, arguments.port)

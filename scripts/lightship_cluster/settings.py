@@ -11,13 +11,14 @@ from pathlib import Path
 from lightship_cluster.clusters import find_cluster
 from lightship_cluster.ini import Form, read_ini, wrong
 from lightship_cluster.layers import SECTIONS, Layer, Wishes, choose, layer_of, read_user
+from lightship_cluster.options import SCHEDULERS
 
 DEFAULT_SOCKET = "/run/lightship-agent/agent.sock"
 REGISTRY_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?/?", re.ASCII)
 CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 SITE = Form({"lightship": ("registry", "cluster", "ca_file", "agent_socket"), **SECTIONS})
-AGENT = Form({"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file")})
+AGENT = Form({"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler")})
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class AgentSettings:
     socket: Path
     poll_seconds: float
     key_file: Path
+    # One of options.SCHEDULERS; empty: the one whose commands the agent finds.
+    scheduler: str = ""
 
 
 def find_prefix(program: str) -> Path:
@@ -108,6 +111,7 @@ def load_agent(path: Path) -> AgentSettings:
         socket=Path(agent.get("socket") or DEFAULT_SOCKET),
         poll_seconds=_poll_seconds(path, agent.get("poll_seconds") or "5"),
         key_file=Path(agent.get("key_file") or Path(credentials, "cluster.key")),
+        scheduler=_scheduler(path, agent.get("scheduler", "")),
     )
 
 
@@ -132,3 +136,9 @@ def _poll_seconds(path: Path, text: str) -> float:
     if not 1 <= seconds <= 3600:
         raise wrong(path, f"poll_seconds must be a number from 1 to 3600, not {text!r}.")
     return seconds
+
+
+def _scheduler(path: Path, name: str) -> str:
+    if name and name not in SCHEDULERS:
+        raise wrong(path, f"scheduler must be one of {', '.join(SCHEDULERS)}, or empty, not {name!r}.")
+    return name

@@ -14,6 +14,9 @@ from lightship_cluster.programs import run_program
 
 TIMEOUT_SECONDS = 30.0
 
+# The users' own settings of what the schedulers' commands print.
+_PREFERENCES = ("SQUEUE_", "SINFO_", "SACCT_", "PBS_QSTAT_", "PBS_DPREFIX")
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -83,22 +86,32 @@ class NoAnswerError(LightshipError):
     """A scheduler's command did not answer in time; what it was asked to do may be done all the same."""
 
 
-class Scheduler(Protocol):
+class JobSource(Protocol):
+    """What an agent needs to know how jobs are."""
+
+    def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """Ask once about all these jobs; those that are known to be no longer listed are GONE."""
+
+    def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """What the accounting knows of jobs that are GONE; nothing where there is no accounting."""
+
+    def report(self, job: JobState) -> JobReport:
+        """The job's state for the registry."""
+
+
+class Scheduler(JobSource, Protocol):
     """One module for each scheduler implements this."""
 
     name: str
 
-    def check(self, resources: Resources) -> None:
-        """Refuse what the cluster cannot give, naming what it can, before anything is made."""
+    def check(self, resources: Resources, script: Path | None = None) -> None:
+        """Refuse what the cluster cannot give, naming what it can, before anything is made.
+
+        The batch script may choose for itself what is left out of the resources.
+        """
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""
-
-    def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask once about all these jobs; those that are not listed are GONE."""
-
-    def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """What the accounting knows of jobs that are GONE; nothing where there is no accounting."""
 
     def cancel(self, job_id: str) -> None:
         """Take the user's own job out of the queue, or stop it."""
@@ -109,23 +122,22 @@ class Scheduler(Protocol):
     def words(self, job: JobState) -> str:
         """The job's state for a person."""
 
-    def report(self, job: JobState) -> JobReport:
-        """The job's state for the registry."""
-
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""
 
 
 def ask(command: Sequence[str], extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a scheduler's command in plain English, without the user's output preferences."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SQUEUE_", "SINFO_"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_PREFERENCES)}
     return run(command, {**kept, "LC_ALL": "C", **(extra or {})})
 
 
-def run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a scheduler's command with exactly this environment: what submits a job hands it on to the job."""
+def run(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command with exactly this environment, and in this folder: a job may inherit both."""
     try:
-        return run_program(command, environment, TIMEOUT_SECONDS)
+        return run_program(command, environment, TIMEOUT_SECONDS, folder)
     except OSError as error:
         raise LightshipError(f"Cannot run {command[0]}: {error.strerror}.", ExitStatus.SCHEDULER) from error
     except subprocess.TimeoutExpired as error:
@@ -133,3 +145,9 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Co
             f"{command[0]} did not answer within {TIMEOUT_SECONDS:.0f} s. The scheduler may be down; try again later.",
             ExitStatus.SCHEDULER,
         ) from error
+
+
+def last_line(text: str, prefix: str = "") -> str:
+    """What a command says in the end, mostly the reason why it did nothing."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].replace(prefix, "", 1) if lines else "it gave no reason."

@@ -5,18 +5,30 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import slurm_words
-from lightship_cluster.schedulers.base import GONE, JobReport, JobRequest, JobState, NoAnswerError, Resources, ask, run
+from lightship_cluster.schedulers import slurm_partitions, slurm_words
+from lightship_cluster.schedulers.base import (
+    GONE,
+    JobReport,
+    JobRequest,
+    JobState,
+    NoAnswerError,
+    Resources,
+    ask,
+    last_line,
+    run,
+)
 
-_JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
+JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
 # A task of a job array and a part of a heterogeneous job: 123_0, 123_[0-3], 123+0.
 _PART = re.compile(r"[_+].*")
 _COLUMNS = "JobID,State,UID"
 _STANDARD_TIMES = {"SLURM_TIME_FORMAT": "standard"}
-_MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
+_PREFIX = "sbatch: error: "
+MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
 
 
 class Slurm:
@@ -24,20 +36,12 @@ class Slurm:
 
     name = "Slurm"
 
-    def check(self, resources: Resources) -> None:
-        """Refuse a partition that is not there, naming those that are."""
-        done = ask(["sinfo", "--all", "--noheader", "--format=%P"])
+    def check(self, resources: Resources, script: Path | None = None) -> None:
+        """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
+        done = ask(["sinfo", "--all", "--noheader", "--exact", f"--format={slurm_partitions.FORMAT}"])
         if done.returncode:
-            raise LightshipError(f"Slurm does not answer: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
-        listed = sorted({line.strip() for line in done.stdout.splitlines() if line.strip()})
-        known = {name.rstrip("*") for name in listed}
-        for name in filter(None, resources.partition.split(",")):
-            if name not in known:
-                names = ", ".join(entry.replace("*", " (default)") for entry in listed)
-                raise LightshipError(
-                    f"There is no partition {name!r}. This cluster has: {names}. Choose one with -p.",
-                    ExitStatus.PARTITION,
-                )
+            raise LightshipError(f"Slurm does not answer: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
+        slurm_partitions.check(slurm_partitions.parse(done.stdout), resources, script)
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""
@@ -47,18 +51,20 @@ class Slurm:
         try:
             done = run([*command, "--", str(request.script), *request.arguments], os.environ)
         except NoAnswerError as error:
-            raise NoAnswerError(f"{error.sentence} {_MAYBE_QUEUED}", error.status) from error
+            raise NoAnswerError(f"{error.sentence} {MAYBE_QUEUED}", error.status) from error
         job_id = done.stdout.strip().split(";")[0]
-        if done.returncode or not _JOB_ID.fullmatch(job_id):
+        if done.returncode or not JOB_ID.fullmatch(job_id):
             # sbatch's own patience is often shorter than ours.
-            hint = f". {_MAYBE_QUEUED}" if "timed out" in done.stderr else ""
-            raise LightshipError(f"Slurm did not take the job: {_last_line(done.stderr)}{hint}", ExitStatus.SUBMIT)
+            hint = f". {MAYBE_QUEUED}" if "timed out" in done.stderr else ""
+            raise LightshipError(
+                f"Slurm did not take the job: {last_line(done.stderr, _PREFIX)}{hint}", ExitStatus.SUBMIT
+            )
         return job_id
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """Ask once about all these jobs; those that are not listed are GONE."""
         # One number that squeue refuses to read would leave all the others without an answer.
-        wanted = sorted(job_id for job_id in job_ids if _JOB_ID.fullmatch(job_id) and int(job_id) <= _LARGEST_JOB_ID)
+        wanted = sorted(job_id for job_id in job_ids if JOB_ID.fullmatch(job_id) and int(job_id) <= _LARGEST_JOB_ID)
         if not wanted:
             return {}
         command = ["squeue", "--noheader", "--states=all", f"--jobs={','.join(wanted)}", "--format=%i|%T|%U|%S|%N|%r"]
@@ -66,7 +72,7 @@ class Slurm:
         # squeue fails for one number that it no longer knows, but not for one among several.
         forgotten = len(wanted) == 1 and "Invalid job id" in done.stderr
         if done.returncode and not forgotten:
-            raise LightshipError(f"squeue failed: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
+            raise LightshipError(f"squeue failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
         states = dict.fromkeys(wanted, GONE)
         for job_id, state in filter(None, map(_parse, done.stdout.splitlines())):
             # A job of several parts is over when none of them lives.
@@ -76,7 +82,7 @@ class Slurm:
 
     def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """What the accounting knows of jobs that squeue no longer lists; nothing where there is no accounting."""
-        wanted = ",".join(sorted(filter(_JOB_ID.fullmatch, job_ids)))
+        wanted = ",".join(sorted(filter(JOB_ID.fullmatch, job_ids)))
         if not wanted:
             return {}
         try:
@@ -92,7 +98,7 @@ class Slurm:
         """Take the user's own job out of the queue, or stop it."""
         done = ask(["scancel", "--", job_id])
         if done.returncode:
-            raise LightshipError(f"scancel failed: {_last_line(done.stderr)}", ExitStatus.SCHEDULER)
+            raise LightshipError(f"scancel failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
 
     def over(self, state: str) -> bool:
         """Whether a job in this state will never run again."""
@@ -142,8 +148,3 @@ def _parse_accounted(line: str) -> tuple[str, JobState] | None:
     job_id, state, uid = parts
     # "CANCELLED by 1000" names who did it.
     return _PART.sub("", job_id), JobState(state.split()[0], uid=int(uid) if uid.isdigit() else -1)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].replace("sbatch: error: ", "") if lines else "it gave no reason."

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 
 from lightship_cluster.schedulers.base import ENDED, HELD, QUEUED, RUNNING, JobReport, JobState
+from lightship_cluster.schedulers.wording import plain, rules, seconds_of, sentence, starts_about
 
 # What Slurm prints for nothing.
 UNKNOWN = {"", "N/A", "(null)", "None", "Unknown"}
@@ -34,13 +34,13 @@ _ALIVE = {
 }
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", "REQUEUE_FED")
 _ON_HOLD = re.compile(r"JobHeld|JobHoldMaxRequeue|launch.failed.requeued.held", re.IGNORECASE)
-# Compared from the beginning of Slurm's reason, the first that fits counts.
-_REASONS = [
-    (re.compile(pattern), words)
-    for pattern, words in (
+_NEVER = "cancel it and ask for less"
+# In the order in which they are tried; every reason that Slurm 24.11 has fits one.
+_REASONS = rules(
+    (
         ("Priority", "other jobs come first"),
         ("Resources", "waiting for free nodes"),
-        ("None", ""),
+        ("None|SchedDefer|BackfillThrottle", ""),
         ("JobHeldUser", "it is on hold; release it with scontrol release and its number"),
         ("JobHeldAdmin", "an administrator holds it"),
         ("JobHoldMaxRequeue|launch.failed.requeued.held", "it could not be started and is on hold"),
@@ -48,28 +48,42 @@ _REASONS = [
         ("DependencyNeverSatisfied", "the job that it waits for did not end as it should; cancel it"),
         ("Dependency", "it waits for another job"),
         ("BeginTime", "its start time has not come"),
+        ("DeadLine", "it cannot end before its deadline any more; cancel it"),
         ("Licenses", "it waits for a licence"),
         ("Reservation.*(Deleted|Invalid)", "its reservation is no longer there; cancel it"),
         ("Reservation", "its reservation has not begun"),
         ("ReqNodeNotAvail|Nodes.required", "nodes that it needs are down or reserved"),
-        ("NodeDown", "a node that it needs is down"),
-        ("BadConstraints", "no node has what it asks for"),
+        ("NodeDown|FrontEndDown", "a node that it needs is down"),
+        ("MaxPoweredUpNodes", "as many nodes are switched on as may"),
+        ("BadConstraints", "no node has what it asks for; cancel it and ask for something else"),
         ("PartitionTimeLimit", "it asks for more time than the partition allows; cancel it and give a shorter -t"),
-        ("PartitionNodeLimit", "it asks for more nodes than the partition allows"),
+        ("PartitionNodeLimit", f"it asks for more nodes than the partition allows; {_NEVER}"),
         ("PartitionDown|PartitionInactive", "the partition is closed"),
+        ("PartitionConfig", f"the partition does not allow what it asks for; {_NEVER}, or choose another with -p"),
         ("InvalidAccount|AccountNotAllowed", "its account is not valid here; cancel it and give another with -A"),
-        ("InvalidQOS|QOSNotAllowed", "its quality of service is not valid here"),
-        ("QOSMaxJobs.*PerUser", "you have as many jobs running as you may"),
+        ("InvalidQOS|QOSNotAllowed", "its quality of service is not valid here; cancel it and give another"),
+        ("QOSUsageThreshold", "your project has used too much for its quality of service"),
+        ("(QOS|Assoc)MaxWall", "it asks for more time than one job may have; cancel it and give a shorter -t"),
+        ("MaxMemPerLimit", f"it asks for more memory than one job may have; {_NEVER}"),
+        ("(QOS|Assoc)Max.*Per(Job|Node)", f"it asks for more than one job may have; {_NEVER}"),
+        ("QOSMin", "it asks for less than its quality of service is for; cancel it and ask for more"),
+        ("(QOS|Assoc)Max(Submit)?Jobs?(PerUser)?Limit", "you have as many jobs as you may"),
+        ("QOSMaxSubmitJobPerUserLimit", "you have as many jobs as you may"),
+        ("Max.*RunMins?Per(User|Account)", "the jobs that run hold as much compute time as may be held at once"),
+        ("(QOS|Assoc)\\w*(Minutes|RunMins|TimeLimit)", "not enough compute time is left in your project"),
+        ("(QOS|Assoc)GrpWall", "not enough compute time is left in your project"),
         ("QOS.*PerUser", "you use as much as one user may"),
-        ("(QOS|Assoc).*(Minutes|RunMins)", "not enough compute time is left in your project"),
         ("QOS", "a limit of the quality of service is reached"),
-        ("AssocMaxJobs", "as many jobs of your account run as may"),
         ("Assoc|Max.*PerAccount", "a limit of your account is reached"),
+        ("AccountingPolicy", "a limit of your account is reached"),
         ("Cleaning", "what is left of its last start is being cleared away"),
         ("Prolog", "its node is being made ready"),
         ("BurstBuffer", "its files are being made ready"),
+        ("FedJobLock", "another cluster may start it first"),
+        ("OutOfMemory", "it needed more memory than it had asked for"),
+        ("SystemFailure|NonZeroExitCode|RaisedSignal", "its last start failed"),
     )
-]
+)
 
 
 def over(state: str) -> bool:
@@ -90,38 +104,20 @@ def report(job: JobState) -> JobReport:
     """The job's state for the registry."""
     if job.state in _OVER:
         cause, said = _OVER[job.state]
-        return JobReport(ENDED, _sentence(said), cause=cause)
-    start = int(_seconds(job.start))
+        return JobReport(ENDED, sentence(said), cause=cause)
+    start = int(seconds_of(job.start))
     if job.state in _WAITING:
         state = HELD if job.state == "REQUEUE_HOLD" or _ON_HOLD.match(job.reason) else QUEUED
-        return JobReport(state, _sentence(_reason(job.reason)), start)
-    return JobReport(RUNNING, "" if job.state == "RUNNING" else _sentence(words(job)), start)
+        return JobReport(state, sentence(_reason(job.reason)), start)
+    return JobReport(RUNNING, "" if job.state == "RUNNING" else sentence(words(job)), start)
 
 
 def _reason(reason: str) -> str:
-    plain = reason.strip("()").split(",")[0]
-    if plain in UNKNOWN:
+    first = reason.strip("()").split(",")[0]
+    if first in UNKNOWN:
         return ""
-    return next((said for pattern, said in _REASONS if pattern.match(plain)), f"the scheduler says {plain}")
+    return plain(first, _REASONS)
 
 
 def _estimate(job: JobState) -> str:
-    start = _seconds(job.start)
-    # Slurm keeps an estimate that was wrong until it makes the next.
-    if job.state != "PENDING" or start <= time.time():
-        return ""
-    there = time.localtime(start)
-    today = time.strftime("%F", there) == time.strftime("%F")
-    return ", starts about " + time.strftime("%H:%M" if today else "%d %b %H:%M", there)
-
-
-def _seconds(start: str) -> float:
-    # squeue and this program are on one machine, so they mean the same time zone.
-    try:
-        return time.mktime(time.strptime(start, "%Y-%m-%dT%H:%M:%S"))
-    except (ValueError, OverflowError):
-        return 0.0
-
-
-def _sentence(said: str) -> str:
-    return f"{said[:1].upper()}{said[1:]}." if said else ""
+    return starts_about(seconds_of(job.start)) if job.state == "PENDING" else ""

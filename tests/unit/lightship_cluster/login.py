@@ -54,7 +54,7 @@ def login(tmp_path: Path, registry: StubRegistry, monkeypatch: pytest.MonkeyPatc
     for app in ("notebook", "jupyterlab"):
         program(site / "batch" / "slurm" / f"{app}.sh", 'exec "$2" "$1" -- jupyter lab\n')
     for name, lines in {
-        "sinfo": "echo 'compute*'; echo debug",
+        "sinfo": "echo 'compute*|up|1-00:00:00|64|256000|gpu:a100:4'; echo 'debug|up|1:00:00|16|16000|(null)'",
         "sbatch": f'printf "%s\\n" "$@" >{tmp_path}/sbatch.noted; echo 17',
         "jupyter": "",
         "jupyter-lab": "",

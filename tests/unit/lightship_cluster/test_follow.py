@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lightship_cluster import follow
+from lightship_cluster import follow, own_look
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.follow import Follower, Submitted, describe_ready
 from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.progress import Progress
+from lightship_cluster.schedulers.base import JobState
 from lightship_cluster.schedulers.slurm import Slurm
 
 LOST = AgentError("No agent.", ExitStatus.AGENT)
@@ -107,6 +109,28 @@ def test_a_job_that_was_listed_and_is_gone_is_over(folder: LinkFolder) -> None:
         followed(folder, job("RUNNING"), job("GONE"))
 
     assert "scancel" not in failed.value.sentence
+
+
+class Owner(Slurm):
+    """A scheduler that tells jobs to their owners alone."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+    def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        return dict.fromkeys(job_ids, JobState(self.state, "Priority"))
+
+
+@pytest.mark.parametrize("hidden", [job("GONE"), {"state": "waiting", "job_id": "17", "job": None}])
+def test_a_job_that_the_agent_may_not_see_is_asked_for_by_its_owner(
+    folder: LinkFolder, hidden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_look, "LOOK_SECONDS", 0.0)
+    _, shown = followed_by(ScriptedAgent(hidden, hidden, READY), folder, Owner("PENDING"))
+    assert "Queued: other jobs come first" in shown
+
+    with pytest.raises(LightshipError, match="The job was cancelled"):
+        followed_by(ScriptedAgent(hidden), folder, Owner("CANCELLED"))
 
 
 def test_a_job_that_was_never_listed_may_be_hidden(folder: LinkFolder) -> None:

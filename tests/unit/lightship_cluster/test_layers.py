@@ -81,7 +81,10 @@ def test_an_empty_key_takes_back_what_was_said_farther_away(tmp_path: Path) -> N
         ({"batch": "/my/own.sh"}, {"interface": "jupyterlab"}, ("", "", "jupyterlab")),
         ({"batch": "/my/own.sh"}, {"scheduler": "pbs"}, ("/my/own.sh", "pbs", "notebook")),
         ({"interface": "jupyterlab"}, {"batch": "/my/own.sh"}, ("/my/own.sh", "", "jupyterlab")),
-        ({"interface": "jupyterlab"}, {"batch": "slurm/of-the-site.sh"}, ("slurm/of-the-site.sh", "", "jupyterlab")),
+        ({"interface": "jupyterlab"}, {"batch": "slurm/site.sh"}, ("slurm/site.sh", "slurm", "jupyterlab")),
+        ({"batch": "slurm/site.sh"}, {"scheduler": "none"}, ("", "none", "notebook")),
+        ({"batch": "slurm/site.sh"}, {"scheduler": "slurm"}, ("slurm/site.sh", "slurm", "notebook")),
+        ({"scheduler": "slurm"}, {"batch": "torque/site.sh"}, ("torque/site.sh", "torque", "notebook")),
         ({"interface": "jupyterlab"}, {"batch": "./slurm/notebook.sh"}, ("./slurm/notebook.sh", "", "jupyterlab")),
     ],
 )

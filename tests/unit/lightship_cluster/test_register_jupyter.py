@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -108,6 +109,18 @@ def test_a_notebook_lives_until_the_scheduler_ends_it(node: Node) -> None:
     assert "https://one-two-three.example.org is open" in printed
     assert sorted(path.name for path in node.folder.path.iterdir()) == ["job.log", "link.json"]
     assert not leftovers(node)
+
+
+def test_the_schedulers_warning_is_passed_on_and_ends_nothing(node: Node) -> None:
+    with node.start() as process:
+        node.wait_for("heartbeat")
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdout
+        warned = next(line for line in process.stdout if line.startswith("This notebook ends"))
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+
+    assert re.fullmatch(r"This notebook ends in 5 min, at \d\d:\d\d: save your work.\n", warned)
 
 
 def test_jupyter_gets_paths_and_no_secret(node: Node) -> None:

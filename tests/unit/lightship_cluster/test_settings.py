@@ -90,6 +90,13 @@ def test_the_agent_takes_its_key_from_systemd(tmp_path: Path, monkeypatch: pytes
     assert found.poll_seconds == 5
 
 
+def test_the_agents_scheduler_is_found_unless_it_is_named(tmp_path: Path) -> None:
+    assert settings.load_agent(written(tmp_path, AGENT)).scheduler == ""
+    assert settings.load_agent(written(tmp_path, AGENT + "scheduler = pbs\n")).scheduler == "pbs"
+    with pytest.raises(LightshipError, match="scheduler must be one of slurm, pbs, torque, none, or empty, not 'lsf'"):
+        settings.load_agent(written(tmp_path, AGENT + "scheduler = lsf\n"))
+
+
 @pytest.mark.parametrize("value", ["0", "often", "1e9", "nan"])
 def test_the_agent_polls_neither_madly_nor_never(tmp_path: Path, value: str) -> None:
     with pytest.raises(LightshipError, match="poll_seconds"):

@@ -58,7 +58,7 @@ def test_where_all_is_well_it_is_said(capsys: pytest.CaptureFixture[str]) -> Non
         ("cluster", "agent", ExitStatus.SETTINGS, "speaks for the cluster 'other', the settings for 'demo'"),
         ("proxy", "browser", ExitStatus.REGISTRY, "answers with status 502"),
         ("slurm", "scheduler", ExitStatus.SCHEDULER, "sbatch"),
-        ("partition", "scheduler", ExitStatus.PARTITION, "There is no partition 'gone'"),
+        ("partition", "job", ExitStatus.PARTITION, "There is no partition 'gone'"),
         ("script", "script", ExitStatus.BATCH_SCRIPT, "slurm/notebook.sh"),
         ("jupyter", "jupyter", ExitStatus.JUPYTER, "no 'jupyter' on your PATH"),
     ],
@@ -108,7 +108,7 @@ def test_the_verdict_repeats_the_first_and_nothing_is_said_twice(
 
     assert len(wrong) == 1
     assert lines[-1] == f"First of all: {wrong[0].partition('scheduler  ')[2]}"
-    assert len([line for line in lines if "cannot be looked at before that is right" in line]) == 2
+    assert len([line for line in lines if "cannot be looked at before that is right" in line]) == 3
 
 
 @pytest.mark.usefixtures("healthy")

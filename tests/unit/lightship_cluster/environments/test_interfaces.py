@@ -12,9 +12,7 @@ from unit.lightship_cluster.world import program
 BATCH = Path(preflight.__file__).parent / "batch"
 
 
-@pytest.mark.parametrize(
-    "script", list(BATCH.glob("*/*.sh")), ids=lambda path: f"{path.parent.name}-{path.stem}"
-)
+@pytest.mark.parametrize("script", list(BATCH.glob("*/*.sh")), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_each_interfaces_own_batch_script_starts_it(script: Path) -> None:
     assert interface_of(script) is INTERFACES[script.stem]
     assert OFFERED[script.stem] == script.name

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +12,10 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.slurm import Slurm
+from unit.lightship_cluster.schedulers.conftest import Command
 from unit.lightship_cluster.world import program
 
-Command = Callable[..., Path]
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-    def make(name: str, out: str = "", error: str = "", status: int = 0) -> Path:
-        noted = tmp_path / f"{name}.noted"
-        program(
-            tmp_path / name,
-            f"#!{sys.executable}\nimport json, os, sys\n"
-            f"json.dump([sys.argv[1:], dict(os.environ)], open({str(noted)!r}, 'w'))\n"
-            f"print({out!r}, end='')\nprint({error!r}, end='', file=sys.stderr)\nsys.exit({status})\n",
-        )
-        return noted
-
-    return make
+SINFO = "compute*|up|1-00:00:00|16|16000|(null)\ndebug|up|1:00:00|16|16000|(null)\n"
 
 
 def request(**changes: Any) -> JobRequest:
@@ -116,13 +98,13 @@ def test_a_job_that_may_be_queued_all_the_same_is_said_to_be(
 
 @pytest.mark.parametrize("partition", ["", "debug", "compute,debug"])
 def test_a_known_partition_passes(command: Command, partition: str) -> None:
-    command("sinfo", "compute*\ncompute*\ndebug\n")
+    command("sinfo", SINFO)
 
     Slurm().check(Resources(60, partition))
 
 
 def test_an_unknown_partition_is_refused_with_the_known_ones(command: Command) -> None:
-    command("sinfo", "compute*\ndebug\n")
+    command("sinfo", SINFO)
     with pytest.raises(LightshipError, match=r"'gpu'.*compute \(default\), debug.* -p") as refused:
         Slurm().check(Resources(60, "debug,gpu"))
 

@@ -20,7 +20,7 @@ def stamp(when: float) -> str:
         (JobState("PENDING"), "queued"),
         (JobState("PENDING", "Priority"), "queued: other jobs come first"),
         (JobState("PENDING", "Resources"), "queued: waiting for free nodes"),
-        (JobState("PENDING", "QOSMaxJobsPerUserLimit"), "queued: you have as many jobs running as you may"),
+        (JobState("PENDING", "QOSMaxJobsPerUserLimit"), "queued: you have as many jobs as you may"),
         (JobState("PENDING", "QOSMaxCpuPerUserLimit"), "queued: you use as much as one user may"),
         (JobState("PENDING", "QOSGrpNodeLimit"), "queued: a limit of the quality of service is reached"),
         (JobState("PENDING", "AssocGrpCpuLimit"), "queued: a limit of your account is reached"),
@@ -36,6 +36,49 @@ def stamp(when: float) -> str:
 )
 def test_states_in_plain_words(job: JobState, said: str) -> None:
     assert words(job).endswith(said)
+
+
+# All of Slurm 24.11's own, read from its library.
+REASONS = """
+Priority Dependency Resources PartitionNodeLimit PartitionTimeLimit PartitionDown PartitionInactive JobHeldAdmin
+BeginTime Licenses AssociationJobLimit AssociationResourceLimit AssociationTimeLimit Reservation ReqNodeNotAvail
+JobHeldUser FrontEndDown SchedDefer NodeDown BadConstraints SystemFailure NonZeroExitCode RaisedSignal InvalidAccount
+InvalidQOS QOSUsageThreshold QOSJobLimit QOSResourceLimit QOSTimeLimit Cleaning QOSNotAllowed AccountNotAllowed
+DependencyNeverSatisfied QOSGrpCpuLimit QOSGrpCPUMinutesLimit QOSGrpCPURunMinutesLimit QOSGrpJobsLimit QOSGrpMemLimit
+QOSGrpNodeLimit QOSGrpSubmitJobsLimit QOSGrpWallLimit QOSMaxCpuPerJobLimit QOSMaxCpuMinutesPerJobLimit
+QOSMaxNodePerJobLimit QOSMaxWallDurationPerJobLimit QOSMaxCpuPerUserLimit QOSMaxJobsPerUserLimit
+QOSMaxNodePerUserLimit QOSMaxSubmitJobPerUserLimit QOSMinCpuNotSatisfied AssocGrpCpuLimit AssocGrpCPUMinutesLimit
+AssocGrpCPURunMinutesLimit AssocGrpJobsLimit AssocGrpMemLimit AssocGrpNodeLimit AssocGrpSubmitJobsLimit
+AssocGrpWallLimit AssocMaxJobsLimit AssocMaxCpuPerJobLimit AssocMaxCpuMinutesPerJobLimit AssocMaxNodePerJobLimit
+AssocMaxWallDurationPerJobLimit AssocMaxSubmitJobLimit JobHoldMaxRequeue JobArrayTaskLimit BurstBufferResources
+BurstBufferStageIn BurstBufferOperation AssocGrpGRES AssocGrpGRESMinutes AssocGrpGRESRunMinutes AssocMaxGRESPerJob
+AssocMaxGRESPerNode AssocMaxGRESMinutesPerJob QOSGrpGRES QOSGrpGRESMinutes QOSMaxGRESPerJob QOSMaxGRESPerUser
+QOSMinGRES QOSMinMemory QOSMinNode MaxCpuPerAccount MaxGRESPerAccount MaxJobsPerAccount MaxSubmitJobsPerAccount
+PartitionConfig AccountingPolicy FedJobLock OutOfMemory MaxMemPerLimit ReservationDeleted ReservationInvalid
+MaxCpuRunMinsPerAccount MaxGRESRunMinsPerUser MaxPoweredUpNodes Prolog
+"""
+
+
+@pytest.mark.parametrize("reason", REASONS.split())
+def test_every_reason_of_slurm_has_plain_words(reason: str) -> None:
+    assert "the scheduler says" not in words(JobState("PENDING", reason))
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("QOSMaxWallDurationPerJobLimit", "shorter -t"),
+        ("AssocMaxWallDurationPerJobLimit", "shorter -t"),
+        ("QOSMaxGRESPerJob", "more than one job may have; cancel it and ask for less"),
+        ("AssocMaxSubmitJobLimit", "you have as many jobs as you may"),
+        ("QOSGrpWallLimit", "not enough compute time is left"),
+        ("MaxCpuRunMinsPerAccount", "as may be held at once"),
+        ("MaxGRESPerAccount", "a limit of your account is reached"),
+        ("BadConstraints", "no node has what it asks for"),
+    ],
+)
+def test_a_job_that_can_never_run_is_told_apart_from_one_that_waits(reason: str, said: str) -> None:
+    assert said in words(JobState("PENDING", reason))
 
 
 def test_an_estimated_start_has_its_day_unless_it_is_today() -> None:

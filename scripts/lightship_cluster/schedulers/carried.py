@@ -1,0 +1,49 @@
+"""What of the user's environment goes with a job of PBS or Torque.
+
+Slurm takes all of it. Here nothing goes that is not named, and what goes is shown to other users by `qstat -f`: so only
+what makes up an active environment is named, and nothing that could hold a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.schedulers.base import JobRequest
+
+LINK, REGISTER = "LIGHTSHIP_LINK", "LIGHTSHIP_REGISTER"
+# PATH comes as PBS_O_PATH, and the batch scripts take it from there: a login shell may have made another one.
+NAMES = (
+    *("CONDA_DEFAULT_ENV", "CONDA_EXE", "CONDA_PREFIX", "MAMBA_EXE", "MAMBA_ROOT_PREFIX", "VIRTUAL_ENV"),
+    *("JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_DATA_DIR", "JUPYTER_PATH"),
+    *("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH"),
+    *("LMOD_CMD", "LMOD_DIR", "LOADEDMODULES", "MODULEPATH", "MODULESHOME", "_LMFILES_"),
+)
+# What qsub's lists of variables would break at.
+_UNSAFE = re.compile(r"[\x00-\x1f,'\"\\]")
+
+
+def environment(request: JobRequest, users: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which qsub runs: the user's, with the job's two paths and its folder."""
+    link, register = request.arguments
+    for path in (link, register):
+        if _UNSAFE.search(path):
+            raise LightshipError(
+                f"The scheduler cannot hand the path {path!r} to a job: it has a comma, a quote or a backslash.",
+                ExitStatus.LINK_FOLDER,
+            )
+    # qsub believes PWD if it is right, and then the job begins in the folder by the name that the user gave.
+    return {**users, LINK: link, REGISTER: register, "PWD": str(request.folder)}
+
+
+def names(environment: Mapping[str, str]) -> str:
+    """The list for `qsub -v`: names alone, so that no value is on a command line."""
+    kept = (name for name in NAMES if environment.get(name) and not _UNSAFE.search(environment[name]))
+    return ",".join([LINK, REGISTER, *kept])
+
+
+def own_output(log: Path) -> Path:
+    """Where the scheduler puts what a job prints before its script writes to the log itself, once the job is over."""
+    return log.with_name("scheduler.log")

@@ -1,0 +1,54 @@
+"""The agent's view: a cluster's scheduler, and jobs that users started on this machine itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from lightship_cluster.errors import LightshipError
+from lightship_cluster.schedulers.base import JobReport, JobState, Scheduler
+from lightship_cluster.schedulers.none import RUNS, Here, process_of
+
+
+class Every:
+    """Asks whoever knows a job.
+
+    The scheduler is looked for when it is first needed, and again until it is found: its commands may lie on a file
+    system that comes later than the agent.
+    """
+
+    def __init__(self, find: Callable[[], Scheduler]) -> None:
+        self._find = find
+        self._found: Scheduler | None = None
+        self._here = Here()
+
+    def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """Ask once about all these jobs."""
+        own, others = _split(job_ids)
+        return {**self._here.job_states(own), **(self._scheduler().job_states(others) if others else {})}
+
+    def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """What the accounting knows of jobs that are GONE."""
+        _, others = _split(job_ids)
+        return self._scheduler().accounted(others) if others else {}
+
+    def report(self, job: JobState) -> JobReport:
+        """The job's state for the registry."""
+        if job.state == RUNS:
+            return self._here.report(job)
+        try:
+            return self._scheduler().report(job)
+        except LightshipError:
+            return self._here.report(job)  # without a scheduler there are only jobs of this machine
+
+    def _scheduler(self) -> Scheduler:
+        if not self._found:
+            self._found = self._find()
+        return self._found
+
+
+def _split(job_ids: Iterable[str]) -> tuple[list[str], list[str]]:
+    own: list[str] = []
+    others: list[str] = []
+    for job_id in job_ids:
+        (own if process_of(job_id) else others).append(job_id)
+    return own, others

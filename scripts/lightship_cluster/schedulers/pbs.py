@@ -1,0 +1,256 @@
+"""OpenPBS and PBS Professional, with `-l select=`.
+
+`qstat -F json` is asked first. Some versions print JSON that is none, for the sake of some user's variables
+(github.com/openpbs/openpbs/issues/1255 and 2541), or the first job alone (2672): the usual output then has the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lightship_cluster.durations import words_of
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.schedulers import carried, pbs_text, pbs_words
+from lightship_cluster.schedulers.base import (
+    GONE,
+    JobReport,
+    JobRequest,
+    JobState,
+    NoAnswerError,
+    Resources,
+    ask,
+    last_line,
+    run,
+)
+from lightship_cluster.schedulers.pbs_text import Record
+
+_JOB_ID = re.compile(r"[1-9]\d*(\.[A-Za-z0-9._-]+)?", re.ASCII)
+_FORGOTTEN = re.compile(r"Unknown Job Id (?:Error )?(\d+)|(\d+)\S* Job has finished")
+_MAYBE_QUEUED = "The job may be queued all the same: look with qstat -u $USER, and stop it with qdel and its number."
+_TERMINATED = 256 + 15
+
+
+class Pbs:
+    """PBS's commands."""
+
+    name = "PBS"
+    # What PBS itself did to a job, as its exit status: from src/include/job.h and the manual.
+    endings: Mapping[int, str] = {-29: "time-limit", -27: "out-of-memory", -26: "out-of-memory", -3: "node-failed"}
+    # qsub would leave a process behind that speaks with the server for it.
+    submit_flags: tuple[str, ...] = ("-f",)
+
+    def check(self, resources: Resources, _script: Path | None = None) -> None:
+        """Refuse a queue that is not there, closed, or too small. Without -p the server itself chooses and refuses."""
+        done = ask(["qstat", "-Q", "-f"])
+        queues = pbs_text.of_text(done.stdout)
+        if done.returncode or not queues:
+            raise LightshipError(f"{self.name} does not answer: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
+        # A queue of another server is that server's to check.
+        if resources.partition and "@" not in resources.partition:
+            self._check_queue(queues, resources)
+
+    def submit(self, request: JobRequest) -> str:
+        """Hand the job in and return its number."""
+        environment = carried.environment(request, os.environ)
+        output = ["-j", "oe", "-o", str(carried.own_output(request.log))]
+        wishes = [*self._options(request.resources), *request.resources.extra]
+        command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", carried.names(environment), *wishes]
+        try:
+            done = run([*command, str(request.script)], environment, request.folder)
+        except NoAnswerError as error:
+            raise NoAnswerError(f"{error.sentence} {_MAYBE_QUEUED}", error.status) from error
+        job_id = last_line(done.stdout)
+        if done.returncode or not _JOB_ID.fullmatch(job_id):
+            raise LightshipError(
+                f"{self.name} did not take the job: {last_line(done.stderr, 'qsub: ')}", ExitStatus.SUBMIT
+            )
+        return job_id
+
+    def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """Ask once about all these jobs; those that the server says it does not know are GONE."""
+        return self._states(job_ids, ())
+
+    def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """What the server's history knows of jobs that are over; nothing where it keeps none."""
+        try:
+            found = self._states(job_ids, ("-x",))
+        except LightshipError:
+            return {}
+        return {job_id: job for job_id, job in found.items() if job != GONE}
+
+    def cancel(self, job_id: str) -> None:
+        """Take the user's own job out of the queue, or stop it."""
+        done = ask(["qdel", job_id])
+        if done.returncode:
+            raise LightshipError(f"qdel failed: {last_line(done.stderr, 'qdel: ')}", ExitStatus.SCHEDULER)
+
+    def over(self, state: str) -> bool:
+        """Whether a job in this state will never run again."""
+        return pbs_words.over(state)
+
+    def words(self, job: JobState) -> str:
+        """The job's state for a person."""
+        return pbs_words.words(job)
+
+    def report(self, job: JobState) -> JobReport:
+        """The job's state for the registry."""
+        return pbs_words.report(job)
+
+    def stop_command(self, job_id: str) -> str:
+        """What a user types to stop the job."""
+        return f"qdel {job_id}"
+
+    def _options(self, wanted: Resources) -> list[str]:
+        """What PBS is asked for; a reservation is a queue."""
+        told = {"-q": wanted.reservation or wanted.partition, "-A": wanted.account}
+        if wanted.qos:
+            raise _unknown(self.name, "quality of service")
+        chunk = {
+            "ncpus": wanted.cores or "",
+            "mem": f"{wanted.memory}mb" if wanted.memory else "",
+            "ngpus": number_of_gpus(self.name, wanted),
+        }
+        parts = [*(f"{name}={value}" for name, value in chunk.items() if value), *filter(None, [wanted.constraint])]
+        select = [":".join([str(wanted.nodes or 1), *parts])] if parts or wanted.nodes else []
+        resources = [f"walltime={clock(wanted.minutes)}", *(f"select={chunk}" for chunk in select)]
+        return [word for pair in told.items() if pair[1] for word in pair] + [
+            word for resource in resources for word in ("-l", resource)
+        ]
+
+    def _records(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
+        """What is known of these jobs by their numbers, and what qstat complained about."""
+        done = ask(["qstat", *flags, "-f", "-F", "json", *numbers])
+        records = _by_number(pbs_text.of_json(done.stdout, "Jobs"))
+        left = [number for number in numbers if number not in records and number not in _forgotten(done.stderr)]
+        if not left:
+            return records, done.stderr
+        more, complaints = self._printed(left, flags)
+        return {**more, **records}, done.stderr + complaints
+
+    def _printed(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
+        done = ask(["qstat", *flags, "-f", *numbers])
+        return _by_number(pbs_text.of_text(done.stdout)), done.stderr
+
+    def _states(self, job_ids: Iterable[str], flags: tuple[str, ...]) -> dict[str, JobState]:
+        wanted = {job_id: pbs_text.number_of(job_id) for job_id in sorted(job_ids)}
+        numbers = sorted({number for number in wanted.values() if number})
+        if not numbers:
+            return {}
+        records, complaints = self._records(numbers, flags)
+        forgotten = _forgotten(complaints)
+        if not records and not forgotten:
+            raise LightshipError(f"qstat failed: {last_line(complaints, 'qstat: ')}", ExitStatus.SCHEDULER)
+        known = {number: self._state(record) for number, record in records.items()}
+        known.update({number: GONE for number in forgotten if number not in known})
+        # A job about which nothing was said may be hidden; it is not called over.
+        return {job_id: known[number] for job_id, number in wanted.items() if number in known}
+
+    def _state(self, record: Record) -> JobState:
+        state = record.get("job_state", "")
+        node = record.get("exec_host", "").split("/")[0]
+        if state in pbs_words.FINISHED:
+            return JobState(state, self._ending(record), "", node, _uid(record))
+        reason = record.get("comment", "")
+        if state == "H" and not reason.startswith("job held, too many"):
+            reason = record.get("Hold_Types", "")
+        start = pbs_text.stamp_of(record.get("estimated.start_time", "")) if state in ("Q", "H", "W") else ""
+        return JobState(state, reason, start, node, _uid(record))
+
+    def _ending(self, record: Record) -> str:
+        """The registry's word for how a job ended."""
+        text = record.get("Exit_status") or record.get("exit_status") or ""
+        if not re.fullmatch(r"-?\d{1,9}", text):
+            return "cancelled"  # it never ran
+        status = int(text)
+        used, limit = (
+            pbs_text.seconds_of(record.get(f"{kind}.walltime", "")) for kind in ("resources_used", "Resource_List")
+        )
+        if status in self.endings:
+            return self.endings[status]
+        if status and 0 < limit <= used:
+            return "time-limit"
+        if status in (_TERMINATED, 128 + 15):
+            return "cancelled"
+        return "failed" if status else "ended"
+
+    def _check_queue(self, queues: Mapping[str, Record], wanted: Resources) -> None:
+        queue = queues.get(wanted.partition)
+        if queue is None:
+            raise _refused(
+                f"There is no queue {wanted.partition!r}. This cluster has: {', '.join(sorted(queues))}. "
+                "Choose one with -p."
+            )
+        trouble = _trouble(wanted.partition, queue, wanted)
+        if trouble:
+            fits = sorted(name for name in queues if not _trouble(name, queues[name], wanted))
+            elsewhere = f" It would fit in: {', '.join(fits)} (choose with -p)." if fits else ""
+            raise _refused(f"{trouble}{elsewhere}")
+
+
+def clock(minutes: int) -> str:
+    """A time as PBS takes it."""
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:00"
+
+
+def number_of_gpus(scheduler: str, wanted: Resources) -> str:
+    """How many GPUs; each site of PBS and Torque has names of its own for kinds of them."""
+    if wanted.gpus and not wanted.gpus.isdigit():
+        raise _unknown(scheduler, "kind of GPU")
+    return wanted.gpus
+
+
+def _unknown(scheduler: str, what: str) -> LightshipError:
+    return LightshipError(
+        f"{scheduler} knows no {what}. Give what your site has for it after --, as it is given to qsub.",
+        ExitStatus.USAGE,
+    )
+
+
+def _refused(sentence: str) -> LightshipError:
+    return LightshipError(sentence, ExitStatus.PARTITION)
+
+
+def _trouble(name: str, queue: Record, wanted: Resources) -> str:
+    for attribute, words in (("enabled", "takes no jobs just now"), ("started", "takes jobs but starts none just now")):
+        if queue.get(attribute) == "False":
+            return f"The queue {name} {words}. Choose another with -p, or try again later."
+    limit = pbs_text.seconds_of(queue.get("resources_max.walltime", ""))
+    if 0 <= limit < wanted.minutes * 60:
+        asked = words_of(wanted.minutes * 60)
+        return f"The queue {name} gives {words_of(limit)} at most, and you asked for {asked}. Give less with -t."
+    cores = queue.get("resources_max.ncpus", "")
+    if cores.isdigit() and wanted.cores * max(1, wanted.nodes) > int(cores):
+        return f"The queue {name} gives {cores} cores to a job at most. Ask for fewer."
+    memory = pbs_text.mebibytes_of(queue.get("resources_max.mem", ""))
+    if 0 <= memory < wanted.memory * max(1, wanted.nodes):
+        return f"The queue {name} gives {memory / 1024:.4g} GiB of memory to a job at most. Ask for less."
+    return ""
+
+
+def _by_number(records: Mapping[str, Record]) -> dict[str, Record]:
+    found: dict[str, Record] = {}
+    for name, record in records.items():
+        number = pbs_text.number_of(name)
+        # A record without a state was cut off.
+        if number and record.get("job_state"):
+            found[number] = record
+    return found
+
+
+def _forgotten(complaints: str) -> set[str]:
+    return {first or second for first, second in _FORGOTTEN.findall(complaints)}
+
+
+def _uid(record: Record) -> int:
+    try:
+        return pwd.getpwnam(record.get("Job_Owner", "").split("@")[0]).pw_uid
+    except (KeyError, ValueError):
+        return NOBODYS
+
+
+# Not -1, which says that the owner may be anybody: whoever owns it, it is none of this host's users.
+NOBODYS = 2**32 - 2

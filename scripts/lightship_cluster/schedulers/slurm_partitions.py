@@ -1,0 +1,156 @@
+"""What Slurm's partitions give, from one `sinfo`, and whether a job fits in: one that does not would queue for ever."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lightship_cluster.durations import words_of
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.schedulers.base import Resources
+
+# Partition, whether it is open, its time limit; then the cores, memory and generic resources of a node.
+FORMAT = "%P|%a|%l|%c|%m|%G"
+UNLIMITED = 10**9
+
+_PATIENCE = re.compile(r"((?P<days>\d+)-)?((?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)", re.ASCII)
+_GPU = re.compile(r"gpu(?::(?P<kind>[^:,(]*[^\d:,(][^:,(]*))?:(?P<number>\d+)", re.ASCII)
+_IN_SCRIPT = r"^#SBATCH\s+(.*\s)?({})\b"
+_CLOSED = {
+    "down": "takes jobs but starts none just now",
+    "drain": "takes no more jobs just now",
+    "inact": "is switched off just now",
+}
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Nodes of one kind in one partition; `gpus` has their number by type."""
+
+    partition: str
+    default: bool
+    state: str
+    minutes: int
+    cores: int
+    memory: int
+    gpus: tuple[tuple[str, int], ...] = ()
+
+
+def parse(text: str) -> list[Nodes]:
+    """What `sinfo` printed; a line that cannot be read says nothing."""
+    return [nodes for nodes in map(_parse, text.splitlines()) if nodes]
+
+
+def check(known: Sequence[Nodes], wanted: Resources, script: Path | None) -> None:
+    """Refuse a partition that is not there, closed, or too small, and name those that would do."""
+    names = [name for name in wanted.partition.split(",") if name]
+    for name in names:
+        _require(name, known)
+    if not names and _says(script, "-p|--partition", "SBATCH_PARTITION"):
+        return
+    if wanted.qos or _says(script, "-q|--qos", "SBATCH_QOS"):
+        wanted = replace(wanted, minutes=0)  # a quality of service may lift the partition's time limit
+    chosen = [nodes for nodes in known if nodes.partition in names or (not names and nodes.default)]
+    # Slurm takes the first of several partitions that can run the job.
+    troubles = [trouble for trouble in (_trouble(nodes, wanted) for nodes in chosen) if trouble]
+    if not chosen or len(troubles) < len(chosen):
+        return
+    fits = sorted({nodes.partition for nodes in known if not _trouble(nodes, wanted)})
+    elsewhere = f" It would fit in: {', '.join(fits)} (choose with -p)." if fits else ""
+    # The nodes that come closest say it best.
+    raise LightshipError(f"{max(troubles)[2]}{elsewhere}", ExitStatus.PARTITION)
+
+
+def time_of(text: str) -> int:
+    """Minutes of Slurm's `[days-]hours:minutes:seconds`; rounded down, as a limit must be."""
+    found = _PATIENCE.fullmatch(text)
+    if not found:
+        return UNLIMITED
+    days, hours, minutes = (int(found[part] or 0) for part in ("days", "hours", "minutes"))
+    return (days * 24 + hours) * 60 + minutes
+
+
+def _parse(line: str) -> Nodes | None:
+    parts = [part.strip() for part in line.split("|", 5)]
+    if len(parts) != 6 or not parts[0]:
+        return None
+    name, state, limit, cores, memory, generic = parts
+    return Nodes(
+        name.rstrip("*"), name.endswith("*"), state, time_of(limit), _number(cores), _number(memory), _gpus(generic)
+    )
+
+
+def _number(text: str) -> int:
+    digits = text.rstrip("+")
+    return int(digits) if digits.isdigit() and not text.endswith("+") else UNLIMITED
+
+
+def _gpus(generic: str) -> tuple[tuple[str, int], ...]:
+    return tuple((found["kind"] or "", int(found["number"])) for found in _GPU.finditer(generic))
+
+
+def _require(name: str, known: Sequence[Nodes]) -> None:
+    if any(nodes.partition == name for nodes in known):
+        return
+    listed = sorted({nodes.partition + (" (default)" if nodes.default else "") for nodes in known})
+    raise LightshipError(
+        f"There is no partition {name!r}. This cluster has: {', '.join(listed)}. Choose one with -p.",
+        ExitStatus.PARTITION,
+    )
+
+
+def _says(script: Path | None, options: str, variable: str) -> bool:
+    """Whether the batch script or the user's environment chooses for itself."""
+    if os.environ.get(variable):
+        return True
+    try:
+        text = script.read_text("utf-8", "replace") if script else ""
+    except OSError:
+        return False
+    return bool(re.search(_IN_SCRIPT.format(options), text, re.MULTILINE))
+
+
+# How close the nodes come: the rank of what is missing, how much they have of it, and the sentence.
+_Trouble = tuple[int, int, str]
+
+
+def _trouble(nodes: Nodes, wanted: Resources) -> _Trouble | None:
+    """Why a job cannot run on these nodes."""
+    return next(_troubles(nodes, wanted), None)
+
+
+def _troubles(nodes: Nodes, wanted: Resources) -> Iterator[_Trouble]:
+    where = f"The partition {nodes.partition}"
+    if nodes.state in _CLOSED:
+        yield 0, 0, f"{where} {_CLOSED[nodes.state]}. Choose another with -p, or try again later."
+    if wanted.minutes > nodes.minutes:
+        limit, asked = words_of(nodes.minutes * 60), words_of(wanted.minutes * 60)
+        yield 1, nodes.minutes, f"{where} gives {limit} at most, and you asked for {asked}. Give less with -t."
+    if wanted.cores > nodes.cores:
+        has = f"its nodes have {nodes.cores} at most"
+        yield 2, nodes.cores, f"{where} has no node with {wanted.cores} cores: {has}. Ask for fewer."
+    if wanted.memory > nodes.memory:
+        has = f"its nodes have {_in_gib(nodes.memory)} at most"
+        yield 3, nodes.memory, f"{where} has no node with {_in_gib(wanted.memory)} of memory: {has}. Ask for less."
+    if wanted.gpus and not _has_gpus(nodes, wanted.gpus):
+        has = ", ".join(f"{count} {name or 'GPUs'}" for name, count in nodes.gpus) or "none"
+        yield (
+            4,
+            sum(count for _, count in nodes.gpus),
+            f"{where} has no node with the GPUs {wanted.gpus}: it has {has}.",
+        )
+
+
+def _has_gpus(nodes: Nodes, wanted: str) -> bool:
+    kind, _, number = f":{wanted}".rpartition(":")
+    if not number.isdigit():
+        kind, number = wanted, "1"
+    counts = [count for name, count in nodes.gpus if name == kind.strip(":") or not kind.strip(":")]
+    return sum(counts) >= int(number)
+
+
+def _in_gib(mebibytes: int) -> str:
+    return f"{mebibytes / 1024:.4g} GiB"

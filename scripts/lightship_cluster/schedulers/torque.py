@@ -1,0 +1,114 @@
+"""Torque, with `-l nodes=N:ppn=C`: the genuine, and the commands of its names that Slurm ships.
+
+Torque's `qstat` has no JSON, and `-x` means XML there. Of Slurm's commands only `qsub` is used: its `qstat -f` (24.11)
+ends with an error at a job that runs, and its `qdel` kills a job without letting it tidy up.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.schedulers import carried
+from lightship_cluster.schedulers.base import JobRequest, JobState, NoAnswerError, Resources, last_line, run
+from lightship_cluster.schedulers.pbs import Pbs, clock, number_of_gpus
+from lightship_cluster.schedulers.pbs_text import Record
+from lightship_cluster.schedulers.slurm import JOB_ID, MAYBE_QUEUED, Slurm
+
+_REASON = "sbatch: error: "
+
+
+class Torque(Pbs):
+    """Torque's commands."""
+
+    name = "Torque"
+    # From the manual's table of job exit statuses.
+    endings: Mapping[int, str] = {-11: "time-limit", -10: "out-of-memory", -1: "node-failed", -2: "node-failed"}
+    # -f means something else here.
+    submit_flags: tuple[str, ...] = ()
+
+    def accounted(self, _job_ids: Iterable[str]) -> dict[str, JobState]:
+        """Nothing: a finished job is listed for a while with state C, and then no more."""
+        return {}
+
+    def _options(self, wanted: Resources) -> list[str]:
+        told = {
+            "-q": wanted.partition,
+            "-A": wanted.account,
+            # As the schedulers that go with Torque, Maui and Moab, take it.
+            "-W": f"x=FLAGS:ADVRES:{wanted.reservation}" if wanted.reservation else "",
+            "-l": ",".join(_resources(self.name, wanted)),
+        }
+        return [word for pair in told.items() if pair[1] for word in pair]
+
+    def _records(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
+        return self._printed(numbers, flags)
+
+
+class SlurmTorque(Slurm):
+    """Slurm, spoken to in Torque's language."""
+
+    name = "Torque on Slurm"
+
+    def submit(self, request: JobRequest) -> str:
+        """Hand the job in and return its number."""
+        wanted = request.resources
+        # Slurm's qsub hands the whole environment on; what it has no option for, sbatch reads there.
+        environment = {**carried.environment(request, os.environ), **_for_sbatch(request)}
+        log = str(request.log).replace("%", "%%")
+        told = {"-q": wanted.partition, "-A": wanted.account, "-l": ",".join(self._list(wanted))}
+        options = ["-r", "n", "-j", "oe", "-o", log, *(word for pair in told.items() if pair[1] for word in pair)]
+        # It puts all of them into a line for a shell as they are.
+        quoted = [shlex.quote(word) for word in (*options, *wanted.extra, str(request.script))]
+        try:
+            done = run(["qsub", *quoted], environment, request.folder)
+        except NoAnswerError as error:
+            raise NoAnswerError(f"{error.sentence} {MAYBE_QUEUED}", error.status) from error
+        job_id = done.stdout.strip()
+        if done.returncode or not JOB_ID.fullmatch(job_id):
+            raise LightshipError(f"Slurm did not take the job: {_why(done.stdout + done.stderr)}", ExitStatus.SUBMIT)
+        return job_id
+
+    def _list(self, wanted: Resources) -> list[str]:
+        # sbatch takes memory for each node, and qsub hands the number on.
+        memory = [f"mem={wanted.memory}mb"] if wanted.memory else []
+        bare = replace(wanted, memory=0, gpus="", qos="", constraint="")
+        return [*_resources(self.name, bare), *memory]
+
+
+def _resources(scheduler: str, wanted: Resources) -> list[str]:
+    """The resources in Torque's syntax; `mem` there is for the whole job on all nodes."""
+    gpus = number_of_gpus(scheduler, wanted)
+    parts = [
+        str(wanted.nodes or 1),
+        *([f"ppn={wanted.cores}"] if wanted.cores else []),
+        *([f"gpus={gpus}"] if gpus else []),
+        *filter(None, [wanted.constraint]),
+    ]
+    memory = wanted.memory * max(1, wanted.nodes)
+    return [
+        f"walltime={clock(wanted.minutes)}",
+        *([f"nodes={':'.join(parts)}"] if wanted.nodes or len(parts) > 1 else []),
+        *([f"mem={memory}mb"] if memory else []),
+        *([f"qos={wanted.qos}"] if wanted.qos else []),
+    ]
+
+
+def _for_sbatch(request: JobRequest) -> dict[str, str]:
+    wanted = request.resources
+    told = {
+        "SBATCH_QOS": wanted.qos,
+        "SBATCH_RESERVATION": wanted.reservation,
+        "SBATCH_CONSTRAINT": wanted.constraint,
+        "SBATCH_GPUS_PER_NODE": wanted.gpus,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _why(output: str) -> str:
+    """Slurm's own words out of the many that qsub prints around them."""
+    errors = [line.split(_REASON, 1)[1] for line in output.splitlines() if _REASON in line]
+    return errors[-1].strip(" '") if errors else last_line(output)

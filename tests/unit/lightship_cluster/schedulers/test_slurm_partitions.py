@@ -1,0 +1,134 @@
+"""What a job is refused for before it is submitted: rows as Slurm 24.11 prints them, GPUs as its manual has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.schedulers.base import Resources
+from lightship_cluster.schedulers.slurm_partitions import UNLIMITED, check, parse, time_of
+
+SINFO = """\
+compute*|up|1-00:00:00|16|16000|(null)
+compute*|up|1-00:00:00|64|256000|(null)
+debug|up|30:00|16|16000|(null)
+long|up|infinite|16|16000|(null)
+gpu|up|2-00:00:00|32|512000|gpu:a100:4(S:0-1),gpu:v100:2
+plain-gpu|up|2-00:00:00|32|64000|gpu:2
+closed|down|infinite|16|16000|(null)
+noise
+|x
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_wishes_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SBATCH_PARTITION", "SBATCH_QOS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def refusal(minutes: int = 30, partition: str = "", script: Path | None = None, **wishes: Any) -> str:
+    with pytest.raises(LightshipError) as refused:
+        check(parse(SINFO), Resources(minutes, partition, **wishes), script)
+    assert refused.value.status is ExitStatus.PARTITION
+    return refused.value.sentence
+
+
+def passes(minutes: int = 30, partition: str = "", script: Path | None = None, **wishes: Any) -> None:
+    check(parse(SINFO), Resources(minutes, partition, **wishes), script)
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("30:00", 30),
+        ("1:00:00", 60),
+        ("1-00:00:00", 1440),
+        ("7-12:30:59", 10830),
+        ("infinite", UNLIMITED),
+        ("", UNLIMITED),
+    ],
+)
+def test_slurms_times_are_read(text: str, minutes: int) -> None:
+    assert time_of(text) == minutes
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"minutes": 1440},
+        {"minutes": 30, "partition": "debug"},
+        {"minutes": 10**6, "partition": "long"},
+        {"minutes": 60, "partition": "debug,compute"},
+        {"cores": 64, "memory": 256000},
+        {"partition": "gpu", "gpus": "a100:4"},
+        {"partition": "gpu", "gpus": "6"},
+        {"partition": "gpu", "gpus": "v100"},
+        {"partition": "plain-gpu", "gpus": "2"},
+        {"minutes": 60, "partition": "debug", "qos": "long"},
+    ],
+)
+def test_what_fits_passes(wishes: dict[str, Any]) -> None:
+    passes(**wishes)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        (
+            {"minutes": 31, "partition": "debug"},
+            "debug gives 30 min at most, and you asked for 31 min. Give less with -t.",
+        ),
+        ({"minutes": 1441}, "The partition compute gives 24 h 00 min at most"),
+        ({"cores": 65}, "no node with 65 cores: its nodes have 64 at most"),
+        ({"cores": 17, "partition": "debug,long"}, "its nodes have 16 at most"),
+        ({"memory": 300 * 1024}, "no node with 300 GiB of memory: its nodes have 250 GiB at most"),
+        ({"gpus": "1"}, "The partition compute has no node with the GPUs 1: it has none."),
+        ({"gpus": "a100:5", "partition": "gpu"}, "it has 4 a100, 2 v100"),
+        ({"gpus": "h100:1", "partition": "gpu"}, "no node with the GPUs h100:1"),
+        ({"partition": "closed"}, "takes jobs but starts none just now"),
+        (
+            {"partition": "debug,gone"},
+            "There is no partition 'gone'. This cluster has: closed, compute (default), debug",
+        ),
+    ],
+)
+def test_what_can_never_run_is_refused(wishes: dict[str, Any], words: str) -> None:
+    assert words in refusal(**wishes)
+
+
+def test_the_partitions_where_it_would_fit_are_named() -> None:
+    assert refusal(60, "debug").endswith("It would fit in: compute, gpu, long, plain-gpu (choose with -p).")
+    assert refusal(gpus="a100:1").endswith("It would fit in: gpu (choose with -p).")
+    assert "would fit" not in refusal(gpus="a100:9")
+
+
+@pytest.mark.parametrize("line", ["#SBATCH -p long", "#SBATCH --nodes=1 --partition=long"])
+def test_a_script_may_choose_its_own_partition(tmp_path: Path, line: str) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n{line}\n")
+
+    passes(10**6, script=script)
+    assert "gives 30 min at most" in refusal(60, "debug", script=script)
+
+
+def test_a_script_may_lift_the_time_limit(tmp_path: Path) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text("#!/bin/bash\n#SBATCH --qos=long\n")
+
+    passes(60, "debug", script=script)
+    assert "17 cores" in refusal(60, "debug", script=script, cores=17)
+    assert "30 min" in refusal(60, "debug", script=tmp_path / "not-there.sh")
+
+
+def test_so_may_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SBATCH_PARTITION", "long")
+
+    passes(10**6)
+
+
+def test_a_cluster_without_a_default_partition_is_left_to_slurm() -> None:
+    check(parse("a|up|30:00|1|1000|(null)\n"), Resources(60), None)

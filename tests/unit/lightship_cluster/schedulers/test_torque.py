@@ -1,0 +1,148 @@
+"""Torque's outputs are written by hand from its manual; those of the commands that Slurm 24.11 ships were recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.schedulers import base
+from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, Resources
+from lightship_cluster.schedulers.torque import SlurmTorque, Torque
+from unit.lightship_cluster.schedulers.conftest import Command
+from unit.lightship_cluster.world import program
+
+ME = pwd.getpwuid(os.getuid())
+
+# From the administrator's guide, 2.7 Job Exit Status.
+LISTED = f"""\
+Job Id: 179.host
+    Job_Name = STDIN
+    Job_Owner = {ME.pw_name}@host
+    job_state = C
+    queue = batchq
+    server = host
+    Checkpoint = u
+    ctime = Fri Aug 29 14:55:55 2008
+    exec_host = node1/0
+    Resource_List.nodes = node1
+    Variable_List = PBS_O_HOME=/home/user,PBS_O_LOGNAME=user,
+\tPBS_O_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:,PBS_O
+\t_SHELL=/bin/bash
+    sched_hint = Post job file processing error; job 179.host on host node1/0Ba
+\td UID for job execution REJHOST=pala.cridomain
+    etime = Fri Aug 29 14:55:55 2008
+    exit_status = {{exit}}
+
+Job Id: 180.host
+    Job_Owner = {ME.pw_name}@host
+    job_state = Q
+
+"""
+
+
+def request(tmp_path: Path, extra: tuple[str, ...] = (), **wishes: Any) -> JobRequest:
+    paths = {"script": Path("/b/torque/my notebook.sh"), "folder": tmp_path, "log": Path("/home/a b/100%j/job.log")}
+    return JobRequest(arguments=("/link", "/bin/register"), resources=Resources(90, extra=extra, **wishes), **paths)
+
+
+def test_a_job_is_submitted_in_torques_syntax(command: Command, tmp_path: Path) -> None:
+    noted = command("qsub", "4711.server\n")
+    wishes: dict[str, Any] = {
+        "partition": "batch",
+        "cores": 8,
+        "memory": 4096,
+        "nodes": 2,
+        "gpus": "1",
+        "constraint": "ib",
+    }
+
+    assert Torque().submit(request(tmp_path, **wishes, qos="long", reservation="course.1")) == "4711.server"
+    arguments = json.loads(noted.read_text())[0]
+    arguments.pop(arguments.index("-v") + 1)
+    assert arguments == [
+        *("-r", "n"),
+        *("-j", "oe"),
+        *("-o", "/home/a b/100%j/scheduler.log"),
+        "-v",
+        *("-q", "batch"),
+        *("-W", "x=FLAGS:ADVRES:course.1"),
+        # Its memory is that of all nodes together.
+        *("-l", "walltime=01:30:00,nodes=2:ppn=8:gpus=1:ib,mem=8192mb,qos=long"),
+        "/b/torque/my notebook.sh",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "ending"), [("0", "ended"), ("-11", "time-limit"), ("271", "cancelled"), ("-1", "node-failed")]
+)
+def test_jobs_are_read_with_how_they_ended(command: Command, status: str, ending: str) -> None:
+    noted = command("qstat", LISTED.replace("{exit}", status))
+
+    assert Torque().job_states(["179.host", "180"]) == {
+        "179.host": JobState("C", ending, node="node1", uid=ME.pw_uid),
+        "180": JobState("Q", uid=ME.pw_uid),
+    }
+    assert json.loads(noted.read_text())[0] == ["-f", "179", "180"]
+
+
+def test_a_job_that_torque_forgot_is_gone(command: Command) -> None:
+    command("qstat", "", "qstat: Unknown Job Id Error 179.host\n", 153)
+
+    assert Torque().job_states(["179.host"]) == {"179.host": GONE}
+    assert Torque().accounted(["179.host"]) == {}
+
+
+def test_slurms_qsub_gets_every_word_quoted_for_its_shell(command: Command, tmp_path: Path) -> None:
+    noted = command("qsub", "17\n")
+    wishes: dict[str, Any] = {
+        "partition": "debug",
+        "account": "a b",
+        "cores": 2,
+        "memory": 4096,
+        "nodes": 2,
+        "gpus": "a100:1",
+    }
+
+    assert SlurmTorque().submit(request(tmp_path, **wishes, qos="long", reservation="course", constraint="ib")) == "17"
+    arguments, environment = json.loads(noted.read_text())
+    assert arguments == [
+        *("-r", "n"),
+        *("-j", "oe"),
+        *("-o", "'/home/a b/100%%j/job.log'"),
+        *("-q", "debug"),
+        *("-A", "'a b'"),
+        *("-l", "walltime=01:30:00,nodes=2:ppn=2,mem=4096mb"),
+        "'/b/torque/my notebook.sh'",
+    ]
+    told = {"SBATCH_QOS": "long", "SBATCH_RESERVATION": "course", "SBATCH_CONSTRAINT": "ib"}
+    assert {**told, "SBATCH_GPUS_PER_NODE": "a100:1", "LIGHTSHIP_LINK": "/link"}.items() <= environment.items()
+    assert SlurmTorque().stop_command("17") == "scancel 17"
+
+
+def test_slurms_own_words_are_found_among_those_of_qsub(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = (
+        "There was an error running the Slurm sbatch command.\nThe command was:\n'/usr/bin/sbatch -N1 x 2>&1'\n"
+        "and the output was:\n'sbatch: error: invalid partition specified: nope\n"
+        " sbatch: error: Batch job submission failed: Invalid partition name specified\n'\n"
+    )
+    command("qsub", said, "", 1)
+    with pytest.raises(LightshipError, match="did not take the job: Batch job submission failed: Invalid") as refused:
+        SlurmTorque().submit(request(tmp_path))
+    assert refused.value.status is ExitStatus.SUBMIT
+
+    command("qsub", "What?\n", "", 1)
+    with pytest.raises(LightshipError, match=r"did not take the job: What\?"):
+        SlurmTorque().submit(request(tmp_path))
+
+    monkeypatch.setattr(base, "TIMEOUT_SECONDS", 0.2)
+    program(tmp_path / "qsub", "#!/bin/sh\nexec sleep 20\n")
+    with pytest.raises(NoAnswerError, match="squeue --me"):
+        SlurmTorque().submit(request(tmp_path))
