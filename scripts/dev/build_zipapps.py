@@ -19,8 +19,8 @@ REPOSITORY = SCRIPTS.parent
 EPOCH = (1980, 1, 1, 0, 0, 0)
 SHEBANG = b"#!/usr/bin/env python3\n"
 # Data that the packages read at run time; everything else that is not Python stays at home.
-SUFFIXES = {".py", ".txt", ".html", ".css", ".js", ".typed"}
-SKIPPED = {"requirements.txt"}
+SUFFIXES = {".py", ".sh", ".txt", ".html", ".css", ".js", ".typed"}
+SKIPPED = {"requirements.txt", "batch", "__pycache__"}
 
 # Must run on any Python 3, to be able to say that a newer one is needed.
 MAIN = """\
@@ -81,7 +81,7 @@ def content(app: App) -> bytes:
 def sources(package: Path) -> Iterator[Path]:
     """The package's own files, in an order that does not depend on the file system."""
     for path in sorted(package.rglob("*")):
-        if path.is_file() and path.suffix in SUFFIXES and path.name not in SKIPPED and "__pycache__" not in path.parts:
+        if path.is_file() and path.suffix in SUFFIXES and SKIPPED.isdisjoint(path.relative_to(package).parts):
             yield path
 
 

@@ -12,12 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Callable
 
-from lightship_cluster import preflight
+from lightship_cluster import environments
 from lightship_cluster.agent_client import AgentClient
 from lightship_cluster.durations import words_of
+from lightship_cluster.environments.interfaces import interface_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_log import last_lines
-from lightship_cluster.launch import resources_of, scheduler_for, script_for
+from lightship_cluster.launch import environment_of, resources_of, scheduler_for, script_for
 from lightship_cluster.layers import Wishes
 from lightship_cluster.link_folder import check_root, default_root
 from lightship_cluster.links import MyLink, my_links
@@ -175,11 +176,12 @@ def job(patient: Patient) -> str:
 
 
 def jupyter(patient: Patient) -> str:
-    """Jupyter, for that script."""
-    warning = preflight.check_jupyter(patient.script)
+    """Jupyter, for that script, where the settings say that it comes from."""
+    environment = environment_of(patient.wishes)
+    warning = environment.check(interface_of(patient.script), os.environ)
     if warning:
         raise Doubt(warning, ExitStatus.JUPYTER)
-    return str(shutil.which("jupyter") or "the script finds its own")
+    return environments.words_of(environment)
 
 
 def node(patient: Patient) -> str:

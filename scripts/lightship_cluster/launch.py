@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
-from lightship_cluster import preflight
+from lightship_cluster import environments, preflight
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.command_line import Line
+from lightship_cluster.environments.interfaces import interface_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.follow import Follower, Submitted, describe_ready
 from lightship_cluster.layers import Wishes
@@ -44,10 +46,14 @@ class Launch:
         self._folder = preflight.find_folder(self._wishes["folder"])
         scheduler = scheduler_for(self._settings, self._wishes)
         self._script = script_for(self._settings, self._wishes, scheduler)
-        warning = preflight.check_jupyter(self._script)
+        self._environment = environment_of(self._wishes)
+        interface = interface_of(self._script)
+        warning = self._environment.check(interface, os.environ)
         scheduler.check(self._resources, self._script)
         check_root(self._root)
         self._agent.ping()
+        if not self._environment.ready:
+            warning = self._environment.prepare(interface, os.environ, self._progress.show)
         for sentence in filter(None, (self._settings.warning, warning)):
             self._progress.say(sentence)
         return self._follow(scheduler, self._submit(scheduler))
@@ -98,6 +104,7 @@ class Launch:
             "folder": str(self._folder),
             "scheduler": module_of(scheduler),
             "minutes": self._resources.minutes,
+            environments.FACT: self._environment.facts(),
             "created": int(time.time()),
         }
         folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
@@ -166,6 +173,7 @@ class Launch:
             ("time", f"{self._resources.minutes} min"),
             ("folder", str(self._folder)),
             ("batch script", str(self._script)),
+            ("Jupyter", environments.words_of(self._environment)),
             ("log", str(job.folder.log)),
         )
         return "\n".join(f"    {label:13} {value}" for label, value in rows)
@@ -175,6 +183,14 @@ def resources_of(wishes: Wishes) -> Resources:
     """What the job asks of its cluster."""
     same = ("partition", "account", "cores", "memory", "gpus", "nodes", "qos", "reservation", "constraint", "extra")
     return Resources(minutes=wishes["time"], **{name: wishes[name] for name in same})
+
+
+def environment_of(wishes: Wishes) -> environments.Environment:
+    """Where Jupyter comes from."""
+    same = ("modules", "venv", "conda", "image", "runtime", "binds")
+    # Whoever asks the scheduler for GPUs wants to see them.
+    gpu = wishes["gpu"] or bool(wishes["image"] and wishes["gpus"])
+    return environments.choose(os.environ, gpu=gpu, **{name: wishes[name] for name in same})
 
 
 def scheduler_for(settings: SiteSettings, wishes: Wishes) -> Scheduler:

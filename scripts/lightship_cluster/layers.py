@@ -15,7 +15,7 @@ from typing import Any
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.ini import ASK, Form, Known, Values, read_ini, wrong
-from lightship_cluster.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, did_you_mean
+from lightship_cluster.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, SOURCES, did_you_mean
 
 PRESET = "preset "
 KEYS = tuple(SETTINGS)
@@ -117,6 +117,17 @@ def _over(far: Wishes, near: Wishes) -> Wishes:
     # Whoever asks for another interface or scheduler does not want the script that was set farther away.
     if ("interface" in near or other) and not near.get("batch"):
         both["batch"] = ""
+    if any(source in near for source in SOURCES):
+        both = _one_source(both, near)
+    return both
+
+
+def _one_source(both: dict[str, Any], near: Wishes) -> dict[str, Any]:
+    """Jupyter comes from one place, and what was said of a container goes with it."""
+    if any(near.get(source) for source in SOURCES):
+        both.update({source: near.get(source, "") for source in SOURCES})
+    if not both["image"]:
+        both.update({key: near.get(key, BUILT_IN[key]) for key in ("runtime", "binds", "gpu")})
     return both
 
 

@@ -14,11 +14,21 @@ from lightship_cluster.durations import minutes_of
 from lightship_cluster.values import count_of, gpus_of, memory_of, path_of, switch_of, word_of, words_of
 
 # What -s takes, and the batch script of the scheduler's folder that starts it.
-INTERFACES: Mapping[str, str] = {"notebook": "notebook.sh", "jupyterlab": "jupyterlab.sh", "lab": "jupyterlab.sh"}
+INTERFACES: Mapping[str, str] = {
+    "notebook": "notebook.sh",
+    "jupyterlab": "jupyterlab.sh",
+    "lab": "jupyterlab.sh",
+    "classic": "classic.sh",
+    "voila": "voila.sh",
+}
 # What --scheduler takes: the modules of `schedulers`, and the folders of the site's batch scripts.
 SCHEDULERS = ("slurm", "pbs", "torque", "none")
+# What --runtime takes: the modules of `environments` that run containers.
+RUNTIMES = ("apptainer", "singularity", "podman", "charliecloud")
+# Jupyter comes from one place: whoever names one of these takes back another that was named farther away.
+SOURCES = ("venv", "conda", "image")
 
-NOTEBOOK, JOB, OUTPUT = "The notebook", "Its job", "What is printed"
+NOTEBOOK, ENVIRONMENT, JOB, OUTPUT = "The notebook", "Where Jupyter comes from", "Its job", "What is printed"
 FOLDERS, FILES, SCRIPTS, PRESETS = "folders", "files", "scripts", "presets"
 
 
@@ -72,7 +82,7 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
 OPTIONS = (
     Option(("-d", "--dir"), "folder", "top folder of the notebook", NOTEBOOK, "FOLDER", path_of, "~", offers=FOLDERS),
     Option(
-        ("-s", "--interface"), "interface", "notebook or jupyterlab", NOTEBOOK, "NAME", str, "notebook",
+        ("-s", "--interface"), "interface", "notebook, jupyterlab, classic or voila", NOTEBOOK, "NAME", str, "notebook",
         choices=tuple(INTERFACES),
     ),
     Option(
@@ -82,6 +92,27 @@ OPTIONS = (
     Option(
         ("--preset",), "preset", "settings that have a name", NOTEBOOK, "NAME", word_of, setting=False, offers=PRESETS,
     ),
+    Option(
+        ("--module",), "modules", "environment module to load; may be repeated", ENVIRONMENT, "NAME", word_of, (),
+        many=True,
+    ),
+    Option(("--venv",), "venv", "a virtual environment", ENVIRONMENT, "FOLDER", path_of, offers=FOLDERS),
+    Option(
+        ("--conda",), "conda", "a conda environment, or an environment.yml", ENVIRONMENT, "NAME", path_of,
+        offers=FILES,
+    ),
+    Option(
+        ("--image",), "image", "a container: file, folder, name or URI", ENVIRONMENT, "IMAGE", path_of, offers=FILES,
+    ),
+    Option(
+        ("--runtime",), "runtime", "what runs the container; otherwise what is there", ENVIRONMENT, "NAME", str,
+        choices=RUNTIMES, rare=True,
+    ),
+    Option(
+        ("--bind",), "binds", "a folder to see in the container: SRC[:DST[:ro]]", ENVIRONMENT, "SRC", path_of, (),
+        many=True, rare=True,
+    ),
+    Option(("--gpu",), "gpu", "let the container use the node's GPUs", ENVIRONMENT, default=False, rare=True),
     Option(("-t", "--time"), "time", "minutes, or HH:MM:SS; also alone at the end", JOB, "TIME", minutes_of, 30),
     Option(("-p", "--partition"), "partition", "partition (or queue) to wait for", JOB, "NAME", word_of),
     Option(("-A", "--account"), "account", "project to charge", JOB, "NAME", word_of),

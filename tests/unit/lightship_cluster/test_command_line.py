@@ -57,7 +57,10 @@ def test_how_to_print_is_not_a_wish_for_the_job() -> None:
         ("--nonsense", "there is no option '--nonsense'."),
         ("--partitoin=x", "there is no option '--partitoin'. Did you mean '--partition'?"),
         ("--part x", "there is no option '--part'"),
-        ("-s jupyterlb", "'jupyterlb' is not one of notebook, jupyterlab, lab. Did you mean 'jupyterlab'?"),
+        (
+            "-s jupyterlb",
+            "'jupyterlb' is not one of notebook, jupyterlab, lab, classic, voila. Did you mean 'jupyterlab'?",
+        ),
         ("-m lots", "for example 16G"),
         ("-c 0", "whole number from 1"),
         ("-g many", "a100:2"),

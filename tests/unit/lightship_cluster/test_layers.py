@@ -148,3 +148,21 @@ def test_settings_that_cannot_be_read_are_left_out_and_said(tmp_path: Path) -> N
 
     assert layer is None
     assert warning == f"Your settings {tmp_path} cannot be read (Is a directory); the site's alone are used."
+
+
+CONTAINER = {"image": "lab.sif", "runtime": "podman", "binds": ("/data",), "gpu": True}
+
+
+@pytest.mark.parametrize(
+    ("near", "expected"),
+    [
+        ({"venv": "/own"}, {"venv": "/own", "image": "", "runtime": "", "binds": (), "gpu": False}),
+        ({"image": ""}, {"venv": "", "image": "", "runtime": "", "binds": (), "gpu": False}),
+        ({"image": "other.sif"}, {"image": "other.sif", "runtime": "podman", "binds": ("/data",), "gpu": True}),
+        ({"cores": 2}, CONTAINER),
+    ],
+)
+def test_where_jupyter_comes_from_is_said_once(near: dict[str, Any], expected: dict[str, Any]) -> None:
+    chosen = choose([layers.Layer(Path("far"), CONTAINER, {})], near)
+
+    assert {key: chosen[key] for key in expected} == expected
