@@ -1,4 +1,4 @@
-"""Run one role once more, with other variables, in the middle of a scenario's tests."""
+"""Deploy in the middle of a scenario's tests: a playbook on the whole bed, or one role with other variables."""
 
 from __future__ import annotations
 
@@ -13,6 +13,28 @@ INVENTORY = REPOSITORY / "tests" / "molecule" / "inventory"
 PLAYBOOK = "[{hosts: %s, become: true, roles: [%s]}]\n"
 
 
+def playbook(path: Path, *arguments: str, seconds: float = 600) -> str:
+    """Run a playbook as an administrator does, and return what it printed.
+
+    Args:
+        path: the playbook, from the folder `ansible` if it is not absolute.
+        arguments: more for ansible-playbook.
+        seconds: how long it may take.
+    """
+    settings = {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(INVENTORY), str(REPOSITORY / "ansible" / path), *arguments],
+        env={**os.environ, **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
 def deploy(role: str, host: str, folder: Path, **variables: object) -> int:
     """Deploy a role onto a host and return how many tasks changed something.
 
@@ -22,17 +44,9 @@ def deploy(role: str, host: str, folder: Path, **variables: object) -> int:
         folder: where the playbook may be written.
         variables: the role's variables.
     """
-    playbook = folder / f"{role}.yml"
-    playbook.write_text(PLAYBOOK % (host, role))
-    done = subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), "-e", json.dumps(variables), str(playbook)],
-        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    changed = re.search(rf"^{host} .*changed=(\d+)", done.stdout, re.MULTILINE)
-    assert changed, done.stdout
+    written = folder / f"{role}.yml"
+    written.write_text(PLAYBOOK % (host, role))
+    printed = playbook(written, "-e", json.dumps(variables))
+    changed = re.search(rf"^{host} .*changed=(\d+)", printed, re.MULTILINE)
+    assert changed, printed
     return int(changed[1])

@@ -18,6 +18,7 @@ from lightship_registry.settings import Settings
 from lightship_registry.store import Store
 
 MOST = 500
+ALL = 10**9
 SECRET = {"secret_sha256", "token_sha256"}
 TIMES = ("created_at", "ready_at", "expires_at", "lease_until", "ended_at", "job_start", "job_seen_at")
 
@@ -35,16 +36,20 @@ TIMES = ("created_at", "ready_at", "expires_at", "lease_until", "ended_at", "job
 @click.option("--cluster", default="", metavar="C", help="Only links of this cluster.")
 @click.option("--user", default="", metavar="U", help="Only links of this user.")
 @click.option("--all", "everything", is_flag=True, help="Ended ones too.")
-@click.option("--limit", default=MOST, show_default=True, help="At most so many, the newest.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help=f"At most so many, the newest: {MOST} in a table, all in JSON."
+)
 @json_option
 @click.pass_obj
 def links(
-    config: Path, states: tuple[str, ...], cluster: str, user: str, everything: bool, limit: int, as_json: bool
+    config: Path, states: tuple[str, ...], cluster: str, user: str, everything: bool, limit: int | None, as_json: bool
 ) -> None:
     """List the links that are live, newest first."""
     loaded = host.load(config)
     host.become_service(loaded)
     wanted = states or ((*LIVE, ENDED) if everything else LIVE)
+    # A program would not notice what is missing.
+    limit = limit or (ALL if as_json else MOST)
     found = Reader(host.open_store(loaded)).links(wanted, cluster, user, limit + 1)
     shown, now = found[:limit], wall()
     if as_json:

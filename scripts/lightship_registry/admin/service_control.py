@@ -17,7 +17,8 @@ SECONDS = 60.0
 @contextmanager
 def stopped(*, force: bool) -> Iterator[None]:
     """Refuse while the service runs, or stop it and start it again if forced."""
-    running = [unit for unit in UNITS if _systemctl("is-active", "--quiet", unit) == 0]
+    # One that fails at its start is tried again every half second, and would come up in the middle of the work.
+    running = [unit for unit in UNITS if _state(unit) not in ("inactive", "failed")]
     if not running:
         yield
         return
@@ -31,12 +32,21 @@ def stopped(*, force: bool) -> Iterator[None]:
 
 
 def _must(*arguments: str) -> None:
-    if _systemctl(*arguments) != 0:
+    if _systemctl(*arguments) is None:
         raise RegistryError(f"systemctl {' '.join(arguments)} failed. See: journalctl -u {SERVICE}")
 
 
-def _systemctl(*arguments: str) -> int:
+def _state(unit: str) -> str:
+    state = _systemctl("show", "--property=ActiveState", "--value", unit)
+    if state is None:
+        raise RegistryError(f"systemd does not say whether {unit} runs. Nothing was changed.")
+    return state
+
+
+def _systemctl(*arguments: str) -> str | None:
+    """What it says, or nothing if it fails."""
     try:
-        return subprocess.run(["systemctl", *arguments], capture_output=True, timeout=SECONDS, check=False).returncode
+        done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
     except (FileNotFoundError, subprocess.TimeoutExpired):
-        return 1
+        return None
+    return None if done.returncode else done.stdout.strip()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import os
+import random
 import secrets
 import shlex
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 import pytest
@@ -12,6 +17,8 @@ import pytest
 import bed
 
 NODE = "10.89.77.31"
+# More at a time than one address may ask for. LIGHTSHIP_NAMES=1000000 tries a million.
+GUESSES = int(os.environ.get("LIGHTSHIP_NAMES", "4000"))
 
 # Listens on an address and port, takes whatever connects, offers TLS with a certificate of its own, and writes every
 # byte that a client entrusts to it to a file. This is what the next user of a port can do.
@@ -144,6 +151,33 @@ def test_the_next_server_on_a_stale_routes_port_gets_no_byte_of_a_request() -> N
         bed.run("node1", f"pkill -u mallory; rm -f {seen} {pem} {pem}.crt", check=False)
         bed.run("login", f"scancel {victim.job}")
     bed.eventually(lambda: victim.name not in bed.routes(), "a missed lease did not end the route", 150)
+
+
+def test_names_cannot_be_told_apart_and_whoever_tries_many_is_slowed_down() -> None:
+    links = [bed.agent("bob", op="create", seconds=600, token_sha256="5e" * 32)["name"] for _ in range(2)]
+    assert bed.agent("bob", op="cancel", name=links[0], reason="test")["ok"]
+    chance = random.Random(7)  # noqa: S311 - only to be the same each time
+    lines = (bed.REPOSITORY / "scripts/lightship_registry/data/words.txt").read_text().splitlines()
+    words = [line for line in lines if line.isalpha()]
+    seen: dict[bool, set[tuple[object, ...]]] = {True: set(), False: set()}
+    connection, trust = http.client.HTTPSConnection("guess", timeout=20), bed.trust()
+    with closing(connection):
+        for number in range(GUESSES):
+            if connection.sock is None:
+                # One for as many names as nginx allows, as somebody in a hurry would: the certificate is good for all.
+                plain = socket.create_connection(("127.0.0.1", bed.PORT), timeout=20)
+                connection.sock = trust.wrap_socket(plain, server_hostname=f"one-two-three.{bed.DOMAIN}")
+            exists = number % 5 == 0
+            name = links[number // 5 % 2] if exists else "-".join(chance.sample(words, 3))
+            connection.request("GET", "/lab?token=" + "0" * 32, headers={"Host": f"{name}.{bed.DOMAIN}:{bed.PORT}"})
+            answer = connection.getresponse()
+            headers = tuple((key, value) for key, value in answer.getheaders() if key != "Date")
+            seen[exists].add((answer.status, headers, answer.read()))
+    # Waiting and ended links, and names that never were: the page, and the limiter's answer, are the same.
+    assert seen[True] == seen[False]
+    assert {status for status, *_ in seen[True]} == {httpx.codes.NOT_FOUND, httpx.codes.TOO_MANY_REQUESTS}
+    assert len(seen[True]) == 2
+    assert bed.agent("bob", op="cancel", name=links[1], reason="test")["ok"]
 
 
 def test_no_secret_is_seen_in_a_process_a_log_or_a_journal(notebook: bed.Notebook) -> None:

@@ -56,7 +56,7 @@ def desk(
 ) -> Iterator[Desk]:
     # Audit lines go to standard error here, not to the journal of the machine that tests.
     monkeypatch.setattr(host, "JOURNAL", tmp_path / "no-journal")
-    monkeypatch.setattr(service_control, "_systemctl", lambda *_: 1)
+    monkeypatch.setattr(service_control, "_systemctl", lambda *_: "inactive")
     monkeypatch.setenv("SUDO_USER", "ann")
     log = logging.getLogger("lightship")
     for name, value in (("handlers", []), ("propagate", True), ("level", logging.NOTSET)):

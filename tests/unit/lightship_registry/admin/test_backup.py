@@ -215,14 +215,16 @@ def test_what_is_no_backup_of_this_host_is_refused(
     assert sentence in desk.err
 
 
+# One that systemd tries to start again and again is not at rest either.
+@pytest.mark.parametrize("state", ["active", "activating"])
 def test_a_service_that_runs_is_stopped_only_when_forced(
-    desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     calls: list[tuple[str, ...]] = []
 
-    def systemctl(*arguments: str) -> int:
+    def systemctl(*arguments: str) -> str:
         calls.append(arguments)
-        return 0
+        return state
 
     monkeypatch.setattr(service_control, "_systemctl", systemctl)
     before = desk.world.settings.store_file.read_bytes()
@@ -233,6 +235,14 @@ def test_a_service_that_runs_is_stopped_only_when_forced(
     assert desk.run("restore", str(file), "--yes", "--force") == ExitStatus.OK
     units = ("lightship-registry.socket", "lightship-registry.service")
     assert [call for call in calls if call[0] in ("stop", "start")] == [("stop", *units), ("start", *units)]
+
+
+def test_where_systemd_says_nothing_nothing_is_replaced(
+    desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_control, "_systemctl", lambda *_: None)
+    assert desk.run("restore", str(file), "--yes", "--force") == ExitStatus.FAILED
+    assert "Nothing was changed" in desk.err
 
 
 def test_a_restore_asks_first(desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
