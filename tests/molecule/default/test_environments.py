@@ -179,7 +179,7 @@ def test_the_classic_notebook_and_voila_are_guarded_as_jupyterlab_is(interface: 
 @pytest.mark.parametrize("runtime", IMAGES)
 def test_a_container_by_each_runtime(runtime: str, images: dict[str, str]) -> None:
     notebook = bed.start(
-        "alice",
+        "bob",
         f"-s jupyterlab --runtime {runtime} --image {images[runtime]} --bind /shared/lightship/images:/mnt -t 5",
     )
     node = node_of(notebook)
@@ -189,8 +189,8 @@ def test_a_container_by_each_runtime(runtime: str, images: dict[str, str]) -> No
         "print(sys.prefix, getpass.getuser(), platform.node(), os.getcwd())\n"
         f"print(os.path.exists('/mnt/notebook.tar'), {INSIDE[runtime]})"
     )
-    assert cell.run(notebook, code) == f"/opt/notebook alice {node} /home/alice\nTrue True"
-    bed.run("login", "rm from-the-cell", user="alice")
+    assert cell.run(notebook, code) == f"/opt/notebook bob {node} /home/bob\nTrue True"
+    bed.run("login", "rm from-the-cell", user="bob")
     running = bed.run(node, "ps -e -o args=").stdout
     assert "jupyter" in running
     assert notebook.token not in running
@@ -201,17 +201,17 @@ def test_a_container_by_each_runtime(runtime: str, images: dict[str, str]) -> No
 
 @pytest.mark.parametrize("runtime", IMAGES)
 def test_a_container_ends_with_the_command_that_watches_over_it(runtime: str, images: dict[str, str]) -> None:
-    notebook = bed.start("alice", f"-s jupyterlab --runtime {runtime} --image {images[runtime]} -t 5")
+    notebook = bed.start("bob", f"-s jupyterlab --runtime {runtime} --image {images[runtime]} -t 5")
     node = node_of(notebook)
     code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid > 0)"
     assert cell.run(notebook, code) == "True"
     folder = private_folder(notebook, node)
-    bed.run(node, f"pkill -KILL -u alice -f bin/register-jupyter.*/{notebook.name}")
+    bed.run(node, f"pkill -KILL -u bob -f bin/register-jupyter.*/{notebook.name}")
     # The folder itself is for the user's next job there to remove.
     bed.eventually(lambda: folder not in bed.run(node, "ps -e -o args=").stdout, f"left on {node}: {folder}")
     bed.run("login", f"scancel {notebook.job}", check=False)
-    name = json.loads(bed.link_file("alice", notebook.name, "link.json"))["name"]
-    bed.agent("alice", op="cancel", name=name, reason="test")
+    name = json.loads(bed.link_file("bob", notebook.name, "link.json"))["name"]
+    bed.agent("bob", op="cancel", name=name, reason="test")
 
 
 def test_an_image_that_is_not_there_or_has_no_such_interface_is_refused_at_once(images: dict[str, str]) -> None:
