@@ -98,32 +98,32 @@ def agent_on_node() -> Iterator[None]:
 @pytest.mark.usefixtures("agent_on_node")
 def test_without_a_scheduler_a_notebook_outlives_the_login_and_ends_when_it_is_stopped() -> None:
     program = bed.run("login", "readlink -f $(command -v start-jupyter)").stdout.strip()
-    done = bed.run(NODE, f"{program} -b none/jupyterlab.sh -t 10", user="alice")
+    done = bed.run(NODE, f"{program} -b none/jupyterlab.sh -t 10", user="bob")
     # That login is over by now.
     origin, name, token = bed.parse(done.stdout)
-    job = str(json.loads(bed.link_file("alice", name, "link.json"))["job_id"])
+    job = str(json.loads(bed.link_file("bob", name, "link.json"))["job_id"])
     notebook = bed.Notebook(name, origin, token, job, done.stdout + done.stderr)
     assert answers(notebook)
     stop = re.search(r"To stop it: (kill \d+)\n", notebook.output)
     assert stop
-    bed.run(NODE, stop[1], user="alice")
+    bed.run(NODE, stop[1], user="bob")
     bed.eventually(lambda: bed.record(name)["state"] == "ended", "the link of a stopped notebook lives on")
     assert bed.record(name)["cause"] == "cancelled"
     bed.eventually(
-        lambda: bed.run(NODE, f"pgrep -u alice -f {name}", check=False).returncode == 1, "a process was left behind"
+        lambda: bed.run(NODE, f"pgrep -u bob -f {name}", check=False).returncode == 1, "a process was left behind"
     )
 
 
 @pytest.fixture
 def warned() -> Iterator[bed.Notebook]:
-    started = bed.start("alice", "-p debug -t 30 -b slurm/jupyterlab.sh")
+    started = bed.start("bob", "-p debug -t 30 -b slurm/jupyterlab.sh")
     yield started
     bed.stop(started)
 
 
 @pytest.fixture
 def neighbour() -> Iterator[bed.Notebook]:
-    started = bed.start("alice", "-p debug -t 30 -b slurm/notebook.sh")
+    started = bed.start("bob", "-p debug -t 30 -b slurm/notebook.sh")
     yield started
     bed.stop(started)
 
@@ -162,7 +162,7 @@ def test_slurms_warning_reaches_the_terminals_of_that_notebook_alone(
         shown = read_until(own, SENTENCE)
         assert SENTENCE in shown
         assert SENTENCE not in read_until(others, SENTENCE, patience=3)
-    assert SENTENCE in bed.link_file("alice", warned.name, "job.log")
+    assert SENTENCE in bed.link_file("bob", warned.name, "job.log")
     assert answers(warned), "the warning must not end the notebook"
 
 
