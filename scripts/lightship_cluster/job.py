@@ -19,6 +19,8 @@ from lightship_cluster.place import Place
 from lightship_cluster.registry import LinkRegistry
 from lightship_cluster.transport import Transport, Unreachable
 
+LOOK_SECONDS = 1.0
+
 
 class Job:
     """Holds what must be given back, so that `close` can do it whatever happened before."""
@@ -97,11 +99,19 @@ class Job:
         heart = lease.Heart(self._registry, claim.expires)
         self._warning.expect(claim.expires)
         while True:
-            pauses = (heart.pause(claim.heartbeat), claim.expires - time.time(), self._warning.pause())
-            status = notebook.wait(min(pauses))
+            status = self._wait(notebook, min(heart.pause(claim.heartbeat), claim.expires - time.time()))
             if status is not None:
                 return endings.of_exit(status, self._memory)
             self._warning.look(notebook.process)
             reason = heart.beat()
             if reason:
                 return endings.of_heart(reason)
+
+    def _wait(self, notebook: Notebook, seconds: float) -> int | None:
+        # In small steps: what a signal asked for must not wait for the next heartbeat.
+        end = time.monotonic() + seconds
+        while True:
+            left = min(end - time.monotonic(), self._warning.pause())
+            status = notebook.wait(min(left, LOOK_SECONDS))
+            if status is not None or left <= 0:
+                return status

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -11,18 +12,19 @@ from starlette.routing import Route
 
 from lightship_registry import errors, fields, openapi, reports, targets
 from lightship_registry.bodies import read_body
-from lightship_registry.calls import Call, Endpoint, Handler, Json, endpoint
+from lightship_registry.calls import Call, Endpoint, Json, endpoint
 from lightship_registry.clock import steady
 from lightship_registry.jobs import INTERVAL_SECONDS, Jobs
 from lightship_registry.links import Links
-from lightship_registry.probe import Prober
+from lightship_registry.probe import Expected, Prober
 from lightship_registry.records import Cause, Ending, Link, Wish
 from lightship_registry.signatures import Signed, Verifier
 
 BEARER = re.compile(r"Bearer ([0-9a-f]{64})", re.IGNORECASE)
 
-
-JobHandler = Callable[[Call, Link], Awaitable[Json]]
+Aim = tuple[targets.Address, int, Expected]
+AgentHandler = Callable[[Call], Json]
+Found = TypeVar("Found")
 
 
 class Api:
@@ -45,52 +47,59 @@ class Api:
             Route("/v1/links/{name}/job", self._signed("job", self._job), methods=["POST"]),
             Route("/v1/links/{name}/cancel", self._signed("cancel", self._cancel), methods=["POST"]),
             Route("/v1/links/{name}/claim", self._bearer("claim", self._claim), methods=["POST"]),
-            Route("/v1/links/{name}/target", self._bearer("target", self._target), methods=["POST"]),
+            Route(
+                "/v1/links/{name}/target",
+                endpoint("target", self._target, status=200, quiet=False, watch=self._links.watch),
+                methods=["POST"],
+            ),
             Route("/v1/links/{name}/heartbeat", self._bearer("beat", self._heartbeat, quiet=True), methods=["POST"]),
             Route("/v1/links/{name}/end", self._bearer("end", self._end), methods=["POST"]),
         ]
 
-    def _signed(self, action: str, handler: Handler, *, status: int = 200, quiet: bool = False) -> Endpoint:
+    # Who asks, and what comes of it, in one go in a worker thread: each change of threads costs as much as a query.
+
+    def _signed(self, action: str, handler: AgentHandler, *, status: int = 200, quiet: bool = False) -> Endpoint:
+        def in_thread(call: Call, body: bytes) -> Json:
+            self._require_signature(call, body)
+            return handler(call)
+
         async def run(call: Call) -> Json:
-            await self._require_signature(call)
-            return await handler(call)
+            return await run_in_threadpool(in_thread, call, await read_body(call.request))
 
         return endpoint(action, run, status=status, quiet=quiet, watch=self._links.watch)
 
-    def _bearer(self, action: str, handler: JobHandler, *, quiet: bool = False) -> Endpoint:
+    def _bearer(self, action: str, handler: Callable[[Call, Link], Json], *, quiet: bool = False) -> Endpoint:
         async def run(call: Call) -> Json:
-            return await handler(call, await self._require_secret(call))
+            return await run_in_threadpool(self._as_job, call, await read_body(call.request), handler)
 
         return endpoint(action, run, status=200, quiet=quiet, watch=self._links.watch)
 
-    async def _require_signature(self, call: Call) -> None:
-        body = await read_body(call.request)
+    def _require_signature(self, call: Call, body: bytes) -> None:
         signed = _signed_parts(call.request, body)
-        await run_in_threadpool(self._verifier.verify, signed)
+        self._verifier.verify(signed)
         call.cluster = signed.cluster
         self._links.watch.heard(signed.cluster)
         call.data = fields.parse_object(body)
 
-    async def _require_secret(self, call: Call) -> Link:
-        body = await read_body(call.request)
+    def _as_job(self, call: Call, body: bytes, handler: Callable[[Call, Link], Found]) -> Found:
         bearer = BEARER.fullmatch(call.request.headers.get("authorization", ""))
         if bearer is None:
             raise errors.refused("no secret")
-        link = await run_in_threadpool(self._links.of_secret, call.name, bearer[1].lower())
+        link = self._links.of_secret(call.name, bearer[1].lower())
         call.cluster, call.user = link.cluster, link.user
         call.data = fields.parse_object(body)
-        return link
+        return handler(call, link)
 
-    async def _ping(self, call: Call) -> Json:
+    def _ping(self, call: Call) -> Json:
         return {"ok": True, "cluster": call.cluster, "time": int(self._links.clock())}
 
-    async def _report(self, call: Call) -> Json:
+    def _report(self, call: Call) -> Json:
         told = reports.parse(call.data)
-        await run_in_threadpool(self._jobs.report, call.cluster, told)
-        watch = await run_in_threadpool(self._jobs.watch, call.cluster)
+        self._jobs.report(call.cluster, told)
+        watch = self._jobs.watch(call.cluster)
         return {"watch": watch, "interval": INTERVAL_SECONDS}
 
-    async def _create(self, call: Call) -> Json:
+    def _create(self, call: Call) -> Json:
         call.user = fields.user(call.data.get("user"))
         wish = Wish(
             seconds=fields.whole_number(call.data, "seconds"),
@@ -98,34 +107,34 @@ class Api:
             command=fields.note(call.data, "command", fields.LONGEST_COMMAND),
             token_sha256=fields.digest(call.data, "token_sha256"),
         )
-        link, secret = await run_in_threadpool(self._links.create, call.owner, wish)
+        link, secret = self._links.create(call.owner, wish)
         call.name = link.name
         url = self._links.settings.origin(link.name)
         return {"name": link.name, "secret": secret, "url": url, "expires": int(link.expires_at)}
 
-    async def _job(self, call: Call) -> Json:
+    def _job(self, call: Call) -> Json:
         call.user = fields.user(call.data.get("user"))
         job_id = fields.job_id(call.data.get("job_id"))
         call.reason = f"job {job_id}"
-        return self._status_of(await run_in_threadpool(self._links.set_job, call.name, call.owner, job_id))
+        return self._status_of(self._links.set_job(call.name, call.owner, job_id))
 
-    async def _status(self, call: Call) -> Json:
+    def _status(self, call: Call) -> Json:
         users = call.request.query_params.getlist("user")
         call.user = fields.user(users[0] if len(users) == 1 else None)
-        return self._status_of(await run_in_threadpool(self._links.of_owner, call.name, call.owner))
+        return self._status_of(self._links.of_owner(call.name, call.owner))
 
-    async def _cancel(self, call: Call) -> Json:
+    def _cancel(self, call: Call) -> Json:
         call.user = fields.user(call.data.get("user"))
         call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
-        link = await run_in_threadpool(self._links.of_owner, call.name, call.owner)
+        link = self._links.of_owner(call.name, call.owner)
         ending = Ending(Cause.CANCELLED, call.reason or "Cancelled by the user.")
-        ended = await run_in_threadpool(self._links.end, link, ending)
+        ended = self._links.end(link, ending)
         call.target = ended.target
         return self._status_of(ended)
 
-    async def _claim(self, call: Call, link: Link) -> Json:
+    def _claim(self, call: Call, link: Link) -> Json:
         settings = self._links.settings
-        claimed = await run_in_threadpool(self._links.claim, link, fields.string(call.data, "csr"))
+        claimed = self._links.claim(link, fields.string(call.data, "csr"))
         return {
             "certificate": claimed.certificate,
             "client_ca": self._links.client_ca,
@@ -135,30 +144,34 @@ class Api:
             "origin": settings.origin(link.name),
         }
 
-    async def _target(self, call: Call, link: Link) -> Json:
-        port = fields.whole_number(call.data, "port")
+    async def _target(self, call: Call) -> Json:
+        body = await read_body(call.request)
         began = steady()
-        # Never from the body: a job could name another user's node there.
-        address = targets.address_of(call.address)
-        call.target = targets.target_of(address, port)
-        expected = await run_in_threadpool(self._links.expected, link, address, port)
+        link, (address, port, expected) = await run_in_threadpool(self._as_job, call, body, self._aim)
         await self._prober.probe(address, port, expected)
         published = await run_in_threadpool(self._links.publish, link, call.target)
         self._links.watch.published(steady() - began)
         return {"state": published.state}
 
-    async def _heartbeat(self, _call: Call, link: Link) -> Json:
-        renewed = await run_in_threadpool(self._links.heartbeat, link)
+    def _aim(self, call: Call, link: Link) -> tuple[Link, Aim]:
+        port = fields.whole_number(call.data, "port")
+        # Never from the body: a job could name another user's node there.
+        address = targets.address_of(call.address)
+        call.target = targets.target_of(address, port)
+        return link, (address, port, self._links.expected(link, address, port))
+
+    def _heartbeat(self, _call: Call, link: Link) -> Json:
+        renewed = self._links.heartbeat(link)
         return {"state": renewed.state, "expires": int(renewed.expires_at)}
 
-    async def _end(self, call: Call, link: Link) -> Json:
+    def _end(self, call: Call, link: Link) -> Json:
         call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
         ending = Ending(
             fields.cause(call.data),
             call.reason or "The notebook ended.",
             fields.lines(call.data, "tail", fields.LONGEST_TAIL),
         )
-        ended = await run_in_threadpool(self._links.end, link, ending)
+        ended = self._links.end(link, ending)
         call.target = ended.target
         return {"state": ended.state, "reason": ended.reason}
 

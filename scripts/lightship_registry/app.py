@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -30,7 +31,7 @@ from lightship_registry.migrate import require_current
 from lightship_registry.overview import Overviews
 from lightship_registry.pages import Pages, bare_host, page_action
 from lightship_registry.probe import Prober
-from lightship_registry.schema import open_engine
+from lightship_registry.schema import AT_ONCE, open_engine
 from lightship_registry.settings import Settings
 from lightship_registry.signatures import Verifier
 from lightship_registry.store import Store
@@ -80,6 +81,7 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = AT_ONCE
         await run_in_threadpool(links.restore)
         sweeping = asyncio.create_task(Sweeper(links).run())
         async with listening(settings.metrics_port, dashboard):

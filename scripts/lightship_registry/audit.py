@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_registry.audit_file import AuditFile
@@ -31,7 +31,7 @@ class Event:
 
 def record(event: Event) -> None:
     """Write the event, without its empty parts."""
-    fields = {key: value for key, value in asdict(event).items() if value}
+    fields = {key: value for key, value in vars(event).items() if value}
     _audit.info(as_line({"event": "audit", **fields}), extra={"fields": fields})
 
 

@@ -16,15 +16,11 @@ from sqlalchemy import (
     ExceptionContext,
     Insert,
     Row,
-    ScalarSelect,
     Update,
     and_,
-    case,
     delete,
     event,
-    exists,
     func,
-    insert,
     literal,
     or_,
     select,
@@ -33,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from lightship_registry import statements
 from lightship_registry.records import (
     ENDED,
     JOB_ENDED,
@@ -60,7 +57,8 @@ class Store:
         on_file = is_sqlite(engine.url)
         # SQLite lets one writer in at a time and makes the others poll; a lock makes them queue, and in order.
         self._writing = threading.Lock() if on_file else nullcontext()
-        self._insert_of = sqlite.insert if on_file else postgresql.insert
+        insert_of = sqlite.insert if on_file else postgresql.insert
+        self._spend = insert_of(nonces).on_conflict_do_nothing()
         # How often the database failed to do what it was asked: meanwhile heartbeats may have been lost.
         self.failures = 0
         event.listen(engine, "handle_error", self._count_failure)
@@ -82,21 +80,19 @@ class Store:
             yield connection
             connection.commit()
 
-    def _change(self, statement: Insert | Update, *queue: str) -> bool:
+    def _change(self, statement: Insert | Update, values: Mapping[str, object], *queue: str) -> bool:
         with self._write(*queue) as connection:
-            return connection.execute(statement).rowcount == 1
+            return connection.execute(statement, values).rowcount == 1
 
     def find(self, name: str) -> Link | None:
         """One link, or nothing."""
         with self._engine.connect() as connection:
-            return _link(connection.execute(select(links).where(links.c.name == name)).one_or_none())
+            return _link(connection.execute(statements.FIND, {"of_name": name}).one_or_none())
 
     def glance(self, name: str) -> tuple[str, str]:
         """A link's state and its token's digest; empty if there is none. It costs the same for every name."""
         with self._engine.connect() as connection:
-            row = connection.execute(
-                select(links.c.state, links.c.token_sha256).where(links.c.name == name)
-            ).one_or_none()
+            row = connection.execute(statements.GLANCE, {"of_name": name}).one_or_none()
             return (row.state, row.token_sha256) if row else ("", "")
 
     def live_routes(self, now: float) -> dict[str, str]:
@@ -114,8 +110,7 @@ class Store:
 
     def spend_nonce(self, cluster: str, nonce: str, now: float) -> bool:
         """False if it was spent before."""
-        row = self._insert_of(nonces).values(cluster=cluster, nonce=nonce, seen_at=now)
-        return self._change(row.on_conflict_do_nothing())
+        return self._change(self._spend, {"cluster": cluster, "nonce": nonce, "seen_at": now})
 
     def forget_nonces(self, before: float) -> None:
         """Drop those whose time stamp no signature can bear any more."""
@@ -125,24 +120,23 @@ class Store:
     def create(self, link: NewLink, quota: int, hourly: int) -> Creation:
         """Make the link, unless its owner has or lately made as many as are allowed, or the name was ever given."""
         values = {
-            "name": link.name,
-            "cluster": link.owner.cluster,
-            "user": link.owner.user,
-            "secret_sha256": link.secret_sha256,
-            **asdict(link.wish),
-            "state": WAITING,
-            "created_at": link.created_at,
-            "expires_at": link.expires_at,
+            "new_name": link.name,
+            "new_cluster": link.owner.cluster,
+            "new_user": link.owner.user,
+            "new_secret_sha256": link.secret_sha256,
+            **{f"new_{key}": value for key, value in asdict(link.wish).items()},
+            "new_created_at": link.created_at,
+            "new_expires_at": link.expires_at,
+            "an_hour_ago": link.created_at - HOUR,
+            "quota": quota,
+            "hourly": hourly,
         }
-        live = _count(_owned(link.owner), links.c.state != ENDED)
-        lately = _count(_owned(link.owner), links.c.created_at > link.created_at - HOUR)
-        row = select(*(literal(value).label(key) for key, value in values.items())).where(live < quota, lately < hourly)
         try:
             with self._write("owner", link.owner.cluster, link.owner.user) as connection:
-                if connection.execute(insert(links).from_select(list(values), row)).rowcount == 1:
+                if connection.execute(statements.CREATE, values).rowcount == 1:
                     return Creation.DONE
                 # Nobody else makes one meanwhile, so this is what the statement saw.
-                busy = connection.execute(select(lately >= hourly)).scalar_one()
+                busy = connection.execute(statements.MADE_LATELY, values).scalar_one() >= hourly
         except IntegrityError:
             return Creation.NAME_TAKEN
         return Creation.TOO_MANY if busy else Creation.OVER_QUOTA
@@ -156,52 +150,35 @@ class Store:
     def set_job(self, name: str, owner: Owner, job_id: str) -> bool:
         """Once; the same job again is no change and no error."""
         free = links.c.job_id.in_(["", job_id])
-        return self._change(_of(name, _owned(owner), links.c.state != ENDED, free).values(job_id=job_id))
+        return self._change(_of(name, _owned(owner), links.c.state != ENDED, free).values(job_id=job_id), {})
 
     def claim(self, name: str, certificate_sha256: str, now: float, expires_at: float) -> bool:
         """Once, while the link waits."""
-        return self._change(
-            _of(name, links.c.state == WAITING, links.c.expires_at > now).values(
-                state=STARTING, certificate_sha256=certificate_sha256, expires_at=expires_at
-            )
-        )
+        values = {"of_name": name, "print": certificate_sha256, "now": now, "expires": expires_at}
+        return self._change(statements.CLAIM, values)
 
     def publish(self, name: str, target: str, now: float, lease_until: float, rested_since: float) -> bool:
         """Give the link its target, unless another link has it or had it too lately."""
-        other = links.alias()
-        taken = exists().where(
-            other.c.target == target,
-            other.c.name != name,
-            or_(other.c.state == READY, other.c.ended_at > rested_since),
-        )
-        fresh = or_(links.c.state == STARTING, and_(links.c.state == READY, links.c.target == target))
-        statement = _of(name, fresh, links.c.expires_at > now, ~taken).values(
-            state=READY,
-            target=target,
-            lease_until=lease_until,
-            # Again after a lost answer: the first time counts.
-            ready_at=case((links.c.ready_at == 0, now), else_=links.c.ready_at),
-        )
+        values = {"of_name": name, "at": target, "now": now, "lease": lease_until, "rested_since": rested_since}
         try:
-            return self._change(statement, "target", target)
+            return self._change(statements.PUBLISH, values, "target", target)
         except IntegrityError:
             # The unique index saw what the statement could not see yet: another link took the target at this moment.
             return False
 
     def had_target(self, name: str, target: str) -> bool:
         """Was the target ever another link's?"""
-        query = select(links.c.name).where(links.c.target == target, links.c.name != name).limit(1)
         with self._engine.connect() as connection:
-            return connection.execute(query).first() is not None
+            return connection.execute(statements.HAD_TARGET, {"of_name": name, "at": target}).first() is not None
 
     def renew(self, name: str, now: float, lease_until: float) -> bool:
         """A heartbeat counts for claimed links whose time is not over."""
-        alive = links.c.state.in_([STARTING, READY])
-        return self._change(_of(name, alive, links.c.expires_at > now).values(lease_until=lease_until))
+        return self._change(statements.RENEW, {"of_name": name, "now": now, "lease": lease_until})
 
     def end(self, name: str, ending: Ending, now: float) -> bool:
         """False if it had ended before; the first ending stays."""
-        return self._change(_of(name, links.c.state != ENDED).values(_ended(ending, now)))
+        told = {"why": ending.cause.value, "sentence": ending.reason, "last_lines": ending.tail}
+        return self._change(statements.END, {"of_name": name, "now": now, **told})
 
     def end_waiting(self, ending: Ending, now: float) -> list[str]:
         """End the links whose job never came; their names."""
@@ -270,10 +247,6 @@ class Store:
 def _number_of(queue: tuple[str, ...]) -> int:
     # Two that share a number by chance only wait for each other.
     return int.from_bytes(hashlib.sha256("\n".join(queue).encode()).digest()[:8], signed=True)
-
-
-def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    return select(func.count()).select_from(links).where(*conditions).scalar_subquery()
 
 
 def _of(name: str, *conditions: ColumnElement[bool]) -> Update:

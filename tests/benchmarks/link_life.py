@@ -11,49 +11,29 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import statistics
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "scripts")]
 
-import bed  # noqa: E402
-from lightship_cluster.signing import sign  # noqa: E402
+from agents_and_nodes import LINKS_OF_USER, Agent, program_on, told  # noqa: E402
 
 ACTIVATION_AIM_MS, END_AIM_MS = 20, 50
-# As many as one user may have at a time; and not more than an hour's allowance for each.
-AT_ONCE, MOST = 10, 300
+MOST = 300
 # Other ports each time, and the same again after 80 s only: the registry lets a port rest when its link has ended.
 FIRST_PORT = 20_000 + int(time.time()) // 2 % 40 * 300
 RESULT = REPOSITORY / ".bed" / "link_life.json"
 PROGRAM = Path(__file__).with_name("link_life_on_node.py")
 
 
-def create(key: bytes, user: str) -> dict[str, Any]:
-    """Make a link as the cluster's agent does."""
-    body = json.dumps({"user": user, "seconds": 600}).encode()
-    with bed.client() as registry:
-        answer = registry.post("/v1/links", content=body, headers=sign(key, "demo", "POST", "/v1/links", body))
-    answer.raise_for_status()
-    made: dict[str, Any] = answer.json()
-    return made
-
-
-def lives(key: bytes, count: int, user: str, first_port: int) -> list[dict[str, float]]:
+def lives(agent: Agent, count: int, user: str, first_port: int) -> list[dict[str, float]]:
     """Let some links of one user live and end, one after the other; the times of each in milliseconds."""
-    told = {
-        "links": [{**create(key, user), "port": first_port + number} for number in range(count)],
-        "registry": f"registry.{bed.DOMAIN}",
-        "domain": bed.DOMAIN,
-        "port": bed.PORT,
-        "authority": bed.AUTHORITY.read_text(),
-    }
-    command = f"python3 -c {shlex.quote(PROGRAM.read_text())}"
-    times: list[dict[str, float]] = json.loads(bed.run("node1", command, text=json.dumps(told)).stdout)
+    links = [{**agent.create(user), "port": first_port + number} for number in range(count)]
+    with program_on("node1", PROGRAM, {**told(), "links": links}) as running:
+        times: list[dict[str, float]] = json.loads(running.communicate()[0])
     return times
 
 
@@ -68,10 +48,12 @@ def summary(name: str, times: list[float], aim: int) -> dict[str, float]:
 def main(argv: list[str]) -> int:
     """Measure, print, keep the figures."""
     wanted = min(int(argv[0]), MOST) if argv else MOST
-    key = bytes.fromhex(bed.run("proxy", "cat /etc/lightship/clusters/demo.key").stdout.strip())
+    agent = Agent()
     times: list[dict[str, float]] = []
-    for number in range(-(-wanted // AT_ONCE)):
-        times += lives(key, min(AT_ONCE, wanted - len(times)), f"bench-{os.getpid()}-{number}", FIRST_PORT + len(times))
+    for number in range(-(-wanted // LINKS_OF_USER)):
+        times += lives(
+            agent, min(LINKS_OF_USER, wanted - len(times)), f"bench-{os.getpid()}-{number}", FIRST_PORT + len(times)
+        )
         print(f"\r{len(times)} of {wanted} links", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     missed = sum(life["missed"] for life in times)

@@ -10,7 +10,8 @@ import re
 import shutil
 import signal
 import socket
-from collections.abc import Iterable, Sequence
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,13 @@ from lightship_cluster.schedulers.base import (
     ENDED,
     GONE,
     RUNNING,
+    TIMEOUT_SECONDS,
     JobReport,
     JobRequest,
     JobState,
     Resources,
     ask,
     last_line,
-    run,
 )
 from lightship_cluster.schedulers.wording import sentence
 
@@ -68,7 +69,7 @@ class Here:
         environment = carried.environment(request, os.environ)
         prefix = _LINGERING if _ends_at_logout() else ()
         command = [*prefix, "setsid", str(request.script), *request.arguments]
-        done = run(["/bin/sh", "-c", _DETACH, "sh", str(request.log), *command], environment, request.folder)
+        done = _detach([str(request.log), *command], environment, request.folder)
         number = done.stdout.strip()
         if done.returncode or not number.isdigit():
             raise LightshipError(f"The job could not be started: {last_line(done.stderr)}", ExitStatus.SUBMIT)
@@ -126,6 +127,23 @@ def process_of(job_id: str) -> Process | None:
     """The process that a job's name tells; None for a scheduler's number."""
     found = _JOB_ID.fullmatch(job_id)
     return Process(found["host"], int(found["process"]), found["began"]) if found else None
+
+
+def _detach(words: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["/bin/sh", "-c", _DETACH, "sh", *words],
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+            # start-jupyter holds signals back while it hands a job over; the job must not inherit that for life.
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, []),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LightshipError(f"The job could not be started ({error}).", ExitStatus.SUBMIT) from error
 
 
 def _stop(process: Process) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import write_completion
 
-from lightship_cluster.options import COMMANDS, OPTIONS
+from lightship_cluster.options import COMMANDS, INTERFACES, OPTIONS
 
 CALL = """
 source "$1"; shift
@@ -63,10 +63,10 @@ def offered(script: Path, home: Path, *words: str) -> set[str]:
         ([""], set(COMMANDS)),
         (["s"], {"stop"}),
         (["--inter"], {"--interface"}),
-        (["-p", "debug", "--m"], {"--memory"}),
-        (["-s", ""], {"notebook", "jupyterlab", "lab"}),
+        (["-p", "debug", "--mem"], {"--memory"}),
+        (["-s", ""], set(INTERFACES)),
         (["-s", "jup"], {"jupyterlab"}),
-        (["--interface", "="], {"notebook", "jupyterlab", "lab"}),
+        (["--interface", "="], set(INTERFACES)),
         (["--interface", "=", "l"], {"lab"}),
         (["--scheduler", "t"], {"torque"}),
         (["--preset", ""], {"gpu", "big-mem", "mine"}),

@@ -41,17 +41,20 @@ def notebook() -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def shown(process: subprocess.Popen[bytes], seconds: float) -> bytes:
+def shown(process: subprocess.Popen[bytes], words: bytes, seconds: float) -> bytes:
+    """What the terminal shows until the words come, or until nothing more does."""
     assert process.stdout
-    ready, _, _ = select.select([process.stdout], [], [], seconds)
-    return os.read(process.stdout.fileno(), 1000) if ready else b""
+    text = b""
+    while words not in text and select.select([process.stdout], [], [], seconds)[0]:
+        text += os.read(process.stdout.fileno(), 1000)
+    return text
 
 
 def test_a_notebooks_terminals_are_written_to_and_no_others() -> None:
     with notebook() as own, notebook() as other:
         assert write_to_terminals(own.pid, "Lightship: save your work.") == 1
-        assert b"Lightship: save your work.\r" in shown(own, 20)
-        assert shown(other, 0.2) == b""
+        assert b"Lightship: save your work.\r" in shown(own, b"work.\r", 20)
+        assert b"Lightship" not in shown(other, b"work.\r", 0.2)
 
 
 def test_a_notebook_without_terminals_is_no_trouble() -> None:

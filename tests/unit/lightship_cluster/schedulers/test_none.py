@@ -110,7 +110,18 @@ def test_it_can_be_stopped_in_its_very_first_moment(start: Start) -> None:
     assert eventually(lambda: not lives(job_id))
 
 
-@pytest.mark.usefixtures("host")
+def test_it_can_be_stopped_though_its_starter_held_signals_back(host: Path, start: Start) -> None:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    try:
+        job_id = start("echo started; exec sleep 600")
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    assert eventually(lambda: (host / "job.log").read_text() == "started\n")
+
+    Here().cancel(job_id)
+    assert eventually(lambda: not lives(job_id))
+
+
 def test_a_later_process_with_the_same_number_is_not_the_job() -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as other:
         job_id = f"here.{none._host()}.{other.pid}.1"

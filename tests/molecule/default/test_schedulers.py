@@ -1,0 +1,181 @@
+"""Jobs by other ways than sbatch, and what a cluster's limits and its clock do to them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import closing
+
+import httpx
+import pytest
+
+import bed
+
+# A node of the cluster, where --here is allowed: it lies in the compute networks.
+NODE = "node1"
+SENTENCE = "This notebook ends in 5 min"
+
+
+def answers(notebook: bed.Notebook) -> bool:
+    """Whether the notebook's own API answers its owner through the proxy."""
+    with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
+        return browser.get("/api/status", params={"token": notebook.token}).status_code == httpx.codes.OK
+
+
+def refused(user: str, arguments: str) -> str:
+    """What `start-jupyter` says when it does not start; it must leave no job and no live link."""
+    jobs = bed.run("login", f"squeue -h -u {user} -o %i").stdout
+    done = bed.run("login", f"start-jupyter {arguments}", user=user, check=False)
+    assert done.returncode != 0
+    assert bed.run("login", f"squeue -h -u {user} -o %i").stdout == jobs
+    return done.stderr
+
+
+@pytest.fixture
+def by_torque() -> Iterator[bed.Notebook]:
+    folder = "it's a \\$folder; really"
+    bed.run("login", f'mkdir -p "{folder}"', user="alice")
+    started = bed.start("alice", f'-b torque/jupyterlab.sh -t 10 -d "{folder}"')
+    yield started
+    bed.stop(started)
+    bed.run("login", f'rmdir "{folder}"', user="alice")
+
+
+def test_torques_commands_bring_jupyterlab_to_life_in_the_folder_that_was_named(by_torque: bed.Notebook) -> None:
+    assert answers(by_torque)
+    assert bed.run("login", f"squeue -h -j {by_torque.job} -o '%j %L'").stdout.startswith("jupyterlab 9:")
+    assert "it's a $folder; really" in bed.link_file("alice", by_torque.name, "job.log")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("-p debug -t 61", "debug gives 1 h 00 min at most, and you asked for 1 h 01 min. .* fit in: compute"),
+        ("-b torque/notebook.sh -p nope", "There is no partition 'nope'"),
+        ("-t 1441", "The partition compute gives 24 h 00 min at most"),
+    ],
+)
+def test_what_can_never_run_is_refused_at_once(arguments: str, words: str) -> None:
+    before = bed.links("bob")
+    assert re.search(words, refused("bob", arguments))
+    assert bed.links("bob") == before
+
+
+def test_a_login_node_outside_the_compute_networks_takes_no_notebook() -> None:
+    said = refused("bob", "-b none/notebook.sh -t 5")
+    assert "lies outside the compute networks of cluster demo" in said
+    name = re.search(r"/lightship/([a-z-]+)/job\.log", said)
+    assert name
+    bed.eventually(lambda: bed.links("bob")[name[1]] == "ended", "a refused notebook's link lives on")
+
+
+@pytest.fixture
+def agent_on_node() -> Iterator[None]:
+    """An agent on a compute node, as on a login node that lies in the compute networks."""
+    files = {
+        path: bed.run("login", f"cat {path}").stdout
+        for path in ("/etc/lightship/agent.ini", "/etc/lightship/cluster.key")
+    }
+    bed.run(NODE, "install -d -m 0700 /run/node-agent && install -d -m 0755 /run/lightship-agent")
+    for path, text in files.items():
+        bed.run(NODE, f"umask 077 && cat >/run/node-agent/{path.rsplit('/', 1)[1]}", text=text)
+    program = "$(dirname $(readlink -f /shared/*/bin/start-jupyter | head -n 1))/lightship-agent"
+    bed.run(
+        NODE,
+        "systemd-run --quiet --unit=node-agent --property=Type=notify "
+        "--setenv=CREDENTIALS_DIRECTORY=/run/node-agent --setenv=PATH=/usr/local/bin:/usr/bin:/bin "
+        f"{program} --config /run/node-agent/agent.ini",
+    )
+    yield
+    bed.run(NODE, "systemctl stop node-agent; rm -rf /run/node-agent /run/lightship-agent")
+
+
+@pytest.mark.usefixtures("agent_on_node")
+def test_without_a_scheduler_a_notebook_outlives_the_login_and_ends_when_it_is_stopped() -> None:
+    program = bed.run("login", "readlink -f $(command -v start-jupyter)").stdout.strip()
+    done = bed.run(NODE, f"{program} -b none/jupyterlab.sh -t 10", user="bob")
+    # That login is over by now.
+    origin, name, token = bed.parse(done.stdout)
+    job = str(json.loads(bed.link_file("bob", name, "link.json"))["job_id"])
+    notebook = bed.Notebook(name, origin, token, job, done.stdout + done.stderr)
+    assert answers(notebook)
+    stop = re.search(r"To stop it: (kill \d+)\n", notebook.output)
+    assert stop
+    bed.run(NODE, stop[1], user="bob")
+    bed.eventually(lambda: bed.record(name)["state"] == "ended", "the link of a stopped notebook lives on")
+    assert bed.record(name)["cause"] == "cancelled"
+    bed.eventually(
+        lambda: bed.run(NODE, f"pgrep -u bob -f {name}", check=False).returncode == 1, "a process was left behind"
+    )
+
+
+@pytest.fixture
+def warned() -> Iterator[bed.Notebook]:
+    started = bed.start("bob", "-p debug -t 30 -b slurm/jupyterlab.sh")
+    yield started
+    bed.stop(started)
+
+
+@pytest.fixture
+def neighbour() -> Iterator[bed.Notebook]:
+    started = bed.start("bob", "-p debug -t 30 -b slurm/notebook.sh")
+    yield started
+    bed.stop(started)
+
+
+def terminal(notebook: bed.Notebook) -> ssl.SSLSocket:
+    """Return an open terminal of the notebook, as JupyterLab opens one."""
+    host = f"{notebook.name}.{bed.DOMAIN}"
+    with bed.client(host) as browser:
+        made = browser.post("/api/terminals", params={"token": notebook.token}, headers={"Origin": notebook.origin})
+        made.raise_for_status()
+        cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    plain = socket.create_connection(("127.0.0.1", bed.PORT), timeout=20)
+    secure = bed.trust().wrap_socket(plain, server_hostname=host)
+    lines = [
+        f"GET /terminals/websocket/{made.json()['name']}?token={notebook.token} HTTP/1.1",
+        f"Host: {host}:{bed.PORT}",
+        f"Origin: {notebook.origin}",
+        f"Cookie: {cookies}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {base64.b64encode(secrets.token_bytes(16)).decode()}",
+    ]
+    secure.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    return secure
+
+
+def test_slurms_warning_reaches_the_terminals_of_that_notebook_alone(
+    warned: bed.Notebook, neighbour: bed.Notebook
+) -> None:
+    with closing(terminal(warned)) as own, closing(terminal(neighbour)) as others:
+        shown = read_until(own, "$")
+        read_until(others, "$")
+        # As Slurm does it five minutes before the end, for the script asks for it with --signal=B:USR1@300.
+        bed.run("login", f"scancel --batch --signal=USR1 {warned.job}")
+        shown = read_until(own, SENTENCE)
+        assert SENTENCE in shown
+        assert SENTENCE not in read_until(others, SENTENCE, patience=3)
+    assert SENTENCE in bed.link_file("bob", warned.name, "job.log")
+    assert answers(warned), "the warning must not end the notebook"
+
+
+def read_until(connection: ssl.SSLSocket, words: str, patience: float = 20) -> str:
+    """What a terminal shows until the words come, or until nothing more does."""
+    connection.settimeout(patience)
+    shown = ""
+    try:
+        while words not in shown:
+            received = connection.recv(65536)
+            if not received:
+                break
+            shown += received.decode("utf-8", "replace")
+    except TimeoutError:
+        pass
+    return shown
