@@ -53,14 +53,17 @@ demo: setup ## The whole service on this machine, and a notebook in your browser
 demo-down: ## End the demo; the images stay for the next one
 	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh down; fi
 
-bench: setup ## Measure on the running bed: CPU beside nginx's static configuration; a link's first and last milliseconds; 1,000 links
-	@python tests/benchmarks/requests_per_cpu.py
+bench: setup ## Measure: the command's own time; on the running bed, CPU per request, a link's milliseconds, 1,000 links
+	@python tests/benchmarks/start_up.py
+	python tests/benchmarks/requests_per_cpu.py
 	python tests/benchmarks/link_life.py
 	# The whole takes five minutes: python tests/benchmarks/many_links.py 10000
 	python tests/benchmarks/many_links.py 1000
 
-dist: ## Build the single-file commands into dist/
+dist: ## Build the single-file commands, their manual and their completion into dist/
 	@python3 scripts/dev/build_zipapps.py
+	python3 scripts/dev/write_manual.py
+	python3 scripts/dev/write_completion.py
 
 clean: ## Remove all that any of these made, except installed packages
 	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh clean; fi

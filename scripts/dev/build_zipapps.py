@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import stat
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -18,8 +19,8 @@ REPOSITORY = SCRIPTS.parent
 EPOCH = (1980, 1, 1, 0, 0, 0)
 SHEBANG = b"#!/usr/bin/env python3\n"
 # Data that the packages read at run time; everything else that is not Python stays at home.
-SUFFIXES = {".py", ".txt", ".html", ".css", ".js", ".typed"}
-SKIPPED = {"requirements.txt"}
+SUFFIXES = {".py", ".sh", ".txt", ".html", ".css", ".js", ".typed"}
+SKIPPED = {"requirements.txt", "batch", "__pycache__"}
 
 # Must run on any Python 3, to be able to say that a newer one is needed.
 MAIN = """\
@@ -80,17 +81,17 @@ def content(app: App) -> bytes:
 def sources(package: Path) -> Iterator[Path]:
     """The package's own files, in an order that does not depend on the file system."""
     for path in sorted(package.rglob("*")):
-        if path.is_file() and path.suffix in SUFFIXES and path.name not in SKIPPED and "__pycache__" not in path.parts:
+        if path.is_file() and path.suffix in SUFFIXES and SKIPPED.isdisjoint(path.relative_to(package).parts):
             yield path
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, mode: int = 0o755) -> None:
     """Beside and renamed, and only when it differs: several roles may build at the same time."""
-    if path.is_file() and path.read_bytes() == data and os.access(path, os.X_OK):
+    if path.is_file() and path.read_bytes() == data and stat.S_IMODE(path.stat().st_mode) == mode:
         return
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_bytes(data)
-    fresh.chmod(0o755)
+    fresh.chmod(mode)
     fresh.replace(path)
     print(f"built {path}")
 

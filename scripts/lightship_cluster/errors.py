@@ -25,6 +25,7 @@ class ExitStatus(IntEnum):
     LINK_FOLDER = 14
     PORT = 15
     LINK_ENDED = 16
+    NO_LINK = 17
     INTERRUPTED = 130
 
 

@@ -57,7 +57,7 @@ class Follower:
             if not status.get("job_id"):
                 self._tell_job()
             if not self._over_since:
-                self._progress.show(self._words(status))
+                self._progress.show(self._words(status), self._detail(status))
             time.sleep(LOOK_SECONDS)
 
     def _patient_status(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Follower:
             self._agent.set_job(self._job.name, self._job.job_id)
 
     def _job_of(self, status: dict[str, Any]) -> JobState | None:
-        job = _job_in(status)
+        job = job_in(status)
         if job and job.state != GONE.state:
             self._listed = True
         elif not self._listed or status.get("state") == "starting":
@@ -98,6 +98,13 @@ class Follower:
             return "Jupyter is starting on its node"
         job = self._job_of(status)
         return _sentence(self._scheduler.words(job)) if job else f"Job {self._job.job_id} is submitted"
+
+    def _detail(self, status: dict[str, Any]) -> dict[str, Any]:
+        job = self._job_of(status)
+        told = self._scheduler.report(job) if job else None
+        found = {"state": status.get("state"), "job_state": told and told.state, "node": job and job.node}
+        starts = {"starts": told.start} if told and told.start else {}
+        return {key: value for key, value in {**found, **starts}.items() if value}
 
     def _failed(self, status: dict[str, Any]) -> LightshipError:
         job = self._job_of(status)
@@ -137,7 +144,8 @@ def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _job_in(status: dict[str, Any]) -> JobState | None:
+def job_in(status: dict[str, Any]) -> JobState | None:
+    """What the agent says of the link's job."""
     job = status.get("job")
     if not isinstance(job, dict):
         return None

@@ -6,15 +6,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightship_cluster import endings, lease
+from lightship_cluster import endings, environments, lease
 from lightship_cluster.end_warning import EndWarning
 from lightship_cluster.endings import Ending
 from lightship_cluster.errors import LightshipError
 from lightship_cluster.link_folder import SECRET, TOKEN, LinkFolder, write_private
 from lightship_cluster.memory_kills import MemoryKills
 from lightship_cluster.node_keys import make_request
-from lightship_cluster.notebook import Notebook, Place
+from lightship_cluster.notebook import Notebook
 from lightship_cluster.notebook_probe import pick_port
+from lightship_cluster.place import Place
 from lightship_cluster.registry import LinkRegistry
 from lightship_cluster.transport import Transport, Unreachable
 
@@ -38,7 +39,8 @@ class Job:
     def run(self, command: Sequence[str], port: int) -> Ending:
         """Bring the link to life and keep it; why it ended."""
         claim = self._claim()
-        self._notebook = Notebook(command, self._place(claim, port), self._users_umask)
+        environment = environments.from_facts(self._folder.facts())
+        self._notebook = Notebook(command, self._place(claim, port), self._users_umask, environment)
         self._notebook.wait_ready()
         lease.publish(self._registry, self._notebook.place.port)
         print(f"The link {claim.origin} is open.", flush=True)

@@ -20,5 +20,10 @@ def last_lines(folder: LinkFolder, most: int) -> list[str]:
             text = stream.read(LOG_BYTES).decode("utf-8", "replace")
     except OSError:
         return []
-    lines = ("".join(letter for letter in line if letter.isprintable()) for line in _COLOURS.sub("", text).splitlines())
-    return [line for line in lines if line.strip()][-most:]
+    return [line for line in cleaned(text).splitlines() if line.strip()][-most:]
+
+
+def cleaned(text: str) -> str:
+    """The text without anything that could drive a terminal."""
+    lines = _COLOURS.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(letter for letter in lines if letter.isprintable() or letter in "\n\t")

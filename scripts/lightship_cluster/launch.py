@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
+import os
 import secrets
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
-from lightship_cluster import preflight
+from lightship_cluster import environments, preflight
 from lightship_cluster.agent_client import AgentClient, AgentError
+from lightship_cluster.command_line import Line
+from lightship_cluster.environments.interfaces import interface_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.follow import Follower, Submitted, describe_ready
+from lightship_cluster.layers import Wishes
 from lightship_cluster.link_folder import LinkFolder, check_root, default_root, remove_old
-from lightship_cluster.progress import Progress
+from lightship_cluster.options import INTERFACES
+from lightship_cluster.progress import progress_for
 from lightship_cluster.protocol import LINK_NAME
 from lightship_cluster.schedulers import find_scheduler, scheduler_of_script
 from lightship_cluster.schedulers.base import JobRequest, Resources, Scheduler
@@ -26,32 +31,31 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Launch:
     """One start: everything is checked first, and what was made is taken back if the job cannot be submitted."""
 
-    def __init__(self, settings: SiteSettings, options: argparse.Namespace) -> None:
-        defaults = settings.defaults
+    def __init__(self, settings: SiteSettings, line: Line) -> None:
         self._settings = settings
-        self._options = options
-        self._resources = Resources(
-            minutes=options.minutes or defaults.minutes,
-            partition=options.partition or defaults.partition,
-            account=options.account or defaults.account,
-        )
+        self._line = line
+        self._wishes = settings.choose(line.given, line.preset)
+        self._resources = resources_of(self._wishes)
         self._root = default_root()
         self._token = secrets.token_hex(16)
         self._agent = AgentClient(settings.agent_socket)
-        self._progress = Progress()
+        self._progress = progress_for(line)
 
     def run(self) -> ExitStatus:
         """Check, make the link, submit the job, follow it."""
-        self._folder = preflight.find_folder(self._options.dir or self._settings.defaults.folder)
-        batch = self._options.batch or self._settings.defaults.batch
-        self._script = preflight.find_batch_script(self._settings.prefix / "batch", batch)
-        warning = preflight.check_jupyter(self._script)
-        scheduler = find_scheduler(scheduler_of_script(self._script, self._settings.prefix / "batch"))
+        self._folder = preflight.find_folder(self._wishes["folder"])
+        scheduler = scheduler_for(self._settings, self._wishes)
+        self._script = script_for(self._settings, self._wishes, scheduler)
+        self._environment = environment_of(self._wishes)
+        interface = interface_of(self._script)
+        warning = self._environment.check(interface, os.environ)
         scheduler.check(self._resources, self._script)
         check_root(self._root)
         self._agent.ping()
-        if warning:
-            self._progress.say(warning)
+        if not self._environment.ready:
+            warning = self._environment.prepare(interface, os.environ, self._progress.show)
+        for sentence in filter(None, (self._settings.warning, warning)):
+            self._progress.say(sentence)
         return self._follow(scheduler, self._submit(scheduler))
 
     def _submit(self, scheduler: Scheduler) -> Submitted:
@@ -59,7 +63,7 @@ class Launch:
         name = str(link.get("name"))
         folder: LinkFolder | None = None
         try:
-            folder = self._make_folder(name, link)
+            folder = self._make_folder(scheduler, name, link)
             # Interrupted now, nobody would know whether there is a job: Ctrl-C has to wait until its number is known.
             signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
             job_id = scheduler.submit(self._request(folder))
@@ -75,7 +79,7 @@ class Launch:
         try:
             # The hash of the token lets its holder, and nobody else, see at the link's address what the owner may see.
             told = {
-                "command": self._options.typed,
+                "command": self._line.typed,
                 "token_sha256": hashlib.sha256(self._token.encode("ascii")).hexdigest(),
             }
             return self._agent.create(self._resources.minutes * 60, **{key: text for key, text in told.items() if text})
@@ -86,7 +90,7 @@ class Launch:
             sentence = f"The registry does not take {minutes} minutes: {error.sentence} Give less with -t."
             raise LightshipError(sentence, ExitStatus.REFUSED) from error
 
-    def _make_folder(self, name: str, link: dict[str, Any]) -> LinkFolder:
+    def _make_folder(self, scheduler: Scheduler, name: str, link: dict[str, Any]) -> LinkFolder:
         if not LINK_NAME.fullmatch(name):
             raise LightshipError(
                 f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
@@ -96,12 +100,15 @@ class Launch:
             "name": name,
             "url": link["url"],
             "config": str(self._settings.path),
+            "cluster": self._settings.cluster,
             "folder": str(self._folder),
+            "scheduler": module_of(scheduler),
             "minutes": self._resources.minutes,
+            environments.FACT: self._environment.facts(),
             "created": int(time.time()),
         }
         folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
-        print(f"Your notebook is here:\n    {link['url']}?token={self._token}", flush=True)
+        self._progress.link(name, f"{link['url']}?token={self._token}")
         return folder
 
     def _request(self, folder: LinkFolder) -> JobRequest:
@@ -132,7 +139,8 @@ class Launch:
 
     def _follow(self, scheduler: Scheduler, job: Submitted) -> ExitStatus:
         stop = scheduler.stop_command(job.job_id)
-        if self._options.info:
+        self._progress.job(job.job_id, str(job.folder.log))
+        if self._line.info:
             self._progress.say(self._information(scheduler, job))
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
@@ -144,7 +152,8 @@ class Launch:
             self._progress.clear()
             self._tidy(error, job)
             raise
-        self._progress.say(describe_ready(status, stop))
+        detail = {"name": job.name, "job_id": job.job_id, "expires": status.get("expires"), "stop": stop}
+        self._progress.ready(describe_ready(status, stop), detail)
         return ExitStatus.OK
 
     def _tidy(self, error: LightshipError, job: Submitted) -> None:
@@ -164,6 +173,40 @@ class Launch:
             ("time", f"{self._resources.minutes} min"),
             ("folder", str(self._folder)),
             ("batch script", str(self._script)),
+            ("Jupyter", environments.words_of(self._environment)),
             ("log", str(job.folder.log)),
         )
         return "\n".join(f"    {label:13} {value}" for label, value in rows)
+
+
+def resources_of(wishes: Wishes) -> Resources:
+    """What the job asks of its cluster."""
+    same = ("partition", "account", "cores", "memory", "gpus", "nodes", "qos", "reservation", "constraint", "extra")
+    return Resources(minutes=wishes["time"], **{name: wishes[name] for name in same})
+
+
+def environment_of(wishes: Wishes) -> environments.Environment:
+    """Where Jupyter comes from."""
+    same = ("modules", "venv", "conda", "image", "runtime", "binds")
+    # Whoever asks the scheduler for GPUs wants to see them.
+    gpu = wishes["gpu"] or bool(wishes["image"] and wishes["gpus"])
+    return environments.choose(os.environ, gpu=gpu, **{name: wishes[name] for name in same})
+
+
+def scheduler_for(settings: SiteSettings, wishes: Wishes) -> Scheduler:
+    """The scheduler that was asked for by name, else the one of the batch script, else the one that is found."""
+    named, batch = wishes["scheduler"], settings.prefix / "batch"
+    if not named and wishes["batch"]:
+        named = scheduler_of_script(preflight.find_batch_script(batch, wishes["batch"]), batch)
+    return find_scheduler(named)
+
+
+def script_for(settings: SiteSettings, wishes: Wishes, scheduler: Scheduler) -> Path:
+    """The batch script that was asked for, else the scheduler's own for the interface."""
+    wanted = wishes["batch"] or f"{module_of(scheduler)}/{INTERFACES[wishes['interface']]}"
+    return preflight.find_batch_script(settings.prefix / "batch", wanted)
+
+
+def module_of(scheduler: Scheduler) -> str:
+    """What --scheduler calls it, and the folder of its batch scripts: its module's name."""
+    return type(scheduler).__module__.rpartition(".")[2]

@@ -13,19 +13,24 @@ from typing import Any
 from lightship_cluster.errors import ExitStatus, LightshipError
 
 SECRET, TOKEN, FACTS, LOG = "secret", "token", "link.json", "job.log"
+# Sends a browser on to the link; holds the token.
+PAGE = "open.html"
 OLD_SECONDS = 30 * 86400
 LARGEST_FILE = 65536
 
 
 def default_root() -> Path:
     """Where a user's links are kept, on the home that login nodes and compute nodes share."""
-    return Path.home() / ".local" / "state" / "lightship"
+    try:
+        return Path.home() / ".local" / "state" / "lightship"
+    except RuntimeError as error:
+        raise _unusable("You have no home folder here, and the link's files go there. Set HOME.") from error
 
 
 def check_root(root: Path) -> None:
     """Say before anything is made whether the folders can be made."""
-    place = next(folder for folder in (root, *root.parents) if folder.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    place = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
+    if not os.path.isdir(place) or not os.access(place, os.W_OK | os.X_OK):  # noqa: PTH112 - pathlib's fails without permission
         raise _unusable(f"Cannot write in {place}, where the link's files go. Make it writable for yourself.")
 
 
@@ -101,7 +106,7 @@ class LinkFolder:
 
     def forget_secrets(self) -> None:
         """The link is over: only what a person may want to read stays."""
-        for file in (SECRET, TOKEN):
+        for file in (SECRET, TOKEN, PAGE):
             (self.path / file).unlink(missing_ok=True)
 
     def remove(self) -> None:

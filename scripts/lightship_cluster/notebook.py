@@ -9,47 +9,24 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from lightship_cluster.environments import Environment
+from lightship_cluster.environments.base import Start
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.notebook_probe import is_taken, port_taken, read_bound, serves
+from lightship_cluster.place import Place
+from lightship_cluster.programs import run_program
 
 START_SECONDS = 600.0
 STOP_SECONDS = 10.0
+CLEANUP_SECONDS = 30.0
 LOOK_SECONDS = 0.2
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the notebook listens and with what; every secret is in a file of the private folder."""
-
-    folder: Path
-    host: str
-    address: str
-    port: int
-    certificate: str
-    token: str
-    # In the link's folder, where nobody else can ever put one: kernels and terminals inherit its path.
-    token_file: Path
-
-    @property
-    def runtime(self) -> Path:
-        """Jupyter's own files and its kernels' sockets."""
-        return self.folder / "run"
-
-    @property
-    def config(self) -> Path:
-        """Our own settings file for Jupyter, in a folder with nothing else."""
-        return self.folder / "config" / "jupyter_config.py"
-
-    def file(self, name: str) -> Path:
-        """A file of the private folder."""
-        return self.folder / name
 
 
 def options(place: Place) -> list[str]:
@@ -74,9 +51,9 @@ def options(place: Place) -> list[str]:
     ]
 
 
-def environment(place: Place) -> dict[str, str]:
-    """The job's environment with three paths; kernels inherit it, so it must hold no secret."""
-    kept = {key: value for key, value in os.environ.items() if key != "JUPYTER_TOKEN"}
+def variables(place: Place, entered: Mapping[str, str]) -> dict[str, str]:
+    """An environment's variables with three paths; kernels inherit them, so they must hold no secret."""
+    kept = {key: value for key, value in entered.items() if key != "JUPYTER_TOKEN"}
     configs = [str(place.config.parent), *filter(None, [kept.get("JUPYTER_CONFIG_PATH")])]
     return {
         **kept,
@@ -91,32 +68,52 @@ def _end_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def guard(group: int, start: Start) -> subprocess.Popen[bytes]:
+    """A process that ends the group when this one is no more, however it ended.
+
+    The kernel's own way (above) is lost where a container's runtime changes its privileges, as all of them do.
+    """
+    script = (pkgutil.get_data(__package__, "guard.sh") or b"").decode("utf-8")
+    return subprocess.Popen(
+        ["/bin/bash", "-c", script, "lightship-guard", str(group), *start.cleanup],
+        env=dict(start.variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 class Notebook:
     """The running Jupyter."""
 
-    def __init__(self, command: Sequence[str], place: Place, umask: int) -> None:
+    def __init__(self, command: Sequence[str], place: Place, umask: int, environment: Environment) -> None:
         self.place = place
-        if not shutil.which(command[0]):
-            raise LightshipError(
-                f"There is no {command[0]!r} on this node's PATH. Activate your environment before start-jupyter, "
-                "or load it in a batch script of your own.",
-                ExitStatus.JUPYTER,
-            )
         place.runtime.mkdir(mode=0o700)
         place.config.parent.mkdir(mode=0o700)
         place.config.write_bytes(pkgutil.get_data(__package__, place.config.name) or b"")
+        entered = variables(place, environment.enter(os.environ))
+        self._start = environment.wrap(Start((*command, *options(place)), entered), place)
+        program = self._start.command[0]
+        if not shutil.which(program, path=self._start.variables.get("PATH", os.defpath)):
+            raise LightshipError(
+                f"There is no {program!r} on this node's PATH. Activate your environment before start-jupyter, "
+                "name it with --venv, --conda, --module or --image, or load it in a batch script of your own.",
+                ExitStatus.JUPYTER,
+            )
         try:
             # A session of its own, to be stopped as a whole; the user's umask, for the files are the user's.
             self._process = subprocess.Popen(
-                [*command, *options(place)],
-                env=environment(place),
+                self._start.command,
+                env=dict(self._start.variables),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 umask=umask,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no other threads
             )
         except OSError as error:
-            raise LightshipError(f"Cannot start {command[0]!r}: {error.strerror}.", ExitStatus.JUPYTER) from error
+            raise LightshipError(f"Cannot start {program!r}: {error.strerror}.", ExitStatus.JUPYTER) from error
+        self._guard = guard(self._process.pid, self._start)
 
     @property
     def process(self) -> int:
@@ -151,12 +148,21 @@ class Notebook:
             self.wait(STOP_SECONDS)
         self._signal(signal.SIGKILL)
         self._process.wait()
+        self._dismiss_guard()
+        if self._start.cleanup:
+            with suppress(OSError, subprocess.TimeoutExpired):
+                run_program(self._start.cleanup, self._start.variables, CLEANUP_SECONDS)
 
     def _signal(self, number: int) -> None:
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
             return  # all of it has ended
+
+    def _dismiss_guard(self) -> None:
+        # Killed while it waits, it does nothing more.
+        self._guard.kill()
+        self._guard.communicate()
 
     def _settled(self) -> bool:
         bound = read_bound(self.place.runtime)

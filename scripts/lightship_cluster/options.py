@@ -1,61 +1,170 @@
-"""The command line of `start-jupyter`."""
+"""The table of what users can say: everything else that must know the options reads this.
+
+The command line and its help, the keys of the settings, the completion of shells, the manual, and the test that the
+guide tells of each.
+"""
 
 from __future__ import annotations
 
-import argparse
-import re
-import shlex
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
 
-from lightship_cluster import __version__
 from lightship_cluster.durations import minutes_of
+from lightship_cluster.values import count_of, gpus_of, memory_of, path_of, switch_of, word_of, words_of
 
-LONGEST_COMMAND = 500
-# Nobody should type a secret here; whoever does must not find it on a page.
-SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}|token=", re.IGNORECASE)
-EPILOG = """\
-examples:
-  start-jupyter                           a notebook with all defaults
-  start-jupyter -b slurm/jupyterlab.sh    JupyterLab instead
-  start-jupyter -d ~ -p debug -t 30       in the debug partition, for half an hour
-  start-jupyter -d ~ -A ddp363 -p compute -t 60
-"""
+# What -s takes, and the batch script of the scheduler's folder that starts it.
+INTERFACES: Mapping[str, str] = {
+    "notebook": "notebook.sh",
+    "jupyterlab": "jupyterlab.sh",
+    "lab": "jupyterlab.sh",
+    "classic": "classic.sh",
+    "voila": "voila.sh",
+}
+# What --scheduler takes: the modules of `schedulers`, and the folders of the site's batch scripts.
+SCHEDULERS = ("slurm", "pbs", "torque", "none")
+# What --runtime takes: the modules of `environments` that run containers.
+RUNTIMES = ("apptainer", "singularity", "podman", "charliecloud")
+# Jupyter comes from one place: whoever names one of these takes back another that was named farther away.
+SOURCES = ("venv", "conda", "image")
+
+NOTEBOOK, ENVIRONMENT, JOB, OUTPUT = "The notebook", "Where Jupyter comes from", "Its job", "What is printed"
+FOLDERS, FILES, SCRIPTS, PRESETS = "folders", "files", "scripts", "presets"
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The user's wishes; what is left out is None and the site's defaults fill it."""
-    parser = argparse.ArgumentParser(
-        prog="start-jupyter",
-        description="Start Jupyter on a compute node and print its private link.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+@dataclass(frozen=True)
+class Option:
+    """One thing to say. Without a metavar it is a switch."""
+
+    flags: tuple[str, ...]
+    name: str
+    help: str
+    group: str
+    metavar: str = ""
+    convert: Callable[[str], Any] = str
+    # What holds when neither the command line nor any settings say anything.
+    default: Any = ""
+    # Whether [defaults] and presets may say it too, with `name` as the key.
+    setting: bool = True
+    # May be given more than once; the value is a tuple. In settings: words as in a shell.
+    many: bool = False
+    choices: tuple[str, ...] = ()
+    # What a switch says; `--here` says it for another option's name.
+    says: Any = True
+    # Told of in one breath at the end of the help.
+    rare: bool = False
+    # What a shell offers for the value: one of the four above, or else the choices.
+    offers: str = ""
+
+    def read(self, text: str) -> Any:  # noqa: ANN401 - each option has its own type
+        """The value of one argument; a ValueError says what to write instead."""
+        if self.choices and text and text not in self.choices:
+            raise ValueError(f"{text!r} is not one of {', '.join(self.choices)}.{did_you_mean(text, self.choices)}")
+        return self.convert(text)
+
+    def read_setting(self, text: str) -> Any:  # noqa: ANN401 - each option has its own type
+        """The value of a key in a settings file; an empty one says: as if nobody had set it."""
+        if not text:
+            return self.default
+        if not self.metavar:
+            return switch_of(text)
+        return tuple(self.read(word) for word in words_of(text)) if self.many else self.read(text)
+
+
+def did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    """` Did you mean 'partition'?`, or nothing when nothing is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), known, 1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+OPTIONS = (
+    Option(("-d", "--dir"), "folder", "top folder of the notebook", NOTEBOOK, "FOLDER", path_of, "~", offers=FOLDERS),
+    Option(
+        ("-s", "--interface"), "interface", "notebook, jupyterlab, classic or voila", NOTEBOOK, "NAME", str, "notebook",
+        choices=tuple(INTERFACES),
+    ),
+    Option(
+        ("-b", "--batch"), "batch", "a batch script of the site, or a path to your own", NOTEBOOK, "SCRIPT", path_of,
+        offers=SCRIPTS,
+    ),
+    Option(
+        ("--preset",), "preset", "settings that have a name", NOTEBOOK, "NAME", word_of, setting=False, offers=PRESETS,
+    ),
+    Option(
+        ("--module",), "modules", "environment module to load; may be repeated", ENVIRONMENT, "NAME", word_of, (),
+        many=True,
+    ),
+    Option(("--venv",), "venv", "a virtual environment", ENVIRONMENT, "FOLDER", path_of, offers=FOLDERS),
+    Option(
+        ("--conda",), "conda", "a conda environment, or an environment.yml", ENVIRONMENT, "NAME", path_of,
+        offers=FILES,
+    ),
+    Option(
+        ("--image",), "image", "a container: file, folder, name or URI", ENVIRONMENT, "IMAGE", path_of, offers=FILES,
+    ),
+    Option(
+        ("--runtime",), "runtime", "what runs the container; otherwise what is there", ENVIRONMENT, "NAME", str,
+        choices=RUNTIMES, rare=True,
+    ),
+    Option(
+        ("--bind",), "binds", "a folder to see in the container: SRC[:DST[:ro]]", ENVIRONMENT, "SRC", path_of, (),
+        many=True, rare=True,
+    ),
+    Option(("--gpu",), "gpu", "let the container use the node's GPUs", ENVIRONMENT, default=False, rare=True),
+    Option(("-t", "--time"), "time", "minutes, or HH:MM:SS; also alone at the end", JOB, "TIME", minutes_of, 30),
+    Option(("-p", "--partition"), "partition", "partition (or queue) to wait for", JOB, "NAME", word_of),
+    Option(("-A", "--account"), "account", "project to charge", JOB, "NAME", word_of),
+    Option(("-c", "--cores"), "cores", "processor cores", JOB, "N", count_of, 0),
+    Option(("-m", "--memory"), "memory", "memory on each node, like 16G", JOB, "SIZE", memory_of, 0),
+    Option(("-g", "--gpus"), "gpus", "GPUs: 1, or with their type a100:1", JOB, "GPUS", gpus_of),
+    Option(("--nodes",), "nodes", "nodes; Jupyter runs on the first", JOB, "N", count_of, 0, rare=True),
+    Option(("--qos",), "qos", "quality of service", JOB, "NAME", word_of, rare=True),
+    Option(("--reservation",), "reservation", "reservation to run in", JOB, "NAME", word_of, rare=True),
+    Option(("--constraint",), "constraint", "features that the node must have", JOB, "FEATURES", word_of, rare=True),
+    Option(
+        ("--scheduler",), "scheduler", "slurm, pbs, torque or none; otherwise the one that is found", JOB, "NAME", str,
+        choices=SCHEDULERS, rare=True,
+    ),
+    Option(
+        ("--here",), "scheduler", "on this machine, without a job: the same as --scheduler none", JOB,
+        setting=False, says="none", rare=True,
+    ),
+    Option(("--",), "extra", "what follows goes to the scheduler as it is", JOB, "OPTION...", words_of, ()),
+    Option(("-i", "--info"), "info", "also print information about the job", OUTPUT, default=False, setting=False),
+    Option(("-q", "--quiet"), "quiet", "print the link alone", OUTPUT, default=False, setting=False),
+    Option(("--json",), "json", "print one JSON object a line, for programs", OUTPUT, default=False, setting=False),
+)  # fmt: skip
+
+# By the keys that settings may have; --here is only another word for one of them.
+SETTINGS: Mapping[str, Option] = {option.name: option for option in OPTIONS if option.setting}
+BUILT_IN: Mapping[str, Any] = {name: option.default for name, option in SETTINGS.items()}
+
+
+@dataclass(frozen=True)
+class Command:
+    """What can be done about links that there are; its module in `commands` has its name."""
+
+    name: str
+    help: str
+    # Whether it takes a link's name.
+    takes_name: bool
+    options: tuple[Option, ...] = ()
+
+
+_JSON = next(option for option in OPTIONS if option.name == "json")
+_ALL = Option(("-a", "--all"), "all", "also those that have ended", OUTPUT, default=False, setting=False)
+_EVERY = Option(("-a", "--all"), "all", "all that you have on this cluster", NOTEBOOK, default=False, setting=False)
+_FOLLOW = Option(("-f", "--follow"), "follow", "go on until the job ends", OUTPUT, default=False, setting=False)
+
+COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command("list", "your links, how they are, and how long they last", takes_name=False, options=(_ALL, _JSON)),
+        Command("open", "print a link again, and open it where there is a desktop", takes_name=True),
+        Command("stop", "end a link and its job", takes_name=True, options=(_EVERY,)),
+        Command("logs", "what a link's job printed", takes_name=True, options=(_FOLLOW,)),
+        Command("doctor", "check the whole way, and say what is wrong first", takes_name=False, options=(_JSON,)),
     )
-    parser.add_argument("-p", "--partition", metavar="NAME", help="partition to wait for")
-    parser.add_argument("-d", "--dir", metavar="FOLDER", help="top folder of the notebook (default: your home)")
-    parser.add_argument("-A", "--account", metavar="NAME", help="project to charge (default: your scheduler's default)")
-    parser.add_argument("-b", "--batch", metavar="SCRIPT", help="batch script of the site, or a path to your own")
-    parser.add_argument("-t", "--time", type=_time, metavar="TIME", help="minutes or HH:MM:SS (default: 30 minutes)")
-    parser.add_argument("-i", "--info", action="store_true", help="also print information about the job")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.add_argument("bare_time", nargs="?", type=_time, metavar="TIME", help="the time once more, for -t")
-    options = parser.parse_args(argv)
-    if options.time and options.bare_time:
-        parser.error("the time was given twice; give it with -t or at the end")
-    options.typed = typed(sys.argv[1:] if argv is None else argv)
-    options.minutes = options.time or options.bare_time
-    return options
-
-
-def typed(argv: Sequence[str]) -> str:
-    """The command as the user typed it, for starting it again; nothing when it cannot be shown whole."""
-    command = shlex.join(["start-jupyter", *argv])
-    shown = command.isprintable() and len(command) <= LONGEST_COMMAND and not SECRET_LIKE.search(command)
-    return command if shown else ""
-
-
-def _time(text: str) -> int:
-    try:
-        return minutes_of(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+}

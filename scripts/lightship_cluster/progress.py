@@ -1,19 +1,25 @@
-"""What is shown while a job waits: one live line on a terminal, plain lines elsewhere, always on standard error."""
+"""What is shown of a start: one live line on a terminal, plain lines elsewhere, the link alone, or events for programs.
+
+The link goes to standard output and the rest to standard error; events go to standard output.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
+from lightship_cluster.command_line import Line
 from lightship_cluster.durations import words_of
 
 ERASE_LINE = "\r\x1b[K"
 
 
 class Progress:
-    """Shows one state at a time."""
+    """For a person: shows one state at a time."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -21,7 +27,11 @@ class Progress:
         self._since = time.monotonic()
         self._shown = ""
 
-    def show(self, words: str) -> None:
+    def link(self, name: str, url: str) -> None:  # noqa: ARG002 - the name is in the URL
+        """The link, as soon as it has its name."""
+        print(f"Your notebook is here:\n    {url}", flush=True)
+
+    def show(self, words: str, detail: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002 - for programs
         """The state now; on a terminal the elapsed time runs along."""
         if self._live:
             elapsed = f"  ({words_of(time.monotonic() - self._since)})"
@@ -30,10 +40,17 @@ class Progress:
             self._write(words + "\n")
         self._shown = words
 
+    def job(self, job_id: str, log: str) -> None:
+        """The job, as soon as it has its number; a person sees it in the next state."""
+
     def say(self, text: str) -> None:
         """Something that stays."""
         self.clear()
         self._write(text + "\n")
+
+    def ready(self, words: str, detail: Mapping[str, Any]) -> None:  # noqa: ARG002 - for programs
+        """The notebook answers."""
+        self.say(words)
 
     def clear(self) -> None:
         """Take the live line away."""
@@ -51,6 +68,62 @@ class Progress:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+class Quiet(Progress):
+    """The link alone; what fails is said all the same."""
+
+    def link(self, name: str, url: str) -> None:  # noqa: ARG002 - the name is in the URL
+        """The link."""
+        print(url, flush=True)
+
+    def show(self, words: str, detail: Mapping[str, Any] | None = None) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+
+class Events(Progress):
+    """For a program: one JSON object a line, each with its `event`."""
+
+    def link(self, name: str, url: str) -> None:
+        """The link; whoever has it needs no other password."""
+        self._tell("link", name=name, url=url)
+
+    def job(self, job_id: str, log: str) -> None:
+        """The job and where it prints."""
+        self._tell("job", job_id=job_id, log=log)
+
+    def show(self, words: str, detail: Mapping[str, Any] | None = None) -> None:
+        """A state that differs from the last."""
+        if words != self._shown:
+            self._tell("state", words=words, **(detail or {}))
+        self._shown = words
+
+    def say(self, text: str) -> None:
+        """A remark, as a warning."""
+        self._tell("note", words=text)
+
+    def ready(self, words: str, detail: Mapping[str, Any]) -> None:
+        """The last event of a start that succeeds."""
+        self._tell("ready", words=words, **detail)
+
+    def clear(self) -> None:
+        """Nothing to take away."""
+
+    def _tell(self, event: str, **facts: object) -> None:
+        tell(event, **facts)
+
+
+def tell(event: str, **facts: object) -> None:
+    """One event; what fails before there is any progress to show is one too."""
+    print(json.dumps({"event": event, **facts}), flush=True)
+
+
+def progress_for(line: Line) -> Progress:
+    """As the command line asks for it."""
+    return Events() if line.json else Quiet() if line.quiet else Progress()
 
 
 def _shortened(words: str, width: int) -> str:

@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
 def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatus:
     folder = LinkFolder(arguments.folder)
     folder.require_private()
-    settings = load_site(Path(str(folder.facts().get("config"))))
+    facts = folder.facts()
+    settings = load_site(Path(str(facts.get("config"))), cluster=str(facts.get("cluster") or ""))
     with workspace() as private:
         job = Job(folder, Transport(settings.registry, settings.ca_file), private, users_umask)
         signal.signal(signal.SIGUSR1, lambda *_: job.end_is_near())

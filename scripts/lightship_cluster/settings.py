@@ -1,39 +1,24 @@
-"""The site's settings: one INI file beside the commands, read once and passed in."""
+"""The site's settings, read once and passed in, and the agent's."""
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightship_cluster.durations import minutes_of
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import NAMES as SCHEDULERS
+from lightship_cluster.clusters import find_cluster
+from lightship_cluster.ini import Form, read_ini, wrong
+from lightship_cluster.layers import SECTIONS, Layer, Wishes, choose, layer_of, read_user
+from lightship_cluster.options import SCHEDULERS
 
 DEFAULT_SOCKET = "/run/lightship-agent/agent.sock"
 REGISTRY_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?/?", re.ASCII)
 CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
-Values = dict[str, str]
-SITE_KEYS = {
-    "lightship": ("registry", "cluster", "ca_file", "agent_socket"),
-    "defaults": ("partition", "account", "time", "batch", "folder"),
-}
-AGENT_KEYS = {"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler")}
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What `start-jupyter` uses for the flags that a user leaves out."""
-
-    partition: str
-    account: str
-    minutes: int
-    batch: str
-    folder: str
+SITE = Form({"lightship": ("registry", "cluster", "ca_file", "agent_socket"), **SECTIONS})
+AGENT = Form({"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler")})
 
 
 @dataclass(frozen=True)
@@ -45,12 +30,18 @@ class SiteSettings:
     cluster: str
     ca_file: Path | None
     agent_socket: Path
-    defaults: Defaults
+    # From the farthest to the nearest: the site's, the cluster's, the user's.
+    layers: tuple[Layer, ...]
+    warning: str = ""
 
     @property
     def prefix(self) -> Path:
         """The folder that holds `bin`, `batch` and `etc`."""
         return self.path.parent.parent
+
+    def choose(self, given: Wishes, preset: str = "") -> Wishes:
+        """What holds for a start with these flags: a value for every key of the table of options."""
+        return choose(self.layers, given, preset)
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ class AgentSettings:
     socket: Path
     poll_seconds: float
     key_file: Path
-    # One of schedulers.NAMES; empty: the one whose commands the agent finds.
+    # One of options.SCHEDULERS; empty: the one whose commands the agent finds.
     scheduler: str = ""
 
 
@@ -78,31 +69,40 @@ def find_settings(program: str) -> Path:
     return Path(chosen) if chosen else find_prefix(program) / "etc" / "lightship.ini"
 
 
-def load_site(path: Path) -> SiteSettings:
-    """Read `lightship.ini`; every mistake names the file and the key."""
-    sections = _read(path, SITE_KEYS)
-    site, defaults = sections["lightship"], sections["defaults"]
-    registry, cluster, ca_file = _common(path, site)
+def load_site(path: Path, *, cluster: str = "", user: Path | None = None) -> SiteSettings:
+    """Read `lightship.ini`, the cluster's file beside it, and the user's own; every mistake names the file and the key.
+
+    Args:
+        path: the site's file.
+        cluster: the cluster by name, for a job, whose node may have a name that no pattern knows.
+        user: the user's own file.
+    """
+    sections = read_ini(path, SITE)
+    site, source = sections["lightship"], path
+    layers = [layer_of(path, sections)]
+    found = find_cluster(path, cluster, site.get("cluster", ""))
+    if found:
+        # An empty key says nothing, so that the site's holds.
+        said = {key: text for key, text in found.sections["cluster"].items() if text}
+        site, source = {**site, **said, "cluster": found.name}, found.path
+        layers.append(layer_of(found.path, found.sections))
+    own, warning = read_user(user)
+    registry, name, ca_file = _common(source, path, site)
     return SiteSettings(
         path=path.resolve(),
         registry=registry,
-        cluster=cluster,
+        cluster=name,
         ca_file=ca_file,
         agent_socket=Path(site.get("agent_socket") or DEFAULT_SOCKET),
-        defaults=Defaults(
-            partition=defaults.get("partition", ""),
-            account=defaults.get("account", ""),
-            minutes=_minutes(path, defaults.get("time") or "30"),
-            batch=defaults.get("batch") or "slurm/notebook.sh",
-            folder=defaults.get("folder") or "~",
-        ),
+        layers=(*layers, own) if own else tuple(layers),
+        warning=warning,
     )
 
 
 def load_agent(path: Path) -> AgentSettings:
     """Read `agent.ini`; every mistake names the file and the key."""
-    agent = _read(path, AGENT_KEYS)["agent"]
-    registry, cluster, ca_file = _common(path, agent)
+    agent = read_ini(path, AGENT)["agent"]
+    registry, cluster, ca_file = _common(path, path, agent)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY", "/etc/lightship")
     return AgentSettings(
         registry=registry,
@@ -115,39 +115,17 @@ def load_agent(path: Path) -> AgentSettings:
     )
 
 
-def _read(path: Path, known: Mapping[str, tuple[str, ...]]) -> dict[str, Values]:
-    parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#", ";"))
-    try:
-        parser.read_string(path.read_text("utf-8"))
-    except OSError as error:
-        raise _wrong(path, f"it cannot be read ({error.strerror})") from error
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise _wrong(path, " ".join(str(error).split())) from error
-    sections = {name: dict(parser[name]) if parser.has_section(name) else {} for name in known}
-    strays: list[str] = [name for name in parser.sections() if name not in known]
-    strays += [key for name, values in sections.items() for key in values if key not in known[name]]
-    if strays:
-        raise _wrong(path, f"{strays[0]!r} is not a setting; remove it or correct its name")
-    return sections
-
-
-def _common(path: Path, values: Values) -> tuple[str, str, Path | None]:
+def _common(source: Path, path: Path, values: Mapping[str, str]) -> tuple[str, str, Path | None]:
     registry, cluster, ca_name = (values.get(key, "") for key in ("registry", "cluster", "ca_file"))
     if not REGISTRY_URL.fullmatch(registry):
-        raise _wrong(path, f"registry must be like https://registry.notebooks.example.org, not {registry!r}")
+        raise wrong(source, f"registry must be like https://registry.notebooks.example.org, not {registry!r}.")
     if not CLUSTER_NAME.fullmatch(cluster):
-        raise _wrong(path, f"cluster must be a name of lower-case letters, digits and '-', not {cluster!r}")
+        raise wrong(source, f"cluster must be a name of lower-case letters, digits and '-', not {cluster!r}.")
+    # Whichever file names it: beside the site's, where the role puts it.
     ca_file = path.resolve().parent / ca_name if ca_name else None
     if ca_file and not ca_file.is_file():
-        raise _wrong(path, f"ca_file names {ca_file}, which is not there")
+        raise wrong(source, f"ca_file names {ca_file}, which is not there.")
     return registry.rstrip("/"), cluster, ca_file
-
-
-def _minutes(path: Path, text: str) -> int:
-    try:
-        return minutes_of(text)
-    except ValueError as error:
-        raise _wrong(path, f"time: {error}") from error
 
 
 def _poll_seconds(path: Path, text: str) -> float:
@@ -156,15 +134,11 @@ def _poll_seconds(path: Path, text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= 3600:
-        raise _wrong(path, f"poll_seconds must be a number from 1 to 3600, not {text!r}")
+        raise wrong(path, f"poll_seconds must be a number from 1 to 3600, not {text!r}.")
     return seconds
 
 
 def _scheduler(path: Path, name: str) -> str:
     if name and name not in SCHEDULERS:
-        raise _wrong(path, f"scheduler must be one of {', '.join(SCHEDULERS)}, or empty, not {name!r}")
+        raise wrong(path, f"scheduler must be one of {', '.join(SCHEDULERS)}, or empty, not {name!r}.")
     return name
-
-
-def _wrong(path: Path, why: str) -> LightshipError:
-    return LightshipError(f"The settings {path} are wrong: {why}. Ask your administrators.", ExitStatus.SETTINGS)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lightship_cluster.options import BUILT_IN
 from lightship_cluster.settings import load_agent, load_site
 
 Render = Callable[..., str]
@@ -31,9 +32,7 @@ def test_the_commands_accept_what_the_role_writes(render: Render, tmp_path: Path
     read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **SITE)))
     assert (read.registry, read.cluster, read.ca_file) == (SITE["cluster_tools_registry_url"], "demo", None)
     assert read.agent_socket == Path("/run/lightship-agent/agent.sock")
-    assert read.defaults.partition == ""
-    assert read.defaults.minutes == 30
-    assert read.defaults.batch == "slurm/notebook.sh"
+    assert read.choose({}) == BUILT_IN
 
 
 def test_the_agent_accepts_what_the_role_writes(
@@ -55,8 +54,41 @@ def test_both_trust_the_sites_own_authority_below_the_prefix(render: Render, tem
 def test_what_a_site_chooses_for_users_reaches_them(render: Render, tmp_path: Path) -> None:
     choices = {"partition": "gpu", "account": "abc123", "time": "2:00:00", "batch": "slurm/jupyterlab.sh"}
     site = {**SITE, **{f"cluster_tools_default_{name}": value for name, value in choices.items()}}
-    read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **site))).defaults
-    assert (read.partition, read.account, read.minutes, read.batch) == ("gpu", "abc123", 120, "slurm/jupyterlab.sh")
+    read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **site))).choose({})
+    assert (read["partition"], read["account"], read["time"], read["interface"]) == ("gpu", "abc123", 120, "jupyterlab")
+
+
+def test_presets_and_further_defaults_reach_users(render: Render, tmp_path: Path) -> None:
+    more = {
+        "cluster_tools_more_defaults": {"cores": 4, "memory": "8G"},
+        "cluster_tools_presets": {"gpu": {"gpus": 1, "partition": "gpu"}, "big": {"memory": "64G"}},
+    }
+    read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **SITE, **more)))
+    assert (read.choose({})["cores"], read.choose({})["memory"]) == (4, 8192)
+    assert (read.choose({}, "gpu")["partition"], read.choose({}, "gpu")["gpus"]) == ("gpu", "1")
+    assert read.choose({}, "big")["memory"] == 65536
+
+
+def test_clusters_that_share_a_prefix_have_a_file_each(
+    render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = set()
+    for name, partition in (("comet", "compute"), ("tscc", "hotel")):
+        site = {
+            **SITE,
+            "cluster_tools_cluster": name,
+            "cluster_tools_hosts": [f"{name}-ln*", f"login.{name}.example.org"],
+            "cluster_tools_default_partition": partition,
+        }
+        shared.add(render("cluster_tools", "lightship.ini.j2", **site))
+        (tmp_path / "etc" / "clusters").mkdir(parents=True, exist_ok=True)
+        written(tmp_path, f"clusters/{name}.ini", render("cluster_tools", "cluster.ini.j2", **site))
+    # Whichever cluster was deployed last, the common file says the same.
+    (common,) = shared
+    path = written(tmp_path, "lightship.ini", common)
+    monkeypatch.setattr("os.uname", lambda: type("Host", (), {"nodename": "tscc-ln1.example.org"}))
+    read = load_site(path)
+    assert (read.cluster, read.choose({})["partition"]) == ("tscc", "hotel")
 
 
 @pytest.mark.parametrize(

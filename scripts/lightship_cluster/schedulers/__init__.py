@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.options import SCHEDULERS
 from lightship_cluster.schedulers.base import Scheduler, ask
-
-NAMES = ("slurm", "pbs", "torque", "none")
 
 _PBS_VERSION = re.compile(r"^\s*pbs_version\s*=", re.MULTILINE | re.IGNORECASE)
 _TORQUE_VERSION = re.compile(r"^\s*version:?\s*\d", re.MULTILINE | re.IGNORECASE)
@@ -22,7 +21,7 @@ def find_scheduler(name: str = "") -> Scheduler:
     find = {"": _automatic, "slurm": _slurm, "pbs": _pbs, "torque": _torque, "none": _here}.get(name)
     if not find:
         raise LightshipError(
-            f"There is no scheduler {name!r}. Lightship knows: {', '.join(NAMES)}; nothing at all finds it by itself.",
+            f"There is no scheduler {name!r}. Lightship knows: {', '.join(SCHEDULERS)}; without a name it is found.",
             ExitStatus.SCHEDULER,
         )
     return find()
@@ -32,7 +31,7 @@ def scheduler_of_script(script: Path, batch: Path) -> str:
     """The scheduler that one of the site's batch scripts is for, by its folder; nothing for a user's own script."""
     if script.parent.parent != batch:
         return ""
-    return script.parent.name if script.parent.name in NAMES else ""
+    return script.parent.name if script.parent.name in SCHEDULERS else ""
 
 
 def _automatic() -> Scheduler:

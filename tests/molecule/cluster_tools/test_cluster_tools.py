@@ -43,13 +43,36 @@ def test_users_are_told_how_to_start(host: Host) -> None:
         assert flag in text
 
 
+def test_users_have_the_manual_and_the_tab_key(host: Host) -> None:
+    # The image of the bed may have no man; the file is where man looks.
+    assert "start-jupyter" in host.check_output("head -c 200 /usr/local/share/man/man1/start-jupyter.1")
+    completed = host.check_output(
+        "su - alice -c 'bash --norc -c \"source /usr/local/share/bash-completion/completions/start-jupyter; "
+        "COMP_WORDS=(start-jupyter --pres) COMP_CWORD=1; _start_jupyter; echo \\${COMPREPLY[@]}\"'"
+    )
+    assert completed == "--preset"
+
+
+def test_users_can_list_their_links_and_ask_the_doctor(host: Host) -> None:
+    host.check_output("su - alice -c 'start-jupyter list --json'")
+    examined = host.check_output("su - alice -c 'start-jupyter doctor'")
+    assert not [line for line in examined.splitlines() if line.startswith("WRONG")], examined
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_each_program_is_one_file_that_needs_nothing_but_python(host: Host, program: str) -> None:
     host.check_output(f"runuser -u nobody -- env -i PATH=/usr/bin:/bin python3 -I -S {PREFIX}/bin/{program} --help")
 
 
 @pytest.mark.parametrize(
-    "path", ["bin/start-jupyter", "bin/lightship-agent", "batch/slurm/notebook.sh", "etc/lightship.ini"]
+    "path",
+    [
+        "bin/start-jupyter",
+        "bin/lightship-agent",
+        "batch/slurm/notebook.sh",
+        "etc/lightship.ini",
+        "share/start-jupyter.bash",
+    ],
 )
 def test_users_may_read_and_not_change_what_they_run(host: Host, path: str) -> None:
     assert host.run(f"runuser -u mallory -- test -r {PREFIX}/{path}").rc == 0

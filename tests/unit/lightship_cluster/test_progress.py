@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 
 import pytest
 
-from lightship_cluster.progress import ERASE_LINE, Progress
+from lightship_cluster.command_line import Line
+from lightship_cluster.progress import ERASE_LINE, Events, Progress, Quiet, progress_for
 
 
 class Terminal(io.StringIO):
@@ -53,3 +55,23 @@ def test_a_dumb_terminal_is_treated_as_a_file(terminal: Terminal, monkeypatch: p
     Progress(terminal).show("Queued")
 
     assert terminal.getvalue() == "Queued\n"
+
+
+def test_how_to_print_is_chosen_on_the_command_line() -> None:
+    kinds = [type(progress_for(line)) for line in (Line({}), Line({}, quiet=True), Line({}, quiet=True, json=True))]
+
+    assert kinds == [Progress, Quiet, Events]
+
+
+def test_events_tell_each_state_once(capsys: pytest.CaptureFixture[str]) -> None:
+    events = Events()
+    for words in ("Queued", "Queued", "Starting"):
+        events.show(words, {"state": "waiting"})
+    events.say("A warning")
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert told == [
+        {"event": "state", "words": "Queued", "state": "waiting"},
+        {"event": "state", "words": "Starting", "state": "waiting"},
+        {"event": "note", "words": "A warning"},
+    ]

@@ -249,6 +249,53 @@ def test_jupyter_ends_with_its_killed_parent(node: Node) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+def test_jupyter_comes_from_the_environment_that_was_wished(node: Node) -> None:
+    (node.path / "bin" / "jupyter").rename(node.path / "jupyter")
+    program(node.path / "own" / "bin" / "jupyter", (node.path / "jupyter").read_text())
+    node.folder.note(environment={"kind": "venv", "path": str(node.path / "own")})
+    status, printed = node.run(jupyter="shut-down")
+
+    assert status == ExitStatus.OK
+    assert noted(printed, "environment")["VIRTUAL_ENV"] == str(node.path / "own")
+
+
+# Stands for Podman: what it starts is not in the job's process group, and only its name ends it.
+RUNTIME = """#!/bin/bash
+if [ "$1" = rm ]; then kill -TERM "$(cat PLACE/pid)"; echo "$*" >PLACE/removed; exit; fi
+while [ "$1" != image ]; do shift; done
+shift
+setsid "$@" &
+echo $! >PLACE/pid
+exec sleep 600
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_a_runtime_keeps_elsewhere_ends_too_however_the_job_ends(node: Node, number: signal.Signals) -> None:
+    program(node.path / "bin" / "podman", RUNTIME.replace("PLACE", str(node.path)))
+    container = {"kind": "container", "image": "image", "runtime": "podman", "binds": [], "gpu": False}
+    node.folder.note(environment=container)
+    with node.start() as process:
+        node.wait_for("heartbeat")
+        process.send_signal(number)
+        # All ends of the output are closed only when Jupyter has ended too.
+        process.communicate(timeout=40)
+
+    assert process.returncode in (ExitStatus.INTERRUPTED, -signal.SIGKILL)
+    assert "rm --force" in (node.path / "removed").read_text()
+
+
+def test_an_environment_that_this_node_lacks_ends_the_link_with_the_reason(node: Node) -> None:
+    container = {"kind": "container", "image": "image", "runtime": "charliecloud", "binds": [], "gpu": False}
+    node.folder.note(environment=container)
+    status, _ = node.run()
+
+    assert status == ExitStatus.JUPYTER
+    assert "This host has no ch-run to run image" in node.reason()
+    assert node.registry.actions() == ["claim", "end"]
+    assert not leftovers(node)
+
+
 def test_an_open_folder_is_refused_before_anything_is_sent(node: Node) -> None:
     node.folder.path.chmod(0o750)
     status, printed = node.run()

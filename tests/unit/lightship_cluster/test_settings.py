@@ -6,6 +6,7 @@ import pytest
 
 from lightship_cluster import settings
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.options import BUILT_IN
 
 SITE = "[lightship]\nregistry = https://registry.example.org:8443\ncluster = demo\n"
 AGENT = "[agent]\nregistry = https://registry.example.org\ncluster = demo\n"
@@ -25,7 +26,8 @@ def test_two_lines_are_enough(tmp_path: Path) -> None:
     assert found.prefix == tmp_path
     assert found.ca_file is None
     assert found.agent_socket == Path(settings.DEFAULT_SOCKET)
-    assert found.defaults == settings.Defaults("", "", 30, "slurm/notebook.sh", "~")
+    assert found.choose({}) == BUILT_IN
+    assert (BUILT_IN["time"], BUILT_IN["interface"], BUILT_IN["folder"]) == (30, "notebook", "~")
 
 
 def test_everything_can_be_set(tmp_path: Path) -> None:
@@ -40,7 +42,8 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
 
     assert found.ca_file == tmp_path / "etc" / "ca.pem"
     assert found.agent_socket == Path("/run/a.sock")
-    assert found.defaults == settings.Defaults("p", "a", 120, "slurm/jupyterlab.sh", "/scratch")
+    said = {"partition": "p", "account": "a", "time": 120, "scheduler": "slurm", "interface": "jupyterlab"}
+    assert found.choose({}) == {**BUILT_IN, **said, "folder": "/scratch"}
 
 
 @pytest.mark.parametrize(
@@ -51,9 +54,15 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         (SITE.replace(":8443", ":8443/path"), "registry"),
         (SITE.replace("demo", "De mo"), "cluster"),
         (SITE + "ca_file = absent.pem\n", "absent.pem"),
-        (SITE + "regsitry = x\n", "regsitry"),
-        (SITE + "[default]\n", "default"),
-        (SITE + "[defaults]\ntime = later\n", "time"),
+        (SITE + "regsitry = x\n", "in [lightship], 'regsitry' is not a setting. Did you mean 'registry'?"),
+        (SITE + "x = y\n", "There can be: registry, cluster, ca_file, agent_socket."),
+        (SITE + "[default]\n", "there is no section [default]. Did you mean '[defaults]'?"),
+        (SITE + "[preset]\n", "there is no section [preset]. Did you mean '[preset NAME]'?"),
+        (SITE + "[DEFAULT]\ntime = 5\n", "there is no section [DEFAULT]"),
+        (SITE + "[defaults]\ntime = later\n", "in [defaults], time: 'later' is not a time."),
+        (SITE + "[defaults]\npartiton = x\n", "in [defaults], 'partiton' is not a setting. Did you mean 'partition'?"),
+        (SITE + "[preset gpu]\ngpus = all\n", "in [preset gpu], gpus: 'all' is not a number of GPUs."),
+        (SITE + "[defaults]\ntime = 1\ntime = 2\n", "time"),
         ("nonsense", "nonsense"),
     ],
 )

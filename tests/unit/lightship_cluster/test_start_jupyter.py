@@ -3,83 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 import lightship_cluster
 from lightship_cluster import start_jupyter
-from lightship_cluster.agent_requests import Requests
-from lightship_cluster.agent_server import AgentServer
 from lightship_cluster.errors import ExitStatus
-from lightship_cluster.job_states import JobStates
-from lightship_cluster.registry import SignedRegistry
-from lightship_cluster.schedulers.slurm import Slurm
-from lightship_cluster.transport import Transport
-from unit.lightship_cluster.world import Asked, Reply, StubRegistry, program
+from unit.lightship_cluster.login import LINK, READY, Login
+from unit.lightship_cluster.world import Asked, Reply, program
 
 SCRIPTS = str(Path(lightship_cluster.__file__).parents[1])
-LINK = {"name": "one-two-three", "secret": "5e" * 32, "url": "https://one-two-three.example.org", "expires": 1}
-READY = {"name": "one-two-three", "state": "ready", "job_id": "17", "expires": time.time() + 3600}
-
-
-@dataclass
-class Login:
-    """A login node, as far as the command can see."""
-
-    path: Path
-    registry: StubRegistry
-    server: AgentServer
-
-    @property
-    def root(self) -> Path:
-        return self.path / "home" / ".local" / "state" / "lightship"
-
-    def submitted(self) -> str:
-        noted = self.path / "sbatch.noted"
-        return noted.read_text() if noted.exists() else ""
-
-
-@pytest.fixture
-def login(tmp_path: Path, registry: StubRegistry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Login]:
-    signed = SignedRegistry(Transport(registry.url, registry.ca_file, 2), "demo", bytes(32))
-    server = AgentServer(tmp_path / "agent.sock", Requests(signed, JobStates(Slurm(), 5)).answer)
-    thread = Thread(target=server.serve)
-    thread.start()
-    site = tmp_path / "site"
-    (site / "etc").mkdir(parents=True)
-    (site / "etc" / "lightship.ini").write_text(
-        f"[lightship]\nregistry = {registry.url}\ncluster = demo\nagent_socket = {tmp_path}/agent.sock\n"
-    )
-    for app in ("notebook", "jupyterlab"):
-        program(site / "batch" / "slurm" / f"{app}.sh", 'exec "$2" "$1" -- jupyter lab\n')
-    for name, lines in {
-        "sinfo": "echo 'compute*|up|1-00:00:00|16|16000|(null)'; echo 'debug|up|1:00:00|16|16000|(null)'",
-        "sbatch": f'printf "%s\\n" "$@" >{tmp_path}/sbatch.noted; echo 17',
-        "jupyter": "",
-        "jupyter-lab": "",
-    }.items():
-        program(tmp_path / "bin" / name, f"#!/bin/sh\n{lines}\n")
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LIGHTSHIP_CONFIG", str(site / "etc" / "lightship.ini"))
-    registry.replies.update(ping=(200, {}), links=(201, LINK), job=(200, {}), cancel=(200, {}))
-    registry.replies["one-two-three"] = (200, READY)
-    yield Login(tmp_path, registry, server)
-    if server._listener.fileno() >= 0:
-        server.close()
-    thread.join()
 
 
 def run(*argv: str) -> ExitStatus:
@@ -277,6 +219,103 @@ def test_a_lost_job_number_is_told_again(login: Login, capsys: pytest.CaptureFix
     assert run() is ExitStatus.OK
     assert "could not be told yet" in capsys.readouterr().err
     assert [asked.json["job_id"] for asked in told] == ["17", "17"]
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_program_is_told_each_event_as_json(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    looks: list[Asked] = []
+
+    def status(asked: Asked) -> Reply:
+        looks.append(asked)
+        return 200, READY if len(looks) > 1 else {**READY, "state": "starting"}
+
+    login.registry.replies["one-two-three"] = status
+
+    assert run("--json") is ExitStatus.OK
+    printed = capsys.readouterr()
+    told = events(printed.out)
+    token = (login.root / "one-two-three" / "token").read_text()
+
+    assert [event["event"] for event in told] == ["link", "job", "state", "ready"]
+    assert told[0]["url"] == f"https://one-two-three.example.org?token={token}"
+    assert told[1] == {"event": "job", "job_id": "17", "log": str(login.root / "one-two-three" / "job.log")}
+    assert told[2]["words"] == "Jupyter is starting on its node"
+    assert (told[3]["name"], told[3]["stop"]) == ("one-two-three", "scancel 17")
+    assert printed.err == ""
+
+
+def test_a_program_is_told_why_there_is_no_notebook(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--json", "-p", "gpu") is ExitStatus.PARTITION
+    (failed,) = events(capsys.readouterr().out)
+
+    assert (failed["event"], failed["status"], failed["code"]) == ("failed", 7, "PARTITION")
+    assert "compute (default)" in failed["words"]
+    assert not login.registry.asked
+
+
+def test_quiet_prints_the_link_and_nothing_else(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-q", "-i") is ExitStatus.OK
+    printed = capsys.readouterr()
+
+    assert (
+        printed.out
+        == f"https://one-two-three.example.org?token={(login.root / 'one-two-three' / 'token').read_text()}\n"
+    )
+    assert printed.err == ""
+
+
+def test_quiet_does_not_hide_what_went_wrong(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-q", "-d", str(login.path / "absent")) is ExitStatus.FOLDER
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_everything_that_is_asked_for_reaches_the_scheduler(login: Login) -> None:
+    line = "-c 8 -m 16G -g a100:2 --qos q --reservation r --constraint c --nodes 2 -- --exclusive --comment=mine"
+    run(*line.split())
+    words = login.submitted().splitlines()
+
+    asked = {"--cpus-per-task=8", "--mem=16384M", "--gres=gpu:a100:2", "--qos=q", "--reservation=r", "--constraint=c"}
+    assert asked | {"--nodes=2", "--exclusive", "--comment=mine"} <= set(words)
+    assert words.index("--comment=mine") < words.index("--")
+
+
+def test_the_interface_chooses_the_script(login: Login) -> None:
+    run("-s", "lab")
+
+    assert str(login.path / "site" / "batch" / "slurm" / "jupyterlab.sh") in login.submitted().splitlines()
+
+
+def test_a_user_has_presets_and_defaults_of_their_own(login: Login) -> None:
+    mine = login.path / "home" / ".config" / "lightship" / "lightship.ini"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("[defaults]\naccount = mine\n[preset big]\ncores = 32\ntime = 2:00:00\n")
+
+    assert run("--preset", "big") is ExitStatus.OK
+    assert {"--account=mine", "--cpus-per-task=32", "--time=120"} <= set(login.submitted().splitlines())
+
+
+def test_settings_that_cannot_be_read_stop_nobody(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    (login.path / "home" / ".config" / "lightship" / "lightship.ini").mkdir(parents=True)
+
+    assert run() is ExitStatus.OK
+    assert "cannot be read (Is a directory); the site's alone are used." in capsys.readouterr().err
+
+
+def test_a_folder_with_strange_letters_needs_no_locale(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+    strange = login.path / "h\u00f6m\udcff\u2603"
+    strange.mkdir()
+    monkeypatch.setenv("PYTHONPATH", SCRIPTS)
+    # A locale that knows ASCII only, as Python sees it.
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+    code = "import sys; from lightship_cluster.start_jupyter import main; sys.exit(main(sys.argv[1:]))"
+    for line, status in ((["-d", str(strange), "-i"], 0), (["list", "--json"], 0), (["-d", f"{strange}/absent"], 4)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *line], capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (status, False), done.stderr
 
 
 def test_help_imports_next_to_nothing() -> None:

@@ -122,6 +122,16 @@ def program(path: Path, text: str) -> Path:
     return path
 
 
+def installed_jupyter(prefix: Path, version: str = "2.21.1", *programs: str) -> Path:
+    """An environment laid out as pip does it, with the command `jupyter` and others beside it."""
+    for name in ("jupyter", *programs):
+        program(prefix / "bin" / name, f"#!{prefix}/bin/python3\n")
+    packages = prefix / "lib" / "python3.12" / "site-packages"
+    for name in (f"jupyter_server-{version}", "jupyter_server_terminals-0.5"):
+        (packages / f"{name}.dist-info").mkdir(parents=True, exist_ok=True)
+    return prefix / "bin" / "jupyter"
+
+
 # Behaves like Jupyter as far as register-jupyter can see: options, runtime file, mutual TLS, SIGTERM.
 JUPYTER = f"""#!{sys.executable}
 import json, os, pathlib, signal, socket, ssl, sys

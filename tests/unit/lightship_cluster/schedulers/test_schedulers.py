@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import NAMES, find_scheduler, scheduler_of_script
+from lightship_cluster.options import SCHEDULERS
+from lightship_cluster.schedulers import find_scheduler, scheduler_of_script
 from lightship_cluster.schedulers.base import Scheduler
 from unit.lightship_cluster.world import program
 
@@ -98,6 +99,6 @@ def test_a_foreign_scheduler_with_the_same_names_is_not_mistaken(host: Path) -> 
 
 
 def test_the_folder_of_a_sites_script_names_its_scheduler(tmp_path: Path) -> None:
-    assert [scheduler_of_script(tmp_path / name / "notebook.sh", tmp_path) for name in NAMES] == list(NAMES)
+    assert [scheduler_of_script(tmp_path / name / "notebook.sh", tmp_path) for name in SCHEDULERS] == list(SCHEDULERS)
     assert scheduler_of_script(tmp_path / "old" / "notebook.sh", tmp_path) == ""
     assert scheduler_of_script(Path("/home/alice/torque/my.sh"), tmp_path) == ""

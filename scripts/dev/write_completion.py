@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Writes the completion of `start-jupyter` for bash, from the table of options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from build_zipapps import REPOSITORY, SCRIPTS, write
+
+sys.path.insert(0, str(SCRIPTS))
+
+from lightship_cluster.options import COMMANDS, FILES, FOLDERS, OPTIONS, PRESETS, Command, Option
+from lightship_cluster.options import SCRIPTS as BATCH_SCRIPTS
+
+NAME = "start-jupyter.bash"
+GENERAL = ("-h", "--help")
+
+SCRIPT = """\
+# Completion of start-jupyter for bash; in zsh, first: autoload -U bashcompinit && bashcompinit
+# Written by scripts/dev/write_completion.py from the table of options.
+
+# The names of your links; those that are alive have a secret.
+_start_jupyter_links() {{
+  local folder name
+  for folder in ~/.local/state/lightship/*-*-*/; do
+    name=${{folder%/}} name=${{name##*/}}
+    if [[ $name != *[!a-z-]* && ($1 == all || -e ${{folder}}secret) ]]; then printf '%s\\n' "$name"; fi
+  done
+}}
+
+# Where the command, its batch scripts and the site's settings are.
+_start_jupyter_prefix() {{
+  local program
+  program=$(readlink -f -- "$(type -P start-jupyter)") && printf '%s\\n' "${{program%/bin/*}}"
+}}
+
+_start_jupyter_presets() {{
+  local etc
+  etc=$(_start_jupyter_prefix)/etc
+  sed -n 's/^\\[preset  *\\([A-Za-z0-9._-]*\\) *\\].*/\\1/p' "$etc"/lightship.ini "$etc"/clusters/*.ini \\
+    "${{XDG_CONFIG_HOME:-$HOME/.config}}/lightship/lightship.ini" 2>/dev/null
+}}
+
+_start_jupyter_scripts() {{
+  (cd -- "$(_start_jupyter_prefix)/batch" 2>/dev/null && printf '%s\\n' */*.sh)
+}}
+
+_start_jupyter() {{
+  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} command=${{COMP_WORDS[1]}} words='' index
+  COMPREPLY=()
+  # bash takes "--interface=lab" for three words.
+  if [[ $word == '=' ]]; then
+    word=''
+  elif [[ $before == '=' ]]; then
+    before=${{COMP_WORDS[COMP_CWORD-2]}}
+  fi
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    # What follows is the scheduler's.
+    if [[ ${{COMP_WORDS[index]}} == '--' ]]; then return; fi
+  done
+  case $command in
+{commands}
+    *)
+      case $before in
+{values}
+        *) words='{flags}' ;;
+      esac
+      if [[ $COMP_CWORD == 1 && $word != -* ]]; then words='{names}'; fi
+      ;;
+  esac
+  # Not by compgen -W, which would run what a name might hold.
+  for index in $words; do
+    if [[ $index == "$word"* ]]; then COMPREPLY+=("$index"); fi
+  done
+}}
+
+complete -F _start_jupyter start-jupyter
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write it."""
+    parser = argparse.ArgumentParser(description="Write the completion for bash.")
+    parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="where it goes (default: dist)")
+    options = parser.parse_args(argv)
+    options.dist.mkdir(parents=True, exist_ok=True)
+    write(options.dist / NAME, content().encode("ascii"), 0o644)
+    return 0
+
+
+def content() -> str:
+    """The whole file."""
+    flags = [flag for option in OPTIONS for flag in option.flags]
+    return SCRIPT.format(
+        commands="\n".join(map(_command, COMMANDS.values())),
+        values="\n".join(_value(option) for option in OPTIONS if option.metavar and option.flags != ("--",)),
+        flags=" ".join([*flags, *GENERAL, "--version"]),
+        names=" ".join(COMMANDS),
+    )
+
+
+def _command(command: Command) -> str:
+    flags = " ".join([*(flag for option in command.options for flag in option.flags), *GENERAL])
+    names = f" $(_start_jupyter_links {'all' if command.name == 'logs' else 'alive'})" if command.takes_name else ""
+    return f'    {command.name}) words="{flags}{names}" ;;'
+
+
+def _value(option: Option) -> str:
+    action = {
+        FOLDERS: "compopt -o dirnames 2>/dev/null",
+        FILES: "compopt -o default 2>/dev/null",
+        BATCH_SCRIPTS: "words=$(_start_jupyter_scripts); compopt -o default 2>/dev/null",
+        PRESETS: "words=$(_start_jupyter_presets)",
+    }.get(option.offers, f"words='{' '.join(option.choices)}'")
+    return f"        {' | '.join(option.flags)}) {action} ;;"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

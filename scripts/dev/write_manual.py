@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Writes the manual page start-jupyter(1), from the table of options and the guide's list of exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from build_zipapps import REPOSITORY, SCRIPTS, write
+
+sys.path.insert(0, str(SCRIPTS))
+
+from lightship_cluster import __version__
+from lightship_cluster.help_text import EXAMPLES, heading
+from lightship_cluster.options import BUILT_IN, COMMANDS, OPTIONS, SETTINGS, Command, Option
+
+NAME = "start-jupyter.1"
+GUIDE = SCRIPTS / "lightship_cluster" / "README.md"
+STATUS = re.compile(r"^\| (\d+) `[A-Z_]+` \| ([^|]+) \| ([^|]*)\|$", re.MULTILINE)
+
+INTRODUCTION = """\
+Starts Jupyter in a job on a compute node of the cluster and prints a private HTTPS link to it, at once. The link opens
+when the notebook answers; until then its page tells what the job waits for. Then the command follows the job until the
+notebook answers; Ctrl-C leaves the job alone. A time alone at the end does what -t does.
+"""
+SETTINGS_TEXT = """\
+What you always say can stand in a file of your own, in the section [defaults], or under a name of its own in
+[preset NAME], to be used with --preset NAME. The keys are: {keys}. What is said nearer to you holds: the command line,
+then the preset, your file, the cluster's, the site's.
+"""
+FILES = (
+    ("~/.config/lightship/lightship.ini", "your settings; XDG_CONFIG_HOME is respected"),
+    ("~/.local/state/lightship/NAME/", "a link's secret and token as long as it lives, and job.log, for you alone"),
+    ("PREFIX/etc/lightship.ini", "the site's settings; LIGHTSHIP_CONFIG names another file"),
+    ("PREFIX/etc/clusters/CLUSTER.ini", "a cluster's settings, and which hosts it has"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write it."""
+    parser = argparse.ArgumentParser(description="Write the manual page.")
+    parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="where it goes (default: dist)")
+    options = parser.parse_args(argv)
+    options.dist.mkdir(parents=True, exist_ok=True)
+    write(options.dist / NAME, content().encode("utf-8"), 0o644)
+    return 0
+
+
+def content() -> str:
+    """The whole page."""
+    # No date: the same sources give the same bytes.
+    title = f'.TH START\\-JUPYTER 1 "" "Lightship {__version__}" "User Commands"\n'
+    synopsis = ".B start\\-jupyter\n[OPTION]... [TIME] [\\-\\- OPTION...]\n.br\n.B start\\-jupyter\nCOMMAND [NAME]\n"
+    groups = dict.fromkeys(option.group for option in OPTIONS)
+    options = (f".SS {group}\n{_rows(option for option in OPTIONS if option.group == group)}" for group in groups)
+    parts = (
+        title,
+        _section("NAME", "start\\-jupyter \\- start Jupyter on a compute node and print its private link\n"),
+        _section("SYNOPSIS", synopsis),
+        _section("DESCRIPTION", _text(INTRODUCTION)),
+        _section("OPTIONS", "".join(options)),
+        _section("COMMANDS", "".join(map(_command, COMMANDS.values()))),
+        _section("SETTINGS", _text(SETTINGS_TEXT.format(keys=", ".join(SETTINGS)))),
+        _section("FILES", "".join(_item(path, what) for path, what in FILES)),
+        _section("EXIT STATUS", "".join(_item(*row) for row in _statuses())),
+        _section("EXAMPLES", ".nf\n" + "".join(f"{_text(line)}" for line in EXAMPLES.splitlines()[1:]) + ".fi\n"),
+    )
+    return "".join(parts)
+
+
+def _section(name: str, body: str) -> str:
+    return f".SH {name}\n{body}"
+
+
+def _rows(options: Iterable[Option]) -> str:
+    return "".join(_item(heading(option), _told(option)) for option in options)
+
+
+def _told(option: Option) -> str:
+    standard = BUILT_IN.get(option.name) if option.setting and option.metavar else None
+    return option.help + (f" (without it: {standard})" if standard else "")
+
+
+def _command(command: Command) -> str:
+    shown = f"{command.name}{' [NAME]' if command.takes_name else ''}"
+    flags = "; ".join(f"{heading(option)}: {option.help}" for option in command.options)
+    return _item(shown, command.help + (f" ({flags})" if flags else ""))
+
+
+def _statuses() -> list[tuple[str, str]]:
+    rows = STATUS.findall(GUIDE.read_text("utf-8"))
+    return [(number, means + (f": {remedy.strip()}" if remedy.strip() else "")) for number, means, remedy in rows]
+
+
+def _item(term: str, text: str) -> str:
+    return f".TP\n.B {_escaped(term)}\n{_text(text)}"
+
+
+def _text(text: str) -> str:
+    return "".join(f"{_escaped(line)}\n" for line in text.replace("`", "").strip("\n").splitlines())
+
+
+def _escaped(line: str) -> str:
+    plain = line.replace("\\", "\\e").replace("-", "\\-")
+    return f"\\&{plain}" if plain.startswith((".", "'", " ")) else plain
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+#!/bin/bash
+# The classic notebook behind a Lightship link, on this machine, without a scheduler.
+# start-jupyter runs this file and hands it two paths: the link's folder and the register-jupyter command.
+# To change anything, copy it, edit the copy, and run: start-jupyter --here -b /path/to/your/copy.sh
+
+# Load modules or activate an environment here if Jupyter is not on PATH when you run start-jupyter.
+
+exec "$2" "$1" -- jupyter nbclassic

@@ -1,0 +1,1 @@
+"""What can be done about links that there are: one module for each command, each with `run`."""

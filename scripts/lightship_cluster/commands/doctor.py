@@ -1,0 +1,81 @@
+"""`start-jupyter doctor`: looks at the whole way, and names the first thing that is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Callable
+
+from lightship_cluster.checks import CHECKS, Check, Doubt, Patient, Skip
+from lightship_cluster.command_line import Asked
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.settings import SiteSettings
+
+OK, DOUBT, WRONG, SKIPPED = "ok", "doubt", "wrong", "skipped"
+MARKS = {OK: "ok", DOUBT: "?", WRONG: "WRONG", SKIPPED: "-"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    level: str
+    words: str
+    status: ExitStatus = ExitStatus.OK
+
+
+def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
+    """Make every check; the exit status is that of the first that found something wrong."""
+    found = []
+    for finding in look(Patient(load), dict(CHECKS)):
+        found.append(finding)
+        # At once: some of them wait for an answer that does not come.
+        print(json.dumps(asdict(finding)) if asked.says("json") else _line(finding), flush=True)
+    first = next((finding for finding in found if finding.level == WRONG), None)
+    if not asked.says("json"):
+        print(_verdict(first, [finding for finding in found if finding.level == DOUBT]))
+    return first.status if first else ExitStatus.OK
+
+
+def look(patient: Patient, checks: dict[str, Check]) -> Iterator[Finding]:
+    """One finding for each check; what failed once is not said again by those who need it too."""
+    said: set[str] = set()
+    for name, check in checks.items():
+        finding = _made(name, check, patient)
+        if finding.level == WRONG and finding.words in said:
+            finding = Finding(name, SKIPPED, "cannot be looked at before that is right")
+        said.add(finding.words)
+        yield finding
+
+
+def _made(name: str, check: Check, patient: Patient) -> Finding:
+    try:
+        return Finding(name, OK, check(patient))
+    except Skip as reason:
+        return Finding(name, SKIPPED, str(reason))
+    except Doubt as doubt:
+        return Finding(name, DOUBT, doubt.sentence, doubt.status)
+    except LightshipError as error:
+        return Finding(name, WRONG, error.sentence, error.status)
+
+
+def _line(finding: Finding) -> str:
+    head = f"{MARKS[finding.level]:5}  {finding.check:9}  "
+    if not sys.stdout.isatty():
+        return head + finding.words
+    # On a terminal the words stay in their column; names and paths are never torn.
+    width = max(shutil.get_terminal_size().columns, len(head) + 20)
+    return textwrap.fill(
+        head + finding.words, width, subsequent_indent=" " * len(head), break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _verdict(first: Finding | None, doubts: list[Finding]) -> str:
+    if first:
+        return f"\nFirst of all: {first.words}"
+    return f"\nIt works. But: {doubts[0].words}" if doubts else "\nAll is well: start-jupyter gives you a notebook."

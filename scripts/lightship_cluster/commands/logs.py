@@ -1,0 +1,43 @@
+"""`start-jupyter logs`: what a link's job printed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Callable, TextIO
+
+from lightship_cluster.command_line import Asked
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job_log import cleaned
+from lightship_cluster.link_folder import default_root
+from lightship_cluster.links import MyLink, find_link, my_links
+from lightship_cluster.settings import SiteSettings
+
+LOOK_SECONDS = 0.5
+
+
+def run(asked: Asked, _load: Callable[[], SiteSettings]) -> ExitStatus:
+    """Print it; with --follow, go on until the job has ended."""
+    link = find_link(my_links(default_root()), asked.name, alive=False)
+    try:
+        with link.folder.log.open(encoding="utf-8", errors="replace") as stream:
+            _copy(stream)
+            if asked.says("follow"):
+                _follow(stream, link)
+    except OSError as error:
+        raise LightshipError(f"Cannot read {link.folder.log}: {error.strerror}.", ExitStatus.LINK_FOLDER) from error
+    return ExitStatus.OK
+
+
+def _follow(stream: TextIO, link: MyLink) -> None:
+    # The job takes its link's secret away as the last thing that it does.
+    while link.alive:
+        time.sleep(LOOK_SECONDS)
+        _copy(stream)
+    _copy(stream)
+
+
+def _copy(stream: TextIO) -> None:
+    for chunk in iter(lambda: stream.read(65536), ""):
+        sys.stdout.write(cleaned(chunk))
+    sys.stdout.flush()

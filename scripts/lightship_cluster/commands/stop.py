@@ -1,0 +1,72 @@
+"""`start-jupyter stop`: ends a link and its job."""
+
+from __future__ import annotations
+
+import sys
+from typing import Callable
+
+from lightship_cluster.agent_client import AgentClient, AgentError
+from lightship_cluster.command_line import Asked
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.link_folder import default_root
+from lightship_cluster.links import ENDED, MyLink, find_link, my_links, status_of
+from lightship_cluster.schedulers import find_scheduler
+from lightship_cluster.settings import SiteSettings
+
+REASON = "Stopped with start-jupyter stop."
+
+
+def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
+    """Stop the one that is named, the newest after a question, or all; the first that does not stop says why."""
+    settings = load()
+    agent = AgentClient(settings.agent_socket)
+    failed: LightshipError | None = None
+    for link in _chosen(asked, settings, my_links(default_root())):
+        try:
+            print(_stop(agent, settings, link))
+        except LightshipError as error:
+            failed = failed or error
+    if failed:
+        raise failed
+    return ExitStatus.OK
+
+
+def _chosen(asked: Asked, settings: SiteSettings, links: list[MyLink]) -> list[MyLink]:
+    if asked.says("all"):
+        if asked.name:
+            raise LightshipError("Give a name or --all, not both.", ExitStatus.USAGE)
+        # Those of other clusters, whose homes are the same, are stopped there.
+        return [link for link in links if link.alive and link.cluster in ("", settings.cluster)]
+    link = find_link(links, asked.name)
+    return [link] if asked.name or _agreed(link) else []
+
+
+def _agreed(link: MyLink) -> bool:
+    if not sys.stdin.isatty():
+        raise LightshipError(f"Which one? Name it: start-jupyter stop {link.name}", ExitStatus.USAGE)
+    print(f"Stop {link.name}{_job(link)}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _stop(agent: AgentClient, settings: SiteSettings, link: MyLink) -> str:
+    if link.cluster not in ("", settings.cluster):
+        raise LightshipError(f"{link.name} runs on the cluster {link.cluster}. Stop it there.", ExitStatus.NO_LINK)
+    lost: AgentError | None = None
+    try:
+        if status_of(agent, link).get("state") == ENDED:
+            return f"{link.name} had ended already."
+        # The link first, so that nobody is sent to a Jupyter that is shutting down.
+        agent.cancel(link.name, REASON)
+    except AgentError as error:
+        lost = error  # without its job the link ends by itself
+    if link.job_id:
+        find_scheduler(link.scheduler).cancel(link.job_id)
+    if lost:
+        ended = f" Job {link.job_id} was stopped all the same, and the link ends with it." if link.job_id else ""
+        raise AgentError(f"{lost.sentence}{ended}", lost.status)
+    link.folder.forget_secrets()
+    return f"{link.name}{_job(link)} is stopped."
+
+
+def _job(link: MyLink) -> str:
+    return f" (job {link.job_id})" if link.job_id else ""

@@ -1,0 +1,106 @@
+"""Where Jupyter comes from. Each kind is a module; a job is told of it by plain facts in its link's folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Callable
+
+from lightship_cluster.environments.base import Environment, Layers, Start, Variables, refused
+from lightship_cluster.environments.binds import Bind
+from lightship_cluster.environments.conda import Conda, find_environment
+from lightship_cluster.environments.conda_file import CondaFile, default_cache
+from lightship_cluster.environments.container import RUNTIMES, Container, absolute
+from lightship_cluster.environments.modules import Modules
+from lightship_cluster.environments.on_path import OnPath
+from lightship_cluster.environments.venv import Venv
+from lightship_cluster.errors import ExitStatus, LightshipError
+
+FACT = "environment"
+__all__ = ["FACT", "Environment", "Start", "choose", "from_facts", "words_of"]
+
+
+def choose(
+    variables: Variables,
+    *,
+    modules: Sequence[str] = (),
+    venv: str = "",
+    conda: str = "",
+    image: str = "",
+    runtime: str = "",
+    binds: Sequence[str] = (),
+    gpu: bool = False,
+) -> Environment:
+    """The environment that a user's options wish for."""
+    chosen = [option for option, value in (("--venv", venv), ("--conda", conda), ("--image", image)) if value]
+    if len(chosen) > 1:
+        raise _usage(f"{chosen[0]} and {chosen[1]} exclude each other: Jupyter comes from one place.")
+    if not image and (runtime or binds or gpu):
+        option = "--runtime" if runtime else "--bind" if binds else "--gpu"
+        raise _usage(f"{option} belongs to a container: name its image with --image.")
+    if runtime and runtime not in RUNTIMES:
+        raise _usage(f"There is no runtime {runtime!r}. Choose one of {', '.join(RUNTIMES)}.")
+    loaded = Modules(tuple(modules))
+    inner: Environment
+    if venv:
+        inner = Venv(Path(venv).expanduser().absolute())
+    elif conda:
+        inner = _conda(conda, loaded.enter(variables) if modules else variables)
+    elif image:
+        inner = Container(absolute(image), runtime, tuple(map(Bind.parse, binds)), gpu)
+    else:
+        inner = OnPath(loaded.words() if modules else "")
+    return Layers(loaded, inner) if modules else inner
+
+
+def from_facts(facts: Mapping[str, Any]) -> Environment:
+    """The environment that `start-jupyter` noted; a link without a note has what is on its PATH."""
+    noted = facts.get(FACT) or {}
+    try:
+        inner = _KINDS[noted.get("kind", "path")](noted)
+        names = tuple(str(name) for name in noted.get("modules", ()))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LightshipError(
+            f"The link's folder names an environment that this version does not know ({noted}). Start a new notebook.",
+            ExitStatus.LINK_FOLDER,
+        ) from error
+    return Layers(Modules(names), inner) if names else inner
+
+
+def words_of(environment: Environment) -> str:
+    """Where Jupyter comes from, for a person."""
+    noted = environment.facts()
+    words = [f"module load {' '.join(noted['modules'])}"] if noted.get("modules") else []
+    named = noted.get("path") or noted.get("image")
+    if not named and not words:
+        named = shutil.which("jupyter") or "the batch script finds its own"
+    return ", then ".join([*words, *filter(None, [named])])
+
+
+def _conda(text: str, variables: Variables) -> Environment:
+    if text.endswith((".yml", ".yaml")):
+        return CondaFile.read(Path(text).expanduser().absolute(), default_cache(variables))
+    if "/" in text or text.startswith(("~", ".")):
+        folder = Path(text).expanduser().absolute()
+        if not folder.is_dir():
+            raise refused(f"There is no conda environment {folder}. Give its name, its folder, or an environment.yml.")
+        return Conda(folder)
+    return Conda(find_environment(text, variables))
+
+
+def _container(noted: Mapping[str, Any]) -> Environment:
+    binds = tuple(Bind.parse(str(text)) for text in noted["binds"])
+    return Container(str(noted["image"]), str(noted["runtime"]), binds, bool(noted["gpu"]))
+
+
+_KINDS: dict[str, Callable[[Mapping[str, Any]], Environment]] = {
+    "path": lambda _noted: OnPath(),
+    "venv": lambda noted: Venv(Path(noted["path"])),
+    "conda": lambda noted: Conda(Path(noted["path"])),
+    "container": _container,
+}
+
+
+def _usage(sentence: str) -> LightshipError:
+    return LightshipError(sentence, ExitStatus.USAGE)

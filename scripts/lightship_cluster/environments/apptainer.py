@@ -1,0 +1,34 @@
+"""Apptainer, and Singularity, which is its older name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightship_cluster.environments.base import Start
+from lightship_cluster.environments.runtime import Inside, gpu_maker
+
+_GPU = {"nvidia": "--nv", "amd": "--rocm"}
+
+
+@dataclass(frozen=True)
+class Apptainer:
+    """Images are .sif files, unpacked folders and URIs."""
+
+    program: str = "apptainer"
+
+    def wrap(self, start: Start, inside: Inside) -> Start:
+        """Nothing of the node's variables but what is chosen; home and working folder at their places."""
+        flags = [f"--bind={bind.text}" for bind in inside.binds]
+        flags += [_GPU[gpu_maker()]] if inside.gpu else []
+        command = (self.program, "exec", "--cleanenv", *flags, f"--pwd={inside.folder}", inside.image, *start.command)
+        # It sets HOME itself. What it is to set inside goes by a prefix, in this and in the older name.
+        chosen = {name: value for name, value in inside.variables.items() if name != "HOME"}
+        prefixed = {f"{old}ENV_{name}": value for old in ("APPTAINER", "SINGULARITY") for name, value in chosen.items()}
+        older = self.program == "singularity"
+        unwanted = "APPTAINERENV_" if older else "SINGULARITYENV_"
+        added = {name: value for name, value in prefixed.items() if not name.startswith(unwanted)}
+        return Start(command, {**start.variables, **added}, start.cleanup)
+
+    def look(self, image: str, command: tuple[str, ...]) -> list[str]:
+        """Contained: not even the home."""
+        return [self.program, "--silent", "exec", "--cleanenv", "--contain", image, *command]

@@ -1,0 +1,60 @@
+"""Folders of the node that are seen inside a container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightship_cluster.environments.base import refused
+
+READ_ONLY = "ro"
+# What the runtimes' own syntax gives a meaning to.
+_FORBIDDEN = (",", "\n")
+
+
+@dataclass(frozen=True)
+class Bind:
+    """One folder or file."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Bind:
+        """Read SRC[:DST[:ro]]; a source that is not absolute is below the folder where the command is typed."""
+        parts = text.split(":")
+        mode = parts[2] if len(parts) == 3 else "rw"
+        if len(parts) > 3 or not parts[0] or mode not in (READ_ONLY, "rw") or any(bad in text for bad in _FORBIDDEN):
+            raise refused(f"--bind takes SRC, SRC:DST or SRC:DST:ro (without ',' in them), not {text!r}.")
+        source = str(Path(parts[0]).expanduser().absolute())
+        target = parts[1] if len(parts) > 1 and parts[1] else source
+        if not target.startswith("/"):
+            raise refused(f"--bind {text}: {target!r} must be a whole path in the container, such as /data.")
+        return cls(source, target, mode == READ_ONLY)
+
+    @property
+    def text(self) -> str:
+        """As the runtimes want it."""
+        return f"{self.source}:{self.target}" + (f":{READ_ONLY}" if self.read_only else "")
+
+
+def of_places(*places: Path) -> list[Bind]:
+    """Folders at their own paths, each once, and none that lies in another of them."""
+    kept: list[Path] = []
+    for place in sorted(set(places), key=lambda found: (len(found.parts), found)):
+        if not any(above == place or above in place.parents for above in kept):
+            kept.append(place)
+    strange = next((place for place in kept if any(bad in str(place) for bad in (":", *_FORBIDDEN))), None)
+    if strange:
+        raise refused(f"A container cannot see {strange}: its name has a ':' or a ',' in it. Choose another with -d.")
+    return [Bind(str(place), str(place)) for place in kept]
+
+
+def check_sources(binds: Sequence[Bind]) -> str:
+    """A warning for what this host does not have: the nodes may."""
+    missing = [bind.source for bind in binds if not Path(bind.source).exists()]
+    if not missing:
+        return ""
+    return f"Warning: {', '.join(missing)} of --bind is not on this host. If the node lacks it too, the start fails."

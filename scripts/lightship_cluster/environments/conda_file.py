@@ -1,0 +1,158 @@
+"""A conda environment from an `environment.yml`: built once for each content of the file, whoever starts first.
+
+It is built on the login node, before the job is submitted: compute nodes often have no way to the outside, the user
+sees how it goes, and no project is charged for it. A conda environment cannot be moved once it is built, for its
+programs name its folder; so it is built in its place, and a mark that is renamed into place says that it is whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightship_cluster.environments.base import Plain, Show, Variables, refused
+from lightship_cluster.environments.conda import PROGRAMS, Conda, find_program
+from lightship_cluster.environments.interfaces import Interface
+
+# In the file: any of the packages that bring Jupyter along.
+_JUPYTER = re.compile(r"^\s*-\s*(\S+::)?(jupyter|jupyterlab|notebook|nbclassic|voila|jupyter_server)\b", re.MULTILINE)
+LAST_LINES = 15
+
+
+@dataclass(frozen=True)
+class CondaFile(Plain):
+    """The file, and where what it describes is built."""
+
+    file: Path
+    cache: Path
+    content: bytes
+
+    @classmethod
+    def read(cls, file: Path, cache: Path) -> CondaFile:
+        """Read the file once: what is built is what was hashed."""
+        try:
+            return cls(file, cache, file.read_bytes())
+        except OSError as error:
+            raise refused(f"Cannot read {file}: {error.strerror}.") from error
+
+    @property
+    def folder(self) -> Path:
+        """The same for the same content on the same kind of machine."""
+        content = self.content + platform.machine().encode()
+        return self.cache / hashlib.sha256(content).hexdigest()[:16]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is whole."""
+        return self._mark.is_file()
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder.with_suffix(".ready")
+
+    def facts(self) -> dict[str, Any]:
+        """To the job it is an environment like any other."""
+        return Conda(self.folder).facts()
+
+    def check(self, interface: Interface | None, variables: Variables) -> str:
+        """What is built is looked into; for what is not, its means."""
+        if self.ready:
+            return Conda(self.folder).check(interface, variables)
+        if not _JUPYTER.search(self.content.decode("utf-8", "replace")):
+            raise refused(f"{self.file} lists no Jupyter. Add a line such as '  - jupyterlab' to its dependencies.")
+        if not find_program(variables):
+            raise refused(
+                f"To build {self.file} one of {', '.join(PROGRAMS)} is needed, and none is on your PATH. "
+                "Load the module that has it with --module."
+            )
+        return ""
+
+    def prepare(self, interface: Interface | None, variables: Variables, show: Show) -> str:
+        """Build it, unless somebody else just has."""
+        with self._alone(show):
+            if not self.ready:
+                self._build(variables, show)
+        return Conda(self.folder).check(interface, variables)
+
+    def enter(self, variables: Variables) -> dict[str, str]:
+        """As any other once it is built; until then only its program matters."""
+        return Conda(self.folder).enter(variables) if self.ready else dict(variables)
+
+    @contextmanager
+    def _alone(self, show: Show) -> Iterator[None]:
+        """One builder at a time, on whatever host; the lock goes with the process that holds it."""
+        try:
+            self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = self.folder.with_suffix(".lock").open("w")
+        except OSError as error:
+            raise refused(f"Cannot write in {self.cache}: {error.strerror}. Free space or make it writable.") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                show(f"Another start of yours is building {self.file.name}")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _build(self, variables: Variables, show: Show) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)  # what was left by a build that was interrupted
+        file = self.folder.with_suffix(".yml")
+        file.write_bytes(self.content)
+        done = False
+        try:
+            self._run(_command(self.folder, file, variables), variables, show)
+            self._mark.with_suffix(".fresh").write_text(f"{self.file}\n", "utf-8")
+            self._mark.with_suffix(".fresh").replace(self._mark)
+            done = True
+        finally:
+            if not done:
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, command: list[str], variables: Variables, show: Show) -> None:
+        lines: list[str] = []
+        # A group of its own, to end all of it when the user does not want to wait.
+        with subprocess.Popen(
+            command,
+            # In every version's words: nobody is there to say yes.
+            env={**variables, "CONDA_ALWAYS_YES": "true", "MAMBA_ALWAYS_YES": "true"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            try:
+                for line in process.stdout or ():
+                    lines = [*lines, line.rstrip()][-LAST_LINES:]
+                    if line.strip():
+                        show(f"Building {self.file.name} (once): {line.strip()}")
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if process.returncode:
+            said = "\n".join(f"    {line}" for line in lines if line)
+            raise refused(f"{Path(command[0]).name} could not build {self.file}. Its last lines:\n{said}")
+
+
+def _command(folder: Path, file: Path, variables: Variables) -> list[str]:
+    program = find_program(variables) or "conda"
+    create = ["create"] if Path(program).name == "micromamba" else ["env", "create"]
+    return [program, *create, "--prefix", str(folder), "--file", str(file)]
+
+
+def default_cache(variables: Variables) -> Path:
+    """The user's cache folder, on the home that login nodes and compute nodes share."""
+    base = variables.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "lightship" / "conda"

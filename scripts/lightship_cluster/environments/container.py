@@ -1,0 +1,153 @@
+"""A container image: which runtime runs it, what is visible inside, and whether it has Jupyter."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import TimeoutExpired
+from typing import Any
+
+from lightship_cluster.environments import binds as binding
+from lightship_cluster.environments.apptainer import Apptainer
+from lightship_cluster.environments.base import Plain, Start, Variables, refused
+from lightship_cluster.environments.binds import Bind
+from lightship_cluster.environments.charliecloud import Charliecloud
+from lightship_cluster.environments.interfaces import Interface
+from lightship_cluster.environments.jupyters import newest, warning
+from lightship_cluster.environments.podman import Podman
+from lightship_cluster.environments.runtime import Inside, Runtime
+from lightship_cluster.errors import LightshipError
+from lightship_cluster.place import Place
+from lightship_cluster.programs import run_program
+
+RUNTIMES: dict[str, Runtime] = {
+    "apptainer": Apptainer("apptainer"),
+    "singularity": Apptainer("singularity"),
+    "podman": Podman(),
+    "charliecloud": Charliecloud(),
+}
+LOOK_SECONDS = 30.0
+_URI = re.compile(r"[a-z][a-z0-9+.-]*:(//)?\S")
+# Variables of the job that mean something inside; all others would lead astray there: paths of the node's own programs.
+_KEPT = re.compile(
+    r"(SLURM|PBS|OMP|MKL|OPENBLAS|CUDA|NVIDIA|ROCR|HIP|LC)_\w+|HOME|USER|LOGNAME|LANG|TZ|TERM|(https?|no)_proxy",
+    re.IGNORECASE,
+)
+_OURS = re.compile(r"JUPYTER_(TOKEN_FILE|RUNTIME_DIR|CONFIG_PATH)")
+
+
+@dataclass(frozen=True)
+class Container(Plain):
+    """An image, by its path, its name or its URI."""
+
+    image: str
+    runtime: str = ""
+    binds: tuple[Bind, ...] = ()
+    gpu: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """What was wished; the runtime is chosen on the node, which may have another one than the login node."""
+        return {
+            "kind": "container",
+            "image": self.image,
+            "runtime": self.runtime,
+            "binds": [bind.text for bind in self.binds],
+            "gpu": self.gpu,
+        }
+
+    def check(self, interface: Interface | None, variables: Variables) -> str:
+        """Refuse an image that is not there or has no Jupyter, as far as this host can look into it."""
+        if _is_path(self.image) and not Path(self.image).exists():
+            raise refused(
+                f"There is no image {self.image}. Give the path of a .sif file or of an unpacked folder, or a URI."
+            )
+        warned = [binding.check_sources(self.binds)]
+        found = self._look_inside(variables)
+        if found is not None:
+            warned.append(self._judge(found, interface))
+        return "\n".join(filter(None, warned))
+
+    def wrap(self, start: Start, place: Place) -> Start:
+        """The runtime's command around it."""
+        runtime = self._choose(start.variables)
+        home = Path(start.variables.get("HOME") or Path.home())
+        here = Path.cwd()
+        places = (place.folder, place.token_file.parent, here, home)
+        visible = [*binding.of_places(*places), *self.binds]
+        kept = {
+            name: value for name, value in start.variables.items() if _KEPT.fullmatch(name) or _OURS.fullmatch(name)
+        }
+        kept["JUPYTER_CONFIG_PATH"] = str(place.config.parent)  # the user's own may be another Jupyter's
+        # Packages in the home were made for the node's own Python.
+        kept["PYTHONNOUSERSITE"] = start.variables.get("PYTHONNOUSERSITE", "1")
+        inside = Inside(self.image, tuple(visible), kept, here, home, place.folder, self.gpu)
+        return runtime.wrap(start, inside)
+
+    def _choose(self, variables: Variables) -> Runtime:
+        path = variables.get("PATH", os.defpath)
+        wanted = [self.runtime] if self.runtime else _fitting(self.image)
+        for name in wanted:
+            if shutil.which(RUNTIMES[name].program, path=path):
+                return RUNTIMES[name]
+        programs = " or ".join(RUNTIMES[name].program for name in wanted)
+        raise refused(
+            f"This host has no {programs} to run {self.image}. Load the module that has it, or choose --runtime."
+        )
+
+    def _look_inside(self, variables: Variables) -> list[str] | None:
+        if _URI.match(self.image):
+            return None  # it would have to be fetched
+        try:
+            runtime = self._choose(variables)
+            script = (pkgutil.get_data(__package__, "look_inside.sh") or b"").decode("utf-8")
+            command = runtime.look(self.image, ("/bin/sh", "-c", script, "look_inside.sh"))
+            done = run_program(command, variables, LOOK_SECONDS)
+        except (LightshipError, OSError, TimeoutExpired):
+            return None  # login nodes often have no runtime, or do not let users run one
+        return done.stdout.split() if done.returncode == 0 else None
+
+    def _judge(self, found: Iterable[str], interface: Interface | None) -> str:
+        names = list(found)
+        if interface and "jupyter" not in names:
+            raise refused(
+                f"The image {self.image} has no 'jupyter' on its PATH. Add it to the image: pip install jupyterlab"
+            )
+        if interface and interface.program not in names:
+            raise refused(
+                f"The image {self.image} has no {interface.words}. "
+                f"Add it to the image (pip install {interface.package}), or choose another interface."
+            )
+        return warning(newest(names), "in the image, pip install")
+
+
+def absolute(image: str) -> str:
+    """An image as the job can name it: a path may be typed from any folder."""
+    expanded = Path(image).expanduser()
+    if not _URI.match(image) and (_is_path(image) or expanded.exists()):
+        return str(expanded.absolute())
+    return image
+
+
+def _is_path(image: str) -> bool:
+    return image.startswith(("/", "./", "../", "~")) or image.endswith((".sif", ".sqfs", ".squashfs", ".img"))
+
+
+def _fitting(image: str) -> list[str]:
+    """The runtimes that can run an image of this form, the best first."""
+    path = Path(image)
+    if path.is_dir():
+        singular = (path / ".singularity.d").exists()
+        return (
+            ["apptainer", "singularity", "charliecloud"] if singular else ["charliecloud", "apptainer", "singularity"]
+        )
+    if path.is_file():
+        packed = image.endswith((".sqfs", ".squashfs"))
+        return ["charliecloud", "apptainer", "singularity"] if packed else ["apptainer", "singularity"]
+    if _URI.match(image) and ":" in image.partition("/")[0]:
+        return ["apptainer", "singularity", "podman"]
+    return ["podman", "charliecloud"]

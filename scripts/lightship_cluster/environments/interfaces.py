@@ -1,0 +1,38 @@
+"""What a notebook can look like, and which program a batch script's last line starts for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One of Jupyter's faces: `program` must be beside the command `jupyter`, `package` is what pip calls it."""
+
+    program: str
+    words: str
+    package: str
+
+
+LAB = Interface("jupyter-lab", "JupyterLab", "jupyterlab")
+NOTEBOOK = Interface("jupyter-notebook", "Jupyter Notebook 7", "notebook")
+CLASSIC = Interface("jupyter-nbclassic", "classic notebook", "nbclassic")
+# Voila's own server knows neither certificates nor the proxy's; as an extension of Jupyter's it needs no knowledge.
+VOILA = Interface("voila", "Voila", "voila")
+# By the name that -s takes, which is that of its batch script too.
+INTERFACES = {"jupyterlab": LAB, "notebook": NOTEBOOK, "classic": CLASSIC, "voila": VOILA}
+
+_COMMAND = re.compile(r"^\s*exec .*-- (jupyter[ -][a-z]+)\b(.*)", re.MULTILINE)
+
+
+def interface_of(script: Path) -> Interface | None:
+    """What a batch script starts; None when its last line has another form, and it must know what it does."""
+    found = _COMMAND.search(script.read_text("utf-8", "replace"))
+    if not found:
+        return None
+    if "/voila" in found[2]:
+        return VOILA
+    program = found[1].replace(" ", "-")
+    return next((known for known in INTERFACES.values() if known.program == program), None)

@@ -1,0 +1,74 @@
+"""Which Jupyter is in a folder, read from names of files: starting Jupyter to ask it takes a second."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lightship_cluster.environments.base import refused
+from lightship_cluster.environments.interfaces import Interface
+
+# Below this version a known hole (CVE-2026-44727) is open.
+SAFE_JUPYTER_SERVER = (2, 20, 0)
+_PACKAGE = re.compile(r"jupyter_server-(\d+)\.(\d+)\.(\d+)")
+_LIBRARIES = ("lib/python3*/site-packages", "lib/python3*/dist-packages")
+
+
+def check_folder(folder: Path, interface: Interface | None, how: str) -> str:
+    """Refuse an environment whose `bin` lacks what the batch script starts; a warning or nothing."""
+    jupyter = folder / "bin" / "jupyter"
+    if not os.access(jupyter, os.X_OK):
+        wanted = interface.package if interface else "jupyterlab"
+        raise refused(f"There is no Jupyter in {folder}. Install it there: {how} {wanted}")
+    return check_program(jupyter, interface, str(folder / "bin"), how)
+
+
+def check_program(jupyter: Path, interface: Interface | None, path: str, how: str) -> str:
+    """Refuse a Jupyter without the interface; a warning when it has known holes."""
+    beside = jupyter.resolve().parent
+    if interface and not (shutil.which(interface.program, path=path) or (beside / interface.program).exists()):
+        raise refused(
+            f"Your Jupyter has no {interface.words} (there is no {interface.program!r} beside {jupyter}). "
+            f"Install it there ({how} {interface.package}), or choose another interface."
+        )
+    return warning(server_version(jupyter), how)
+
+
+def warning(version: tuple[int, ...] | None, how: str) -> str:
+    """What is said of a version of jupyter_server, if anything."""
+    if not version or version >= SAFE_JUPYTER_SERVER:
+        return ""
+    return (
+        f"Warning: your jupyter_server {_dotted(version)} has known security holes. "
+        f"Update it: {how} --upgrade 'jupyter_server>={_dotted(SAFE_JUPYTER_SERVER)}'"
+    )
+
+
+def server_version(jupyter: Path) -> tuple[int, ...] | None:
+    """The version of jupyter_server beside this command."""
+    return newest(entry.name for packages in _site_packages(jupyter) for entry in packages.glob("jupyter_server-*"))
+
+
+def newest(names: Iterable[str]) -> tuple[int, ...] | None:
+    """The first version of jupyter_server among names of package folders."""
+    found = next(filter(None, map(_PACKAGE.match, names)), None)
+    return tuple(int(part) for part in found.groups()) if found else None
+
+
+def _site_packages(jupyter: Path) -> Iterator[Path]:
+    try:
+        with jupyter.open("rb") as stream:
+            first = stream.readline(512).decode("utf-8", "replace")
+    except OSError:
+        return
+    interpreter = first[2:].split()[0] if first.startswith("#!") and first[2:].split() else ""
+    for prefix in (Path(interpreter).parent.parent, jupyter.parent.parent, jupyter.resolve().parent.parent):
+        for library in _LIBRARIES:
+            yield from prefix.glob(library)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

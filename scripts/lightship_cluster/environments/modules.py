@@ -1,0 +1,54 @@
+"""Environment modules, Lmod's or the Tcl ones: loaded in the order given, as a login shell would load them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from lightship_cluster.environments.base import Plain, Variables, refused
+from lightship_cluster.environments.interfaces import Interface
+from lightship_cluster.environments.shells import Shell, run_script
+
+# How bash hands a function on; where it does, the user's own `module` is there without a login shell.
+_HANDED_ON = ("BASH_FUNC_module%%", "BASH_FUNC_module()")
+# The old Tcl modules say so and end with 0 all the same.
+_ERROR = re.compile(r"ERROR:\d+:|Unable to locate a modulefile|Lmod has detected the following error")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+:@=-]*")
+LONGEST_WORDS = 12
+
+
+@dataclass(frozen=True)
+class Modules(Plain):
+    """A list of modules."""
+
+    names: tuple[str, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """Their names."""
+        return {"modules": list(self.names)}
+
+    def check(self, interface: Interface | None, variables: Variables) -> str:
+        """Refuse what is no module's name; whether it is there is found out by loading it."""
+        del interface, variables
+        for name in self.names:
+            if not _NAME.fullmatch(name):
+                raise refused(f"{name!r} is not the name of a module. Names look like python/3.12.")
+        return ""
+
+    def enter(self, variables: Variables) -> dict[str, str]:
+        """Load them, and refuse with the module system's own words."""
+        login = not any(name in variables for name in _HANDED_ON)
+        done = run_script("load_modules.sh", [variables.get("PATH", ""), *self.names], variables, login=login)
+        if done.status or not done.variables or _ERROR.search(done.said):
+            raise refused(f"Cannot load {self.words()}. The module system says:\n{_words(done)}")
+        return done.variables
+
+    def words(self) -> str:
+        """What a user would type."""
+        return f"module load {' '.join(self.names)}"
+
+
+def _words(done: Shell) -> str:
+    lines = [line.rstrip() for line in done.said.splitlines() if line.strip()]
+    return "\n".join(f"    {line.strip()}" for line in lines[:LONGEST_WORDS]) or f"    nothing (status {done.status})"

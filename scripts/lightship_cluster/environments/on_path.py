@@ -1,0 +1,38 @@
+"""What is on PATH: the environment that the user activated, or the modules that were loaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightship_cluster.environments.base import Plain, Variables, refused
+from lightship_cluster.environments.interfaces import Interface
+from lightship_cluster.environments.jupyters import check_program
+
+
+@dataclass(frozen=True)
+class OnPath(Plain):
+    """Nothing to do: the job inherits the PATH."""
+
+    # Who filled the PATH, for the advice when Jupyter is not on it.
+    filled_by: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing."""
+        return {"kind": "path"}
+
+    def check(self, interface: Interface | None, variables: Variables) -> str:
+        """Look for the command on the PATH."""
+        path = variables.get("PATH", os.defpath)
+        jupyter = shutil.which("jupyter", path=path)
+        if jupyter:
+            return check_program(Path(jupyter), interface, path, "pip install")
+        if self.filled_by:
+            raise refused(f"There is no 'jupyter' on the PATH after {self.filled_by}. Load the module that has it.")
+        raise refused(
+            "There is no 'jupyter' on your PATH. Activate the environment that has it, or name one with "
+            "--venv, --conda, --module or --image."
+        )

@@ -1,0 +1,71 @@
+"""Podman as an ordinary user."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightship_cluster.environments.base import Start
+from lightship_cluster.environments.runtime import Inside, gpu_maker
+
+_GPU = {"nvidia": ["--device=nvidia.com/gpu=all"], "amd": ["--device=/dev/kfd", "--device=/dev/dri"]}
+
+
+@dataclass(frozen=True)
+class Podman:
+    """Images are names in the user's own store, unpacked folders and URIs."""
+
+    program: str = "podman"
+
+    def wrap(self, start: Start, inside: Inside) -> Start:
+        """In the job's own control group, so that its limits hold, and with the user's own number inside."""
+        # Not the job's process group but a helper of Podman's is the container's parent: only its name reaches it.
+        name = inside.private.name
+        flags = [
+            f"--name={name}",
+            "--rm",
+            "--network=host",
+            "--cgroups=disabled",
+            "--userns=keep-id",
+            # Otherwise the image may name another user.
+            f"--user={os.getuid()}:{os.getgid()}",
+            "--group-add=keep-groups",
+            # Jupyter reaps no children; as the first process it would have to.
+            *([] if not _has_init() else ["--init"]),
+            # Homes must not be relabelled for a container.
+            "--security-opt=label=disable",
+            # A container has its own small /dev/shm otherwise, and data loaders fill it.
+            "--ipc=host",
+            # What Jupyter says goes to the job, and not to the journal of the node as well.
+            "--log-driver=none",
+            f"--workdir={inside.folder}",
+            *(f"--volume={bind.text}" for bind in inside.binds),
+            # Names only: the values are taken from Podman's own variables, not from a command line that all can read.
+            *(f"--env={variable}" for variable in inside.variables),
+            *(_GPU[gpu_maker()] if inside.gpu else []),
+        ]
+        command = (self.program, "run", *flags, *_image(inside.image), *start.command)
+        cleanup = (self.program, "rm", "--force", "--ignore", "--time=0", name)
+        return Start(command, {**start.variables, **inside.variables}, cleanup)
+
+    def look(self, image: str, command: tuple[str, ...]) -> list[str]:
+        """Never fetched: only what is there is looked into."""
+        return [
+            self.program,
+            "run",
+            "--rm",
+            "--network=none",
+            "--pull=never",
+            "--cgroups=disabled",
+            *_image(image),
+            *command,
+        ]
+
+
+def _image(image: str) -> list[str]:
+    return ["--rootfs", f"{image}:O"] if Path(image).is_dir() else [image]
+
+
+def _has_init() -> bool:
+    return any(Path(place, "catatonit").exists() for place in ("/usr/libexec/podman", "/usr/bin", "/usr/lib/podman"))

@@ -1,0 +1,58 @@
+"""Variables as a shell leaves them: for what only a shell can read, with a script of ours that never changes."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lightship_cluster.environments.base import Variables, refused
+
+TIMEOUT_SECONDS = 120.0
+# Between what a user's own start-up files print and the variables.
+MARK = b"\0lightship-variables\0"
+# The shell's own, of no meaning to others.
+_OWN = {"_", "SHLVL", "PWD", "OLDPWD"}
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What became of it."""
+
+    status: int
+    said: str
+    variables: dict[str, str]
+
+
+def run_script(name: str, arguments: Sequence[str], variables: Variables, *, login: bool = False) -> Shell:
+    """Run one of the static scripts beside this module, and take the variables that it ends with."""
+    script = (pkgutil.get_data(__package__, name) or b"").decode("utf-8")
+    bash = ["/bin/bash", "--login"] if login else ["/bin/bash"]
+    try:
+        done = subprocess.run(
+            [*bash, "-c", script, name, *arguments],
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except OSError as error:
+        raise refused(f"Cannot run bash: {error.strerror}.") from error
+    except subprocess.TimeoutExpired as error:
+        raise refused(
+            f"The environment was not there after {TIMEOUT_SECONDS:.0f} s: your shell's start-up files may wait "
+            "for something. Try: bash --login -c true"
+        ) from error
+    ended = done.stdout.rpartition(MARK)
+    return Shell(
+        done.returncode, done.stderr.decode("utf-8", "replace"), _variables(ended[2] if ended[1] else b"", variables)
+    )
+
+
+def _variables(printed: bytes, before: Variables) -> dict[str, str]:
+    pairs = (os.fsdecode(entry).partition("=") for entry in printed.split(b"\0") if b"=" in entry)
+    kept = {name: value for name, _, value in pairs if name not in _OWN}
+    return {**kept, **{name: before[name] for name in _OWN if name in before}}

@@ -1,0 +1,38 @@
+"""A virtual environment, or any other folder whose `bin` has Jupyter, by its path."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightship_cluster.environments.base import Plain, Variables, refused, with_path
+from lightship_cluster.environments.interfaces import Interface
+from lightship_cluster.environments.jupyters import check_folder
+
+
+@dataclass(frozen=True)
+class Venv(Plain):
+    """What sourcing its `activate` would do, without a shell."""
+
+    folder: Path
+
+    def facts(self) -> dict[str, Any]:
+        """Its path."""
+        return {"kind": "venv", "path": str(self.folder)}
+
+    def check(self, interface: Interface | None, variables: Variables) -> str:
+        """Look into the folder."""
+        del variables
+        if not self.folder.is_dir():
+            what = "is not a folder" if self.folder.exists() else "does not exist"
+            raise refused(f"The environment {self.folder} {what}. Make it (python3 -m venv) or choose another path.")
+        if not os.access(self.folder / "bin", os.R_OK | os.X_OK):
+            raise refused(f"The folder {self.folder} is no environment that you can use: it has no 'bin' for you.")
+        return check_folder(self.folder, interface, f"{self.folder}/bin/pip install")
+
+    def enter(self, variables: Variables) -> dict[str, str]:
+        """First on the PATH, and no other Python's home."""
+        kept = {name: value for name, value in variables.items() if name != "PYTHONHOME"}
+        return {**with_path(kept, self.folder / "bin"), "VIRTUAL_ENV": str(self.folder)}

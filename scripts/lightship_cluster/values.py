@@ -1,0 +1,66 @@
+"""Values as users write them on the command line and in settings: each reader gives the value or says what to write."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+LONGEST_WORD = 200
+LARGEST_COUNT = 100_000
+_COUNT = re.compile(r"[1-9]\d{0,5}", re.ASCII)
+_GPUS = re.compile(r"(?:[A-Za-z][A-Za-z0-9_.-]{0,63}:)?[1-9]\d{0,3}", re.ASCII)
+_MEMORY = re.compile(r"(\d{1,12})([KMGT]?)(?:I?B)?", re.ASCII | re.IGNORECASE)
+_KIB = {"K": 1, "": 1024, "M": 1024, "G": 1024**2, "T": 1024**3}
+_SWITCH = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+
+
+def word_of(text: str) -> str:
+    """One word for the scheduler; an empty one leaves the choice to it."""
+    if len(text) > LONGEST_WORD or not text.isprintable() or any(map(str.isspace, text)):
+        raise ValueError(f"{text!r} is not one word. Write it without spaces.")
+    return text
+
+
+def path_of(text: str) -> str:
+    """A path; whether it is there is found out later, with a better message."""
+    if "\0" in text:
+        raise ValueError(f"{text!r} is not a path.")
+    return text
+
+
+def count_of(text: str) -> int:
+    """How many of something: `8`."""
+    if not _COUNT.fullmatch(text) or int(text) > LARGEST_COUNT:
+        raise ValueError(f"{text!r} is not a number. Give a whole number from 1 to {LARGEST_COUNT}.")
+    return int(text)
+
+
+def memory_of(text: str) -> int:
+    """MiB of `16G`, `16GB`, `500M`, or `500`; rounded up so that nobody gets less than asked for."""
+    found = _MEMORY.fullmatch(text)
+    if not found or not int(found[1]):
+        raise ValueError(f"{text!r} is not an amount of memory. Give a number with M, G or T, for example 16G.")
+    return -(-int(found[1]) * _KIB[found[2].upper()] // 1024)
+
+
+def gpus_of(text: str) -> str:
+    """`2`, or with the scheduler's name of their type `a100:2`."""
+    if not _GPUS.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number of GPUs. Give a number (2), or a type and a number (a100:2).")
+    return text
+
+
+def switch_of(text: str) -> bool:
+    """`yes` or `no` of a settings file."""
+    try:
+        return _SWITCH[text.lower()]
+    except KeyError:
+        raise ValueError(f"{text!r} is neither yes nor no.") from None
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Several words, parted and quoted as in a shell."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} cannot be read as words ({error}). Close the quotation.") from error

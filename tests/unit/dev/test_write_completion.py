@@ -1,0 +1,121 @@
+"""The completion, in the real bash that would use it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import write_completion
+
+from lightship_cluster.options import COMMANDS, INTERFACES, OPTIONS
+
+CALL = """
+source "$1"; shift
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_start_jupyter
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    assert write_completion.main(["--dist", str(folder)]) == 0
+    return folder / "start-jupyter.bash"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A prefix with a command, and a user with links and presets."""
+    for path in ("prefix/bin", "prefix/etc/clusters", "prefix/batch/slurm", "home/.config/lightship"):
+        (tmp_path / path).mkdir(parents=True)
+    command = tmp_path / "prefix" / "bin" / "start-jupyter"
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    (tmp_path / "prefix" / "etc" / "lightship.ini").write_text("[preset gpu]\n[defaults]\n[preset $(touch owned)]\n")
+    (tmp_path / "prefix" / "etc" / "clusters" / "demo.ini").write_text("[preset big-mem ]\n")
+    (tmp_path / "prefix" / "batch" / "slurm" / "notebook.sh").touch()
+    (tmp_path / "home" / ".config" / "lightship" / "lightship.ini").write_text("[preset mine]\n")
+    links = tmp_path / "home" / ".local" / "state" / "lightship"
+    for name in ("amber-two-three", "briar-two-three", "a-$(touch owned)-c"):
+        (links / name).mkdir(parents=True)
+    (links / "amber-two-three" / "secret").touch()
+    return tmp_path
+
+
+def offered(script: Path, home: Path, *words: str) -> set[str]:
+    environment = {"HOME": str(home / "home"), "PATH": f"{home}/prefix/bin:/usr/bin:/bin"}
+    command = ["bash", "--norc", "-c", CALL, "bash", str(script), "start-jupyter", *words]
+    done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, check=True, timeout=20)
+    assert done.stderr == ""
+    assert not (home / "owned").exists()
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([""], set(COMMANDS)),
+        (["s"], {"stop"}),
+        (["--inter"], {"--interface"}),
+        (["-p", "debug", "--mem"], {"--memory"}),
+        (["-s", ""], set(INTERFACES)),
+        (["-s", "jup"], {"jupyterlab"}),
+        (["--interface", "="], set(INTERFACES)),
+        (["--interface", "=", "l"], {"lab"}),
+        (["--scheduler", "t"], {"torque"}),
+        (["--preset", ""], {"gpu", "big-mem", "mine"}),
+        (["-b", ""], {"slurm/notebook.sh"}),
+        (["-p", ""], set()),
+        (["--", "--in"], set()),
+        (["stop", ""], {"--all", "-a", "--help", "-h", "amber-two-three"}),
+        (["open", "am"], {"amber-two-three"}),
+        (["logs", "br"], {"briar-two-three"}),
+        (["list", "--a"], {"--all"}),
+    ],
+)
+def test_what_can_follow_is_offered(script: Path, home: Path, words: list[str], expected: set[str]) -> None:
+    assert offered(script, home, *words) == expected
+
+
+def test_every_option_is_offered(script: Path, home: Path) -> None:
+    assert {flag for option in OPTIONS for flag in option.flags} < offered(script, home, "-t", "5", "-")
+
+
+def test_shellcheck_has_nothing_to_say(script: Path) -> None:
+    done = subprocess.run(["shellcheck", "--shell=bash", script], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+
+
+def test_the_tab_key_completes(script: Path, home: Path) -> None:
+    """In an interactive shell, as a user has it: an option, its value, and a folder."""
+    (home / "notebooks of mine").mkdir()
+    terminal, inside = pty.openpty()
+    shell = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        stdin=inside, stdout=inside, stderr=inside, cwd=home, env={"PATH": "/usr/bin:/bin", "TERM": "dumb"},
+    )  # fmt: skip
+    shown = "start-jupyter() { printf '<%s>' \"$@\"; echo; }"
+    try:
+        os.write(terminal, f"source {script}; {shown}; echo rea''dy\n".encode())
+        wait_for(terminal, b"ready")
+        os.write(terminal, b"start-jupyter --interf\t jupyterl\t -d note\t\n")
+        assert b"<--interface><jupyterlab><-d><notebooks of mine/>" in wait_for(terminal, b"of mine/>")
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(inside)
+        os.close(terminal)
+
+
+def wait_for(terminal: int, words: bytes) -> bytes:
+    seen, deadline = b"", time.monotonic() + 20
+    while words not in seen:
+        assert select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0], seen
+        seen += os.read(terminal, 4096)
+    return seen

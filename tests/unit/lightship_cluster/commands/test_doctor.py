@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lightship_cluster import checks, start_jupyter
+from lightship_cluster.checks import CHECKS
+from lightship_cluster.errors import ExitStatus
+from lightship_cluster.tls_look import Look
+from unit.lightship_cluster.login import Login
+from unit.lightship_cluster.test_links import made
+from unit.lightship_cluster.world import Reply, program
+
+ANSWERS: dict[str, dict[str, Reply]] = {
+    "key": {"ping": (403, {"code": "refused", "error": "Refused."})},
+    "cluster": {"ping": (200, {"cluster": "other"})},
+    "proxy": {"": (502, b"<html>")},
+}
+
+
+@pytest.fixture
+def healthy(login: Login) -> Login:
+    program(login.path / "site" / "bin" / "register-jupyter", "#!/bin/sh\n")
+    program(login.path / "bin" / "openssl", "#!/bin/sh\n")
+    folder = made(login.root, "amber-two-three", 1, url=login.registry.url, cluster="demo")
+    folder.log.write_text("The link https://amber-two-three.example.org is open.\n")
+    login.registry.replies["ping"] = (200, {"cluster": "demo"})
+    login.registry.replies[""] = (404, {})
+    return login
+
+
+def examined(capsys: pytest.CaptureFixture[str]) -> tuple[ExitStatus, dict[str, dict[str, Any]]]:
+    status = start_jupyter.main(["doctor", "--json"])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [finding["check"] for finding in found] == [name for name, _ in CHECKS]
+    return status, {finding["check"]: finding for finding in found}
+
+
+@pytest.mark.usefixtures("healthy")
+def test_where_all_is_well_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert start_jupyter.main(["doctor"]) is ExitStatus.OK
+    printed = capsys.readouterr().out
+
+    assert printed.count("\nok ") + printed.startswith("ok ") == len(CHECKS)
+    assert printed.endswith("\nAll is well: start-jupyter gives you a notebook.\n")
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "status", "words"),
+    [
+        ("settings", "settings", ExitStatus.SETTINGS, "nowhere.ini"),
+        ("register-jupyter", "programs", ExitStatus.SETTINGS, "register-jupyter"),
+        ("trust", "registry", ExitStatus.REGISTRY, "its certificate is not trusted"),
+        ("agent", "agent", ExitStatus.AGENT, "lightship-agent"),
+        ("key", "agent", ExitStatus.REFUSED, "cluster's key"),
+        ("cluster", "agent", ExitStatus.SETTINGS, "speaks for the cluster 'other', the settings for 'demo'"),
+        ("proxy", "browser", ExitStatus.REGISTRY, "answers with status 502"),
+        ("slurm", "scheduler", ExitStatus.SCHEDULER, "sbatch"),
+        ("partition", "job", ExitStatus.PARTITION, "There is no partition 'gone'"),
+        ("script", "script", ExitStatus.BATCH_SCRIPT, "slurm/notebook.sh"),
+        ("jupyter", "jupyter", ExitStatus.JUPYTER, "no 'jupyter' on your PATH"),
+    ],
+)
+def test_the_first_thing_that_is_wrong_is_named(
+    healthy: Login,
+    broken: str,
+    check: str,
+    status: ExitStatus,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    site = healthy.path / "site"
+    settings = site / "etc" / "lightship.ini"
+    if broken == "settings":
+        monkeypatch.setenv("LIGHTSHIP_CONFIG", "/nowhere.ini")
+    elif broken == "trust":
+        settings.write_text(settings.read_text().replace("ca_file", "#"))
+    elif broken == "agent":
+        healthy.server.close()
+    elif broken == "partition":
+        settings.write_text(settings.read_text() + "[defaults]\npartition = gone\n")
+    elif broken == "script":
+        (site / "batch" / "slurm" / "notebook.sh").unlink()
+    elif broken in ("key", "cluster", "proxy"):
+        healthy.registry.replies.update(ANSWERS[broken])
+    else:
+        name = {"slurm": "bin/sbatch", "jupyter": "bin/jupyter"}.get(broken, "site/bin/register-jupyter")
+        (healthy.path / name).unlink()
+
+    found, findings = examined(capsys)
+    first = next(finding for finding in findings.values() if finding["level"] == "wrong")
+
+    assert (found, first["check"], first["status"]) == (status, check, status)
+    assert words in first["words"]
+
+
+def test_the_verdict_repeats_the_first_and_nothing_is_said_twice(
+    healthy: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (healthy.path / "bin" / "sbatch").unlink()
+
+    assert start_jupyter.main(["doctor"]) is ExitStatus.SCHEDULER
+    lines = capsys.readouterr().out.splitlines()
+    wrong = [line for line in lines if line.startswith("WRONG")]
+
+    assert len(wrong) == 1
+    assert lines[-1] == f"First of all: {wrong[0].partition('scheduler  ')[2]}"
+    assert len([line for line in lines if "cannot be looked at before that is right" in line]) == 3
+
+
+@pytest.mark.usefixtures("healthy")
+@pytest.mark.parametrize(
+    ("off", "level", "words"),
+    [(0.4, "ok", "agree"), (12, "doubt", "12 s apart"), (3700, "wrong", "1 h 01 min apart")],
+)
+def test_clocks_are_compared(
+    off: float,
+    level: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(checks, "look", lambda _transport: Look(404, 8e6, 0.9, off))
+    _, findings = examined(capsys)
+
+    assert findings["clock"]["level"] == level
+    assert words in findings["clock"]["words"]
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_certificate_that_nobody_renews_is_a_doubt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checks, "look", lambda _transport: Look(404, 3 * 86400 + 1800, 0.04, 0))
+    status, findings = examined(capsys)
+
+    assert status is ExitStatus.OK
+    assert "ends in 3 days 0 h" in findings["registry"]["words"]
+    assert {findings[name]["level"] for name in ("registry", "browser")} == {"doubt"}
+
+
+def test_nodes_are_judged_by_the_last_job(healthy: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = made(healthy.root, "briar-two-three", 9, alive=False, cluster="demo")
+    folder.log.write_text("register-jupyter: The registry cannot be reached (no route to host).\n")
+    _, findings = examined(capsys)
+
+    assert findings["node"]["level"] == "doubt"
+    assert "The registry cannot be reached (no route to host)." in findings["node"]["words"]
+
+
+def test_before_a_first_job_nodes_cannot_be_judged(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "look", lambda _transport: Look(404, 8e6, 0.9, 0))
+    program(login.path / "site" / "bin" / "register-jupyter", "#!/bin/sh\n")
+    login.registry.replies["ping"] = (200, {"cluster": "demo"})
+    status, findings = examined(capsys)
+
+    assert status is ExitStatus.OK
+    assert findings["node"]["level"] == "skipped"
+    assert findings["programs"]["level"] == "doubt"

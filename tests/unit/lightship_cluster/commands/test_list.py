@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lightship_cluster import start_jupyter
+from lightship_cluster.errors import ExitStatus
+from unit.lightship_cluster.login import Login
+from unit.lightship_cluster.test_links import made
+from unit.lightship_cluster.world import Asked, Reply
+
+
+def status(state: str, seconds: float = 0) -> Reply:
+    return 200, {"state": state, "job_id": "", "expires": int(time.time() + seconds)}
+
+
+@pytest.fixture
+def links(login: Login) -> Login:
+    made(login.root, "amber-two-three", 3, job_id="17", cluster="demo", folder="/home/x")
+    made(login.root, "briar-two-three", 2, job_id="18", cluster="demo")
+    made(login.root, "cedar-two-three", 1, alive=False, cluster="demo")
+    login.registry.replies["amber-two-three"] = status("ready", 1799)
+    login.registry.replies["briar-two-three"] = status("starting")
+    return login
+
+
+@pytest.mark.usefixtures("links")
+def test_the_living_are_listed_and_how_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert start_jupyter.main(["list"]) is ExitStatus.OK
+
+    assert [line.split(None, 3) for line in capsys.readouterr().out.splitlines()] == [
+        ["NAME", "JOB", "LEFT", "STATE"],
+        ["amber-two-three", "17", "29", "min  ready"],
+        ["briar-two-three", "18", "-", "Jupyter is starting"],
+    ]
+
+
+def test_the_ended_are_listed_when_asked_for(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    links.registry.replies["briar-two-three"] = (404, {"code": "no-such-link", "error": "There is none."})
+
+    assert start_jupyter.main(["list", "--all"]) is ExitStatus.OK
+    states = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:]}
+
+    assert states == {"amber-two-three": "ready", "briar-two-three": "ended", "cedar-two-three": "ended"}
+    assert not (links.root / "briar-two-three" / "token").exists()
+
+
+@pytest.mark.usefixtures("links")
+def test_a_program_gets_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert start_jupyter.main(["list", "--json"]) is ExitStatus.OK
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+
+    assert (first["name"], first["state"], first["job_id"], first["folder"]) == (
+        "amber-two-three",
+        "ready",
+        "17",
+        "/home/x",
+    )
+    assert (first["expires"] > time.time(), second["expires"]) == (True, 0)
+
+
+def test_a_queued_job_is_told_of_in_plain_words(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = {"state": "PENDING", "reason": "Priority", "start": "", "node": ""}
+    made(login.root, "amber-two-three", 1, job_id="17", cluster="demo", scheduler="slurm")
+    login.server._handler = lambda _peer, _question: {"ok": True, "state": "waiting", "job_id": "17", "job": waiting}
+
+    assert start_jupyter.main(["list"]) is ExitStatus.OK
+    assert "queued: other jobs come first" in capsys.readouterr().out
+
+
+def test_links_of_another_cluster_are_named_with_it(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    made(links.root, "delta-two-three", 9, cluster="comet", job_id="5")
+
+    assert start_jupyter.main(["list"]) is ExitStatus.OK
+    assert "on comet: ask there" in capsys.readouterr().out.splitlines()[1]
+    assert "delta-two-three" not in links.registry.actions()
+
+
+def test_without_an_agent_the_folders_tell_what_they_can(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    links.server.close()
+
+    assert start_jupyter.main(["list"]) is ExitStatus.AGENT
+    printed = capsys.readouterr()
+    assert [line.split()[-1] for line in printed.out.splitlines()[1:]] == ["unknown", "unknown"]
+    assert "lightship-agent" in printed.err
+
+
+def test_nothing_to_list_is_said(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    assert start_jupyter.main(["list"]) is ExitStatus.OK
+    assert capsys.readouterr().out == "You have no links. start-jupyter makes one.\n"
+    assert list((login.path / "home").iterdir()) == []
+
+
+@pytest.mark.usefixtures("links")
+def test_a_narrow_terminal_gets_two_lines_for_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((30, 24)))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    start_jupyter.main(["list"])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[:2] == ["amber-two-three", "  job 17, 29 min left, ready"]
+    assert max(map(len, lines)) <= 30
+
+
+@pytest.mark.usefixtures("links")
+def test_a_reader_who_has_enough_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    with (tmp_path / "out").open("w") as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        monkeypatch.setattr("builtins.print", full)
+        assert start_jupyter.main(["list"]) is ExitStatus.OK
+
+
+def test_the_question_is_asked_once_for_each_living_link(links: Login) -> None:
+    def never(_asked: Asked) -> Reply:
+        raise AssertionError
+
+    links.registry.replies["cedar-two-three"] = never
+    start_jupyter.main(["list", "--all"])
+
+    assert sorted(action.partition("?")[0] for action in links.registry.actions()) == [
+        "amber-two-three",
+        "briar-two-three",
+    ]

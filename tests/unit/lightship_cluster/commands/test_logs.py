@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lightship_cluster import start_jupyter
+from lightship_cluster.errors import ExitStatus
+from unit.lightship_cluster.login import Login
+from unit.lightship_cluster.test_links import made
+
+
+def test_what_the_job_printed_cannot_drive_the_terminal(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    made(login.root, "amber-two-three", 1, alive=False).log.write_bytes(b"one\r\n\x1b[31mtwo\x1b[0m\x07\n\tthree\xff\n")
+
+    assert start_jupyter.main(["logs"]) is ExitStatus.OK
+    assert capsys.readouterr().out == "one\ntwo\n\tthree\ufffd\n"
+
+
+def test_it_is_followed_until_the_job_takes_its_secret_away(
+    login: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made(login.root, "amber-two-three", 1)
+    folder.log.write_text("one\n")
+
+    def steps() -> Iterator[None]:
+        for words in ("two\n", "three\n"):
+            with folder.log.open("a") as stream:
+                stream.write(words)
+            yield
+        folder.forget_secrets()
+        yield
+
+    story = steps()
+    monkeypatch.setattr("time.sleep", lambda _seconds: next(story))
+
+    assert start_jupyter.main(["logs", "amber", "--follow"]) is ExitStatus.OK
+    assert capsys.readouterr().out == "one\ntwo\nthree\n"
+
+
+def test_a_log_that_is_gone_is_said(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    made(login.root, "amber-two-three", 1).log.unlink()
+
+    assert start_jupyter.main(["logs"]) is ExitStatus.LINK_FOLDER
+    assert "job.log: No such file or directory" in capsys.readouterr().err

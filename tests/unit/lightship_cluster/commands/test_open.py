@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from lightship_cluster import start_jupyter
+from lightship_cluster.errors import ExitStatus
+from unit.lightship_cluster.login import Login
+from unit.lightship_cluster.test_links import made
+from unit.lightship_cluster.world import program
+
+URL = "https://amber-two-three.example.org?token=t"
+
+
+@pytest.fixture
+def desktop(login: Login, monkeypatch: pytest.MonkeyPatch) -> Login:
+    made(login.root, "amber-two-three", 1)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    program(login.path / "bin" / "xdg-open", f'#!/bin/sh\necho "$@" >{login.path}/opened\n')
+    return login
+
+
+def test_the_link_is_printed_with_its_token_and_nothing_opens_without_a_desktop(
+    desktop: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start_jupyter.main(["open"]) is ExitStatus.OK
+    assert capsys.readouterr().out == f"{URL}\n"
+    assert not (desktop.path / "opened").exists()
+
+
+def test_a_browser_is_given_a_private_file_and_not_the_token(
+    desktop: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    page = desktop.root / "amber-two-three" / "open.html"
+    for _ in range(2):
+        assert start_jupyter.main(["open", "amber"]) is ExitStatus.OK
+
+    assert capsys.readouterr().out == f"{URL}\n" * 2
+    assert (desktop.path / "opened").read_text() == f"{page}\n"
+    assert URL in page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_browser_that_does_not_open_leaves_the_link(
+    desktop: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    program(desktop.path / "bin" / "xdg-open", "#!/bin/sh\nexit 3\n")
+
+    assert start_jupyter.main(["open"]) is ExitStatus.FAILED
+    printed = capsys.readouterr()
+    assert printed.out == f"{URL}\n"
+    assert "Copy the link" in printed.err
+
+
+def test_an_ended_link_has_no_token_any_more(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    made(login.root, "amber-two-three", 1, alive=False)
+
+    assert start_jupyter.main(["open", "amber"]) is ExitStatus.NO_LINK
+    assert "has ended" in capsys.readouterr().err

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from lightship_cluster import start_jupyter
+from lightship_cluster.errors import ExitStatus
+from unit.lightship_cluster.login import Login
+from unit.lightship_cluster.test_links import made
+from unit.lightship_cluster.world import program
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def links(login: Login) -> Login:
+    made(login.root, "amber-two-three", 2, job_id="17", cluster="demo")
+    made(login.root, "briar-two-three", 1, job_id="18", cluster="demo")
+    program(login.path / "bin" / "scancel", f'#!/bin/sh\necho "$@" >>{login.path}/scancel.noted\n')
+    for name in ("amber-two-three", "briar-two-three"):
+        login.registry.replies[name] = (200, {"state": "ready"})
+    return login
+
+
+def cancelled(login: Login) -> list[str]:
+    noted = login.path / "scancel.noted"
+    return noted.read_text().split("\n")[:-1] if noted.exists() else []
+
+
+def test_a_name_stops_its_link_and_then_its_job(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    assert start_jupyter.main(["stop", "briar"]) is ExitStatus.OK
+
+    assert capsys.readouterr().out == "briar-two-three (job 18) is stopped.\n"
+    assert links.registry.asked[-1].path == "/v1/links/briar-two-three/cancel"
+    assert links.registry.asked[-1].json["reason"] == "Stopped with start-jupyter stop."
+    assert cancelled(links) == ["-- 18"]
+    assert not (links.root / "briar-two-three" / "token").exists()
+    assert (links.root / "amber-two-three" / "token").exists()
+
+
+def test_all_stops_all_of_this_cluster(links: Login) -> None:
+    made(links.root, "comet-two-three", 9, job_id="5", cluster="comet")
+
+    assert start_jupyter.main(["stop", "--all"]) is ExitStatus.OK
+    assert cancelled(links) == ["-- 17", "-- 18"]
+    assert (links.root / "comet-two-three" / "token").exists()
+
+
+@pytest.mark.parametrize(("answer", "jobs"), [("y\n", ["-- 17"]), ("\n", []), ("", []), ("no\n", [])])
+def test_without_a_name_the_newest_is_asked_about(
+    links: Login, answer: str, jobs: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+
+    assert start_jupyter.main(["stop"]) is ExitStatus.OK
+    assert capsys.readouterr().err == "Stop amber-two-three (job 17)? [y/N] "
+    assert cancelled(links) == jobs
+
+
+def test_nobody_to_ask_means_that_a_name_is_needed(
+    links: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+
+    assert start_jupyter.main(["stop"]) is ExitStatus.USAGE
+    assert "start-jupyter stop amber-two-three" in capsys.readouterr().err
+    assert cancelled(links) == []
+
+
+def test_a_name_and_all_do_not_go_together(links: Login) -> None:
+    assert start_jupyter.main(["stop", "amber", "--all"]) is ExitStatus.USAGE
+    assert cancelled(links) == []
+
+
+def test_what_has_ended_needs_no_stopping(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    links.registry.replies["amber-two-three"] = (200, {"state": "ended"})
+
+    assert start_jupyter.main(["stop", "amber"]) is ExitStatus.OK
+    assert capsys.readouterr().out == "amber-two-three had ended already.\n"
+    assert not (links.root / "amber-two-three" / "token").exists()
+    assert cancelled(links) == []
+
+
+def test_a_link_of_another_cluster_is_stopped_there(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    made(links.root, "comet-two-three", 9, job_id="17", cluster="comet")
+
+    assert start_jupyter.main(["stop", "comet"]) is ExitStatus.NO_LINK
+    assert "runs on the cluster comet" in capsys.readouterr().err
+    assert cancelled(links) == []
+
+
+def test_without_an_agent_the_job_is_stopped_all_the_same(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    links.server.close()
+
+    assert start_jupyter.main(["stop", "amber"]) is ExitStatus.AGENT
+    assert "Job 17 was stopped all the same" in capsys.readouterr().err
+    assert cancelled(links) == ["-- 17"]
+
+
+def test_one_that_does_not_stop_keeps_none_of_the_others(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    program(links.path / "bin" / "scancel", "#!/bin/sh\ncase $2 in 17) echo 'scancel: error: no' >&2; exit 1;; esac\n")
+
+    assert start_jupyter.main(["stop", "--all"]) is ExitStatus.SCHEDULER
+    printed = capsys.readouterr()
+    assert printed.out == "briar-two-three (job 18) is stopped.\n"
+    assert "scancel failed" in printed.err

@@ -1,0 +1,145 @@
+"""Building from an `environment.yml`, with a stand-in for the program that builds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lightship_cluster.environments import conda_file
+from lightship_cluster.environments.conda_file import CondaFile
+from lightship_cluster.environments.interfaces import LAB
+from lightship_cluster.errors import LightshipError
+from unit.lightship_cluster.world import program
+
+FILE = "name: analysis\ndependencies:\n  - python=3.12\n  - conda-forge::jupyterlab=4\n"
+# Makes what `micromamba create --yes --prefix X --file Y` would make, and counts how often it is asked to.
+BUILDER = """#!/bin/sh
+echo "$@" >>COUNTED
+[ -e SLOW ] && while [ -e SLOW ]; do sleep 0.05; done
+while [ "$1" != --prefix ]; do shift; done
+mkdir -p "$2/bin" "$2/conda-meta"
+echo "Linking jupyterlab"
+for name in jupyter jupyter-lab; do echo '#!/bin/sh' >"$2/bin/$name"; chmod +x "$2/bin/$name"; done
+[ ! -e FAIL ] || { echo "nothing provides jupyterlab 4"; exit 1; }
+"""
+START = """
+import sys; from pathlib import Path
+from lightship_cluster.environments.conda_file import CondaFile
+import os
+wanted = CondaFile.read(Path(sys.argv[1]), Path(sys.argv[2]))
+print(wanted.prepare(None, os.environ, lambda words: print(words, flush=True)) or "done")
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    text = BUILDER
+    for name in ("COUNTED", "SLOW", "FAIL"):
+        text = text.replace(name, str(tmp_path / name.lower()))
+    program(tmp_path / "bin" / "micromamba", text)
+    (tmp_path / "environment.yml").write_text(FILE)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    yield tmp_path
+    (tmp_path / "slow").unlink(missing_ok=True)
+
+
+def wanted(world: Path) -> CondaFile:
+    return CondaFile.read(world / "environment.yml", world / "cache")
+
+
+def start(world: Path) -> subprocess.Popen[str]:
+    scripts = Path(conda_file.__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(scripts)}
+    command = [sys.executable, "-c", START, str(world / "environment.yml"), str(world / "cache")]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def counted(world: Path) -> int:
+    return len((world / "counted").read_text().splitlines()) if (world / "counted").exists() else 0
+
+
+def wait_for_builder(world: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not counted(world):
+        assert time.monotonic() < deadline, "nobody builds"
+        time.sleep(0.02)
+
+
+def test_it_is_built_once_and_again_when_the_file_changes(world: Path) -> None:
+    shown: list[str] = []
+    assert not wanted(world).ready
+    assert wanted(world).check(LAB, os.environ) == ""
+    assert wanted(world).prepare(LAB, os.environ, shown.append) == ""
+    assert shown == ["Building environment.yml (once): Linking jupyterlab"]
+    assert wanted(world).ready
+    assert wanted(world).facts() == {"kind": "conda", "path": str(wanted(world).folder)}
+    assert wanted(world).enter({"PATH": ""})["CONDA_PREFIX"] == str(wanted(world).folder)
+
+    (world / "environment.yml").write_text(FILE + "  - numpy\n")
+    assert not wanted(world).ready
+    assert counted(world) == 1
+
+
+def test_starts_at_the_same_time_build_it_once(world: Path) -> None:
+    (world / "slow").touch()
+    with start(world) as first:
+        wait_for_builder(world)
+        with start(world) as second:
+            assert second.stdout
+            assert second.stdout.readline() == "Another start of yours is building environment.yml\n"
+            (world / "slow").unlink()
+            printed = [second.communicate(timeout=20)[0], first.communicate(timeout=20)[0]]
+
+    assert all(text.endswith("done\n") for text in printed)
+    assert counted(world) == 1
+
+
+def test_a_build_that_was_killed_is_done_anew(world: Path) -> None:
+    (world / "slow").touch()
+    with start(world) as first:
+        wait_for_builder(world)
+        first.send_signal(signal.SIGKILL)
+    (world / "slow").unlink()
+    (wanted(world).folder / "half").mkdir(parents=True, exist_ok=True)
+
+    assert wanted(world).prepare(LAB, os.environ, lambda _words: None) == ""
+    assert not (wanted(world).folder / "half").exists()
+
+
+def test_a_failure_shows_the_builders_last_lines_and_leaves_no_folder(world: Path) -> None:
+    (world / "fail").touch()
+    with pytest.raises(LightshipError, match=r"micromamba could not build .*\n.*\n    nothing provides jupyterlab 4"):
+        wanted(world).prepare(LAB, os.environ, lambda _words: None)
+
+    assert not wanted(world).folder.exists()
+    assert not wanted(world).ready
+
+
+@pytest.mark.parametrize("name", ["micromamba", "mamba", "conda"])
+def test_each_program_is_asked_in_its_own_words(world: Path, name: str) -> None:
+    (world / "bin" / "micromamba").rename(world / "bin" / name)
+    wanted(world).prepare(LAB, os.environ, lambda _words: None)
+
+    assert (
+        (world / "counted").read_text().startswith("create --prefix" if name == "micromamba" else "env create --prefix")
+    )
+
+
+def test_what_cannot_be_built_is_refused_before_anything_is_made(world: Path) -> None:
+    with pytest.raises(LightshipError, match="one of mamba, micromamba, conda is needed"):
+        wanted(world).check(LAB, {"PATH": "/usr/bin"})
+    (world / "environment.yml").write_text("dependencies:\n  - numpy\n")
+    with pytest.raises(LightshipError, match="lists no Jupyter"):
+        wanted(world).check(LAB, os.environ)
+    with pytest.raises(LightshipError, match=r"Cannot read .*absent\.yml"):
+        CondaFile.read(world / "absent.yml", world)
+    (world / "cache").touch()
+    with pytest.raises(LightshipError, match="Cannot write in"):
+        wanted(world).prepare(LAB, os.environ, lambda _words: None)

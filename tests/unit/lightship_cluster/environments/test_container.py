@@ -1,0 +1,196 @@
+"""Which runtime is chosen, what it is told, and what is found in an image; the real ones are on the test bed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lightship_cluster.environments import runtime
+from lightship_cluster.environments.base import Start
+from lightship_cluster.environments.binds import Bind
+from lightship_cluster.environments.container import Container, absolute
+from lightship_cluster.environments.interfaces import LAB, VOILA
+from lightship_cluster.errors import LightshipError
+from lightship_cluster.place import Place
+from unit.lightship_cluster.world import program
+
+COMMAND = ("jupyter", "lab", "--ServerApp.port=1")
+OURS = {
+    "JUPYTER_TOKEN_FILE": "/h/links/x/token",
+    "JUPYTER_RUNTIME_DIR": "/tmp/p/run",
+    "JUPYTER_CONFIG_PATH": "/tmp/p/config:/h",
+}
+JOB = {
+    "SLURM_JOB_ID": "7",
+    "PYTHONPATH": "/host",
+    "LD_LIBRARY_PATH": "/host",
+    "SECRET": "x",
+    "HOME": "/h",
+    "TMPDIR": "/scratch",
+}
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("apptainer", "podman", "ch-run"):
+        program(tmp_path / "bin" / name, "#!/bin/sh\nexit 1\n")
+    program(tmp_path / "image.sif", "")
+    (tmp_path / "folder" / "ch").mkdir(parents=True)
+    (tmp_path / "folder" / "ch" / "environment").touch()
+    (tmp_path / "sandbox" / ".singularity.d").mkdir(parents=True)
+    return tmp_path
+
+
+def wrapped(node: Path, container: Container) -> Start:
+    place = Place(Path("/tmp/p"), "host", "10.0.0.1", 1, "", "", Path("/h/links/x/token"))
+    return container.wrap(Start(COMMAND, {**JOB, **OURS, "PATH": f"{node}/bin"}), place)
+
+
+@pytest.mark.parametrize(
+    ("image", "program_name"),
+    [
+        ("image.sif", "apptainer"),
+        ("sandbox", "apptainer"),
+        ("docker://registry.example.org/lab:1", "apptainer"),
+        ("folder", "ch-run"),
+        ("localhost/notebook:1", "podman"),
+        ("notebook", "podman"),
+    ],
+)
+def test_the_runtime_is_the_one_that_is_there_and_fits(node: Path, image: str, program_name: str) -> None:
+    assert Path(wrapped(node, Container(image)).command[0]).name == program_name
+
+
+def test_singularity_takes_apptainers_place(node: Path) -> None:
+    (node / "bin" / "apptainer").rename(node / "bin" / "singularity")
+    start = wrapped(node, Container(str(node / "image.sif")))
+
+    assert start.command[0] == "singularity"
+    assert start.variables["SINGULARITYENV_JUPYTER_TOKEN_FILE"] == "/h/links/x/token"
+
+
+def test_without_a_runtime_it_is_said_which_would_do(node: Path) -> None:
+    with pytest.raises(LightshipError, match="This host has no podman to run image"):
+        Container("image", "podman").wrap(
+            Start(COMMAND, {"PATH": str(node)}), Place(node, "", "", 1, "", "", node / "t")
+        )
+
+
+def test_apptainer_gets_places_and_chosen_variables_only(node: Path) -> None:
+    start = wrapped(node, Container(str(node / "image.sif"), binds=(Bind("/data", "/mnt", read_only=True),)))
+    inside = {
+        name[len("APPTAINERENV_") :]: value
+        for name, value in start.variables.items()
+        if name.startswith("APPTAINERENV_")
+    }
+
+    assert start.command[:3] == ("apptainer", "exec", "--cleanenv")
+    assert {"--bind=/tmp/p:/tmp/p", "--bind=/h:/h", f"--bind={node}:{node}", "--bind=/data:/mnt:ro"} <= set(
+        start.command
+    )
+    assert start.command[-5:] == (f"--pwd={node}", str(node / "image.sif"), *COMMAND)
+    assert inside == {
+        **OURS,
+        "JUPYTER_CONFIG_PATH": "/tmp/p/config",
+        "SLURM_JOB_ID": "7",
+        "PYTHONNOUSERSITE": "1",
+    }
+
+
+def test_podman_is_told_names_and_not_values_and_can_be_ended_by_name(node: Path) -> None:
+    start = wrapped(node, Container("notebook"))
+
+    assert {"--network=host", "--cgroups=disabled", "--userns=keep-id", "--rm", "--name=p"} <= set(start.command)
+    assert f"--user={os.getuid()}:{os.getgid()}" in start.command
+    assert "--env=JUPYTER_TOKEN_FILE" in start.command
+    assert not any("PYTHONPATH" in word or "SECRET" in word or "/links/x/token" in word for word in start.command)
+    assert start.command[-4:] == ("notebook", *COMMAND)
+    assert start.cleanup == ("podman", "rm", "--force", "--ignore", "--time=0", "p")
+    assert "--privileged" not in start.command
+
+
+def test_podman_runs_an_unpacked_folder_without_writing_to_it(node: Path) -> None:
+    assert f"{node}/folder:O" in wrapped(node, Container(str(node / "folder"), "podman")).command
+
+
+def test_charliecloud_gets_no_variable_but_the_chosen_ones(node: Path) -> None:
+    start = wrapped(node, Container(str(node / "folder"), binds=(Bind("/data", "/mnt"),)))
+
+    assert start.command[0] == str(node / "bin" / "ch-run")
+    assert {"--write-fake", "--set-env", "--bind=/data:/mnt", "--bind=/tmp/p:/tmp/p", f"--cd={node}"} <= set(
+        start.command
+    )
+    assert start.command[-5:] == (str(node / "folder"), "--", *COMMAND)
+    assert set(start.variables) == {"PATH", "HOME", "SLURM_JOB_ID", "PYTHONNOUSERSITE", *OURS}
+
+
+def test_charliecloud_cannot_bind_read_only_and_says_so(node: Path) -> None:
+    with pytest.raises(LightshipError, match="Charliecloud cannot bind read-only"):
+        wrapped(node, Container(str(node / "folder"), binds=(Bind("/data", "/mnt", read_only=True),)))
+
+
+@pytest.mark.parametrize(
+    ("device", "name", "flag"),
+    [
+        ("NVIDIA", "apptainer", "--nv"),
+        ("AMD", "apptainer", "--rocm"),
+        ("NVIDIA", "podman", "--device=nvidia.com/gpu=all"),
+        ("AMD", "podman", "--device=/dev/kfd"),
+    ],
+)
+def test_the_nodes_gpus_are_lent(
+    node: Path, device: str, name: str, flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for known in ("NVIDIA", "AMD"):
+        monkeypatch.setattr(runtime, known, node if known == device else node / "absent")
+
+    assert flag in wrapped(node, Container("image.sif", name, gpu=True)).command
+
+
+def test_a_node_without_gpu_says_so(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for known in ("NVIDIA", "AMD"):
+        monkeypatch.setattr(runtime, known, node / "absent")
+    for name in ("apptainer", "podman", "charliecloud"):
+        with pytest.raises(LightshipError, match="this node has no GPU"):
+            wrapped(node, Container("image.sif", name, gpu=True))
+
+
+def looks(node: Path, found: str) -> dict[str, str]:
+    """A login node whose Apptainer finds this in an image."""
+    program(node / "bin" / "apptainer", f"#!/bin/sh\nprintf '%s\\n' {found}\n")
+    return {"PATH": f"{node}/bin:/usr/bin:/bin"}
+
+
+def test_what_is_in_the_image_is_checked_where_the_login_node_can(node: Path) -> None:
+    image = Container(str(node / "image.sif"))
+    good = looks(node, "jupyter jupyter-lab jupyter_server-2.21.1.dist-info")
+    assert image.check(LAB, good) == ""
+    with pytest.raises(LightshipError, match="has no Voila"):
+        image.check(VOILA, good)
+    assert "jupyter_server 2.1.0 has known" in image.check(
+        LAB, looks(node, "jupyter jupyter-lab jupyter_server-2.1.0.dist-info")
+    )
+    with pytest.raises(LightshipError, match="has no 'jupyter' on its PATH"):
+        image.check(LAB, looks(node, ""))
+
+
+def test_where_it_cannot_the_node_will_tell(node: Path) -> None:
+    assert Container(str(node / "image.sif")).check(LAB, {"PATH": f"{node}/bin:/bin"}) == ""
+    assert Container(str(node / "image.sif")).check(LAB, {"PATH": ""}) == ""
+    assert Container("docker://x/y").check(LAB, {"PATH": f"{node}/bin"}) == ""
+
+
+def test_an_image_that_is_not_there_is_refused(node: Path) -> None:
+    with pytest.raises(LightshipError, match="There is no image"):
+        Container(str(node / "absent.sif")).check(LAB, {})
+
+
+def test_an_image_is_named_as_every_folder_names_it(node: Path) -> None:
+    assert absolute("image.sif") == str(node / "image.sif")
+    assert absolute("./absent") == str(node / "absent")
+    assert absolute("folder") == str(node / "folder")
+    for name in ("docker://x/y:1", "docker-archive:/x.tar", "localhost/notebook:1", "notebook"):
+        assert absolute(name) == name

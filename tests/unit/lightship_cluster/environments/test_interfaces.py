@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lightship_cluster import preflight
+from lightship_cluster.environments.interfaces import INTERFACES, interface_of
+from lightship_cluster.options import INTERFACES as OFFERED
+from unit.lightship_cluster.world import program
+
+BATCH = Path(preflight.__file__).parent / "batch"
+
+
+@pytest.mark.parametrize("script", list(BATCH.glob("*/*.sh")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_each_interfaces_own_batch_script_starts_it(script: Path) -> None:
+    assert interface_of(script) is INTERFACES[script.stem]
+    assert OFFERED[script.stem] == script.name
+
+
+def test_a_script_of_another_form_knows_what_it_does(tmp_path: Path) -> None:
+    assert interface_of(program(tmp_path / "own.sh", 'exec "$2" "$1" -- apptainer run x\n')) is None
+    assert interface_of(program(tmp_path / "own.sh", 'exec "$2" "$1" -- jupyter server\n')) is None

@@ -1,0 +1,61 @@
+"""The two real module systems are on the test bed; here a function that behaves like either."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lightship_cluster.environments.interfaces import LAB
+from lightship_cluster.environments.modules import Modules
+from lightship_cluster.errors import ExitStatus, LightshipError
+
+LMOD = """module() {
+  [[ $1 = load ]] || return 1
+  if [[ $2 = python* ]]; then export PATH=/modules/$2/bin:$PATH FROM_MODULE=yes; else
+    echo 'Lmod has detected the following error:  The following module(s) are unknown: "'$2'"' >&2
+    return 1
+  fi
+}
+"""
+# Version 3 of the Tcl modules ends with 0 whatever happens.
+OLD_TCL = "module() { echo \"ModuleCmd_Load.c(213):ERROR:105: Unable to locate a modulefile for '$2'\" >&2; }\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / ".bash_profile").write_text(f"PATH=/start-up/bin\n{LMOD}")
+    return {"HOME": str(tmp_path), "PATH": "/activated/bin:/usr/bin:/bin"}
+
+
+def test_a_login_shells_module_is_found_and_what_was_activated_stays(home: dict[str, str]) -> None:
+    entered = Modules(("python/3.12",)).enter(home)
+
+    assert entered["FROM_MODULE"] == "yes"
+    assert entered["PATH"] == "/modules/python/3.12/bin:/activated/bin:/usr/bin:/bin"
+
+
+def test_a_module_that_the_shell_hands_on_needs_no_login_shell(home: dict[str, str]) -> None:
+    handed_on = {"BASH_FUNC_module%%": "() { export FROM_MODULE=handed-on:$2; }"}
+
+    assert Modules(("python",)).enter({**home, **handed_on})["FROM_MODULE"] == "handed-on:python"
+
+
+def test_an_unknown_module_is_refused_in_the_module_systems_own_words(home: dict[str, str]) -> None:
+    with pytest.raises(LightshipError, match='are unknown: "pyhton"') as refused:
+        Modules(("python", "pyhton")).enter(home)
+
+    assert refused.value.sentence.startswith("Cannot load module load python pyhton. The module system says:\n    Lmod")
+    assert refused.value.status is ExitStatus.JUPYTER
+
+
+def test_an_error_that_is_only_said_counts_too(home: dict[str, str]) -> None:
+    Path(home["HOME"], ".bash_profile").write_text(OLD_TCL)
+    with pytest.raises(LightshipError, match="Unable to locate a modulefile for 'python'"):
+        Modules(("python",)).enter(home)
+
+
+@pytest.mark.parametrize("name", ["; reboot", "$(id)", "--force", "a b", ""])
+def test_what_is_no_name_never_reaches_a_shell(name: str) -> None:
+    with pytest.raises(LightshipError, match="is not the name of a module"):
+        Modules((name,)).check(LAB, {})

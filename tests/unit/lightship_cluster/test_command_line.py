@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lightship_cluster import command_line, help_text
+from lightship_cluster.options import OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", {}),
+        ("-b slurm/jupyterlab.sh", {"batch": "slurm/jupyterlab.sh"}),
+        ("-b torque/jupyterlab.sh", {"batch": "torque/jupyterlab.sh"}),
+        ("-d /home/x -p debug -t 30", {"folder": "/home/x", "partition": "debug", "time": 30}),
+        (
+            "-d /home/x -A ddp363 -p compute -t 60",
+            {"folder": "/home/x", "account": "ddp363", "partition": "compute", "time": 60},
+        ),
+        ("-p debug 01:30:00", {"partition": "debug", "time": 90}),
+        ("01:30:00 -p debug", {"partition": "debug", "time": 90}),
+        (
+            "--partition=p --account=a --dir=d --batch=b --time=2:00:00",
+            {"partition": "p", "account": "a", "folder": "d", "batch": "b", "time": 120},
+        ),
+        ("-s lab -g a100:2 -c 8 -m 16G", {"interface": "lab", "gpus": "a100:2", "cores": 8, "memory": 16384}),
+        (
+            "--nodes 2 --qos q --reservation r --constraint [a|b]",
+            {"nodes": 2, "qos": "q", "reservation": "r", "constraint": "[a|b]"},
+        ),
+        ("--here", {"scheduler": "none"}),
+        ("--scheduler torque 30", {"scheduler": "torque", "time": 30}),
+        ("-t 5 -- --exclusive -t 9 -- x", {"time": 5, "extra": ("--exclusive", "-t", "9", "--", "x")}),
+        ("--", {"extra": ()}),
+    ],
+)
+def test_what_is_said_is_understood_and_nothing_else_is_invented(line: str, expected: dict[str, Any]) -> None:
+    assert command_line.parse(line.split()).given == expected
+
+
+def test_how_to_print_is_not_a_wish_for_the_job() -> None:
+    read = command_line.parse(["-i", "-q", "--json", "--preset", "gpu"])
+
+    assert (read.info, read.quiet, read.json, read.preset, read.given) == (True, True, True, "gpu", {})
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-t soon", "'soon' is not a time. Give minutes (60) or HH:MM:SS (1:00:00)."),
+        ("-t 0", "Give at least 1 minute."),
+        ("-t 5 6", "the time was given twice"),
+        ("5 6", "'6' is one word too many"),
+        ("soon", "'soon' is not a time"),
+        ("--nonsense", "there is no option '--nonsense'."),
+        ("--partitoin=x", "there is no option '--partitoin'. Did you mean '--partition'?"),
+        ("--part x", "there is no option '--part'"),
+        (
+            "-s jupyterlb",
+            "'jupyterlb' is not one of notebook, jupyterlab, lab, classic, voila. Did you mean 'jupyterlab'?",
+        ),
+        ("-m lots", "for example 16G"),
+        ("-c 0", "whole number from 1"),
+        ("-g many", "a100:2"),
+        ("-p", "expected one argument"),
+    ],
+)
+def test_a_wrong_line_is_refused_with_what_to_write(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        command_line.parse(line.split())
+    printed = capsys.readouterr().err
+
+    assert refused.value.code == 2
+    assert printed.startswith("start-jupyter: error: ")
+    assert words in printed
+    assert printed.endswith("See start-jupyter --help.\n")
+
+
+def test_the_help_fits_a_screen_and_names_every_option() -> None:
+    lines = help_text.of_start().splitlines()
+
+    assert len(lines) <= 40
+    assert max(map(len, lines)) < 80
+    assert all(option.flags[-1] in "\n".join(lines) for option in OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        ([], "start-jupyter"),
+        (["-p", "compute", "-t", "60"], "start-jupyter -p compute -t 60"),
+        (["-d", "/my notebooks", "02:00:00"], "start-jupyter -d '/my notebooks' 02:00:00"),
+        (["-p", "gpu", "--", "--exclusive"], "start-jupyter -p gpu -- --exclusive"),
+        (["-d", "/a\nb"], ""),
+        (["-d", "/a\udcffb"], ""),
+        (["-d", "/" + "x" * 500], ""),
+        (["-d", "/" + "5e" * 12], ""),
+        (["-d", "?Token=mine"], ""),
+    ],
+)
+def test_the_command_is_kept_as_typed_if_it_can_be_shown_whole(argv: list[str], command: str) -> None:
+    assert command_line.parse(argv).typed == command
