@@ -12,9 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import carried, pbs_text, pbs_words
+from lightship_cluster.schedulers import carried, pbs_queues, pbs_text, pbs_words
 from lightship_cluster.schedulers.base import (
     GONE,
     JobReport,
@@ -51,7 +50,7 @@ class Pbs:
             raise LightshipError(f"{self.name} does not answer: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
         # A queue of another server is that server's to check.
         if resources.partition and "@" not in resources.partition:
-            self._check_queue(queues, resources)
+            pbs_queues.check(queues, resources)
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""
@@ -177,19 +176,6 @@ class Pbs:
             return "cancelled"
         return "failed" if status else "ended"
 
-    def _check_queue(self, queues: Mapping[str, Record], wanted: Resources) -> None:
-        queue = queues.get(wanted.partition)
-        if queue is None:
-            raise _refused(
-                f"There is no queue {wanted.partition!r}. This cluster has: {', '.join(sorted(queues))}. "
-                "Choose one with -p."
-            )
-        trouble = _trouble(wanted.partition, queue, wanted)
-        if trouble:
-            fits = sorted(name for name in queues if not _trouble(name, queues[name], wanted))
-            elsewhere = f" It would fit in: {', '.join(fits)} (choose with -p)." if fits else ""
-            raise _refused(f"{trouble}{elsewhere}")
-
 
 def clock(minutes: int) -> str:
     """A time as PBS takes it."""
@@ -208,27 +194,6 @@ def _unknown(scheduler: str, what: str) -> LightshipError:
         f"{scheduler} knows no {what}. Give what your site has for it after --, as it is given to qsub.",
         ExitStatus.USAGE,
     )
-
-
-def _refused(sentence: str) -> LightshipError:
-    return LightshipError(sentence, ExitStatus.PARTITION)
-
-
-def _trouble(name: str, queue: Record, wanted: Resources) -> str:
-    for attribute, words in (("enabled", "takes no jobs just now"), ("started", "takes jobs but starts none just now")):
-        if queue.get(attribute) == "False":
-            return f"The queue {name} {words}. Choose another with -p, or try again later."
-    limit = pbs_text.seconds_of(queue.get("resources_max.walltime", ""))
-    if 0 <= limit < wanted.minutes * 60:
-        asked = words_of(wanted.minutes * 60)
-        return f"The queue {name} gives {words_of(limit)} at most, and you asked for {asked}. Give less with -t."
-    cores = queue.get("resources_max.ncpus", "")
-    if cores.isdigit() and wanted.cores * max(1, wanted.nodes) > int(cores):
-        return f"The queue {name} gives {cores} cores to a job at most. Ask for fewer."
-    memory = pbs_text.mebibytes_of(queue.get("resources_max.mem", ""))
-    if 0 <= memory < wanted.memory * max(1, wanted.nodes):
-        return f"The queue {name} gives {memory / 1024:.4g} GiB of memory to a job at most. Ask for less."
-    return ""
 
 
 def _by_number(records: Mapping[str, Record]) -> dict[str, Record]:

@@ -84,7 +84,7 @@ def agent_on_node() -> Iterator[None]:
     bed.run(NODE, "install -d -m 0700 /run/node-agent && install -d -m 0755 /run/lightship-agent")
     for path, text in files.items():
         bed.run(NODE, f"umask 077 && cat >/run/node-agent/{path.rsplit('/', 1)[1]}", text=text)
-    program = "$(dirname $(readlink -f /shared/*/bin/start-jupyter | head -n 1))/lightship-agent"
+    program = bed.run("login", "dirname $(readlink -f $(command -v start-jupyter))").stdout.strip() + "/lightship-agent"
     bed.run(
         NODE,
         "systemd-run --quiet --unit=node-agent --property=Type=notify "
