@@ -66,6 +66,14 @@ NOTEBOOK = json.dumps(
 PREFIX = "import sys; print(sys.prefix)"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def homes_as_they_were() -> Iterator[None]:
+    """Take away what the tests put into the users' homes."""
+    yield
+    for user in ("alice", "bob"):
+        bed.run("login", "rm -rf own .conda .bash_profile modulefiles", user=user)
+
+
 @pytest.fixture(scope="module")
 def images() -> dict[str, str]:
     """The notebook image in the form of each runtime, made once for each bed."""
@@ -80,7 +88,7 @@ def images() -> dict[str, str]:
     return IMAGES
 
 
-@pytest.fixture(scope="module", params=["alice", "bob"])
+@pytest.fixture(params=["alice", "bob"])
 def user_with_modules(request: pytest.FixtureRequest) -> Iterator[str]:
     """alice has Lmod, as all have on this cluster; bob's start-up file brings the Tcl modules in its stead."""
     user = str(request.param)
@@ -210,8 +218,7 @@ def test_a_container_ends_with_the_command_that_watches_over_it(runtime: str, im
     # The folder itself is for the user's next job there to remove.
     bed.eventually(lambda: folder not in bed.run(node, "ps -e -o args=").stdout, f"left on {node}: {folder}")
     bed.run("login", f"scancel {notebook.job}", check=False)
-    name = json.loads(bed.link_file("bob", notebook.name, "link.json"))["name"]
-    bed.agent("bob", op="cancel", name=name, reason="test")
+    bed.agent("bob", op="cancel", name=notebook.name, reason="test")
 
 
 def test_an_image_that_is_not_there_or_has_no_such_interface_is_refused_at_once(images: dict[str, str]) -> None:
