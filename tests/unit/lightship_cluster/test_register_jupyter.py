@@ -261,7 +261,8 @@ def test_jupyter_comes_from_the_environment_that_was_wished(node: Node) -> None:
 
 # Stands for Podman: what it starts is not in the job's process group, and only its name ends it.
 RUNTIME = """#!/bin/bash
-if [ "$1" = rm ]; then kill -TERM "$(cat PLACE/pid)"; echo "$*" >PLACE/removed; exit; fi
+# Its end is the last that the test waits for: what the test reads comes before.
+if [ "$1" = rm ]; then echo "$*" >PLACE/removed; kill -TERM "$(cat PLACE/pid)"; exit; fi
 while [ "$1" != image ]; do shift; done
 shift
 setsid "$@" &
