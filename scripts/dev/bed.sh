@@ -45,7 +45,7 @@ remove_images() {
   images=$("$CONTAINER_ENGINE" image ls --quiet --filter label=lightship.source | sort -u)
   # shellcheck disable=SC2086
   [[ -z $images ]] || "$CONTAINER_ENGINE" image rm --force $images >/dev/null
-  "$CONTAINER_ENGINE" image rm --force localhost/lightship/debian:bookworm localhost/lightship/debian:trixie >/dev/null 2>&1 || true
+  "$CONTAINER_ENGINE" image rm --force localhost/lightship/debian:{bookworm,bullseye,trixie} >/dev/null 2>&1 || true
 }
 
 case ${1:-} in

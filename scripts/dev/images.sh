@@ -80,7 +80,7 @@ explain() {
   fail "Building failed; the whole log is $1"
 }
 
-older() { base_image bookworm && build host bookworm; }
+older() { base_image bookworm && build host bookworm && base_image bullseye && build python39 bullseye; }
 newer() {
   base_image trixie && build base trixie && build host trixie || return
   build cluster trixie &
@@ -93,7 +93,7 @@ exec 9>"$bed_state/images.lock"
 flock 9
 make_context
 registry=no
-"$CONTAINER_ENGINE" image inspect "$prefix/debian:trixie" "$prefix/debian:bookworm" >/dev/null 2>&1 ||
+"$CONTAINER_ENGINE" image inspect "$prefix/debian:trixie" "$prefix/debian:bookworm" "$prefix/debian:bullseye" >/dev/null 2>&1 ||
   if registry_answers; then registry=yes; fi
 older &
 older_job=$!

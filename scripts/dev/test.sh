@@ -34,6 +34,7 @@ images=$!
 step lint make --no-print-directory lint
 step unit make --no-print-directory unit
 if step "images of the test bed" images_are_built; then
+  step "unit tests of the cluster's side on Python 3.9" scripts/dev/oldest_python.sh
   step molecule make --no-print-directory molecule
 fi
 
