@@ -26,6 +26,7 @@ import httpx
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STATE = REPOSITORY / ".bed"
+ENGINE = os.environ.get("CONTAINER_ENGINE", "podman")
 AUTHORITY = STATE / "pebble-root.pem"
 DOMAIN = "notebooks.localhost"
 PORT = int(os.environ.get("DEMO_PORT", "8443"))
@@ -87,6 +88,11 @@ def run(
     if check and done.returncode:
         raise AssertionError(f"{user}@{host}: {command}\nended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def engine(*arguments: str) -> None:
+    """Tell the container engine something about a host, as if it were hardware."""
+    subprocess.run([ENGINE, *arguments], check=True, capture_output=True, timeout=60)
 
 
 def python(host: str, program: str, *, user: str = "root") -> str:

@@ -6,7 +6,6 @@ The last of this folder: it replaces the host that the others use.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,7 +21,6 @@ from deploy import playbook
 # site.yml alone must not take longer than all of it may, from the loss of the host to the end of the restore.
 SECONDS = 900
 CREATE = bed.REPOSITORY / "tests" / "molecule" / "default" / "create.yml"
-ENGINE = os.environ.get("CONTAINER_ENGINE", "podman")
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def survivors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survivors]:
     newer = bed.start("mallory")
 
     lost = time.monotonic()
-    subprocess.run([ENGINE, "rm", "--force", "--time=0", "lightship-proxy"], check=True, capture_output=True)
+    bed.engine("rm", "--force", "--time=0", "lightship-proxy")
     playbook(CREATE, "--limit=proxy")
     playbook(Path("site.yml"), seconds=SECONDS)
     (backup,) = folder.iterdir()

@@ -1,0 +1,132 @@
+"""Many at once on one node, and what happens to the node, the login node and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+import bed
+
+# As many as two users may have at a time.
+STARTS = 20
+SPARED = 130
+
+
+@pytest.fixture
+def crowd() -> Iterator[list[bed.Notebook]]:
+    """Return twenty notebooks of two users, all started at once, all on one node."""
+    users = ["alice", "bob"] * (STARTS // 2)
+    with ThreadPoolExecutor(STARTS) as pool:
+        started = list(pool.map(lambda user: bed.start(user, "-t 10 -- --nodelist=node1"), users))
+    yield started
+    bed.run("login", f"scancel {' '.join(notebook.job for notebook in started)}")
+
+
+def status(notebook: bed.Notebook, token: str) -> int:
+    """Return what a notebook's own API answers to a token."""
+    with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
+        return browser.get("/api/status", params={"token": token}).status_code
+
+
+def test_twenty_starts_at_once_on_one_node_never_meet(crowd: list[bed.Notebook]) -> None:
+    rows = [bed.record(notebook.name) for notebook in crowd]
+    assert len({row["target"] for row in rows}) == STARTS, "two notebooks share a port"
+    assert {row["target"].partition(":")[0] for row in rows} == {"10.89.77.31"}
+    for notebook, neighbour in zip(crowd, [*crowd[1:], crowd[0]], strict=True):
+        assert status(notebook, notebook.token) == httpx.codes.OK
+        assert status(notebook, neighbour.token) == httpx.codes.FORBIDDEN
+    # An eleventh of one user's is refused in words, and nothing is left of the try.
+    before = bed.run("login", "squeue -h -u alice -o %i; ls ~alice/.local/state/lightship").stdout
+    refused = bed.run("login", "start-jupyter -t 5", user="alice", check=False)
+    assert refused.returncode == 11
+    assert "You have 10 live links, as many as are allowed. End one first." in refused.stderr
+    assert bed.run("login", "squeue -h -u alice -o %i; ls ~alice/.local/state/lightship").stdout == before
+    bed.run("login", f"scancel {' '.join(notebook.job for notebook in crowd)}")
+    bed.eventually(
+        lambda: not {notebook.name for notebook in crowd} & set(bed.routes()), "links of cancelled jobs are still open"
+    )
+    bed.eventually(
+        lambda: bed.run("node1", "pgrep -u alice,bob -f jupyter", check=False).returncode == 1, "processes are left"
+    )
+    left = bed.run(
+        "login", "ls ~alice/.local/state/lightship/*/secret ~bob/.local/state/lightship/*/secret", check=False
+    )
+    assert not [name for name in (notebook.name for notebook in crowd) if name in left.stdout]
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """Two notebooks that were left to their fate at the same time, for both take a while."""
+
+    short: bed.Notebook
+    lost: bed.Notebook
+
+
+@pytest.fixture(scope="module")
+def doomed() -> Iterator[Doomed]:
+    """Return a notebook whose time is over, and one whose node has died."""
+    short = bed.start("bob", "-t 1 -- --nodelist=node1")
+    lost = bed.start("alice", "-t 10 -- --nodelist=node2")
+    bed.engine("pause", "lightship-node2")
+    try:
+        bed.run("login", "scontrol update nodename=node2 state=down reason=test")
+        for notebook in (short, lost):
+            bed.eventually(
+                lambda name=notebook.name: bed.record(name)["state"] == "ended",  # type: ignore[misc]
+                f"the link {notebook.name} lives on",
+                seconds=SPARED,
+            )
+        yield Doomed(short, lost)
+    finally:
+        bed.engine("unpause", "lightship-node2")
+        bed.run("login", "scontrol update nodename=node2 state=resume")
+        bed.eventually(
+            lambda: bed.run("login", "sinfo -h -n node2 -o %T").stdout.split()[0] == "idle", "node2 does not come back"
+        )
+
+
+def epitaph(notebook: bed.Notebook) -> str:
+    """Return the page that the owner finds at a link that has ended."""
+    with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
+        answer = browser.get("/lab", params={"token": notebook.token})
+    assert answer.status_code == httpx.codes.GONE
+    return answer.text
+
+
+def test_when_its_time_is_over_a_notebook_says_so(doomed: Doomed) -> None:
+    row = bed.record(doomed.short.name)
+    assert row["cause"] == "time-limit", row["reason"]
+    assert "start-jupyter -t 1" in epitaph(doomed.short)
+    assert "time" in epitaph(doomed.short)
+
+
+def test_a_node_that_dies_takes_its_link_along_and_is_named_as_the_cause(doomed: Doomed) -> None:
+    row = bed.record(doomed.lost.name)
+    assert row["cause"] == "node-failed", row["reason"]
+    assert doomed.lost.name not in bed.routes()
+    assert "node" in epitaph(doomed.lost)
+
+
+def test_a_notebook_comes_up_though_the_login_node_is_gone() -> None:
+    """Nobody follows the job and no agent answers: the job has all that it needs."""
+    bed.run("login", "scontrol update partitionname=debug state=down")
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(bed.run, "login", "start-jupyter -p debug -t 5", user="bob", check=False)
+            bed.eventually(
+                lambda: bool(bed.run("login", "squeue -h -u bob -p debug -o %i").stdout.strip()), "no job was submitted"
+            )
+            bed.run("login", "systemctl stop lightship-agent; pkill -KILL -u bob -f bin/start-jupyter")
+            printed = following.result().stdout
+        _, name, token = bed.parse(printed)
+        bed.run("login", "scontrol update partitionname=debug state=up")
+        bed.eventually(lambda: bed.status_of(name) == httpx.codes.OK, "the notebook did not come up")
+        with bed.client(f"{name}.{bed.DOMAIN}") as browser:
+            assert browser.get("/api/status", params={"token": token}).status_code == httpx.codes.OK
+    finally:
+        bed.run("login", "scontrol update partitionname=debug state=up; systemctl start lightship-agent")
+        bed.run("login", "scancel -u bob -p debug")

@@ -1,0 +1,86 @@
+"""What the guides show is what happens: every example to a notebook that answers, every line that was promised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+import bed
+
+GUIDE = (bed.REPOSITORY / "scripts" / "lightship_cluster" / "README.md").read_text()
+# The examples of the command that this one succeeds; and partition, time and account of each job.
+EXAMPLES = {
+    "": ("compute", "30:00", "(null)"),
+    "-b slurm/jupyterlab.sh": ("compute", "30:00", "(null)"),
+    "-b torque/jupyterlab.sh": ("compute", "30:00", "(null)"),
+    "-d ~ -p debug -t 30": ("debug", "30:00", "(null)"),
+    "-d ~ -A ddp363 -p compute -t 60": ("compute", "1:00:00", "ddp363"),
+}
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[dict[str, bed.Notebook]]:
+    """Return what each example gave."""
+    with ThreadPoolExecutor(len(EXAMPLES)) as pool:
+        notebooks = dict(zip(EXAMPLES, pool.map(lambda example: bed.start("bob", example), EXAMPLES), strict=True))
+    yield notebooks
+    bed.run("login", f"scancel {' '.join(notebook.job for notebook in notebooks.values())}")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_gives_a_notebook_that_answers(started: dict[str, bed.Notebook], example: str) -> None:
+    notebook = started[example]
+    with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
+        assert browser.get("/api/status", params={"token": notebook.token}).status_code == httpx.codes.OK
+        interface = "/lab" if "jupyterlab" in example else "/tree"
+        assert browser.get(interface, params={"token": notebook.token}).status_code == httpx.codes.OK
+        top = browser.get("/api/contents", params={"token": notebook.token, "content": 0}).json()
+    assert (top["type"], top["path"]) == ("directory", "")
+    said = bed.run("login", f"squeue -h -j {notebook.job} -o '%P %l %a'").stdout.split()
+    assert tuple(said) == EXAMPLES[example]
+
+
+def pattern_of(transcript: list[str]) -> str:
+    """Return what matches the lines of a transcript with another link, job and time; whether a job waits is chance."""
+    lines = []
+    for line in transcript:
+        text = re.sub(r"https://\S+", "LINK", line)
+        text = re.sub(r"\d+", "NUMBER", re.escape(text))
+        text = text.replace("LINK", r"https://[a-z-]+\.\S+\?token=[0-9a-f]{32}").replace("NUMBER", r"\d+")
+        waits = line.startswith(("Queued", "Job", "Jupyter is starting"))
+        lines.append(f"(?:{text}\n)?" if waits else f"{text}\n")
+    return "".join(lines)
+
+
+def test_the_guides_transcript_is_what_a_user_reads(started: dict[str, bed.Notebook]) -> None:
+    shown = re.search(r"\$ start-jupyter -p compute -A abc123 -t 60\n(.*?)\n\n", GUIDE, re.DOTALL)
+    assert shown
+    transcript = [line.removeprefix("       ") for line in shown[1].splitlines()]
+    # What a user sees at a terminal, where the two streams are one.
+    printed = started["-d ~ -A ddp363 -p compute -t 60"].output
+    assert re.fullmatch(pattern_of(transcript), re.sub(r"^Queued: .*", transcript[3], printed, flags=re.MULTILINE)), (
+        printed
+    )
+
+
+def test_the_guides_list_is_what_a_user_reads(started: dict[str, bed.Notebook]) -> None:
+    shown = re.search(r"\$ start-jupyter list\n(.*?)\n +\$ start-jupyter stop", GUIDE, re.DOTALL)
+    assert shown
+    heads = shown[1].splitlines()[0].split()
+    listed = bed.run("login", "start-jupyter list", user="bob").stdout.splitlines()
+    assert listed[0].split() == heads == ["NAME", "JOB", "LEFT", "STATE"]
+    for notebook in started.values():
+        (line,) = [line for line in listed if line.startswith(notebook.name)]
+        assert re.fullmatch(rf"{notebook.name} +{notebook.job} +(\d+ min|1 h 00 min) +ready", line), line
+
+
+def test_the_guides_stop_is_what_a_user_reads(started: dict[str, bed.Notebook]) -> None:
+    notebook = started[""]
+    assert "briar-veal-movable (job 4712) is stopped." in GUIDE
+    said = bed.run("login", f"start-jupyter stop {notebook.name.rpartition('-')[0]}", user="bob").stdout
+    assert said == f"{notebook.name} (job {notebook.job}) is stopped.\n"
+    assert bed.status_of(notebook.name) == httpx.codes.NOT_FOUND
