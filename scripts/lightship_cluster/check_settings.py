@@ -1,12 +1,15 @@
 """Reads one settings file as the commands would: what deploys it asks before it is put in place.
 
 Usage: PYTHONPATH=bin/start-jupyter python3 -m lightship_cluster.check_settings site|cluster FILE
+
+"-" stands for standard input.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lightship_cluster import clusters, settings
@@ -19,9 +22,9 @@ FORMS = {"site": settings.SITE, "cluster": clusters.FORM}
 
 def main(argv: Sequence[str]) -> ExitStatus:
     """Every section, key and value that users may come to need, presets too."""
-    kind, path = argv[0], Path(argv[1])
+    form, path = replace(FORMS[argv[0]], help_from=""), Path("/dev/stdin" if argv[1] == "-" else argv[1])
     try:
-        layer_of(path, read_ini(path, FORMS[kind]))
+        layer_of(path, read_ini(path, form), form.help_from)
     except LightshipError as error:
         print(error.sentence, file=sys.stderr)
         return error.status

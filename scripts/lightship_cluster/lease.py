@@ -87,13 +87,14 @@ def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ..
 class Heart:
     """Renews the lease, and knows when there is none left to renew."""
 
-    # The one refusal that a web server in trouble cannot produce, and even so not believed at once.
-    REFUSALS = 3
+    # The one refusal that a web server in trouble cannot produce. Even so it is believed only after the time in which
+    # a proxy host that was lost comes back: until its backup is restored, the new one knows of no link.
+    REFUSED_SECONDS = 900.0
 
     def __init__(self, registry: LinkRegistry, expires: float) -> None:
         self._registry = registry
         self._expires = expires
-        self._refused = 0
+        self._refused_since = 0.0
         self._silent = False
 
     def pause(self, heartbeat: float) -> float:
@@ -106,13 +107,14 @@ class Heart:
             return TIME_OVER
         answer, trouble = _attempt(self._registry.heartbeat)
         if answer and answer.ok:
-            self._refused = 0
+            self._refused_since = 0.0
             self._tell(silent=False)
             return ""
         if answer and answer.code == "ended":
             return "The link was ended."
-        self._refused = self._refused + 1 if answer and answer.code == "refused" else 0
-        if self._refused >= self.REFUSALS:
+        now = time.monotonic()
+        self._refused_since = (self._refused_since or now) if answer and answer.code == "refused" else 0.0
+        if self._refused_since and now - self._refused_since >= self.REFUSED_SECONDS:
             return "The registry no longer knows the link."
         self._tell(silent=True, why=answer.error if answer else trouble)
         return ""

@@ -10,6 +10,9 @@ from sqlalchemy import ColumnElement, and_, select, update
 from lightship_registry.records import ANCESTOR, ENDED, READY, STARTING, WAITING, Ending, Link
 from lightship_registry.schema import links
 
+# How long what was said of a job counts as said just now.
+SEEN_SECONDS = 30.0
+
 if TYPE_CHECKING:
     from lightship_registry.store import Store
 
@@ -38,12 +41,21 @@ class AncestorStore:
 
     def report_jobs(self, cluster: str, said: Mapping[str, str], now: float) -> None:
         """Keep what was said of the jobs of live links; it is shown and changes nothing else."""
-        wanted = select(links.c.job_id).where(_theirs(cluster), links.c.state != ENDED, links.c.job_id != "").distinct()
+        wanted = select(links.c.name, links.c.job_id, links.c.job_state, links.c.job_seen_at)
+        with self._store.read() as connection:
+            rows = connection.execute(wanted.where(_live(cluster), links.c.job_id != "")).all()
+        # Whoever reports again and again writes no more often for it.
+        told = {
+            row.name: said[row.job_id]
+            for row in rows
+            if row.job_id in said and (row.job_state != said[row.job_id] or now - row.job_seen_at >= SEEN_SECONDS)
+        }
+        if not told:
+            return
         with self._store.write() as connection:
-            known = sorted(set(connection.execute(wanted).scalars()) & said.keys())
-            for job_id in known:
-                mine = update(links).where(_theirs(cluster), links.c.state != ENDED, links.c.job_id == job_id)
-                connection.execute(mine.values(job_state=said[job_id], job_seen_at=now))
+            for name in sorted(told):
+                mine = update(links).where(links.c.name == name, links.c.state != ENDED)
+                connection.execute(mine.values(job_state=told[name], job_seen_at=now))
 
     def running(self, clusters: Collection[str], now: float) -> list[Link]:
         """Those whose notebook is to be looked at, published or not."""
@@ -58,6 +70,12 @@ class AncestorStore:
         return self._store.end_all(
             ending, now, links.c.state == STARTING, links.c.api == ANCESTOR, announced_at <= now - patience
         )
+
+
+def _live(cluster: str) -> ColumnElement[bool]:
+    # Spelled out as in `store._live_in`, or SQLite would go through all links that the cluster ever had.
+    alive = links.c.state.in_([WAITING, STARTING, READY])
+    return and_(alive, links.c.cluster.concat("") == cluster, links.c.api == ANCESTOR)
 
 
 def _theirs(cluster: str) -> ColumnElement[bool]:

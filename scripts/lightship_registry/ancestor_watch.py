@@ -28,7 +28,11 @@ KNOCK_SECONDS = 3.0
 # So many of each kind at once: those that are announced and hang must not keep the open ones from being looked at.
 LOOKS_AT_ONCE = 32
 BEGINNING = b"HTTP/1."
-GONE = Ending(Cause.ENDED, "No notebook listens at its port any more.")
+GONE = Ending(Cause.ENDED, "Its notebook was not seen at its port any more.")
+# One address, which is one user's node, must not keep the others from being looked at.
+LOOKS_AT_ONE_ADDRESS = 4
+# A port that was announced is tried each second at first, and seldom when nothing comes.
+EAGER_SECONDS = 60.0
 
 
 class Found(Enum):
@@ -72,6 +76,7 @@ class AncestorWatch:
         self._ticks = ticks
         self._due: dict[str, float] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._at: dict[str, str] = {}
         self._slots = {state: asyncio.Semaphore(LOOKS_AT_ONCE) for state in (STARTING, READY)}
 
     async def run(self) -> None:
@@ -97,14 +102,22 @@ class AncestorWatch:
         now = self._ticks()
         self._due = {link.name: self._due.get(link.name, 0.0) for link in running}
         self._under_way = {name: task for name, task in self._under_way.items() if not task.done()}
+        self._at = {name: self._at[name] for name in self._under_way}
         started = []
         for link in running:
-            if link.name in self._under_way or now < self._due[link.name]:
+            address = _address(link)
+            busy = sum(1 for name in self._under_way if self._at.get(name) == address)
+            if link.name in self._under_way or now < self._due[link.name] or busy >= LOOKS_AT_ONE_ADDRESS:
                 continue
-            self._due[link.name] = now + LOOK_SECONDS if link.state == READY else now
+            self._due[link.name] = now + self._pause(link)
+            self._at[link.name] = address
             self._under_way[link.name] = task = asyncio.create_task(self._look(link))
             started.append(task)
         return started
+
+    def _pause(self, link: Link) -> float:
+        waited = self._links.clock() - (link.expires_at - link.seconds)
+        return 0.0 if link.state == STARTING and waited < EAGER_SECONDS else LOOK_SECONDS
 
     async def _look(self, link: Link) -> None:
         try:
@@ -126,7 +139,9 @@ class AncestorWatch:
 
     async def _keep(self, link: Link) -> None:
         address, port = targets.parts_of(link.target)
-        found = await self._knock(link, address, port)
+        # Nothing but unbroken looks says that it is still the same one: after a time without, anybody may be there.
+        lapsed = link.lease_until <= self._links.clock()
+        found = Found.STRANGER if lapsed else await self._knock(link, address, port)
         if found is Found.HTTP:
             await run_in_threadpool(self._links.heartbeat, link)
         elif found is not Found.SILENCE:
@@ -138,3 +153,7 @@ class AncestorWatch:
 
     def _record(self, action: str, link: Link, target: str, reason: str) -> None:
         audit.record(audit.Event(action, "ok", link.cluster, link.user, link.name, target=target, reason=reason))
+
+
+def _address(link: Link) -> str:
+    return (link.target or link.announced).rpartition(":")[0]

@@ -43,9 +43,13 @@ class Sweeper:
         self._watch_clock()
         self._watch_store()
         spare_silent = self._just_started()
-        self._links.end_due(spare_silent=spare_silent)
-        self._links.store.forget_nonces(self._links.clock() - NONCE_SECONDS)
-        self._links.reconcile(spare_silent=spare_silent)
+        try:
+            self._links.end_due(spare_silent=spare_silent)
+            self._links.store.forget_nonces(self._links.clock() - NONCE_SECONDS)
+        finally:
+            # Where the store can be read but not written, what is over must not stay open.
+            self._watch_store()
+            self._links.reconcile(spare_silent=self._just_started())
         self._links.watch.swept()
 
     def _just_started(self) -> bool:

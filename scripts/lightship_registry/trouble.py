@@ -23,7 +23,7 @@ SYSTEMS = {
     errno.ENOSPC: "The disk is full. Make room: the service goes on by itself.",
     errno.EDQUOT: "The disk's quota is used up. Make room: the service goes on by itself.",
     errno.EROFS: "The disk is read-only. Look at dmesg, and mount it again.",
-    errno.EMFILE: "The service has too many files open. Restart it, and tell its makers.",
+    errno.EMFILE: "The service has too many files open. Restart it, and report it.",
 }
 
 

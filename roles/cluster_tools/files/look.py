@@ -9,7 +9,17 @@ import shutil
 import sys
 from pathlib import Path
 
+# By which commands start-jupyter and the agent know a scheduler; PBS and Torque share theirs.
+COMMANDS = {"slurm": ("sbatch", "sinfo"), "pbs": ("qsub", "qstat"), "torque": ("qsub", "qstat")}
+
 prefix, scheduler_path = sys.argv[1:3]
+
+
+def there(command: str) -> bool:
+    """Whether the agent would find the command."""
+    return shutil.which(command, path=scheduler_path) is not None
+
+
 parent = next(folder for folder in [Path(prefix), *Path(prefix).parents] if folder.exists())
 print(
     json.dumps(
@@ -18,7 +28,7 @@ print(
             "python_is_new_enough": sys.version_info >= (3, 9),
             "openssl": shutil.which("openssl") is not None,
             "systemd": Path("/run/systemd/system").is_dir(),
-            "squeue": shutil.which("squeue", path=scheduler_path) is not None,
+            "schedulers": [name for name, needed in COMMANDS.items() if all(map(there, needed))],
             "parent": str(parent),
             "parent_is_writable": parent.is_dir() and os.access(str(parent), os.W_OK),
         }

@@ -74,7 +74,7 @@ def words_of(environment: Environment) -> str:
     words = [f"module load {' '.join(noted['modules'])}"] if noted.get("modules") else []
     named = noted.get("path") or noted.get("image")
     if not named and not words:
-        named = shutil.which("jupyter") or "the batch script finds its own"
+        named = shutil.which("jupyter") or ""
     return ", then ".join([*words, *filter(None, [named])])
 
 

@@ -37,7 +37,9 @@ class Conda(Plain):
         """Look into the folder."""
         del variables
         if not (self.folder / "conda-meta").is_dir():
-            raise refused(f"{self.folder} is no conda environment: it has no folder 'conda-meta'.")
+            raise refused(
+                f"{self.folder} is no conda environment: it has no folder 'conda-meta'. Give its name or its folder."
+            )
         return check_folder(self.folder, interface, f"conda install --prefix {self.folder}")
 
     def enter(self, variables: Variables) -> dict[str, str]:

@@ -54,8 +54,8 @@ class CondaFile(Plain):
 
     @property
     def ready(self) -> bool:
-        """Whether it is whole."""
-        return self._mark.is_file()
+        """Whether it is whole, and nobody else could have put it there."""
+        return self._mark.is_file() and all(map(_own, (self.cache, self.folder, self._mark)))
 
     @property
     def _mark(self) -> Path:
@@ -93,7 +93,9 @@ class CondaFile(Plain):
     def _alone(self, show: Show) -> Iterator[None]:
         """One builder at a time, on whatever host; the lock goes with the process that holds it."""
         try:
-            self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # The folders above too: a generous umask would let a group exchange what is run from them.
+            for place in (*reversed(self.cache.parents), self.cache):
+                place.mkdir(mode=0o700, exist_ok=True)
             lock = self.folder.with_suffix(".lock").open("w")
         except OSError as error:
             raise refused(f"Cannot write in {self.cache}: {error.strerror}. Free space or make it writable.") from error
@@ -156,3 +158,11 @@ def default_cache(variables: Variables) -> Path:
     """The user's cache folder, on the home that login nodes and compute nodes share."""
     base = variables.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "lightship" / "conda"
+
+
+def _own(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022

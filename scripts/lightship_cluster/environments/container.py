@@ -128,7 +128,8 @@ class Container(Plain):
 def absolute(image: str) -> str:
     """An image as the job can name it: a path may be typed from any folder."""
     expanded = Path(image).expanduser()
-    if not _URI.match(image) and (_is_path(image) or expanded.exists()):
+    # A bare name is never a folder that happens to lie here: somebody else may have put it there.
+    if not _URI.match(image) and _is_path(image):
         return str(expanded.absolute())
     return image
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import carried
 from lightship_cluster.schedulers.base import (
     ENDED,
     GONE,
@@ -30,6 +29,7 @@ from lightship_cluster.schedulers.base import (
     ask,
     last_line,
 )
+from lightship_cluster.schedulers.carried import LINK, REGISTER
 from lightship_cluster.schedulers.wording import sentence
 
 RUNS = "HERE"
@@ -66,7 +66,8 @@ class Here:
 
     def submit(self, request: JobRequest) -> str:
         """Start the job and return its name: the machine, its first process, and when that began."""
-        environment = carried.environment(request, os.environ)
+        link, register = request.arguments
+        environment = {**os.environ, LINK: link, REGISTER: register, "PWD": str(request.folder)}
         prefix = _LINGERING if _ends_at_logout() else ()
         command = [*prefix, "setsid", str(request.script), *request.arguments]
         done = _detach([str(request.log), *command], environment, request.folder)
@@ -92,7 +93,10 @@ class Here:
         """Stop the user's own job."""
         process = process_of(job_id)
         if not process or process.host != _host():
-            raise LightshipError(f"The job {job_id} is not one of this machine's.", ExitStatus.SCHEDULER)
+            raise LightshipError(
+                f"The job {job_id} is not one of this machine's. Log in to the host that it names.",
+                ExitStatus.SCHEDULER,
+            )
         if not _lives(process):
             return
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -47,7 +48,9 @@ class Pbs:
         done = ask(["qstat", "-Q", "-f"])
         queues = pbs_text.of_text(done.stdout)
         if done.returncode or not queues:
-            raise LightshipError(f"{self.name} does not answer: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
+            raise LightshipError(
+                f"{self.name} does not answer: {last_line(done.stderr)} Try again later.", ExitStatus.SCHEDULER
+            )
         # A queue of another server is that server's to check.
         if resources.partition and "@" not in resources.partition:
             pbs_queues.check(queues, resources)
@@ -197,13 +200,14 @@ def _unknown(scheduler: str, what: str) -> LightshipError:
 
 
 def _by_number(records: Mapping[str, Record]) -> dict[str, Record]:
-    found: dict[str, Record] = {}
-    for name, record in records.items():
-        number = pbs_text.number_of(name)
-        # A record without a state was cut off.
-        if number and record.get("job_state"):
-            found[number] = record
-    return found
+    numbers = Counter(pbs_text.number_of(name) for name in records)
+    return {
+        number: record
+        for name, record in records.items()
+        # A record without a state was cut off. A number that comes twice, under whatever server's name, may be one that
+        # another job's variable only looks like: neither is believed.
+        if (number := pbs_text.number_of(name)) and numbers[number] == 1 and record.get("job_state")
+    }
 
 
 def _forgotten(complaints: str) -> set[str]:

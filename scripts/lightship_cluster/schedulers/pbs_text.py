@@ -33,7 +33,7 @@ def of_text(text: str) -> dict[str, Record]:
     records: dict[str, Record] = {}
     twice: set[str] = set()
     now: Record = {}
-    for line in text.replace(_FOLD, "").splitlines():
+    for line in text.replace(_FOLD, "").split("\n"):
         head = _HEAD.fullmatch(line)
         if head:
             name, now = head[1], {}

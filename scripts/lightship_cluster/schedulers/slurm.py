@@ -40,7 +40,9 @@ class Slurm:
         """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
         done = ask(["sinfo", "--all", "--noheader", "--exact", f"--format={slurm_partitions.FORMAT}"])
         if done.returncode:
-            raise LightshipError(f"Slurm does not answer: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
+            raise LightshipError(
+                f"Slurm does not answer: {last_line(done.stderr)} Try again later.", ExitStatus.SCHEDULER
+            )
         slurm_partitions.check(slurm_partitions.parse(done.stdout), resources, script)
 
     def submit(self, request: JobRequest) -> str:

@@ -140,7 +140,7 @@ def _troubles(nodes: Nodes, wanted: Resources) -> Iterator[_Trouble]:
         yield (
             4,
             sum(count for _, count in nodes.gpus),
-            f"{where} has no node with the GPUs {wanted.gpus}: it has {has}.",
+            f"{where} has no node with the GPUs {wanted.gpus}: it has {has}. Ask for others with -g.",
         )
 
 

@@ -66,6 +66,9 @@ def _salvage(settings: Settings, scratch: Path, fresh: Path) -> Salvaged:
 
 def _tell(found: Salvaged, before: Path) -> None:
     click.echo(f"{found.links} links were read. The damaged store is in {before}.")
+    click.echo(
+        "What was changed in the last minutes may be missing, a revocation too: lightship links, and revoke again."
+    )
     if found.lost:
         click.echo(
             f"{found.lost} rows could not be read. If a backup knows them, `lightship restore` brings them back."

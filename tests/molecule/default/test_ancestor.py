@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 import bed
-from open_sockets import is_cut, websocket
 
 FQDN = f"{bed.DOMAIN}:{bed.PORT}"
 MANAGE = f"https://manage.{FQDN}"
@@ -191,9 +190,9 @@ def test_a_proper_link_is_out_of_its_reach() -> None:
 
 
 def test_the_links_end_cuts_what_is_open_and_leaves_nothing(launched: Launched) -> None:
-    with websocket(launched.notebook) as open_socket:
+    with bed.websocket(launched.notebook) as open_socket:
         assert ask("node1", f"/destroytoken.cgi?token={launched.name}") == "Success! Token destroyed.\n"
-        assert is_cut(open_socket, 5)
+        assert bed.is_cut(open_socket, 5)
     assert launched.name not in bed.routes()
     assert bed.status_of(launched.name) == httpx.codes.NOT_FOUND
     assert audited(launched.name)[-1] in ("ancestor-destroytoken", "cut")

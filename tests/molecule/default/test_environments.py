@@ -29,7 +29,9 @@ INSIDE = {
 QUICK = "--mksquashfs-args '-comp gzip -Xcompression-level 1'"
 BUILD = {
     "apptainer": f"apptainer build {QUICK} notebook.sif docker-archive:{ARCHIVE}",
-    "charliecloud": "ch-convert -i podman -o dir $(podman load --quiet --input " + ARCHIVE + " | sed 's/^.*: //') notebook",
+    "charliecloud": "ch-convert -i podman -o dir $(podman load --quiet --input "
+    + ARCHIVE
+    + " | sed 's/^.*: //') notebook",
 }
 
 # An environment of the user's own whose packages are those that the hosts have: nothing is fetched.

@@ -76,7 +76,10 @@ def test_a_job_that_slurm_does_not_take() -> None:
 
 
 def test_a_time_over_the_sites_limit() -> None:
-    refused("start-jupyter -t 99:00:00", ExitStatus.REFUSED, "72 hours")
+    refused("start-jupyter -t 99:00:00", ExitStatus.PARTITION, "The partition compute gives 24 h 00 min at most")
+    # And where no scheduler has a limit, the registry has.
+    answer = bed.agent("bob", op="create", seconds=99 * 3600)
+    assert "72 hours" in answer["error"]
 
 
 def test_no_agent() -> None:

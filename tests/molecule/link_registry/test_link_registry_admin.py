@@ -78,7 +78,7 @@ def connections(host: Host) -> Iterator[Any]:
     """Open connections to ports of the host itself, and read later what became of them."""
     ports: list[int] = []
 
-    def open_(port: int, seconds: int = 8) -> Any:
+    def open_(port: int, seconds: int = 90) -> Any:
         ports.append(port)
         command = shlex.join(["python3", "-c", CONNECTION, str(port), str(seconds)])
         host.check_output(f"nohup {command} >/tmp/connection-{port} 2>&1 & sleep 1")
@@ -121,9 +121,9 @@ def test_what_is_open_to_an_ended_link_is_cut_and_nothing_else(host: Host, light
     lightship("revoke", ended, "--yes")
     time.sleep(5)
     assert to_ended() == "cut"
-    assert to_other() == "open"
+    # The cutter comes twice.
     time.sleep(5)
-    assert to_other() == "kept"
+    assert to_other() == "open"
     assert host.check_output(f"ls -A {CUT}") == ""
     assert ended in host.check_output("journalctl --no-pager -u lightship-cut -o cat --since=-5min")
     lightship("revoke", other, "--yes")

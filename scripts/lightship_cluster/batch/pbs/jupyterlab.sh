@@ -14,6 +14,7 @@ exec >>"$LIGHTSHIP_LINK/job.log" 2>&1
 cd "${PBS_O_WORKDIR:-.}" || exit
 export PATH="${PBS_O_PATH:-$PATH}"
 
-# Load modules or activate an environment here if Jupyter is not on PATH when you run start-jupyter.
+# Whatever else is to be done before Jupyter starts goes here. Where Jupyter comes from is said to start-jupyter: --module, --venv,
+# --conda or --image.
 
 exec "$LIGHTSHIP_REGISTER" "$LIGHTSHIP_LINK" -- jupyter lab

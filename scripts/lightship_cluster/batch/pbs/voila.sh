@@ -14,7 +14,8 @@ exec >>"$LIGHTSHIP_LINK/job.log" 2>&1
 cd "${PBS_O_WORKDIR:-.}" || exit
 export PATH="${PBS_O_PATH:-$PATH}"
 
-# Load modules or activate an environment here if Jupyter is not on PATH when you run start-jupyter.
+# Whatever else is to be done before Jupyter starts goes here. Where Jupyter comes from is said to start-jupyter: --module, --venv,
+# --conda or --image.
 
 # Voila as a part of Jupyter's server: Voila's own knows neither the link's certificate nor its token.
 exec "$LIGHTSHIP_REGISTER" "$LIGHTSHIP_LINK" -- jupyter server --ServerApp.default_url=/voila

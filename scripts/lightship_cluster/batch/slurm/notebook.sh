@@ -12,6 +12,7 @@
 #SBATCH --signal=B:USR1@300
 trap '' USR1
 
-# Load modules or activate an environment here if Jupyter is not on PATH when you run start-jupyter.
+# Whatever else is to be done before Jupyter starts goes here. Where Jupyter comes from is said to start-jupyter: --module, --venv,
+# --conda or --image.
 
 exec "$2" "$1" -- jupyter notebook

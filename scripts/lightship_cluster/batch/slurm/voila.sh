@@ -12,7 +12,8 @@
 #SBATCH --signal=B:USR1@300
 trap '' USR1
 
-# Load modules or activate an environment here if Jupyter is not on PATH when you run start-jupyter.
+# Whatever else is to be done before Jupyter starts goes here. Where Jupyter comes from is said to start-jupyter: --module, --venv,
+# --conda or --image.
 
 # Voila as a part of Jupyter's server: Voila's own knows neither the link's certificate nor its token.
 exec "$2" "$1" -- jupyter server --ServerApp.default_url=/voila

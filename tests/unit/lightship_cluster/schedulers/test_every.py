@@ -35,6 +35,10 @@ def test_a_machine_without_a_scheduler_still_knows_its_own_jobs() -> None:
     every = Every(missing)
 
     assert set(every.job_states([own_job()])) == {own_job()}
+    # Whatever number somebody makes up.
+    assert set(every.job_states([own_job(), "1"])) == {own_job()}
+    with pytest.raises(LightshipError, match="sbatch"):
+        every.job_states(["1"])
     assert every.accounted([own_job()]) == {}
     assert every.report(GONE).state == "ended"
 

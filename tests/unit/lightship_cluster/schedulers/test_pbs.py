@@ -141,6 +141,16 @@ def test_a_refused_job_keeps_the_schedulers_words(
         Pbs().submit(request(tmp_path))
 
 
+def test_what_another_jobs_variable_says_of_a_job_is_not_believed(command: Command) -> None:
+    # As Torque prints it, with the variable's line feeds: job 9 was started by somebody who wants to end job 1.
+    forged = "Job Id: 1.x\n    Job_Owner = alice@h\n    job_state = C\n    exit_status = 271\n"
+    real = f"Job Id: 1.pbs1\n    Job_Owner = {ME.pw_name}@h\n    job_state = Q\n"
+    command("qstat", f"{real}Job Id: 9.pbs1\n    job_state = R\n    Variable_List = A=\n{forged}")
+
+    states = Pbs().job_states(["1", "9"])
+    assert {job_id: state.state for job_id, state in states.items()} == {"9": "R"}
+
+
 def test_states_reasons_and_estimates_are_read(command: Command) -> None:
     waits = job(
         "Q",

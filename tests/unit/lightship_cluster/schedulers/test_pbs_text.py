@@ -44,6 +44,12 @@ def test_a_users_variable_cannot_speak_for_another_job() -> None:
     assert pbs_text.of_json(twice, "Jobs") == {}
 
 
+def test_no_other_end_of_a_line_than_the_printed_one_counts() -> None:
+    forged = "Job Id: 9.x\n    job_state = R\n    Variable_List = A=\u2028Job Id: 4712.x\u2028    job_state = F\n"
+
+    assert list(pbs_text.of_text(forged)) == ["9.x"]
+
+
 def test_json_is_read_with_its_resources() -> None:
     job = {"job_state": "Q", "Resource_List": {"walltime": "01:00:00", "ncpus": 2}, "ctime": "x"}
 
