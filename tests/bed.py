@@ -186,9 +186,14 @@ def parse(output: str) -> tuple[str, str, str]:
 def start(user: str, arguments: str = "-t 10") -> Notebook:
     """Start a notebook as `user` through Slurm and return when it answers."""
     done = run("login", f"start-jupyter {arguments}", user=user)
-    origin, name, token = parse(done.stdout)
+    return notebook(user, done.stdout + done.stderr)
+
+
+def notebook(user: str, printed: str) -> Notebook:
+    """Return the notebook of which `start-jupyter` printed this."""
+    origin, name, token = parse(printed)
     job = str(json.loads(link_file(user, name, "link.json"))["job_id"])
-    return Notebook(name, origin, token, job, done.stdout + done.stderr)
+    return Notebook(name, origin, token, job, printed)
 
 
 def link_file(user: str, name: str, file: str) -> str:
