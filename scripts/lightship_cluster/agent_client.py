@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from lightship_cluster.protocol import BadLine, read_line, write_line
 TIMEOUT_SECONDS = 25.0
 
 _STATUS = {"registry-unreachable": ExitStatus.REGISTRY}
+
+# A user's script may start many notebooks at once.
+BUSY_SECONDS = 20.0
 
 
 class AgentError(LightshipError):
@@ -51,19 +56,31 @@ class AgentClient:
         return self._ask(op="cancel", name=name, reason=reason)
 
     def _ask(self, **question: object) -> dict[str, Any]:
-        reply = self._exchange(dict(question))
+        reply = self._patiently(dict(question))
         if reply.get("ok") is True:
             return reply
         code = str(reply.get("code", ""))
         sentence = str(reply.get("error") or "The agent said no without a reason.")
         raise AgentError(sentence, _STATUS.get(code, ExitStatus.REFUSED), code)
 
+    def _patiently(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Ask again while the agent has no time: then it has not even read the question."""
+        deadline, pause = time.monotonic() + BUSY_SECONDS, 0.1
+        while True:
+            reply = self._exchange(question)
+            if reply.get("code") != "busy" or time.monotonic() + pause > deadline:
+                return reply
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
     def _exchange(self, question: dict[str, Any]) -> dict[str, Any]:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(self._timeout)
                 connection.connect(str(self._path))
-                write_line(connection, question, self._timeout)
+                # Without time the agent says so and hangs up, and what it said can still be read.
+                with suppress(BrokenPipeError):
+                    write_line(connection, question, self._timeout)
                 return read_line(connection, self._timeout)
         except (OSError, BadLine) as error:
             why = getattr(error, "strerror", None) or str(error)

@@ -122,22 +122,23 @@ def test_a_node_that_dies_takes_its_link_along_and_is_named_as_the_cause(doomed:
     assert "node" in epitaph(doomed.lost)
 
 
+def queue_of(user: str) -> str:
+    """Return the numbers of a user's jobs."""
+    return bed.run("login", f"squeue -h -u {user} -o %i").stdout.strip()
+
+
 def test_a_notebook_comes_up_though_the_login_node_is_gone() -> None:
     """Nobody follows the job and no agent answers: the job has all that it needs."""
-    bed.run("login", "scontrol update partitionname=debug state=down")
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(bed.run, "login", "start-jupyter -t 5 -- --hold", user="bob", check=False)
+        bed.eventually(lambda: bool(queue_of("bob")), "no job was submitted")
+        bed.run("login", "systemctl stop lightship-agent; pkill -KILL -u bob -f bin/start-jupyter")
+        printed = following.result().stdout
     try:
-        with ThreadPoolExecutor(1) as pool:
-            following = pool.submit(bed.run, "login", "start-jupyter -p debug -t 5", user="bob", check=False)
-            bed.eventually(
-                lambda: bool(bed.run("login", "squeue -h -u bob -p debug -o %i").stdout.strip()), "no job was submitted"
-            )
-            bed.run("login", "systemctl stop lightship-agent; pkill -KILL -u bob -f bin/start-jupyter")
-            printed = following.result().stdout
         _, name, token = bed.parse(printed)
-        bed.run("login", "scontrol update partitionname=debug state=up")
+        bed.run("login", f"scontrol release {queue_of('bob')}")
         bed.eventually(lambda: bed.status_of(name) == httpx.codes.OK, "the notebook did not come up")
         with bed.client(f"{name}.{bed.DOMAIN}") as browser:
             assert browser.get("/api/status", params={"token": token}).status_code == httpx.codes.OK
     finally:
-        bed.run("login", "scontrol update partitionname=debug state=up; systemctl start lightship-agent")
-        bed.run("login", "scancel -u bob -p debug")
+        bed.run("login", "systemctl start lightship-agent; scancel -u bob")

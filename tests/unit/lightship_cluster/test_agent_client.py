@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
+from lightship_cluster import agent_client
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.agent_requests import Peer
 from lightship_cluster.agent_server import AgentServer
@@ -71,3 +74,28 @@ def test_no_agent_says_what_to_do(tmp_path: Path) -> None:
         AgentClient(tmp_path / "absent.sock").ping()
 
     assert refused.value.status is ExitStatus.AGENT
+
+
+def test_whoever_asks_much_at_once_is_served_one_after_the_other(tmp_path: Path) -> None:
+    def handler(_peer: Peer, _question: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(0.05)
+        return {"ok": True}
+
+    server = AgentServer(tmp_path / "agent.sock", handler)
+    thread = Thread(target=server.serve)
+    thread.start()
+    try:
+        with ThreadPoolExecutor(20) as pool:
+            clients = [AgentClient(tmp_path / "agent.sock", 5) for _ in range(20)]
+            assert list(pool.map(AgentClient.ping, clients)) == [{"ok": True}] * 20
+    finally:
+        server.close()
+        thread.join()
+
+
+def test_an_agent_that_stays_busy_is_said(agent: AgentClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_client, "BUSY_SECONDS", 0.3)
+    reply.update(ok=False, code="busy", error="Too many questions at once. Try again in a few seconds.")
+    with pytest.raises(AgentError, match="Try again in a few seconds"):
+        agent.ping()
+    assert len(asked) > 1
