@@ -123,8 +123,8 @@ def test_a_node_that_dies_takes_its_link_along_and_is_named_as_the_cause(doomed:
 
 
 def queue_of(user: str) -> str:
-    """Return the numbers of a user's jobs."""
-    return bed.run("login", f"squeue -h -u {user} -o %i").stdout.strip()
+    """Return the numbers of a user's jobs that wait."""
+    return bed.run("login", f"squeue -h -u {user} -t PENDING -o %i").stdout.strip()
 
 
 def test_a_notebook_comes_up_though_the_login_node_is_gone() -> None:
