@@ -129,12 +129,12 @@ def queue_of(user: str) -> str:
 
 def test_a_notebook_comes_up_though_the_login_node_is_gone() -> None:
     """Nobody follows the job and no agent answers: the job has all that it needs."""
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(bed.run, "login", "start-jupyter -t 5 -- --hold", user="bob", check=False)
-        bed.eventually(lambda: bool(queue_of("bob")), "no job was submitted")
-        bed.run("login", "systemctl stop lightship-agent; pkill -KILL -u bob -f bin/start-jupyter")
-        printed = following.result().stdout
     try:
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(bed.run, "login", "start-jupyter -t 5 -- --hold", user="bob", check=False)
+            bed.eventually(lambda: bool(queue_of("bob")), "no job was submitted")
+            bed.run("login", "systemctl stop lightship-agent; pkill -KILL -u bob -f bin/start-jupyter")
+            printed = following.result().stdout
         _, name, token = bed.parse(printed)
         bed.run("login", f"scontrol release {queue_of('bob')}")
         bed.eventually(lambda: bed.status_of(name) == httpx.codes.OK, "the notebook did not come up")
