@@ -45,7 +45,8 @@ def test_users_are_told_how_to_start(host: Host) -> None:
 
 def test_users_have_the_manual_and_the_tab_key(host: Host) -> None:
     # The image of the bed may have no man; the file is where man looks.
-    assert "start-jupyter" in host.check_output("head -c 200 /usr/local/share/man/man1/start-jupyter.1")
+    manual = host.check_output("head -c 200 /usr/local/share/man/man1/start-jupyter.1")
+    assert "start\\-jupyter \\- start Jupyter on a compute node" in manual
     completed = host.check_output(
         "su - alice -c 'bash --norc -c \"source /usr/local/share/bash-completion/completions/start-jupyter; "
         "COMP_WORDS=(start-jupyter --pres) COMP_CWORD=1; _start_jupyter; echo \\${COMPREPLY[@]}\"'"
