@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +94,16 @@ def write(path: Path, data: bytes, mode: int = 0o755) -> None:
     fresh.chmod(mode)
     fresh.replace(path)
     print(f"built {path}")
+
+
+def write_one(argv: Sequence[str] | None, name: str, content: Callable[[], str]) -> int:
+    """What a script does that writes one more file for users."""
+    parser = argparse.ArgumentParser(description=f"Write {name}.")
+    parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="where it goes (default: dist)")
+    options = parser.parse_args(argv)
+    options.dist.mkdir(parents=True, exist_ok=True)
+    write(options.dist / name, content().encode("utf-8"), 0o644)
+    return 0
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

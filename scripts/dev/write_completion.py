@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from build_zipapps import REPOSITORY, SCRIPTS, write
+from build_zipapps import SCRIPTS, write_one
 
 sys.path.insert(0, str(SCRIPTS))
 
@@ -83,12 +81,7 @@ complete -F _start_jupyter start-jupyter
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write it."""
-    parser = argparse.ArgumentParser(description="Write the completion for bash.")
-    parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="where it goes (default: dist)")
-    options = parser.parse_args(argv)
-    options.dist.mkdir(parents=True, exist_ok=True)
-    write(options.dist / NAME, content().encode("ascii"), 0o644)
-    return 0
+    return write_one(argv, NAME, content)
 
 
 def content() -> str:

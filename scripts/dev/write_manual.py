@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from build_zipapps import REPOSITORY, SCRIPTS, write
+from build_zipapps import SCRIPTS, write_one
 
 sys.path.insert(0, str(SCRIPTS))
 
@@ -41,12 +39,7 @@ FILES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write it."""
-    parser = argparse.ArgumentParser(description="Write the manual page.")
-    parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="where it goes (default: dist)")
-    options = parser.parse_args(argv)
-    options.dist.mkdir(parents=True, exist_ok=True)
-    write(options.dist / NAME, content().encode("utf-8"), 0o644)
-    return 0
+    return write_one(argv, NAME, content)
 
 
 def content() -> str:

@@ -132,6 +132,16 @@ def ask(command: Sequence[str], extra: Mapping[str, str] | None = None) -> subpr
     return run(command, {**kept, "LC_ALL": "C", **(extra or {})})
 
 
+def hand_in(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path | None, maybe_queued: str
+) -> subprocess.CompletedProcess[str]:
+    """Run what submits a job; without an answer in time, say too how to find a job that is queued all the same."""
+    try:
+        return run(command, environment, folder)
+    except NoAnswerError as error:
+        raise NoAnswerError(f"{error.sentence} {maybe_queued}", error.status) from error
+
+
 def run(
     command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:

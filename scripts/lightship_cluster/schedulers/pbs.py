@@ -20,11 +20,10 @@ from lightship_cluster.schedulers.base import (
     JobReport,
     JobRequest,
     JobState,
-    NoAnswerError,
     Resources,
     ask,
+    hand_in,
     last_line,
-    run,
 )
 from lightship_cluster.schedulers.pbs_text import Record
 
@@ -61,10 +60,7 @@ class Pbs:
         output = ["-j", "oe", "-o", str(carried.own_output(request.log))]
         wishes = [*self._options(request.resources), *request.resources.extra]
         command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", carried.names(environment), *wishes]
-        try:
-            done = run([*command, str(request.script)], environment, request.folder)
-        except NoAnswerError as error:
-            raise NoAnswerError(f"{error.sentence} {_MAYBE_QUEUED}", error.status) from error
+        done = hand_in([*command, str(request.script)], environment, request.folder, _MAYBE_QUEUED)
         job_id = last_line(done.stdout)
         if done.returncode or not _JOB_ID.fullmatch(job_id):
             raise LightshipError(

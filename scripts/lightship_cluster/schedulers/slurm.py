@@ -14,11 +14,10 @@ from lightship_cluster.schedulers.base import (
     JobReport,
     JobRequest,
     JobState,
-    NoAnswerError,
     Resources,
     ask,
+    hand_in,
     last_line,
-    run,
 )
 
 JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
@@ -50,10 +49,7 @@ class Slurm:
         # A percent sign in the path would be taken for one of Slurm's patterns.
         log = str(request.log).replace("%", "%%")
         command = ["sbatch", "--parsable", f"--chdir={request.folder}", f"--output={log}", *_options(request.resources)]
-        try:
-            done = run([*command, "--", str(request.script), *request.arguments], os.environ)
-        except NoAnswerError as error:
-            raise NoAnswerError(f"{error.sentence} {MAYBE_QUEUED}", error.status) from error
+        done = hand_in([*command, "--", str(request.script), *request.arguments], os.environ, None, MAYBE_QUEUED)
         job_id = done.stdout.strip().split(";")[0]
         if done.returncode or not JOB_ID.fullmatch(job_id):
             # sbatch's own patience is often shorter than ours.

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import carried
-from lightship_cluster.schedulers.base import JobRequest, JobState, NoAnswerError, Resources, last_line, run
+from lightship_cluster.schedulers.base import JobRequest, JobState, Resources, hand_in, last_line
 from lightship_cluster.schedulers.pbs import Pbs, clock, number_of_gpus
 from lightship_cluster.schedulers.pbs_text import Record
 from lightship_cluster.schedulers.slurm import JOB_ID, MAYBE_QUEUED, Slurm
@@ -63,10 +63,7 @@ class SlurmTorque(Slurm):
         options = ["-r", "n", "-j", "oe", "-o", log, *(word for pair in told.items() if pair[1] for word in pair)]
         # It puts all of them into a line for a shell as they are.
         quoted = [shlex.quote(word) for word in (*options, *wanted.extra, str(request.script))]
-        try:
-            done = run(["qsub", *quoted], environment, request.folder)
-        except NoAnswerError as error:
-            raise NoAnswerError(f"{error.sentence} {MAYBE_QUEUED}", error.status) from error
+        done = hand_in(["qsub", *quoted], environment, request.folder, MAYBE_QUEUED)
         job_id = done.stdout.strip()
         if done.returncode or not JOB_ID.fullmatch(job_id):
             raise LightshipError(f"Slurm did not take the job: {_why(done.stdout + done.stderr)}", ExitStatus.SUBMIT)
