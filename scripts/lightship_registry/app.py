@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Mapping
 
 from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -39,6 +41,10 @@ from lightship_registry.settings import Settings
 from lightship_registry.signatures import Verifier
 from lightship_registry.store import Store
 from lightship_registry.sweeper import Sweeper
+from lightship_registry.trouble import explain
+
+# How long a service that started on a store it cannot use says so, before it is started anew.
+TROUBLE_SECONDS = 10.0
 
 
 class HostSwitch:
@@ -65,8 +71,14 @@ class HostSwitch:
 
 
 def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
-    """Put the service together from its settings; everything it needs must have been prepared."""
-    require_current(settings)
+    """Put the service together from its settings; everything it needs must have been prepared.
+
+    A full disk or a database that is away is no reason not to start: requests would wait for nothing on the socket.
+    """
+    try:
+        require_current(settings)
+    except (SQLAlchemyError, OSError) as error:
+        audit.problem(f"start: {explain(error)}")
     return assemble(settings, open_engine(settings.store), clock)
 
 
@@ -84,8 +96,12 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = AT_ONCE
-        await run_in_threadpool(links.restore)
         rounds = [Sweeper(links).run(), *([AncestorWatch(links).run()] if settings.ancestor_networks else [])]
+        try:
+            await run_in_threadpool(links.restore)
+        except (SQLAlchemyError, OSError) as error:
+            audit.problem(f"start: {explain(error)}")
+            rounds.append(_end_soon())
         tasks = [asyncio.create_task(each) for each in rounds]
         async with listening(settings.metrics_port, dashboard):
             yield
@@ -105,6 +121,13 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     if settings.ancestor_networks:
         by_host[settings.manage_host] = Ancestor(AncestorRules(links))
     return HostSwitch(json, by_host, pages, dashboard)
+
+
+async def _end_soon() -> None:
+    # To be started anew: a start checks the store and writes all routes. Nor would a disk that was read-only at the
+    # start ever become writable for this process, which has its mounts from then.
+    await asyncio.sleep(TROUBLE_SECONDS)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _page_app(pages: Pages) -> ASGIApp:

@@ -35,7 +35,8 @@ class SharedLock:
         if not self._threads.acquire(timeout=self._seconds):
             raise self._held()
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            # Only to read: what is over must end on a disk that became read-only, too.
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 self._take(descriptor, deadline)
                 yield

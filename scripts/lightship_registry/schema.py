@@ -99,6 +99,7 @@ def open_engine(store: URL) -> Engine:
     if is_sqlite(store):
         engine = create_engine(store, hide_parameters=True, pool_size=AT_ONCE, max_overflow=SPARE)
         event.listen(engine, "connect", _set_up)
+        event.listen(engine, "handle_error", _open_again)
         return engine
     engine = create_engine(
         store,
@@ -127,6 +128,12 @@ def begin_writing(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         # At once, not at the first change: what is read before it must still be true then.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _open_again(context: ExceptionContext) -> None:
+    # What was opened on a disk that was read-only stays so when the disk is writable again.
+    if "readonly database" in str(context.original_exception):
+        context.is_disconnect = True
 
 
 def _hide_rows(context: ExceptionContext) -> None:

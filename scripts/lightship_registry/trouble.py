@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 
 RUNBOOK = 'The README of scripts/lightship_registry says how, under "When the disk or the store fails".'
+FULL = "The disk is full. Make room: the service goes on by itself."
 # What SQLite and PostgreSQL say, and what is to be done. The first that fits counts.
 MEANINGS = (
-    ("database or disk is full", "The disk is full. Make room: the service goes on by itself."),
-    ("No space left on device", "The disk is full. Make room: the service goes on by itself."),
+    ("database or disk is full", FULL),
+    ("No space left on device", FULL),
+    # The small file that all who have the store open share could not be made.
+    ("SQLITE_IOERR_SHMSIZE", FULL),
     ("readonly database", "The disk is read-only, or the file is no longer the service's own. Make it writable again."),
     ("unable to open database file", "The disk is read-only, or not there: look at mount and dmesg."),
     ("database is locked", "Another program keeps the store locked. `lightship doctor` names it; end it."),
@@ -20,7 +23,7 @@ MEANINGS = (
     ("timeout expired", "The database server does not answer. Is it up, and the way to it open?"),
 )
 SYSTEMS = {
-    errno.ENOSPC: "The disk is full. Make room: the service goes on by itself.",
+    errno.ENOSPC: FULL,
     errno.EDQUOT: "The disk's quota is used up. Make room: the service goes on by itself.",
     errno.EROFS: "The disk is read-only. Look at dmesg, and mount it again.",
     errno.EMFILE: "The service has too many files open. Restart it, and report it.",
@@ -29,7 +32,10 @@ SYSTEMS = {
 
 def explain(error: Exception) -> str:
     """The error in its own words, those of the database's driver, and what it means if that is known."""
-    said = " ".join(str(getattr(error, "orig", None) or error).split())
+    cause = getattr(error, "orig", None) or error
+    # SQLite has one sentence for many kinds of errors of the disk, and a name for each (known from Python 3.11 on).
+    kind = getattr(cause, "sqlite_errorname", "")
+    said = " ".join(str(cause).split()) + (f" ({kind})" if kind.startswith("SQLITE_IOERR") else "")
     known = SYSTEMS.get(error.errno or 0) if isinstance(error, OSError) else None
     meaning = known or next((meaning for words, meaning in MEANINGS if words in said), "")
     return f"{said}. {meaning}".replace("..", ".").strip() if meaning else said

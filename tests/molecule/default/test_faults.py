@@ -22,6 +22,7 @@ STORE = f"{STATE}/registry.sqlite3"
 SERVICE, SOCKET = "lightship-registry.service", "lightship-registry.socket"
 BACK_SECONDS = 5
 DROP_IN = f"/etc/systemd/system/{SERVICE}.d/clock.conf"
+FILL = f"dd if=/dev/zero of={STATE}/fill bs=4k oflag=append conv=notrunc"
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 AHEAD_SECONDS = 300
 
@@ -170,15 +171,16 @@ def test_killing_the_registry_in_the_middle_of_work_loses_nothing(
 
 @pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_stops_new_links_only(registry: Registry, undisturbed: Callable[[], None]) -> None:
-    bed.run("proxy", f"dd if=/dev/zero of={STATE}/fill bs=4k", check=False)
+    bed.run("proxy", FILL, check=False)
     refused(registry)
     assert "The disk is full. Make room" in journal()
     assert f"0 MB are free for {STATE}" in doctor()
     told = bed.run("login", "start-jupyter -t 5", user="bob", check=False)
     assert (told.returncode, "tell your administrators" in told.stderr) == (10, True), told
-    # Started anew it says the same.
-    bed.run("proxy", f"systemctl restart {SERVICE}")
+    # Started anew it says the same, instead of not coming up: what it freed when it ended is used up meanwhile.
+    bed.run("proxy", f"systemctl stop {SOCKET} {SERVICE}; {FILL}; systemctl start {SOCKET} {SERVICE}")
     refused(registry)
+    assert "start: disk I/O error (SQLITE_IOERR_SHMSIZE). The disk is full. Make room" in journal()
     undisturbed()
     bed.run("proxy", f"rm {STATE}/fill")
     bed.eventually(registry.takes_links, "the disk has room again, and no link can be had")
@@ -186,7 +188,10 @@ def test_a_full_disk_stops_new_links_only(registry: Registry, undisturbed: Calla
 
 @pytest.mark.usefixtures("small_disk")
 def test_a_read_only_disk_stops_new_links_only(registry: Registry, undisturbed: Callable[[], None]) -> None:
-    bed.run("proxy", f"systemctl stop {SERVICE}; mount -o remount,ro {STATE}; systemctl start {SERVICE}")
+    # With its socket, or the next heartbeat starts the service before the disk is read-only.
+    bed.run("proxy", f"systemctl stop {SOCKET} {SERVICE} && mount -o remount,ro {STATE}")
+    bed.run("proxy", f"systemctl start {SOCKET} {SERVICE}")
+    refused(registry)
     bed.eventually(lambda: "read-only" in journal(), "the journal does not say that the disk is read-only")
     assert "cannot be written" in doctor()
     undisturbed()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import signal
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,28 +24,62 @@ def test_refuses_to_start_unprepared(world: World) -> None:
         app.build(world.settings, world.clock)
 
 
+def test_a_start_without_its_store_is_no_reason_to_let_anybody_wait(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    with world.without_store():
+        world.app = app.build(world.settings, world.clock)
+        assert "start: unable to open database file" in caplog.text
+        answer = world.agent("GET", "/v1/ping")
+        assert (answer.status_code, answer.json()["code"]) == (500, "registry-error")
+        page = world.send("GET", "/", headers={"Host": f"keen-otter-mural.{world.settings.domain}"})
+        assert (page.status_code, "text/html" in page.headers["content-type"]) == (500, True)
+
+
+def test_a_start_without_its_store_is_repeated_soon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "TROUBLE_SECONDS", 0.0)
+
+    async def told_to_end() -> None:
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+        async with running(world):
+            await asyncio.wait_for(told.wait(), 20)
+
+    with world.without_store():
+        asyncio.run(told_to_end())
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(told_to_end(), 0.5))
+
+
+@contextlib.asynccontextmanager
+async def running(world: World) -> AsyncIterator[None]:
+    """The service from its start to its stop, as uvicorn tells it of both."""
+    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    sent: list[str] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    task = asyncio.create_task(world.app({"type": "lifespan"}, inbox.get, send))
+    await inbox.put({"type": "lifespan.startup"})
+    while not sent:
+        await asyncio.sleep(0.01)
+    yield
+    await inbox.put({"type": "lifespan.shutdown"})
+    await task
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
 def test_start_puts_routes_right_and_stop_leaves_them(world: World) -> None:
     stale = world.settings.folders.routes_dir / "left-over-file"
     stale.write_text("x")
-    sent: list[dict[str, Any]] = []
 
     async def go() -> None:
-        inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-
-        async def send(message: Any) -> None:
-            sent.append(dict(message))
-
-        running = asyncio.create_task(world.app({"type": "lifespan"}, inbox.get, send))
-        await inbox.put({"type": "lifespan.startup"})
-        while not sent:
-            await asyncio.sleep(0.01)
-        assert not stale.exists()
-        stale.write_text("x")
-        await inbox.put({"type": "lifespan.shutdown"})
-        await running
+        async with running(world):
+            assert not stale.exists()
+            stale.write_text("x")
 
     asyncio.run(go())
-    assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert stale.exists()
 
 

@@ -18,6 +18,13 @@ def test_what_a_power_cut_must_not_undo_is_written_through(world: World) -> None
     assert modes == ["wal", 2]
 
 
+def test_what_was_opened_on_a_read_only_disk_is_opened_again(world: World) -> None:
+    with world.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")  # as if
+    assert (world.agent("POST", "/v1/links", {"user": "alice", "seconds": 60, "title": ""}).status_code) == 500
+    world.create()
+
+
 @both_databases
 def test_errors_do_not_show_values(world: World) -> None:
     value = "-".join(["a", "secret", "value"])

@@ -27,6 +27,13 @@ def test_what_the_database_says_is_told_with_what_to_do(said: str, meaning: str)
     assert meaning in told
 
 
+def test_a_full_disk_is_named_where_sqlite_speaks_of_an_error_of_the_disk() -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    told = explain(OperationalError("SELECT 1", {}, error))
+    assert "disk I/O error (SQLITE_IOERR_SHMSIZE). The disk is full. Make room" in told
+
+
 def test_what_the_system_says_too() -> None:
     told = explain(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/run/lightship/routes/one-two-three"))
     assert "/run/lightship/routes/one-two-three" in told

@@ -143,6 +143,17 @@ class World:
             connection.execute(update(links).where(links.c.name == made["name"]).values(**columns))
             connection.commit()
 
+    @contextlib.contextmanager
+    def without_store(self) -> Iterator[None]:
+        """The disk with the store is not there for a while."""
+        file = self.settings.store_file
+        self.engine.dispose()
+        away = file.rename(file.with_name("away"))
+        file.mkdir()
+        yield
+        file.rmdir()
+        away.rename(file)
+
     def status(self, made: dict[str, Any], user: str = "alice") -> dict[str, Any]:
         answer = self.agent("GET", f"/v1/links/{made['name']}?user={user}")
         assert answer.status_code == 200, answer.text
