@@ -36,7 +36,7 @@ from lightship_registry.migrate import require_current
 from lightship_registry.overview import Overviews
 from lightship_registry.pages import Pages, bare_host, page_action
 from lightship_registry.probe import Prober
-from lightship_registry.schema import AT_ONCE, open_engine
+from lightship_registry.schema import at_once, open_engine
 from lightship_registry.settings import Settings
 from lightship_registry.signatures import Verifier
 from lightship_registry.store import Store
@@ -95,7 +95,7 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        current_default_thread_limiter().total_tokens = AT_ONCE
+        current_default_thread_limiter().total_tokens = at_once(settings.store)
         rounds = [Sweeper(links).run(), *([AncestorWatch(links).run()] if settings.ancestor_networks else [])]
         try:
             await run_in_threadpool(links.restore)

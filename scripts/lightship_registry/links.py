@@ -80,6 +80,7 @@ class Links:
         self.client_ca = keys.proxy_pem()
         self.routes = Routes(settings.folders.routes_dir)
         self._cuts = Cuts(settings.folders.cut_dir)
+        self._peers = targets.Peers()
         # Whoever changes a link's state and its route holds this: the folder follows the store, never the reverse.
         # Between processes too, for an administrator's command ends links while the service publishes others.
         self._routing = SharedLock(settings.folders.state_dir / "routing.lock")
@@ -185,7 +186,7 @@ class Links:
     def require_free(self, link: Link, address: targets.Address, port: int) -> None:
         """Refuse a target that an earlier link is still connected to. To be asked before the probe, which connects."""
         target = targets.target_of(address, port)
-        if self.store.had_target(link.name, target) and targets.still_connected(address, port):
+        if self.store.had_target(link.name, target) and self._peers.has(address, port):
             raise _resting(target)
 
     def publish(self, link: Link, target: str) -> Link:
@@ -222,10 +223,11 @@ class Links:
         with self._routing.hold():
             ended = self.store.end(link.name, ending, self.clock())
             self.routes.remove(link.name)
+            over = self._found(link.name)
             if ended:
-                self._cut(link.name)
+                self._cut(over)
                 self.watch.ended(link.cluster, ending.cause)
-        return self._found(link.name)
+        return over
 
     def end_due(self, *, spare_silent: bool) -> None:
         """End what is over. Silent links are spared for a while after a start, when no heartbeat could come in."""
@@ -246,8 +248,8 @@ class Links:
     def _close(self, ended: list[str], ending: Ending) -> None:
         for name in ended:
             self.routes.remove(name)
-            self._cut(name)
             link = self._found(name)
+            self._cut(link)
             action = "ancestor-end" if link.api == ANCESTOR else "end"
             audit.record(audit.Event(action, "ok", link.cluster, link.user, name, "", link.target, ending.cause))
             self.watch.ended(link.cluster, ending.cause)
@@ -265,8 +267,8 @@ class Links:
             live, silent = self.store.live_routes(now), self.store.silent_routes(now) if spare_silent else {}
             changed = self.routes.reconcile(live, silent)
             # A crash between the end of a link and that of its route leaves the cut to be done.
-            for name in changed:
-                self._cut(name)
+            for link in filter(None, map(self.store.find, changed)):
+                self._cut(link)
         if changed:
             audit.notice(f"{len(changed)} route files did not match the store and were put right.")
 
@@ -280,18 +282,17 @@ class Links:
     def _rest_seconds(self) -> float:
         return max(self.settings.target_rest_seconds, REST_SECONDS)
 
-    def _cut(self, name: str) -> None:
+    def _cut(self, link: Link) -> None:
         """Cut what is open to an ended link's target; after the route is closed, and while the target rests.
 
         A link that only missed a heartbeat has not ended: its sockets stay, its next heartbeat opens the route again.
         """
-        link = self.store.find(name)
-        if link is None or link.state != ENDED or not link.target or self.clock() - link.ended_at > self._rest_seconds:
+        if link.state != ENDED or not link.target or self.clock() - link.ended_at > self._rest_seconds:
             return
         try:
-            self._cuts.order(name, link.target)
+            self._cuts.order(link.name, link.target)
         except OSError as error:
-            audit.problem(f"The open connections of {name} to {link.target} cannot be cut: {error}.")
+            audit.problem(f"The open connections of {link.name} to {link.target} cannot be cut: {error}.")
 
 
 def _sha256(text: str) -> str:

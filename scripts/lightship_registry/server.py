@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from lightship_registry.settings import Settings
 
 # The first descriptor that systemd passes.
 SYSTEMD_SOCKET = 3
+# How long one thread may go on while another has something to do. With Python's 5 ms the loop waits that long for each
+# answer while a worker is busy; more requests are then under way, more threads in each other's way, and it stays so.
+SWITCH_SECONDS = 0.0005
 
 
 class Server(uvicorn.Server):
@@ -40,6 +44,7 @@ def serve(settings: Settings, uds: Path | None) -> None:
     app = build(settings)
     place: dict[str, Any] = {"fd": SYSTEMD_SOCKET} if uds is None else {"uds": str(uds)}
     config = quiet_config(app, loop="asyncio", timeout_graceful_shutdown=5, **place)
+    sys.setswitchinterval(SWITCH_SECONDS)
     Server(config, app).run()
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from lightship_registry.clock import Clock, steady
 from lightship_registry.errors import RegistryError, invalid
 from lightship_registry.settings import Settings
 
@@ -17,6 +18,7 @@ LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 # Through `self`, which stays visible where the unit hides the rest of /proc.
 SOCKET_TABLES = {4: Path("/proc/self/net/tcp"), 6: Path("/proc/self/net/tcp6")}
 TIME_WAIT = "06"
+LOOK_SECONDS = 1.0
 
 
 def address_of(peer: str | None) -> Address:
@@ -72,15 +74,36 @@ def target_of(address: Address, port: int) -> str:
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
 
 
-def still_connected(address: Address, port: int, tables: Mapping[int, Path] = SOCKET_TABLES) -> bool:
-    """Does this host still hold a connection to the target?
+class Peers:
+    """The addresses that this host is connected to.
 
     Resting is not enough by itself: a first owner can keep one request running for hours, and when that ends the
     web server would put the connection among the idle ones, for the next link at this target.
     """
-    wanted = _as_in_table(address, port)
-    rows = [line.split() for line in tables[address.version].read_text("ascii").splitlines()[1:]]
-    return any(row[2] == wanted and row[3] != TIME_WAIT for row in rows)
+
+    def __init__(self, ticks: Clock = steady, tables: Mapping[int, Path] = SOCKET_TABLES) -> None:
+        self._ticks = ticks
+        self._tables = tables
+        self._seen: dict[int, tuple[float, frozenset[str]]] = {}
+
+    def has(self, address: Address, port: int) -> bool:
+        """Does this host still hold a connection to the target, whose last owner's link ended a minute ago or more?
+
+        The kernel goes through all of its table for each look, so one look serves a second: what it does not show is
+        not opened later, for nothing has led there since that link ended. What it shows may be over, and is looked
+        for once more.
+        """
+        now, wanted = self._ticks(), _as_in_table(address, port)
+        looked_at, peers = self._seen.get(address.version, (now - LOOK_SECONDS, frozenset[str]()))
+        if now - looked_at >= LOOK_SECONDS or wanted in peers:
+            peers = _peers(self._tables[address.version])
+            self._seen[address.version] = (now, peers)
+        return wanted in peers
+
+
+def _peers(table: Path) -> frozenset[str]:
+    rows = (line.split() for line in table.read_text("ascii").splitlines()[1:])
+    return frozenset(row[2] for row in rows if row[3] != TIME_WAIT)
 
 
 def _as_in_table(address: Address, port: int) -> str:

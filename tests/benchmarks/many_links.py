@@ -184,8 +184,9 @@ def show(crowd: Crowd, seen: Seen, held: Held) -> None:
         f"{crowd.ended} links, {len(seen.milliseconds)} requests and {seen.frames} messages on {KEPT} others meanwhile"
     )
     print(f"  {rate:.1f} links a second  (aim: {RATE_AIM}; {met(rate >= RATE_AIM)})")
+    show_times("requests", all_requests(results), P99_AIM_MS)
     for step in STEPS:
-        show_times(step, results.milliseconds[step], P99_AIM_MS)
+        show_times(step, results.milliseconds[step])
     show_times("visit", results.milliseconds["visit"])
     show_times("others", seen.milliseconds)
     for part in ("registry", "nginx"):
@@ -198,6 +199,11 @@ def show(crowd: Crowd, seen: Seen, held: Held) -> None:
     print(f"  failed: {len(seen.failed)} on the others, {len(results.problems)} of the links' own requests")
     for problem in (seen.failed + results.problems)[:20]:
         print(f"    {problem}")
+
+
+def all_requests(results: Results) -> list[float]:
+    """Return how long each of the links' requests to the registry took, in milliseconds."""
+    return [each for step in STEPS for each in results.milliseconds[step]]
 
 
 def show_times(what: str, times: list[float], aim: int = 0) -> None:
@@ -225,6 +231,7 @@ def report(crowd: Crowd, seen: Seen, held: Held) -> dict[str, object]:
         "links": crowd.ended,
         "a_second": crowd.rate,
         "problems": crowd.results.problems,
+        "requests_p99_ms": percentile(all_requests(crowd.results), 99),
         "steps_ms": steps,
         "others": {"requests": len(seen.milliseconds), "messages": seen.frames, "failed": seen.failed},
         "held": {name: asdict(getattr(held, name)) for name in ("start", "peak", "after")},

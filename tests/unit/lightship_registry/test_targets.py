@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lightship_registry import targets
 from lightship_registry.errors import RegistryError
 from lightship_registry.settings import Settings
-from unit.lightship_registry.world import make_settings
+from unit.lightship_registry.world import Hands, make_settings
 
 EVERYWHERE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
@@ -95,10 +95,14 @@ def test_connections_still_held_are_seen(family: socket.AddressFamily, text: str
         listener = socket.create_server((text, 0), family=family)
     except OSError:
         pytest.skip("this machine has no IPv6")
+    ticks = Hands()
+    peers = targets.Peers(ticks)
     with listener:
         port = listener.getsockname()[1]
-        assert not targets.still_connected(address, port)
+        assert not peers.has(address, port)
         with socket.create_connection((text, port)):
             listener.accept()[0].close()
-            assert targets.still_connected(address, port)
-        assert not targets.still_connected(address, port)
+            assert not peers.has(address, port), "one look serves a second"
+            ticks.now += 1
+            assert peers.has(address, port)
+        assert not peers.has(address, port), "nobody is refused for what is over"
