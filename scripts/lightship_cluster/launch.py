@@ -132,6 +132,9 @@ class Launch:
     def _note_job(self, name: str, job_id: str, folder: LinkFolder) -> None:
         try:
             folder.note(job_id=job_id)
+        except LightshipError as error:
+            self._progress.say(f"Job {job_id} is submitted, but that could not be noted. {error.sentence}")
+        try:
             self._agent.set_job(name, job_id)
         except LightshipError as error:
             # The notebook will come up all the same, and the follower tells the registry again.

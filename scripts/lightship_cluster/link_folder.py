@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ SECRET, TOKEN, FACTS, LOG = "secret", "token", "link.json", "job.log"
 PAGE = "open.html"
 OLD_SECONDS = 30 * 86400
 LARGEST_FILE = 65536
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def default_root() -> Path:
@@ -60,7 +62,7 @@ class LinkFolder:
                 write_private(folder.path / file, content)
         except OSError as error:
             folder.remove()
-            raise _unusable(f"Cannot write the link's files in {root}: {error.strerror}.") from error
+            raise _cannot_write(root, error) from error
         return folder
 
     def facts(self) -> dict[str, Any]:
@@ -76,9 +78,12 @@ class LinkFolder:
     def note(self, **facts: object) -> None:
         """Add to the facts."""
         fresh = self.path / f".{FACTS}.tmp"
-        fresh.unlink(missing_ok=True)
-        write_private(fresh, _json({**self.facts(), **facts}))
-        fresh.replace(self.path / FACTS)
+        try:
+            fresh.unlink(missing_ok=True)
+            write_private(fresh, _json({**self.facts(), **facts}))
+            fresh.replace(self.path / FACTS)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
 
     def require_private(self) -> None:
         """Refuse a folder into which another user could have put, or could read, anything."""
@@ -146,6 +151,11 @@ def _require_own(path: Path, found: os.stat_result) -> None:
 
 def _json(facts: dict[str, Any]) -> str:
     return json.dumps(facts, indent=2, sort_keys=True) + "\n"
+
+
+def _cannot_write(place: Path, error: OSError) -> LightshipError:
+    room = " Make room: `du -ah ~ | sort -h | tail` shows what takes most." if error.errno in FULL else ""
+    return _unusable(f"Cannot write the link's files in {place}: {error.strerror}.{room}")
 
 
 def _unusable(sentence: str) -> LightshipError:

@@ -46,6 +46,28 @@ def stopped(host: str, *units: str) -> Iterator[None]:
         bed.run(host, f"systemctl start {' '.join(reversed(units))}")
 
 
+@contextmanager
+def another_home(options: str) -> Iterator[None]:
+    """Give bob a home of its own on the login node for a while."""
+    bed.run("login", f"mount -t tmpfs -o {options},mode=0700,uid=$(id -u bob),gid=$(id -g bob) tmpfs ~bob")
+    try:
+        yield
+    finally:
+        bed.run("login", "umount ~bob")
+
+
+def test_a_home_that_is_read_only() -> None:
+    with another_home("ro"):
+        refused("start-jupyter", ExitStatus.LINK_FOLDER, "Cannot write in /home/bob", "Make it writable")
+
+
+def test_a_home_on_a_full_disk() -> None:
+    with another_home("size=64k"):
+        bed.run("login", "dd if=/dev/zero of=fill bs=4k", user="bob", check=False)
+        refused("start-jupyter", ExitStatus.LINK_FOLDER, "No space left on device", "Make room")
+        assert bed.run("login", "find ~bob -type f").stdout == "/home/bob/fill\n"
+
+
 def test_an_unknown_partition() -> None:
     refused("start-jupyter -p nosuch", ExitStatus.PARTITION, "nosuch", "compute", "debug")
 

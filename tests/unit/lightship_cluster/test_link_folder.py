@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(LightshipError, match="No space left"):
+    with pytest.raises(LightshipError, match=r"No space left on device\. Make room: `du"):
         LinkFolder.create(tmp_path / "root", "one-two-three", {}, SECRET, TOKEN)
 
     assert not (tmp_path / "root").exists()

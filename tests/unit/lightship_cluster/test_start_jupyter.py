@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -219,6 +220,26 @@ def test_a_lost_job_number_is_told_again(login: Login, capsys: pytest.CaptureFix
     assert run() is ExitStatus.OK
     assert "could not be told yet" in capsys.readouterr().err
     assert [asked.json["job_id"] for asked in told] == ["17", "17"]
+
+
+def test_a_disk_that_fills_after_the_job_was_handed_in_costs_no_notebook(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Asked] = []
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def set_job(asked: Asked) -> Reply:
+        told.append(asked)
+        return 200, {}
+
+    login.registry.replies["job"] = set_job
+    monkeypatch.setattr(Path, "replace", full)
+
+    assert run() is ExitStatus.OK
+    assert "Job 17 is submitted, but that could not be noted. Cannot write" in capsys.readouterr().err
+    assert [asked.json["job_id"] for asked in told] == ["17"]
 
 
 def events(text: str) -> list[dict[str, Any]]:
