@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from unit.lightship_cluster.login import login
+from unit.lightship_cluster.node import node
 from unit.lightship_cluster.world import StubRegistry, stub_registry
 
-__all__ = ["login", "registry"]
+__all__ = ["login", "node", "registry"]
 
 
 @pytest.fixture

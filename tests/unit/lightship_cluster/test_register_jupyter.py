@@ -5,14 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,73 +15,8 @@ import pytest
 
 from lightship_cluster import register_jupyter
 from lightship_cluster.errors import ExitStatus
-from lightship_cluster.link_folder import LinkFolder
-from unit.lightship_cluster.world import JUPYTER, Asked, Reply, StubRegistry, program, self_signed, sign
-
-SCRIPTS = Path(register_jupyter.__file__).parents[1]
-MAIN = "import sys; from lightship_cluster.register_jupyter import main; sys.exit(main(sys.argv[1:]))"
-SECRET, TOKEN = "5e" * 32, "70" * 16
-
-
-class Node:
-    def __init__(self, tmp_path: Path, registry: StubRegistry) -> None:
-        self.path, self.registry = tmp_path, registry
-        # Short, or it would be passed over for /tmp itself.
-        self.temporary = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))
-        self.lifetime = 3600.0
-        self_signed(tmp_path, "links")
-        program(tmp_path / "bin" / "jupyter", JUPYTER)
-        config = tmp_path / "lightship.ini"
-        config.write_text(f"[lightship]\nregistry = {registry.url}\ncluster = demo\nca_file = {registry.ca_file}\n")
-        facts = {"name": "one-two-three", "config": str(config)}
-        self.folder = LinkFolder.create(tmp_path / "links", "one-two-three", facts, SECRET, TOKEN)
-        registry.replies.update(claim=self.claim, target=(200, {}), heartbeat=(200, {}), end=(200, {}))
-
-    def claim(self, asked: Asked) -> Reply:
-        certificate = sign(self.path, asked.json["csr"])
-        authority = (self.path / "links.crt").read_text()
-        expires = int(time.time() + self.lifetime)
-        return 200, {
-            "certificate": certificate,
-            "client_ca": authority,
-            "expires": expires,
-            "heartbeat": 1,
-            "host": "one-two-three.example.org",
-            "origin": "https://one-two-three.example.org",
-        }
-
-    def start(self, *options: str, jupyter: str = "", output: int = subprocess.PIPE) -> subprocess.Popen[str]:
-        environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "PYTHONPATH": str(SCRIPTS), "STAND_IN": jupyter}
-        environment.update({"TMPDIR": str(self.temporary), "JUPYTER_TOKEN": "the-users-own"})
-        environment["JUPYTER_CONFIG_PATH"] = "/the/users/own"
-        command = [sys.executable, "-c", MAIN, *options, str(self.folder.path), "--", "jupyter", "lab", "--mine=1"]
-        return subprocess.Popen(
-            command, env=environment, cwd=self.path, stdout=output, stderr=subprocess.STDOUT, text=True
-        )
-
-    def run(self, *options: str, jupyter: str = "") -> tuple[int, str]:
-        with self.start(*options, jupyter=jupyter) as process:
-            printed, _ = process.communicate(timeout=30)
-            return process.returncode, printed
-
-    def wait_for(self, action: str) -> None:
-        deadline = time.monotonic() + 20
-        while action not in self.registry.actions():
-            assert time.monotonic() < deadline, f"no {action}"
-            time.sleep(0.02)
-
-    def ending(self) -> Any:
-        return next(asked.json for asked in self.registry.asked if asked.path.endswith("/end"))
-
-    def reason(self) -> Any:
-        return self.ending()["reason"]
-
-
-@pytest.fixture
-def node(tmp_path: Path, registry: StubRegistry) -> Iterator[Node]:
-    made = Node(tmp_path, registry)
-    yield made
-    shutil.rmtree(made.temporary)
+from unit.lightship_cluster.node import SECRET, TOKEN, Node
+from unit.lightship_cluster.world import Reply, program
 
 
 def noted(printed: str, what: str) -> Any:
