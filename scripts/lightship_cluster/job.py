@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightship_cluster import endings, environments, lease
+from lightship_cluster.app import App
+from lightship_cluster.child import Child
 from lightship_cluster.end_warning import EndWarning
 from lightship_cluster.endings import Ending
 from lightship_cluster.errors import LightshipError
@@ -31,20 +33,24 @@ class Job:
         self._private = private
         self._users_umask = users_umask
         self._registry = LinkRegistry(transport, str(folder.facts().get("name")), folder.read(SECRET).strip())
-        self._notebook: Notebook | None = None
+        self._program: Notebook | App | None = None
         self._expires = 0.0
         self._memory = MemoryKills()
         self._warning = EndWarning()
 
-    def run(self, command: Sequence[str], port: int) -> Ending:
-        """Bring the link to life and keep it; why it ended."""
+    def run(self, command: Sequence[str], port: int, *, app: bool) -> Ending:
+        """Bring the link to life and keep it; why it ended. Jupyter guards itself, any other program is guarded."""
         claim = self._claim()
         environment = environments.from_facts(self._folder.facts())
-        self._notebook = Notebook(command, self._place(claim, port), self._users_umask, environment)
-        self._notebook.wait_ready()
-        lease.publish(self._registry, self._notebook.place.port)
+        place = self._place(claim, port)
+        if app:
+            self._program = App(command, place, claim.origin, self._users_umask, environment)
+        else:
+            self._program = Notebook(command, place, self._users_umask, environment)
+        self._program.wait_ready()
+        lease.publish(self._registry, place.port)
         print(f"The link {claim.origin} is open.", flush=True)
-        return self._keep(self._notebook, claim)
+        return self._keep(self._program, claim)
 
     def stopped(self) -> Ending:
         """What a signal of the scheduler means."""
@@ -52,19 +58,19 @@ class Job:
 
     def failed(self, error: LightshipError) -> Ending:
         """What an error means for the link."""
-        return endings.of_error(error, self._notebook.wait(0) if self._notebook else None, self._memory)
+        return endings.of_error(error, self._program.wait(0) if self._program else None, self._memory)
 
     def end_is_near(self) -> None:
         """What another signal of the scheduler means."""
         self._warning.signalled()
 
     def close(self, ending: Ending) -> None:
-        """Close the link first, so that nobody is sent to a Jupyter that is shutting down."""
-        if self._notebook:
-            self._notebook.ask_to_stop()
+        """Close the link first, so that nobody is sent to a program that is shutting down."""
+        if self._program:
+            self._program.ask_to_stop()
         lease.end(self._registry, ending.cause, ending.reason, endings.tail(self._folder, ending))
-        if self._notebook:
-            self._notebook.stop()
+        if self._program:
+            self._program.stop()
         self._folder.forget_secrets()
 
     def _claim(self) -> lease.Claim:
@@ -95,23 +101,23 @@ class Job:
             self._folder.path / TOKEN,
         )
 
-    def _keep(self, notebook: Notebook, claim: lease.Claim) -> Ending:
+    def _keep(self, program: Child, claim: lease.Claim) -> Ending:
         heart = lease.Heart(self._registry, claim.expires)
         self._warning.expect(claim.expires)
         while True:
-            status = self._wait(notebook, min(heart.pause(claim.heartbeat), claim.expires - time.time()))
+            status = self._wait(program, min(heart.pause(claim.heartbeat), claim.expires - time.time()))
             if status is not None:
                 return endings.of_exit(status, self._memory)
-            self._warning.look(notebook.process)
+            self._warning.look(program.process)
             reason = heart.beat()
             if reason:
                 return endings.of_heart(reason)
 
-    def _wait(self, notebook: Notebook, seconds: float) -> int | None:
+    def _wait(self, program: Child, seconds: float) -> int | None:
         # In small steps: what a signal asked for must not wait for the next heartbeat.
         end = time.monotonic() + seconds
         while True:
             left = min(end - time.monotonic(), self._warning.pause())
-            status = notebook.wait(min(left, LOOK_SECONDS))
+            status = program.wait(min(left, LOOK_SECONDS))
             if status is not None or left <= 0:
                 return status

@@ -7,18 +7,19 @@ import os
 import secrets
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightship_cluster import environments, preflight
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.command_line import Line
-from lightship_cluster.environments.interfaces import interface_of
+from lightship_cluster.environments.interfaces import Interface, interface_of, other, starts_what_is_told
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.follow import Follower, Submitted, describe_ready
 from lightship_cluster.layers import Wishes
 from lightship_cluster.link_folder import LinkFolder, check_root, default_root, remove_old
-from lightship_cluster.options import INTERFACES
+from lightship_cluster.options import APP, INTERFACES
 from lightship_cluster.progress import progress_for
 from lightship_cluster.protocol import LINK_NAME
 from lightship_cluster.schedulers import find_scheduler, scheduler_of_script
@@ -47,7 +48,7 @@ class Launch:
         scheduler = scheduler_for(self._settings, self._wishes)
         self._script = script_for(self._settings, self._wishes, scheduler)
         self._environment = environment_of(self._wishes)
-        interface = interface_of(self._script)
+        interface = interface_for(self._script, self._wishes["app"])
         warning = self._environment.check(interface, os.environ)
         scheduler.check(self._resources, self._script)
         check_root(self._root)
@@ -105,6 +106,7 @@ class Launch:
             "scheduler": module_of(scheduler),
             "minutes": self._resources.minutes,
             environments.FACT: self._environment.facts(),
+            **({"app": list(self._wishes["app"])} if self._wishes["app"] else {}),
             "created": int(time.time()),
         }
         folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
@@ -206,8 +208,21 @@ def scheduler_for(settings: SiteSettings, wishes: Wishes) -> Scheduler:
 
 def script_for(settings: SiteSettings, wishes: Wishes, scheduler: Scheduler) -> Path:
     """The batch script that was asked for, else the scheduler's own for the interface."""
-    wanted = wishes["batch"] or f"{module_of(scheduler)}/{INTERFACES[wishes['interface']]}"
+    usual = APP if wishes["app"] else INTERFACES[wishes["interface"]]
+    wanted = wishes["batch"] or f"{module_of(scheduler)}/{usual}"
     return preflight.find_batch_script(settings.prefix / "batch", wanted)
+
+
+def interface_for(script: Path, app: Sequence[str]) -> Interface | None:
+    """What the job will start, as far as that is known."""
+    if app:
+        return other(app[0])
+    if starts_what_is_told(script):
+        raise LightshipError(
+            f"The batch script {script} starts the program that --app names. Give it: --app 'COMMAND'.",
+            ExitStatus.USAGE,
+        )
+    return interface_of(script)
 
 
 def module_of(scheduler: Scheduler) -> str:

@@ -114,9 +114,11 @@ def _over(far: Wishes, near: Wishes) -> Wishes:
     both = {**far, **near}
     folder, _ = _site_script(far)
     other = folder in SCHEDULERS and near.get("scheduler", folder) != folder
-    # Whoever asks for another interface or scheduler does not want the script that was set farther away.
-    if ("interface" in near or other) and not near.get("batch"):
+    # Whoever asks for another interface, program or scheduler does not want the script that was set farther away.
+    if ("interface" in near or near.get("app") or other) and not near.get("batch"):
         both["batch"] = ""
+    if "interface" in near and not near.get("app"):
+        both["app"] = ()
     if any(source in near for source in SOURCES):
         both = _one_source(both, near)
     return both

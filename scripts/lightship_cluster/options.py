@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from lightship_cluster.durations import minutes_of
-from lightship_cluster.values import count_of, gpus_of, memory_of, path_of, switch_of, word_of, words_of
+from lightship_cluster.values import app_of, count_of, gpus_of, memory_of, path_of, switch_of, word_of, words_of
 
 # What -s takes, and the batch script of the scheduler's folder that starts it.
 INTERFACES: Mapping[str, str] = {
@@ -21,6 +21,8 @@ INTERFACES: Mapping[str, str] = {
     "classic": "classic.sh",
     "voila": "voila.sh",
 }
+# That of --app.
+APP = "app.sh"
 # What --scheduler takes: the modules of `schedulers`, and the folders of the site's batch scripts.
 SCHEDULERS = ("slurm", "pbs", "torque", "none")
 # What --runtime takes: the modules of `environments` that run containers.
@@ -84,6 +86,9 @@ OPTIONS = (
     Option(
         ("-s", "--interface"), "interface", "notebook, jupyterlab, classic or voila", NOTEBOOK, "NAME", str, "notebook",
         choices=tuple(INTERFACES),
+    ),
+    Option(
+        ("--app",), "app", "another web program; its command names {port}", NOTEBOOK, "COMMAND", app_of, (),
     ),
     Option(
         ("-b", "--batch"), "batch", "a batch script of the site, or a path to your own", NOTEBOOK, "SCRIPT", path_of,

@@ -47,12 +47,13 @@ def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatu
     folder.require_private()
     facts = folder.facts()
     settings = load_site(Path(str(facts.get("config"))), cluster=str(facts.get("cluster") or ""))
+    command = arguments.command or [str(word) for word in facts.get("app") or ()]
     with workspace() as private:
         job = Job(folder, Transport(settings.registry, settings.ca_file), private, users_umask)
         signal.signal(signal.SIGUSR1, lambda *_: job.end_is_near())
         ending = UNEXPECTED
         try:
-            ending = job.run(arguments.command, arguments.port)
+            ending = job.run(command, arguments.port, app=arguments.app)
         except LightshipError as error:
             ending = job.failed(error)
             raise
@@ -84,15 +85,20 @@ def _say(sentence: str) -> None:
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="register-jupyter",
-        usage="register-jupyter [--port PORT] FOLDER -- COMMAND...",
-        description="Starts Jupyter in a job and opens its link. Batch scripts call it; users need not.",
+        usage="register-jupyter [--port PORT] FOLDER -- COMMAND...\n"
+        "       register-jupyter [--port PORT] --app FOLDER [-- COMMAND...]",
+        description="Starts Jupyter, or another web program, in a job and opens its link. Batch scripts call it; users "
+        "need not.",
     )
     parser.add_argument("--port", type=int, default=0, help="a port of your own choice (otherwise: any that is free)")
     parser.add_argument("folder", type=Path, help="the link's folder, made by start-jupyter")
+    parser.add_argument(
+        "--app", action="store_true", help="any other web program: the command, or else what start-jupyter was told"
+    )
     # Split by hand: argparse would also drop a later "--" that belongs to the command.
     split = argv.index("--") if "--" in argv else len(argv)
     arguments = parser.parse_args(argv[:split])
     arguments.command = argv[split + 1 :]
-    if not arguments.command:
+    if not arguments.command and not arguments.app:
         parser.error("after -- comes the command that starts Jupyter, for example: -- jupyter lab")
     return arguments

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 
+# What stands in the command of --app for the place where the program shall listen.
+PORT, SOCKET = "{port}", "{socket}"
 LONGEST_WORD = 200
 LARGEST_COUNT = 100_000
 _COUNT = re.compile(r"[1-9]\d{0,5}", re.ASCII)
@@ -56,6 +58,17 @@ def switch_of(text: str) -> bool:
         return _SWITCH[text.lower()]
     except KeyError:
         raise ValueError(f"{text!r} is neither yes nor no.") from None
+
+
+def app_of(text: str) -> tuple[str, ...]:
+    """A command that says where it shall listen."""
+    words = words_of(text)
+    if text and (PORT in text) == (SOCKET in text):
+        raise ValueError(
+            f"the command must say where it shall listen: write {PORT} where it takes a port, or {SOCKET} where it "
+            "takes the path of a Unix socket, as in 'streamlit run app.py --server.port {port}'."
+        )
+    return words
 
 
 def words_of(text: str) -> tuple[str, ...]:

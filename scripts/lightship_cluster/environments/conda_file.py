@@ -69,7 +69,8 @@ class CondaFile(Plain):
         """What is built is looked into; for what is not, its means."""
         if self.ready:
             return Conda(self.folder).check(interface, variables)
-        if not _JUPYTER.search(self.content.decode("utf-8", "replace")):
+        wants_jupyter = interface is None or interface.jupyter
+        if wants_jupyter and not _JUPYTER.search(self.content.decode("utf-8", "replace")):
             raise refused(f"{self.file} lists no Jupyter. Add a line such as '  - jupyterlab' to its dependencies.")
         if not find_program(variables):
             raise refused(

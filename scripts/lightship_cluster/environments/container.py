@@ -113,6 +113,8 @@ class Container(Plain):
 
     def _judge(self, found: Iterable[str], interface: Interface | None) -> str:
         names = list(found)
+        if interface and not interface.jupyter:
+            return ""  # only Jupyter's own names were looked for
         if interface and "jupyter" not in names:
             raise refused(
                 f"The image {self.image} has no 'jupyter' on its PATH. Add it to the image: pip install jupyterlab"

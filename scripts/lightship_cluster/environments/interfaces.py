@@ -1,4 +1,4 @@
-"""What a notebook can look like, and which program a batch script's last line starts for it."""
+"""What a link can lead to, and which program a batch script's last line starts for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class Interface:
     program: str
     words: str
     package: str
+    # Or else any program at all.
+    jupyter: bool = True
 
 
 LAB = Interface("jupyter-lab", "JupyterLab", "jupyterlab")
@@ -24,7 +26,18 @@ VOILA = Interface("voila", "Voila", "voila")
 # By the name that -s takes, which is that of its batch script too.
 INTERFACES = {"jupyterlab": LAB, "notebook": NOTEBOOK, "classic": CLASSIC, "voila": VOILA}
 
+_APP = re.compile(r"^\s*exec .* --app\s*$", re.MULTILINE)
 _COMMAND = re.compile(r"^\s*exec .*-- (jupyter[ -][a-z]+)\b(.*)", re.MULTILINE)
+
+
+def starts_what_is_told(script: Path) -> bool:
+    """Whether a batch script starts what --app says, and has no command of its own."""
+    return bool(_APP.search(script.read_text("utf-8", "replace")))
+
+
+def other(program: str) -> Interface:
+    """What --app starts."""
+    return Interface(program, program, "", jupyter=False)
 
 
 def interface_of(script: Path) -> Interface | None:

@@ -20,10 +20,22 @@ _LIBRARIES = ("lib/python3*/site-packages", "lib/python3*/dist-packages")
 def check_folder(folder: Path, interface: Interface | None, how: str) -> str:
     """Refuse an environment whose `bin` lacks what the batch script starts; a warning or nothing."""
     jupyter = folder / "bin" / "jupyter"
+    if interface and not interface.jupyter:
+        return check_other(interface, os.pathsep.join([str(folder / "bin"), os.environ.get("PATH", os.defpath)]))
     if not os.access(jupyter, os.X_OK):
         wanted = interface.package if interface else "jupyterlab"
         raise refused(f"There is no Jupyter in {folder}. Install it there: {how} {wanted}")
     return check_program(jupyter, interface, str(folder / "bin"), how)
+
+
+def check_other(interface: Interface, path: str) -> str:
+    """Refuse what --app starts if it is not on the PATH."""
+    if shutil.which(interface.program, path=path):
+        return ""
+    raise refused(
+        f"There is no {interface.program!r} on the PATH that the job would have. Activate the environment that has it, "
+        "name one with --venv, --conda, --module or --image, or give the program's whole path."
+    )
 
 
 def check_program(jupyter: Path, interface: Interface | None, path: str, how: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lightship_cluster.environments.base import Plain, Variables, refused
 from lightship_cluster.environments.interfaces import Interface
-from lightship_cluster.environments.jupyters import check_program
+from lightship_cluster.environments.jupyters import check_other, check_program
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class OnPath(Plain):
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Look for the command on the PATH."""
         path = variables.get("PATH", os.defpath)
+        if interface and not interface.jupyter:
+            return check_other(interface, path)
         jupyter = shutil.which("jupyter", path=path)
         if jupyter:
             return check_program(Path(jupyter), interface, path, "pip install")

@@ -96,6 +96,23 @@ def test_scheduler_interface_and_script_can_each_be_said_anew(
     assert (chosen["batch"], chosen["scheduler"], chosen["interface"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("far", "near", "expected"),
+    [
+        ({"app": ("x", "{port}")}, {"interface": "jupyterlab"}, ((), "")),
+        ({"batch": "/my/own.sh"}, {"app": ("x", "{port}")}, (("x", "{port}"), "")),
+        ({"app": ("x", "{port}")}, {"batch": "/my/own.sh"}, (("x", "{port}"), "/my/own.sh")),
+        ({"app": ("x", "{port}")}, {"batch": "slurm/notebook.sh"}, ((), "")),
+    ],
+)
+def test_a_program_and_an_interface_take_each_other_back(
+    far: dict[str, Any], near: dict[str, Any], expected: tuple[tuple[str, ...], str]
+) -> None:
+    chosen = choose([layers.Layer(Path("far"), layers.split_batch(far), {})], near)
+
+    assert (chosen["app"], chosen["batch"]) == expected
+
+
 @pytest.mark.parametrize("key", ["registry", "ca_file", "agent_socket", "cluster", "hosts"])
 @pytest.mark.parametrize("section", ["lightship", "cluster", "defaults", "preset gpu"])
 def test_a_user_cannot_move_the_site(tmp_path: Path, section: str, key: str) -> None:

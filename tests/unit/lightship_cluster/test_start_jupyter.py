@@ -309,6 +309,39 @@ def test_the_interface_chooses_the_script(login: Login) -> None:
     assert str(login.path / "site" / "batch" / "slurm" / "jupyterlab.sh") in login.submitted().splitlines()
 
 
+def test_another_program_is_noted_for_the_job(login: Login) -> None:
+    script = program(login.path / "site" / "batch" / "slurm" / "app.sh", 'exec "$2" "$1" --app\n')
+
+    assert run("--app", f"{sys.executable} -m http.server '{{port}}'", "-t", "5") is ExitStatus.OK
+    facts = json.loads((login.root / "one-two-three" / "link.json").read_text())
+    assert facts["app"] == [sys.executable, "-m", "http.server", "{port}"]
+    assert str(script) in login.submitted().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "phrase"),
+    [
+        (("--app", "no-such-program {port}"), ExitStatus.JUPYTER, "There is no 'no-such-program' on the PATH"),
+        (("--app", "python3 -m http.server"), ExitStatus.USAGE, "must say where it shall listen"),
+        (("--app", "python3 {port} {socket}"), ExitStatus.USAGE, "must say where it shall listen"),
+        (("-b", "slurm/app.sh"), ExitStatus.USAGE, "--app 'COMMAND'"),
+    ],
+)
+def test_a_program_that_cannot_be_shown_is_refused_before_anything_is_made(
+    login: Login, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...], status: ExitStatus, phrase: str
+) -> None:
+    program(login.path / "site" / "batch" / "slurm" / "app.sh", 'exec "$2" "$1" --app\n')
+    try:
+        ended = run(*argv)
+    except SystemExit as error:
+        ended = ExitStatus(int(str(error.code)))
+
+    assert ended is status
+    assert phrase in capsys.readouterr().err
+    assert not login.submitted()
+    assert not login.root.exists()
+
+
 def test_a_user_has_presets_and_defaults_of_their_own(login: Login) -> None:
     mine = login.path / "home" / ".config" / "lightship" / "lightship.ini"
     mine.parent.mkdir(parents=True)

@@ -1,0 +1,16 @@
+#!/bin/bash
+# Any other web program behind a Lightship link, for Slurm.
+# start-jupyter submits this file and hands it two paths: the link's folder and the register-jupyter command.
+# To change anything, copy it, edit the copy, and run: start-jupyter -b /path/to/your/copy.sh
+#SBATCH --job-name=app
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+# A link serves one job once: a job that was requeued could not use it again.
+#SBATCH --no-requeue
+
+# Whatever else is to be done before the program starts goes here. Where it comes from is said to start-jupyter: --module, --venv,
+# --conda or --image.
+
+# The command is what start-jupyter --app was told. One of your own stands behind two dashes:
+# --app -- streamlit run app.py --server.port {port}
+exec "$2" "$1" --app

@@ -1,0 +1,157 @@
+"""The heads of HTTP/1.1 messages (RFC 9112), read strictly: what could be understood in two ways is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+LONGEST_HEAD = 65536
+LONGEST_CHUNK_LINE = 1024
+PIECE = 65536
+MOST_TRAILERS = 100
+
+REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[\x21-\x7e]*) HTTP/1\.[01]")
+STATUS = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
+FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+LENGTH = re.compile(r"[0-9]{1,18}")
+CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+# Of one connection, not of the message (RFC 9110, 7.6.1).
+HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "te", "upgrade")
+
+
+class BadMessageError(Exception):
+    """Not HTTP/1.1, or not beyond doubt."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """First line and fields of a message, in order."""
+
+    line: str
+    fields: tuple[tuple[str, str], ...]
+
+    def all(self, name: str) -> list[str]:
+        """The values of a field."""
+        return [value for key, value in self.fields if key.lower() == name]
+
+    def one(self, name: str) -> str:
+        """The value of a field that may be there once; empty if it is not."""
+        values = self.all(name)
+        if len(values) > 1:
+            raise BadMessageError(f"more than one {name}")
+        return values[0] if values else ""
+
+    def words(self, name: str) -> set[str]:
+        """The words of a field that is a list, in lower case."""
+        return {word.strip().lower() for value in self.all(name) for word in value.split(",")}
+
+    def changed(self, line: str, drop: Iterable[str], add: Iterable[tuple[str, str]]) -> Head:
+        """Another first line, without some fields and with others."""
+        dropped = set(drop)
+        kept = [(key, value) for key, value in self.fields if key.lower() not in dropped]
+        return Head(line, (*kept, *add))
+
+    def encode(self) -> bytes:
+        """As it is sent."""
+        lines = [self.line, *(f"{key}: {value}" for key, value in self.fields)]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+async def read_head(reader: asyncio.StreamReader) -> Head | None:
+    """The next head, or nothing where the other side closed the connection instead."""
+    try:
+        raw = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        if error.partial:
+            raise BadMessageError("closed within a head") from error
+        return None
+    except asyncio.LimitOverrunError as error:
+        raise BadMessageError("a head is too long") from error
+    line, *rest = raw.decode("latin-1")[:-4].split("\r\n")
+    fields = []
+    for text in rest:
+        found = FIELD.fullmatch(text)
+        if not found:
+            raise BadMessageError("a field is malformed")
+        fields.append((found[1], found[2]))
+    return Head(line, tuple(fields))
+
+
+def request_of(head: Head) -> tuple[str, str]:
+    """Method and target of a request."""
+    found = REQUEST.fullmatch(head.line)
+    if not found:
+        raise BadMessageError("no request")
+    return found[1], found[2]
+
+
+def status_of(head: Head) -> int:
+    """Status of a response."""
+    found = STATUS.fullmatch(head.line)
+    if not found:
+        raise BadMessageError("no response")
+    return int(found[1])
+
+
+def body_length(head: Head) -> int | None:
+    """How long the body of a request is; None: it comes in chunks."""
+    coding, length = head.one("transfer-encoding"), head.one("content-length")
+    if coding:
+        if length or coding.lower() != "chunked":
+            raise BadMessageError("the body's length is in doubt")
+        return None
+    if length and not LENGTH.fullmatch(length):
+        raise BadMessageError("the body's length is no number")
+    return int(length or 0)
+
+
+async def copy_body(length: int | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on exactly the body of a request."""
+    if length is None:
+        await _copy_chunks(reader, writer)
+    else:
+        await _copy(reader, writer, length)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> None:
+    while count:
+        piece = await reader.read(min(count, PIECE))
+        if not piece:
+            raise BadMessageError("closed within a body")
+        writer.write(piece)
+        await writer.drain()
+        count -= len(piece)
+
+
+async def _copy_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        found = CHUNK.fullmatch(await _line(reader))
+        if not found:
+            raise BadMessageError("a chunk is malformed")
+        size = int(found[1], 16)
+        writer.write(b"%x\r\n" % size)
+        if not size:
+            break
+        await _copy(reader, writer, size)
+        if await _line(reader) != b"\r\n":
+            raise BadMessageError("a chunk is malformed")
+        writer.write(b"\r\n")
+    # Fields after the body are read and left out.
+    for _ in range(MOST_TRAILERS):
+        if await _line(reader) == b"\r\n":
+            writer.write(b"\r\n")
+            await writer.drain()
+            return
+    raise BadMessageError("too many fields after a body")
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        line = await reader.readuntil(b"\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        raise BadMessageError("closed within a body, or a line is too long") from error
+    if len(line) > LONGEST_CHUNK_LINE:
+        raise BadMessageError("a line is too long")
+    return line

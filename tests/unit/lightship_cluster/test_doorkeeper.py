@@ -1,0 +1,217 @@
+"""The door before a program that knows no token, with real TLS, and behind it real programs on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightship_cluster.doorkeeper import COOKIE, Doorkeeper
+from lightship_cluster.notebook_probe import pick_port, serves
+from lightship_cluster.place import Place
+from unit.lightship_cluster.world import self_signed
+
+TOKEN = "0123456789abcdef" * 2
+ORIGIN = "https://one-two-three.notebooks.test"
+
+
+@dataclass
+class House:
+    """A door, the programs behind it, and how the proxy knocks."""
+
+    port: int
+    context: ssl.SSLContext
+    asked: list[tuple[str, str, dict[str, str], bytes]]
+
+    def knock(self) -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", self.port), 10)
+        return self.context.wrap_socket(plain, server_hostname="localhost")
+
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str] = {}, body: bytes | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("localhost", timeout=10)
+        connection.sock = self.knock()
+        connection.request(method, path, body, dict(headers))
+        answer = connection.getresponse()
+        found = answer.status, dict(answer.getheaders()), answer.read()
+        connection.close()
+        return found
+
+    def cookie(self) -> str:
+        return self.ask("GET", f"/?token={TOKEN}")[1]["Set-Cookie"].partition(";")[0]
+
+
+def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
+    class Program(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked.append((self.command, self.path, {key.lower(): text for key, text in self.headers.items()}, body))
+            if self.headers.get("Upgrade"):
+                self.send_response(101)
+                self.send_header("Upgrade", "websocket")
+                self.send_header("Connection", "Upgrade")
+                self.end_headers()
+                while piece := self.connection.recv(100):
+                    self.connection.sendall(piece.upper())
+                self.close_connection = True
+                return
+            text = b"hello from the program"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            # A program that does not do what it was asked: the door must close all the same.
+            self.send_header("Connection", "keep-alive")
+            self.end_headers()
+            self.wfile.write(text)
+            self.close_connection = False
+
+        do_GET = do_POST = do_PUT = _answer  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Program
+
+
+@pytest.fixture
+def house(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[House]:
+    certificate, key = self_signed(tmp_path, "localhost")
+    (tmp_path / "proxy").mkdir()
+    proxy, proxy_key = self_signed(tmp_path / "proxy", "proxy")
+    for name, source in (("certificate.pem", certificate), ("key.pem", key), ("proxy_ca.pem", proxy)):
+        if source != tmp_path / name:
+            (tmp_path / name).write_bytes(source.read_bytes())
+    asked: list[Any] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), behind(asked))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    text = certificate.read_text()
+    place = Place(tmp_path, "one-two-three.notebooks.test", "127.0.0.1", pick_port("127.0.0.1"), text, TOKEN, tmp_path)
+
+    async def connect() -> Any:
+        return await asyncio.open_connection("127.0.0.1", server.server_address[1])
+
+    Doorkeeper(place, ORIGIN, connect).start()
+    while not serves(place.address, place.port, text):
+        pass
+    context = ssl.create_default_context(cadata=text)
+    context.check_hostname = False
+    context.load_cert_chain(proxy, proxy_key)
+    yield House(place.port, context, asked)
+    server.shutdown()
+    server.server_close()
+    assert not [text for text in (capfd.readouterr().err,) if "register-jupyter" in text]
+
+
+def test_nobody_but_the_proxy_is_let_in(house: House) -> None:
+    house.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    house.context.check_hostname = False
+    house.context.verify_mode = ssl.CERT_NONE
+    with pytest.raises((ssl.SSLError, OSError, http.client.HTTPException)):
+        house.ask("GET", f"/?token={TOKEN}")
+    assert house.asked == []
+
+
+def test_without_the_token_nothing_reaches_the_program(house: House) -> None:
+    wrong = "f" * 32
+    for path, headers in (
+        ("/", {}),
+        (f"/?token={wrong}", {}),
+        (f"/?token={TOKEN}&token={wrong}", {}),
+        ("/", {"Authorization": f"token {wrong}"}),
+        ("/", {"Cookie": f"{COOKIE}={wrong}"}),
+        ("/", {"Cookie": f"{COOKIE}={TOKEN}"}),
+        ("/", {"Upgrade": "websocket", "Connection": "Upgrade"}),
+    ):
+        status, fields, page = house.ask("GET", path, headers)
+        assert (status, fields["Connection"]) == (403, "close")
+        assert b"start-jupyter open" in page
+    assert house.asked == []
+
+
+def test_the_address_with_the_token_opens_the_door_for_the_browser(house: House) -> None:
+    status, fields, _ = house.ask("GET", f"/a//b?x=1&token={TOKEN}&y=2")
+    assert (status, fields["Location"]) == (303, "/a//b?x=1&y=2")
+    for word in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/", "__Host-"):
+        assert word in fields["Set-Cookie"]
+    assert TOKEN not in fields["Set-Cookie"]
+    cookie = fields["Set-Cookie"].partition(";")[0]
+    assert house.asked == [], "the program sees no token"
+    status, fields, text = house.ask("GET", "/a", {"Cookie": f"own=1; {cookie}", "X-Forwarded-Proto": "https"})
+    assert (status, text, fields["Connection"]) == (200, b"hello from the program", "close")
+    ((method, path, headers, _),) = house.asked
+    assert (method, path, headers["cookie"], headers["connection"]) == ("GET", "/a", "own=1", "close")
+    assert headers["x-forwarded-proto"] == "https"
+
+
+def test_an_address_that_would_lead_elsewhere_stays_here(house: House) -> None:
+    assert house.ask("GET", f"//evil.example/?token={TOKEN}")[1]["Location"] == "/evil.example/"
+
+
+def test_programs_may_use_a_header(house: House) -> None:
+    status, *_ = house.ask("POST", "/api", {"Authorization": f"token {TOKEN}"}, b"{}")
+    assert status == 200
+    ((method, _, headers, body),) = house.asked
+    assert (method, body, "authorization" in headers) == ("POST", b"{}", False)
+
+
+def test_a_page_at_a_neighbours_address_cannot_use_the_cookie(house: House) -> None:
+    cookie = house.cookie()
+    neighbour = "https://three-two-one.notebooks.test"
+    assert house.ask("POST", "/", {"Cookie": cookie, "Origin": neighbour}, b"x")[0] == 403
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": neighbour, "Cookie": cookie}
+    assert house.ask("GET", "/", upgrade)[0] == 403
+    assert house.asked == []
+    assert house.ask("POST", "/", {"Cookie": cookie, "Origin": ORIGIN}, b"x")[0] == 200
+
+
+def test_a_websocket_passes_both_ways(house: House) -> None:
+    lines = ["GET /ws HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", f"Cookie: {house.cookie()}"]
+    with house.knock() as secure:
+        secure.sendall(("\r\n".join([*lines, f"Origin: {ORIGIN}"]) + "\r\n\r\n").encode())
+        assert secure.recv(4096).startswith(b"HTTP/1.1 101 ")
+        for _ in range(3):
+            secure.sendall(b"ping")
+            assert secure.recv(100) == b"PING"
+
+
+def test_a_second_request_on_the_same_connection_comes_in_with_nobody(house: House) -> None:
+    first = f"POST /first HTTP/1.1\r\nHost: x\r\nCookie: {house.cookie()}\r\nContent-Length: 2\r\n\r\nab"
+    answer = b""
+    with house.knock() as secure:
+        secure.sendall(first.encode() + b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not answer.endswith(b"program"):
+            answer += secure.recv(4096)
+        secure.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            secure.recv(1)
+    assert [path for _, path, *_ in house.asked] == ["/first"]
+
+
+@pytest.mark.parametrize(
+    "line", ["Content-Length: 2\r\nTransfer-Encoding: chunked", "Bad header", "Host: x\r\n folded"]
+)
+def test_what_is_in_doubt_is_refused(house: House, line: str) -> None:
+    with house.knock() as secure:
+        secure.sendall(f"POST / HTTP/1.1\r\nCookie: {house.cookie()}\r\n{line}\r\n\r\n".encode())
+        assert secure.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert house.asked == [], "the program never hears of it"
+
+
+def test_a_program_that_does_not_answer_is_named(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: Any) -> Any:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio, "open_connection", away)
+    status, _, page = house.ask("GET", "/", {"Cookie": house.cookie()})
+    assert (status, b"does not answer" in page) == (502, True)
