@@ -32,7 +32,7 @@ from lightship_cluster.http_heads import (
 from lightship_cluster.place import Place
 
 COOKIE = "__Host-lightship-app"
-HEAD_SECONDS, CONNECT_SECONDS, HANDSHAKE_SECONDS = 30.0, 10.0, 10.0
+HEAD_SECONDS, CONNECT_SECONDS, HANDSHAKE_SECONDS, LINGER_SECONDS = 30.0, 10.0, 10.0, 5.0
 # What a page elsewhere may make a browser ask for without a sign of where it came from.
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -129,8 +129,8 @@ class Doorkeeper(threading.Thread):
 
     async def _send_on(self, writer: asyncio.StreamWriter, target: str) -> None:
         fields = (
-            # Two slashes would name another host.
-            ("Location", "/" + target.lstrip("/")),
+            # Two slashes would name another host, and to a browser the other kind is one too.
+            ("Location", "/" + target.lstrip("/\\")),
             ("Set-Cookie", f"{COOKIE}={self._cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"),
             ("Cache-Control", "no-store"),
             ("Referrer-Policy", "no-referrer"),
@@ -160,10 +160,17 @@ class Doorkeeper(threading.Thread):
             return
         try:
             program_writer.write(head.encode())
-            await _first_of(
-                _send_body(length, reader, program_writer, last=not head.all("upgrade")),
-                self._bring_back(head, (reader, writer), (program_reader, program_writer)),
-            )
+            sent = asyncio.Event()
+            # A program that has heard enough may hang up on whoever still speaks.
+            with suppress(ConnectionError):
+                await _first_of(
+                    _send_body(length, reader, program_writer, sent, last=not head.all("upgrade")),
+                    self._bring_back(head, (reader, writer), (program_reader, program_writer)),
+                )
+            if not sent.is_set():
+                # Closed while more comes in, the connection would be reset and the answer lost.
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(_discard(reader), LINGER_SECONDS)
         finally:
             program_writer.close()
 
@@ -191,13 +198,22 @@ class Doorkeeper(threading.Thread):
 
 
 async def _send_body(
-    length: int | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, last: bool
+    length: int | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: asyncio.Event, *, last: bool
 ) -> None:
-    await copy_body(length, reader, writer)
+    try:
+        await copy_body(length, reader, writer)
+        sent.set()
+    except ConnectionError:
+        # The program has heard enough: its answer says why.
+        last = False
     if not last:
-        # What follows belongs to the program as soon as it agrees to speak something else.
+        # Or what follows belongs to the program, as soon as it agrees to speak something else.
         await asyncio.Event().wait()
-    # Until whoever asked has gone; what else they send is for nobody.
+    await _discard(reader)
+
+
+async def _discard(reader: asyncio.StreamReader) -> None:
+    """Return when whoever asked has gone; what else they send is for nobody."""
     while await reader.read(PIECE):
         pass
 

@@ -7,6 +7,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,6 +57,12 @@ def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
+            if self.path == "/too-large":
+                self.wfile.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 9\r\n\r\ntoo large")
+                # Long enough for the answer to be heard, and without listening any longer.
+                time.sleep(0.5)
+                self.close_connection = True
+                return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             asked.append((self.command, self.path, {key.lower(): text for key, text in self.headers.items()}, body))
             if self.headers.get("Upgrade"):
@@ -154,8 +161,14 @@ def test_the_address_with_the_token_opens_the_door_for_the_browser(house: House)
     assert headers["x-forwarded-proto"] == "https"
 
 
-def test_an_address_that_would_lead_elsewhere_stays_here(house: House) -> None:
-    assert house.ask("GET", f"//evil.example/?token={TOKEN}")[1]["Location"] == "/evil.example/"
+@pytest.mark.parametrize("start", ["//", "/\\", "/\\/", "///"])
+def test_an_address_that_would_lead_elsewhere_stays_here(house: House, start: str) -> None:
+    assert house.ask("GET", f"{start}evil.example/?token={TOKEN}")[1]["Location"] == "/evil.example/"
+
+
+def test_the_answer_of_a_program_that_has_heard_enough_is_brought_back(house: House) -> None:
+    status, _, text = house.ask("POST", "/too-large", {"Cookie": house.cookie()}, b"x" * 20_000_000)
+    assert (status, text) == (413, b"too large")
 
 
 def test_programs_may_use_a_header(house: House) -> None:
