@@ -50,8 +50,7 @@ class Ending:
 UNEXPECTED = Ending(FAILED, "The notebook ended unexpectedly.", ExitStatus.FAILED)
 NO_MEMORY = Ending(
     OUT_OF_MEMORY,
-    "More memory was needed than the job has. Ask for more with a line such as #SBATCH --mem=16G in a batch script of "
-    "your own, and start-jupyter -b.",
+    "More memory was needed than the job has. Ask for more, as with start-jupyter -m 16G.",
     ExitStatus.JUPYTER,
 )
 

@@ -29,8 +29,8 @@ EPITAPHS = {
     Cause.OUT_OF_MEMORY: Epitaph(
         "This notebook ran out of memory",
         "It needed more than its job was given, and the cluster ended it.",
-        "Start it with more memory: in a partition with larger nodes (`-p`), or with a batch script that asks for "
-        "more (`-b`). Or load less at a time, and shut down kernels that you no longer need.",
+        "Ask for more with `-m`, as in `-m 16G`, if need be in a partition with larger nodes (`-p`). Or load less at a "
+        "time, and shut down kernels that you no longer need.",
     ),
     Cause.NODE_FAILED: Epitaph(
         "This notebook's node failed",
