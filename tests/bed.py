@@ -31,7 +31,7 @@ AUTHORITY = STATE / "pebble-root.pem"
 DOMAIN = "notebooks.localhost"
 PORT = int(os.environ.get("DEMO_PORT", "8443"))
 REGISTRY = f"https://registry.{DOMAIN}:{PORT}"
-LINK = re.compile(r"Your notebook is here:\n    (https://([a-z-]+)\.[^?\s]+)\?token=([0-9a-f]{32})\n")
+LINK = re.compile(r"Your (?:notebook|program) is here:\n    (https://([a-z-]+)\.[^?\s]+)\?token=([0-9a-f]{32})\n")
 
 STATES = """
 import json, sqlite3

@@ -17,6 +17,7 @@ from lightship_cluster.child import Child
 from lightship_cluster.doorkeeper import Doorkeeper, Streams
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
+from lightship_cluster.environments.interfaces import A_PROGRAM
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.notebook_probe import pick_port, port_taken, serves
 from lightship_cluster.place import Place
@@ -37,6 +38,8 @@ def owners_of(port: int, tables: Sequence[Path] = TABLES) -> set[int]:
 
 class App(Child):
     """The running program, and its door."""
+
+    subject = A_PROGRAM
 
     def __init__(self, command: Sequence[str], place: Place, origin: str, umask: int, environment: Environment) -> None:
         self.place = place

@@ -9,8 +9,10 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
+from typing import ClassVar
 
 from lightship_cluster.environments.base import Start
+from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.programs import run_program
 
@@ -44,6 +46,8 @@ def guard(group: int, start: Start) -> subprocess.Popen[bytes]:
 
 class Child:
     """The running program."""
+
+    subject: ClassVar[Subject] = A_NOTEBOOK
 
     def __init__(self, start: Start, umask: int) -> None:
         self._start = start

@@ -32,13 +32,13 @@ class EndWarning:
         """Seconds until there is something to do."""
         return float("inf") if self._told else max(0.0, self._due - time.time())
 
-    def look(self, process: int) -> None:
-        """Warn if it is time to: the terminals are those of this process."""
+    def look(self, process: int, noun: str = "notebook") -> None:
+        """Warn if it is time to: the terminals are those of this process, and it is this that ends."""
         if self._told or time.time() < self._due:
             return
         self._told = True
         end = min(self._end, time.time() + WARN_SECONDS)
         at = time.strftime("%H:%M", time.localtime(end))
-        sentence = f"This notebook ends in {words_of(end - time.time() + 1)}, at {at}: save your work."
+        sentence = f"This {noun} ends in {words_of(end - time.time() + 1)}, at {at}: save your work."
         print(sentence, flush=True)
         write_to_terminals(process, f"Lightship: {sentence}")

@@ -47,7 +47,7 @@ class Ending:
     status: ExitStatus
 
 
-UNEXPECTED = Ending(FAILED, "The notebook ended unexpectedly.", ExitStatus.FAILED)
+UNEXPECTED = Ending(FAILED, "It ended unexpectedly.", ExitStatus.FAILED)
 NO_MEMORY = Ending(
     OUT_OF_MEMORY,
     "More memory was needed than the job has. Ask for more, as with start-jupyter -m 16G.",
@@ -55,17 +55,17 @@ NO_MEMORY = Ending(
 )
 
 
-def of_exit(status: int, memory: MemoryKills) -> Ending:
-    """Jupyter has ended by itself, or was killed."""
+def of_exit(status: int, memory: MemoryKills, program: str = "Jupyter") -> Ending:
+    """The program of that name has ended by itself, or was killed."""
     if status == 0:
-        return Ending(STOPPED, "Jupyter was shut down.", ExitStatus.OK)
+        return Ending(STOPPED, f"{program} was shut down.", ExitStatus.OK)
     if status in _KILLED and memory.grown():
         return NO_MEMORY
     if status < 0:
         return Ending(
-            FAILED, f"Jupyter was ended by signal {-status} ({signal.strsignal(-status)}).", ExitStatus.JUPYTER
+            FAILED, f"{program} was ended by signal {-status} ({signal.strsignal(-status)}).", ExitStatus.JUPYTER
         )
-    return Ending(FAILED, f"Jupyter ended with exit status {status}.", ExitStatus.JUPYTER)
+    return Ending(FAILED, f"{program} ended with exit status {status}.", ExitStatus.JUPYTER)
 
 
 def of_error(error: LightshipError, exited: int | None, memory: MemoryKills) -> Ending:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.durations import words_of
+from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_log import last_lines
 from lightship_cluster.link_folder import LinkFolder
@@ -32,6 +33,7 @@ class Submitted:
     name: str
     job_id: str
     folder: LinkFolder
+    subject: Subject = A_NOTEBOOK
 
 
 class Follower:
@@ -95,7 +97,7 @@ class Follower:
 
     def _words(self, status: dict[str, Any]) -> str:
         if status.get("state") == "starting":
-            return "Jupyter is starting on its node"
+            return f"{self._job.subject.program} is starting on its node"
         job = self._job_of(status)
         return _sentence(self._scheduler.words(job)) if job else f"Job {self._job.job_id} is submitted"
 
@@ -110,9 +112,11 @@ class Follower:
         job = self._job_of(status)
         said = str(status.get("reason") or "")
         over = self._scheduler.words(job) + "." if job and self._scheduler.over(job.state) else ""
-        why = _sentence(said or over or "the link ended before Jupyter answered.")
+        why = _sentence(said or over or f"the link ended before the {self._job.subject.noun} answered.")
         stop = "" if over else self._stop_job(str(status.get("cause") or ""))
-        return LightshipError(f"The notebook did not start. {why}{stop}{self._last_lines()}", ExitStatus.JOB)
+        return LightshipError(
+            f"The {self._job.subject.noun} did not start. {why}{stop}{self._last_lines()}", ExitStatus.JOB
+        )
 
     def _stop_job(self, cause: str) -> str:
         # The link's end does not take a queued job out of the queue, and it would wait for nothing.
@@ -134,10 +138,10 @@ class Follower:
         return "\n".join([f"\nThe job's last lines ({log}):", *(f"    {line}" for line in lines)])
 
 
-def describe_ready(status: dict[str, Any], stop_command: str) -> str:
-    """What a user wants to know when the notebook answers."""
+def describe_ready(status: dict[str, Any], stop_command: str, noun: str = "notebook") -> str:
+    """What a user wants to know when the notebook, or what else it is, answers."""
     left = words_of(float(status.get("expires") or 0) - time.time())
-    return f"Ready: your notebook answers. {left} left. To stop it: {stop_command}"
+    return f"Ready: your {noun} answers. {left} left. To stop it: {stop_command}"
 
 
 def _sentence(words: str) -> str:

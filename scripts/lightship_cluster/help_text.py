@@ -39,7 +39,9 @@ def of_command(command: Command) -> str:
     usage = f"usage: start-jupyter {command.name} [OPTION]... {'[NAME]' if command.takes_name else ''}".rstrip()
     lines = [usage, f"{command.help[:1].upper()}{command.help[1:]}.", *map(_row, command.options)]
     if command.takes_name:
-        lines.append("NAME is a link's three words or the beginning of them; without it, your newest link is meant.")
+        lines.append(
+            "NAME is a link's three words or its title, or the beginning; without it, your newest link is meant."
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -107,8 +107,8 @@ class Job:
         while True:
             status = self._wait(program, min(heart.pause(claim.heartbeat), claim.expires - time.time()))
             if status is not None:
-                return endings.of_exit(status, self._memory)
-            self._warning.look(program.process)
+                return endings.of_exit(status, self._memory, program.subject.program)
+            self._warning.look(program.process, program.subject.noun)
             reason = heart.beat()
             if reason:
                 return endings.of_heart(reason)

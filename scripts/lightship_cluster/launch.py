@@ -14,7 +14,14 @@ from typing import Any
 from lightship_cluster import environments, preflight
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.command_line import Line
-from lightship_cluster.environments.interfaces import Interface, interface_of, other, starts_what_is_told
+from lightship_cluster.environments.interfaces import (
+    A_NOTEBOOK,
+    A_PROGRAM,
+    Interface,
+    interface_of,
+    other,
+    starts_what_is_told,
+)
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.follow import Follower, Submitted, describe_ready
 from lightship_cluster.layers import Wishes
@@ -40,7 +47,8 @@ class Launch:
         self._root = default_root()
         self._token = secrets.token_hex(16)
         self._agent = AgentClient(settings.agent_socket)
-        self._progress = progress_for(line)
+        self._subject = A_PROGRAM if self._wishes["app"] else A_NOTEBOOK
+        self._progress = progress_for(line, self._subject.noun)
 
     def run(self) -> ExitStatus:
         """Check, make the link, submit the job, follow it."""
@@ -74,13 +82,14 @@ class Launch:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
             raise
         self._note_job(name, job_id, folder)
-        return Submitted(name, job_id, folder)
+        return Submitted(name, job_id, folder, self._subject)
 
     def _create(self) -> dict[str, Any]:
         try:
             # The hash of the token lets its holder, and nobody else, see at the link's address what the owner may see.
             told = {
                 "command": self._line.typed,
+                "title": self._wishes["title"],
                 "token_sha256": hashlib.sha256(self._token.encode("ascii")).hexdigest(),
             }
             return self._agent.create(self._resources.minutes * 60, **{key: text for key, text in told.items() if text})
@@ -107,6 +116,7 @@ class Launch:
             "minutes": self._resources.minutes,
             environments.FACT: self._environment.facts(),
             **({"app": list(self._wishes["app"])} if self._wishes["app"] else {}),
+            **({"title": self._wishes["title"]} if self._wishes["title"] else {}),
             "created": int(time.time()),
         }
         folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
@@ -158,7 +168,7 @@ class Launch:
             self._tidy(error, job)
             raise
         detail = {"name": job.name, "job_id": job.job_id, "expires": status.get("expires"), "stop": stop}
-        self._progress.ready(describe_ready(status, stop), detail)
+        self._progress.ready(describe_ready(status, stop, self._subject.noun), detail)
         return ExitStatus.OK
 
     def _tidy(self, error: LightshipError, job: Submitted) -> None:
@@ -166,7 +176,7 @@ class Launch:
             return  # the job may be well; only we cannot see it
         job.folder.forget_secrets()
         try:
-            self._agent.cancel(job.name, "The job ended before its notebook answered.")
+            self._agent.cancel(job.name, f"The job ended before its {self._subject.noun} answered.")
         except AgentError:
             return  # the link ends by itself
 

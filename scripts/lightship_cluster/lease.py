@@ -122,7 +122,7 @@ class Heart:
     def _tell(self, *, silent: bool, why: str = "") -> None:
         if silent and not self._silent:
             print(
-                f"The registry does not answer ({why}). The notebook goes on; the link may be closed for a while.",
+                f"The registry does not answer ({why}). Your work goes on; the link may be closed for a while.",
                 flush=True,
             )
         elif self._silent and not silent:

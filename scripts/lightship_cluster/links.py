@@ -26,6 +26,7 @@ class MyLink:
     job_id: str
     created: float
     notebook_folder: str
+    title: str
     folder: LinkFolder
 
     @property
@@ -58,13 +59,14 @@ def status_of(agent: AgentClient, link: MyLink) -> dict[str, Any]:
 
 
 def find_link(links: Sequence[MyLink], beginning: str, *, alive: bool = True) -> MyLink:
-    """The one whose name begins so, or the newest; `alive` says whether only a living one will do."""
+    """The one whose name, or title, begins so, or the newest; `alive` says whether only a living one will do."""
     living = [link for link in links if link.alive]
     if not beginning:
         if not (living or (links and not alive)):
             raise _missing("You have no link that is alive. start-jupyter makes one.")
         return (living or links)[0]
-    named = [link for link in links if link.name.startswith(beginning.lower())]
+    wanted = beginning.casefold()
+    named = [link for link in links if link.name.startswith(wanted) or link.title.casefold().startswith(wanted)]
     # Whoever types the beginning means the one that lives.
     chosen = [link for link in named if link.alive] or named
     if len(chosen) > 1:
@@ -72,7 +74,7 @@ def find_link(links: Sequence[MyLink], beginning: str, *, alive: bool = True) ->
         raise _missing(f"{beginning!r} is the beginning of several: {names}. Type more of it.")
     if not chosen:
         known = ", ".join(link.name for link in living) or "none"
-        raise _missing(f"You have no link whose name begins with {beginning!r}. Alive: {known}.")
+        raise _missing(f"You have no link whose name or title begins with {beginning!r}. Alive: {known}.")
     if alive and not chosen[0].alive:
         raise _missing(f"{chosen[0].name} has ended. start-jupyter makes a new link.")
     return chosen[0]
@@ -88,7 +90,7 @@ def _read(folder: LinkFolder, name: str) -> MyLink | None:
     except LightshipError:
         return None  # half made, or not ours: nothing can be said of it
     created = facts.get("created")
-    text = {key: str(facts.get(key) or "") for key in ("url", "cluster", "scheduler", "job_id", "folder")}
+    text = {key: str(facts.get(key) or "") for key in ("url", "cluster", "scheduler", "job_id", "folder", "title")}
     return MyLink(
         name=name,
         url=text["url"],
@@ -97,5 +99,6 @@ def _read(folder: LinkFolder, name: str) -> MyLink | None:
         job_id=text["job_id"],
         created=float(created) if isinstance(created, (int, float)) else 0.0,
         notebook_folder=text["folder"],
+        title=text["title"],
         folder=folder,
     )

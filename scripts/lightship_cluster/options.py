@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from lightship_cluster.durations import minutes_of
-from lightship_cluster.values import app_of, count_of, gpus_of, memory_of, path_of, switch_of, word_of, words_of
+from lightship_cluster.values import (
+    app_of,
+    count_of,
+    gpus_of,
+    memory_of,
+    path_of,
+    switch_of,
+    title_of,
+    word_of,
+    words_of,
+)
 
 # What -s takes, and the batch script of the scheduler's folder that starts it.
 INTERFACES: Mapping[str, str] = {
@@ -97,6 +107,7 @@ OPTIONS = (
     Option(
         ("--preset",), "preset", "settings that have a name", NOTEBOOK, "NAME", word_of, setting=False, offers=PRESETS,
     ),
+    Option(("--title",), "title", "what you call it, for its page and the list", NOTEBOOK, "TEXT", title_of, rare=True),
     Option(
         ("--module",), "modules", "environment module to load; may be repeated", ENVIRONMENT, "NAME", word_of, (),
         many=True,

@@ -16,12 +16,16 @@ from lightship_cluster.command_line import Line
 from lightship_cluster.durations import words_of
 
 ERASE_LINE = "\r\x1b[K"
+# Columns from which on there is room for the number of the job beside what it waits for.
+WIDE = 60
 
 
 class Progress:
     """For a person: shows one state at a time."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, noun: str = "notebook") -> None:
+        self._noun = noun
+        self._job = ""
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
         self._since = time.monotonic()
@@ -29,19 +33,22 @@ class Progress:
 
     def link(self, name: str, url: str) -> None:  # noqa: ARG002 - the name is in the URL
         """The link, as soon as it has its name."""
-        print(f"Your notebook is here:\n    {url}", flush=True)
+        print(f"Your {self._noun} is here:\n    {url}", flush=True)
 
     def show(self, words: str, detail: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002 - for programs
         """The state now; on a terminal the elapsed time runs along."""
         if self._live:
-            elapsed = f"  ({words_of(time.monotonic() - self._since)})"
-            self._write(ERASE_LINE + _shortened(words, self._width() - len(elapsed) - 1) + elapsed)
+            width = self._width()
+            elapsed = words_of(time.monotonic() - self._since)
+            aside = f"  (job {self._job}, {elapsed})" if self._job and width >= WIDE else f"  ({elapsed})"
+            self._write(ERASE_LINE + _shortened(words, width - len(aside) - 1) + aside)
         elif words != self._shown:
             self._write(words + "\n")
         self._shown = words
 
-    def job(self, job_id: str, log: str) -> None:
-        """The job, as soon as it has its number; a person sees it in the next state."""
+    def job(self, job_id: str, log: str) -> None:  # noqa: ARG002 - for programs
+        """The job, as soon as it has its number; a person sees it beside each state."""
+        self._job = job_id
 
     def say(self, text: str) -> None:
         """Something that stays."""
@@ -121,9 +128,9 @@ def tell(event: str, **facts: object) -> None:
     print(json.dumps({"event": event, **facts}), flush=True)
 
 
-def progress_for(line: Line) -> Progress:
+def progress_for(line: Line, noun: str = "notebook") -> Progress:
     """As the command line asks for it."""
-    return Events() if line.json else Quiet() if line.quiet else Progress()
+    return Events() if line.json else Quiet() if line.quiet else Progress(noun=noun)
 
 
 def _shortened(words: str, width: int) -> str:

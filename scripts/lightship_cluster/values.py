@@ -7,7 +7,7 @@ import shlex
 
 # What stands in the command of --app for the place where the program shall listen.
 PORT, SOCKET = "{port}", "{socket}"
-LONGEST_WORD = 200
+LONGEST_WORD, LONGEST_TITLE = 200, 100
 LARGEST_COUNT = 100_000
 _COUNT = re.compile(r"[1-9]\d{0,5}", re.ASCII)
 _GPUS = re.compile(r"(?:[A-Za-z][A-Za-z0-9_.-]{0,63}:)?[1-9]\d{0,3}", re.ASCII)
@@ -21,6 +21,13 @@ def word_of(text: str) -> str:
     if len(text) > LONGEST_WORD or not text.isprintable() or any(map(str.isspace, text)):
         raise ValueError(f"{text!r} is not one word. Write it without spaces.")
     return text
+
+
+def title_of(text: str) -> str:
+    """A line for people."""
+    if len(text) > LONGEST_TITLE or not text.isprintable():
+        raise ValueError(f"{text!r} is not a title. Give one line of at most {LONGEST_TITLE} characters.")
+    return " ".join(text.split())
 
 
 def path_of(text: str) -> str:

@@ -18,8 +18,9 @@ from lightship_cluster.links import ENDED, MyLink, my_links, status_of
 from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.settings import SiteSettings
 
-HEAD = ("NAME", "JOB", "LEFT", "STATE")
-WORDS = {"ready": "ready", "starting": "Jupyter is starting", "waiting": "waiting for its job", ENDED: "ended"}
+HEAD = ("NAME", "JOB", "LEFT", "TITLE", "STATE")
+WIDEST_TITLE = 20
+WORDS = {"ready": "ready", "starting": "starting on its node", "waiting": "waiting for its job", ENDED: "ended"}
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
@@ -50,6 +51,7 @@ class Looker:
         state = str(status.get("state") or "")
         return {
             "name": link.name,
+            "title": link.title,
             "url": link.url,
             "state": state,
             "words": self._words(link, status),
@@ -89,17 +91,25 @@ class Looker:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    cells = [HEAD, *((row["name"], row["job_id"] or "-", _left(row), row["words"]) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(3)]
+    cells = [HEAD, *((row["name"], row["job_id"] or "-", _left(row), _title(row), row["words"]) for row in rows)]
+    if not any(row["title"] for row in rows):
+        cells = [(*row[:3], row[4]) for row in cells]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
-    if sum(widths) + 6 + 10 > width:
-        return "\n".join(f"{name}\n  {_below(*rest)[: width - 2]}" for name, *rest in cells[1:])
-    lines = ("  ".join([*(f"{cell:{size}}" for cell, size in zip(row, widths)), row[3]]) for row in cells)
+    if sum(widths) + 2 * len(widths) + 10 > width:
+        return "\n".join(f"{row['name']}\n  {_below(row)[: width - 2]}" for row in rows)
+    lines = ("  ".join([*(f"{cell:{size}}" for cell, size in zip(row, widths)), row[-1]]) for row in cells)
     return "\n".join(line[:width].rstrip() for line in lines)
 
 
-def _below(job: str, left: str, words: str) -> str:
-    return f"job {job}, {'' if left == '-' else f'{left} left, '}{words}"
+def _title(row: dict[str, Any]) -> str:
+    title = str(row["title"])
+    return title if len(title) <= WIDEST_TITLE else f"{title[: WIDEST_TITLE - 3]}..."
+
+
+def _below(row: dict[str, Any]) -> str:
+    left = f"{_left(row)} left" if row["expires"] else ""
+    return ", ".join(filter(None, (_title(row), f"job {row['job_id'] or '-'}", left, row["words"])))
 
 
 def _left(row: dict[str, Any]) -> str:

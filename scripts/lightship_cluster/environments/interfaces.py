@@ -8,6 +8,18 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What messages speak of: what a user has at the link, and the program that must answer there."""
+
+    noun: str
+    program: str
+
+
+A_NOTEBOOK = Subject("notebook", "Jupyter")
+A_PROGRAM = Subject("program", "The program")
+
+
+@dataclass(frozen=True)
 class Interface:
     """One of Jupyter's faces: `program` must be beside the command `jupyter`, `package` is what pip calls it."""
 

@@ -60,11 +60,24 @@ def test_the_guides_transcript_is_what_a_user_reads(started: dict[str, bed.Noteb
     shown = re.search(r"\$ start-jupyter -p compute -A abc123 -t 60\n(.*?)\n\n", GUIDE, re.DOTALL)
     assert shown
     transcript = [line.removeprefix("       ") for line in shown[1].splitlines()]
-    # What a user sees at a terminal, where the two streams are one.
-    printed = started["-d ~ -A ddp363 -p compute -t 60"].output
-    assert re.fullmatch(pattern_of(transcript), re.sub(r"^Queued: .*", transcript[3], printed, flags=re.MULTILINE)), (
-        printed
-    )
+    assert_prints(started["-d ~ -A ddp363 -p compute -t 60"], transcript)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_guides_transcript_of_each_example_is_what_it_prints(
+    started: dict[str, bed.Notebook], example: str
+) -> None:
+    command = f"start-jupyter {example}".rstrip()
+    shown = re.search(rf"^\$ {re.escape(command)}\n(.*?)(?=\n\$ |\n```)", GUIDE, re.DOTALL | re.MULTILINE)
+    assert shown
+    assert_prints(started[example], shown[1].splitlines())
+
+
+def assert_prints(notebook: bed.Notebook, transcript: list[str]) -> None:
+    """What a user sees at a terminal, where the two streams are one; for what a job waits is the cluster's affair."""
+    queued = next((line for line in transcript if line.startswith("Queued: ")), "")
+    printed = re.sub(r"^Queued.*\n", f"{queued}\n" if queued else "", notebook.output, flags=re.MULTILINE)
+    assert re.fullmatch(pattern_of(transcript), printed), notebook.output
 
 
 def test_the_guides_list_is_what_a_user_reads(started: dict[str, bed.Notebook]) -> None:

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> LinkFolder:
     ("status", "memory", "cause", "words"),
     [
         (0, SOME, "stopped", "Jupyter was shut down."),
-        (-signal.SIGKILL, SOME, "out-of-memory", "#SBATCH --mem="),
+        (-signal.SIGKILL, SOME, "out-of-memory", "-m 16G"),
         (137, SOME, "out-of-memory", "More memory was needed than the job has."),
         (-signal.SIGKILL, NONE, "failed", "signal 9 (Killed)"),
         (-signal.SIGSEGV, SOME, "failed", "signal 11"),

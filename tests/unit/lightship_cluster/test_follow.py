@@ -86,7 +86,7 @@ def test_it_tells_the_story_until_ready(folder: LinkFolder) -> None:
         (job("CANCELLED"), "The job was cancelled."),
         (job("TIMEOUT"), "The job's time is over."),
         ({"state": "ended", "reason": "Port 4567 is taken."}, "Port 4567 is taken."),
-        ({"state": "ended", "reason": None}, "The link ended before Jupyter answered."),
+        ({"state": "ended", "reason": None}, "The link ended before the notebook answered."),
     ],
 )
 def test_a_job_that_ends_says_why_with_its_last_lines(folder: LinkFolder, reply: dict[str, Any], words: str) -> None:

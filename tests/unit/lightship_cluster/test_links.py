@@ -27,6 +27,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_link_is_known_by_its_title_too(root: Path) -> None:
+    made(root, "delta-two-three", 5, title="Straße nach Ürümqi")
+
+    assert find_link(my_links(root), "strasse n").name == "delta-two-three"
+
+
 def test_the_newest_comes_first_and_what_is_no_link_is_left_out(root: Path) -> None:
     (root / "something-else").mkdir()
     (root / "half-made-link").mkdir()
@@ -57,7 +63,7 @@ def test_a_link_is_found_by_its_beginning(root: Path, beginning: str, alive: boo
 @pytest.mark.parametrize(
     ("beginning", "words"),
     [
-        ("x", "no link whose name begins with 'x'. Alive: briar-two-three, amber-two-three."),
+        ("x", "no link whose name or title begins with 'x'. Alive: briar-two-three, amber-two-three."),
         ("cedar", "cedar-two-three has ended. start-jupyter makes a new link."),
     ],
 )

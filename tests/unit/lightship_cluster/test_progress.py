@@ -44,8 +44,19 @@ def test_on_a_terminal_there_is_one_live_line(terminal: Terminal) -> None:
     assert terminal.getvalue() == f"{ERASE_LINE}Queued  (0 s){ERASE_LINE}Starting  (0 s){ERASE_LINE}Ready\n"
 
 
+def test_the_number_of_the_job_is_beside_what_it_waits_for(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda _descriptor: os.terminal_size((80, 24)))
+    progress = Progress(terminal)
+    progress.job("4711", "/home/alice/job.log")
+    progress.show("Queued")
+
+    assert terminal.getvalue() == f"{ERASE_LINE}Queued  (job 4711, 0 s)"
+
+
 def test_a_narrow_terminal_never_wraps(terminal: Terminal) -> None:
-    Progress(terminal).show("Queued: " + "it waits for free resources " * 3)
+    progress = Progress(terminal)
+    progress.job("4711", "/home/alice/job.log")
+    progress.show("Queued: " + "it waits for free resources " * 3)
 
     assert len(terminal.getvalue().replace(ERASE_LINE, "")) < 40
 

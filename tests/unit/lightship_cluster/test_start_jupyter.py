@@ -44,11 +44,12 @@ def test_the_link_comes_first_and_then_the_notebook(login: Login, capsys: pytest
 
 
 def test_the_registry_is_told_how_to_start_again_and_the_hash_of_the_token_only(login: Login) -> None:
-    run("-p", "debug", "-t", "60")
+    run("-p", "debug", "-t", "60", "--title", "My thesis")
     token = (login.root / "one-two-three" / "token").read_text()
     told = login.registry.asked[1].json
 
-    assert told["command"] == "start-jupyter -p debug -t 60"
+    assert told["command"] == "start-jupyter -p debug -t 60 --title 'My thesis'"
+    assert told["title"] == "My thesis"
     assert told["token_sha256"] == hashlib.sha256(token.encode()).hexdigest()
     assert not any(token.encode() in asked.body for asked in login.registry.asked)
 
@@ -309,13 +310,16 @@ def test_the_interface_chooses_the_script(login: Login) -> None:
     assert str(login.path / "site" / "batch" / "slurm" / "jupyterlab.sh") in login.submitted().splitlines()
 
 
-def test_another_program_is_noted_for_the_job(login: Login) -> None:
+def test_another_program_is_noted_for_the_job(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
     script = program(login.path / "site" / "batch" / "slurm" / "app.sh", 'exec "$2" "$1" --app\n')
 
     assert run("--app", f"{sys.executable} -m http.server '{{port}}'", "-t", "5") is ExitStatus.OK
     facts = json.loads((login.root / "one-two-three" / "link.json").read_text())
     assert facts["app"] == [sys.executable, "-m", "http.server", "{port}"]
     assert str(script) in login.submitted().splitlines()
+    printed = capsys.readouterr()
+    assert printed.out.startswith("Your program is here:")
+    assert "Ready: your program answers." in printed.err
 
 
 @pytest.mark.parametrize(

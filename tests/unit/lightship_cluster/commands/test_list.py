@@ -35,8 +35,20 @@ def test_the_living_are_listed_and_how_they_are(capsys: pytest.CaptureFixture[st
     assert [line.split(None, 3) for line in capsys.readouterr().out.splitlines()] == [
         ["NAME", "JOB", "LEFT", "STATE"],
         ["amber-two-three", "17", "29", "min  ready"],
-        ["briar-two-three", "18", "-", "Jupyter is starting"],
+        ["briar-two-three", "18", "-", "starting on its node"],
     ]
+
+
+def test_titles_have_a_column_when_there_are_some(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    made(links.root, "ember-two-three", 4, title="The protein that does not fold")
+    links.registry.replies["ember-two-three"] = status("starting")
+
+    assert start_jupyter.main(["list"]) is ExitStatus.OK
+    head, first, second, _ = capsys.readouterr().out.splitlines()
+
+    assert head.split() == ["NAME", "JOB", "LEFT", "TITLE", "STATE"]
+    assert "  The protein that ...  " in first
+    assert second[head.index("STATE") :] == "ready"
 
 
 def test_the_ended_are_listed_when_asked_for(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
