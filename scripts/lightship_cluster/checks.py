@@ -9,20 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 from functools import cached_property
-from pathlib import Path
 from typing import Callable
 
 from lightship_cluster import environments
 from lightship_cluster.agent_client import AgentClient
 from lightship_cluster.durations import words_of
-from lightship_cluster.environments.interfaces import interface_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_log import last_lines
-from lightship_cluster.launch import environment_of, resources_of, scheduler_for, script_for
-from lightship_cluster.layers import Wishes
 from lightship_cluster.link_folder import check_root, default_root
 from lightship_cluster.links import MyLink, my_links
-from lightship_cluster.schedulers.base import Scheduler
+from lightship_cluster.plan import Plan
 from lightship_cluster.settings import SiteSettings
 from lightship_cluster.tls_look import Look, look
 from lightship_cluster.transport import Transport
@@ -56,19 +52,9 @@ class Patient:
         return self._load()
 
     @cached_property
-    def wishes(self) -> Wishes:
-        """What a plain start would ask for."""
-        return self.settings.choose({})
-
-    @cached_property
-    def scheduler(self) -> Scheduler:
-        """The scheduler of a plain start."""
-        return scheduler_for(self.settings, self.wishes)
-
-    @cached_property
-    def script(self) -> Path:
-        """The batch script of a plain start."""
-        return script_for(self.settings, self.wishes, self.scheduler)
+    def plan(self) -> Plan:
+        """What a plain start would do."""
+        return Plan(self.settings, self.settings.choose({}))
 
     @cached_property
     def registry(self) -> Look:
@@ -159,26 +145,32 @@ def browser(patient: Patient) -> str:
     return f"{url} answers (status {seen.status}); {_lasting(seen)}"
 
 
+def folder(patient: Patient) -> str:
+    """The top folder of a plain start's notebook."""
+    return str(patient.plan.folder)
+
+
 def scheduler(patient: Patient) -> str:
     """The scheduler of a plain start."""
-    return patient.scheduler.name
+    return patient.plan.scheduler.name
 
 
 def script(patient: Patient) -> str:
     """The batch script of a plain start."""
-    return str(patient.script)
+    return str(patient.plan.script)
 
 
 def job(patient: Patient) -> str:
     """Whether the scheduler has what a plain start asks for."""
-    patient.scheduler.check(resources_of(patient.wishes), patient.script)
-    return f"{patient.scheduler.name} can take a plain start"
+    plan = patient.plan
+    plan.scheduler.check(plan.resources, plan.script)
+    return f"{plan.scheduler.name} can take a plain start"
 
 
 def jupyter(patient: Patient) -> str:
     """Jupyter, for that script, where the settings say that it comes from."""
-    environment = environment_of(patient.wishes)
-    warning = environment.check(interface_of(patient.script), os.environ)
+    environment = patient.plan.environment
+    warning = environment.check(patient.plan.interface, os.environ)
     if warning:
         raise Doubt(warning, ExitStatus.JUPYTER)
     return environments.words_of(environment)
@@ -192,6 +184,8 @@ def node(patient: Patient) -> str:
         raise Skip("compute nodes are seen from here only after a first job: start-jupyter")
     if any(line.startswith("The link ") and line.endswith(" is open.") for line in lines):
         return f"your last job's node reached the registry ({newest.name})"
+    if newest.alive:
+        raise Skip(f"your newest job has not opened its link yet ({newest.name})")
     raise Doubt(f"Your last job ({newest.name}) did not open its link. It said: {lines[-1]}", ExitStatus.JOB)
 
 
@@ -203,6 +197,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("clock", clock),
     ("agent", agent),
     ("browser", browser),
+    ("folder", folder),
     ("scheduler", scheduler),
     ("script", script),
     ("job", job),

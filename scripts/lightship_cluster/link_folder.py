@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,10 @@ class LinkFolder:
             return stream.read(LARGEST_FILE).decode("utf-8", "replace")
 
     def forget_secrets(self) -> None:
-        """The link is over: only what a person may want to read stays."""
+        """The link is over: only what a person may want to read stays. They are worth nothing to anybody any more."""
         for file in (SECRET, TOKEN, PAGE):
-            (self.path / file).unlink(missing_ok=True)
+            with suppress(OSError):  # in a home that cannot be written
+                (self.path / file).unlink()
 
     def remove(self) -> None:
         """Leave nothing behind, not even the folder above when it is empty."""
@@ -124,12 +126,19 @@ class LinkFolder:
 
 
 def remove_old(root: Path) -> None:
-    """Folders that nothing has touched for a month belong to links that ended long ago."""
-    if not root.is_dir():
-        return
-    for path in root.iterdir():
-        if path.is_dir() and not path.is_symlink() and path.stat().st_mtime < time.time() - OLD_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
+    """Folders of links that ended, and in which nothing was touched for a month."""
+    with suppress(OSError):
+        for path in root.iterdir():
+            # Another start may be doing the same.
+            with suppress(OSError):
+                if not path.is_symlink() and _is_old(path):
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_old(path: Path) -> bool:
+    # A job may wait and run for months, and writing to its log leaves the folder's own time alone.
+    times = [entry.lstat().st_mtime for entry in (path, *path.iterdir())]
+    return max(times) < time.time() - OLD_SECONDS and not (path / SECRET).exists()
 
 
 def write_private(path: Path, content: str) -> None:

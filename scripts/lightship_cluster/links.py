@@ -46,13 +46,15 @@ def my_links(root: Path) -> list[MyLink]:
 
 
 def status_of(agent: AgentClient, link: MyLink) -> dict[str, Any]:
-    """What the registry says, through the agent; a link that it does not know any more has ended."""
+    """What the registry says, through the agent."""
     try:
         status = agent.status(link.name)
     except AgentError as error:
         if error.code != "no-such-link":
             raise
-        status = {"state": ENDED}
+        # As good as ended; but until a registry that was lost has its backup again, it knows of no link. So the job,
+        # which waits for that, keeps its secrets.
+        return {"state": ENDED}
     if status.get("state") == ENDED:
         link.folder.forget_secrets()
     return status

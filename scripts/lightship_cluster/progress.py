@@ -5,6 +5,7 @@ The link goes to standard output and the rest to standard error; events go to st
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -26,7 +27,8 @@ class Progress:
     def __init__(self, stream: TextIO | None = None, noun: str = "notebook") -> None:
         self._noun = noun
         self._job = ""
-        self._stream = stream or sys.stderr
+        # Whoever starts it may have closed the stream.
+        self._stream = stream or sys.stderr or io.StringIO()
         self._live = self._stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
         self._since = time.monotonic()
         self._shown = ""

@@ -8,10 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from lightship_cluster.command_line import Asked, Line, parse, parse_command
+from lightship_cluster.command_line import parse, parse_command
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.options import COMMANDS
 
@@ -27,25 +28,54 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A folder's name may have letters that the user's locale does not know.
         sys.stdout.reconfigure(errors="backslashreplace")
-    asked = parse_command(words) if words and words[0] in COMMANDS else None
-    line = None if asked else parse(words)
-    # A closed terminal and a polite kill end the command as Ctrl-C does: nothing half made stays.
+    # A closed terminal and a polite kill end the command as Ctrl-C does: nothing half made stays. What whoever started
+    # it wants ignored, as nohup does, stays ignored.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
-        return _run(asked) if asked else _start(line or Line({}))
+        return _command(words) if words and words[0] in COMMANDS else _start(words)
     except LightshipError as error:
-        if line and line.json:
-            _tell_failure(error)
-        print(f"start-jupyter: {error.sentence}", file=sys.stderr)
+        _say(error.sentence)
         return error.status
+    except OSError as error:
+        _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+        return ExitStatus.FAILED
+    finally:
+        _let_go_of_output()
+
+
+def _command(words: list[str]) -> ExitStatus:
+    try:
+        asked = parse_command(words)
+        module = importlib.import_module(f"lightship_cluster.commands.{asked.command}")
+        status: ExitStatus = module.run(asked, load_settings)
     except KeyboardInterrupt:
-        print("" if asked else NOTHING_LEFT, file=sys.stderr)
+        print(file=sys.stderr)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has enough, as with `start-jupyter list | head -1`; Python must not complain at its end either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitStatus.OK
+        return ExitStatus.OK  # whoever read has enough, as with `start-jupyter list | head -1`
+    return status
+
+
+def _start(words: list[str]) -> ExitStatus:
+    line = parse(words)
+    try:
+        # Imported late: --help and a mistyped flag must answer at once.
+        from lightship_cluster.launch import Launch
+
+        return Launch(load_settings(), line).run()
+    except LightshipError as error:
+        if line.json:
+            _tell_failure(error)
+        raise
+    except KeyboardInterrupt:
+        print(NOTHING_LEFT, file=sys.stderr)
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # Unlike a list, a start is not done when nobody reads on.
+        _say("nobody reads what is printed, so no job was submitted; nothing is left.")
+        return ExitStatus.INTERRUPTED
 
 
 def load_settings() -> SiteSettings:
@@ -56,23 +86,25 @@ def load_settings() -> SiteSettings:
     return load_site(find_settings(sys.argv[0]), user=user_file())
 
 
-def _start(line: Line) -> ExitStatus:
-    # Imported late: --help and a mistyped flag must answer at once.
-    from lightship_cluster.launch import Launch
-
-    return Launch(load_settings(), line).run()
-
-
 def _tell_failure(error: LightshipError) -> None:
     from lightship_cluster.progress import tell
 
-    tell("failed", status=int(error.status), code=error.status.name, words=error.sentence)
+    # Whoever reads may have gone; the sentence goes to standard error too.
+    with suppress(OSError):
+        tell("failed", status=int(error.status), code=error.status.name, words=error.sentence)
 
 
-def _run(asked: Asked) -> ExitStatus:
-    module = importlib.import_module(f"lightship_cluster.commands.{asked.command}")
-    status: ExitStatus = module.run(asked, load_settings)
-    return status
+def _say(sentence: str) -> None:
+    print(f"start-jupyter: {sentence}", file=sys.stderr)
+
+
+def _let_go_of_output() -> None:
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        # Or Python tries again at its end, and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

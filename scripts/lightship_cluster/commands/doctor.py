@@ -62,6 +62,8 @@ def _made(name: str, check: Check, patient: Patient) -> Finding:
         return Finding(name, DOUBT, doubt.sentence, doubt.status)
     except LightshipError as error:
         return Finding(name, WRONG, error.sentence, error.status)
+    except Exception as error:  # whoever calls the doctor wants the rest of the findings too
+        return Finding(name, WRONG, f"It cannot be looked at ({error!r}). Tell your administrators.", ExitStatus.FAILED)
 
 
 def _line(finding: Finding) -> str:

@@ -91,9 +91,9 @@ class Looker:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    cells = [HEAD, *((row["name"], row["job_id"] or "-", _left(row), _title(row), row["words"]) for row in rows)]
-    if not any(row["title"] for row in rows):
-        cells = [(*row[:3], row[4]) for row in cells]
+    shown = [(row["name"], row["job_id"] or "-", _left(row), _title(row), row["words"]) for row in rows]
+    titled = any(row["title"] for row in rows)
+    cells = [row if titled else (*row[:3], row[4]) for row in (HEAD, *shown)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
     if sum(widths) + 2 * len(widths) + 10 > width:

@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import Callable, TextIO
 
+from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.command_line import Asked
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_log import cleaned
 from lightship_cluster.link_folder import default_root
-from lightship_cluster.links import MyLink, find_link, my_links
+from lightship_cluster.links import MyLink, find_link, my_links, status_of
 from lightship_cluster.settings import SiteSettings
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS, ASK_SECONDS = 0.5, 30.0
 
 
-def run(asked: Asked, _load: Callable[[], SiteSettings]) -> ExitStatus:
+def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     """Print it; with --follow, go on until the job has ended."""
     link = find_link(my_links(default_root()), asked.name, alive=False)
     try:
-        with link.folder.log.open(encoding="utf-8", errors="replace") as stream:
-            _copy(stream)
-            if asked.says("follow"):
-                _follow(stream, link)
+        stream = link.folder.log.open(encoding="utf-8", errors="replace")
     except OSError as error:
         raise LightshipError(f"Cannot read {link.folder.log}: {error.strerror}.", ExitStatus.LINK_FOLDER) from error
+    with stream:
+        _copy(stream)
+        if asked.says("follow"):
+            _follow(stream, link, AgentClient(load().agent_socket))
     return ExitStatus.OK
 
 
-def _follow(stream: TextIO, link: MyLink) -> None:
-    # The job takes its link's secret away as the last thing that it does.
+def _follow(stream: TextIO, link: MyLink, agent: AgentClient) -> None:
+    # The job takes its link's secret away as the last thing that it does; if its node dies, only the registry knows.
+    ask = time.monotonic() + ASK_SECONDS
     while link.alive:
         time.sleep(LOOK_SECONDS)
         _copy(stream)
+        if time.monotonic() > ask:
+            ask = time.monotonic() + ASK_SECONDS
+            with suppress(AgentError):
+                status_of(agent, link)
     _copy(stream)
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Callable
 
 from lightship_cluster.command_line import Asked
@@ -14,6 +15,8 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.link_folder import PAGE, TOKEN, default_root, write_private
 from lightship_cluster.links import MyLink, find_link, my_links
 from lightship_cluster.settings import SiteSettings
+
+OPEN_SECONDS = 3.0
 
 
 def run(asked: Asked, _load: Callable[[], SiteSettings]) -> ExitStatus:
@@ -30,13 +33,27 @@ def run(asked: Asked, _load: Callable[[], SiteSettings]) -> ExitStatus:
 def _open(opener: str, link: MyLink, url: str) -> None:
     # Every user of this host can read command lines, so the browser is given a file that sends it on to the link.
     page = link.folder.path / PAGE
-    page.unlink(missing_ok=True)
-    write_private(page, f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={html.escape(url)}">\n')
     try:
-        subprocess.run(
-            [opener, str(page)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            timeout=20, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        raise LightshipError("The browser could not be opened. Copy the link into it.", ExitStatus.FAILED) from error
+        page.unlink(missing_ok=True)
+        write_private(page, f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={html.escape(url)}">\n')
+        status = _status(opener, page)
+    except OSError as error:
+        raise _not_opened(f" ({error.strerror})") from error
+    if status:
+        raise _not_opened("")
     print("Your browser opens it.", file=sys.stderr)
+
+
+def _status(opener: str, page: Path) -> int:
+    """The opener's exit status; 0 while it still runs: it may be the browser itself, and is not ours to end."""
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen([opener, str(page)], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    try:
+        return process.wait(OPEN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.returncode = 0  # nobody waits for it any more, and Python need not warn of that
+        return 0
+
+
+def _not_opened(why: str) -> LightshipError:
+    return LightshipError(f"The browser could not be opened{why}. Copy the link into it.", ExitStatus.FAILED)

@@ -21,7 +21,10 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     settings = load()
     agent = AgentClient(settings.agent_socket)
     failed: LightshipError | None = None
-    for link in _chosen(asked, settings, my_links(default_root())):
+    chosen = _chosen(asked, settings, my_links(default_root()))
+    if asked.says("all") and not chosen:
+        print("You have no link to stop on this cluster.")
+    for link in chosen:
         try:
             print(_stop(agent, settings, link))
         except LightshipError as error:
@@ -42,7 +45,7 @@ def _chosen(asked: Asked, settings: SiteSettings, links: list[MyLink]) -> list[M
 
 
 def _agreed(link: MyLink) -> bool:
-    if not sys.stdin.isatty():
+    if not (sys.stdin and sys.stdin.isatty()):
         raise LightshipError(f"Which one? Name it: start-jupyter stop {link.name}", ExitStatus.USAGE)
     print(f"Stop {link.name}{_job(link)}? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
@@ -52,20 +55,22 @@ def _stop(agent: AgentClient, settings: SiteSettings, link: MyLink) -> str:
     if link.cluster not in ("", settings.cluster):
         raise LightshipError(f"{link.name} runs on the cluster {link.cluster}. Stop it there.", ExitStatus.NO_LINK)
     lost: AgentError | None = None
+    ended = False
     try:
-        if status_of(agent, link).get("state") == ENDED:
-            return f"{link.name} had ended already."
-        # The link first, so that nobody is sent to a Jupyter that is shutting down.
-        agent.cancel(link.name, REASON)
+        ended = status_of(agent, link).get("state") == ENDED
+        if not ended:
+            # The link first, so that nobody is sent to a Jupyter that is shutting down.
+            agent.cancel(link.name, REASON)
     except AgentError as error:
         lost = error  # without its job the link ends by itself
+    # A link's end on its page takes no job out of the queue.
     if link.job_id:
         find_scheduler(link.scheduler).cancel(link.job_id)
     if lost:
-        ended = f" Job {link.job_id} was stopped all the same, and the link ends with it." if link.job_id else ""
-        raise AgentError(f"{lost.sentence}{ended}", lost.status)
+        too = f" Job {link.job_id} was stopped all the same, and the link ends with it." if link.job_id else ""
+        raise AgentError(f"{lost.sentence}{too}", lost.status)
     link.folder.forget_secrets()
-    return f"{link.name}{_job(link)} is stopped."
+    return f"{link.name}{_job(link)} {'had ended already' if ended else 'is stopped'}."
 
 
 def _job(link: MyLink) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -130,14 +131,43 @@ def test_an_unwritable_home_is_seen_before_anything_is_made(tmp_path: Path, monk
 
 
 def test_folders_of_long_ago_are_removed(folder: LinkFolder, tmp_path: Path) -> None:
-    old = LinkFolder.create(tmp_path / "root", "old-two-three", {}, SECRET, TOKEN)
-    long_ago = time.time() - link_folder.OLD_SECONDS - 60
-    os.utime(old.path, (long_ago, long_ago))
+    names = ("old-two-three", "alive-two-three", "talks-two-three")
+    old, alive, talks = (LinkFolder.create(tmp_path / "root", name, {}, SECRET, TOKEN) for name in names)
+    for ended in (old, talks):
+        ended.forget_secrets()
+    for made in (old, alive, talks):
+        for path in (*made.path.iterdir(), made.path):
+            long_ago = time.time() - link_folder.OLD_SECONDS - 60
+            os.utime(path, (long_ago, long_ago))
+    os.utime(talks.log)
     link_folder.remove_old(tmp_path / "root")
     link_folder.remove_old(tmp_path / "absent")
 
     assert not old.path.exists()
+    # A job may wait or run for longer than that, and its log is written without a trace on the folder itself.
+    assert [kept.path.exists() for kept in (folder, alive, talks)] == [True, True, True]
+
+
+def test_another_start_that_removes_the_same_folder_disturbs_nobody(
+    folder: LinkFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_path: Path) -> bool:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(link_folder, "_is_old", gone)
+    link_folder.remove_old(folder.path.parent)
+
     assert folder.path.exists()
+
+
+def test_secrets_are_forgotten_as_far_as_the_home_can_be_written(
+    folder: LinkFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(_path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    folder.forget_secrets()
 
 
 def test_the_place_is_the_users_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:

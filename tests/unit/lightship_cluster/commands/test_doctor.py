@@ -97,6 +97,41 @@ def test_the_first_thing_that_is_wrong_is_named(
     assert words in first["words"]
 
 
+def test_a_check_that_fails_in_a_way_nobody_thought_of_keeps_none_from_being_made(
+    healthy: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def surprise(_transport: object) -> Look:
+        raise ValueError("a surprise")
+
+    monkeypatch.setattr(checks, "look", surprise)
+    status, findings = examined(capsys)
+
+    assert status is ExitStatus.FAILED
+    assert "a surprise" in findings["registry"]["words"]
+    assert findings["node"]["level"] == "ok"
+    assert healthy.registry.asked
+
+
+def test_the_program_of_the_settings_is_what_is_looked_for(healthy: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = healthy.path / "site" / "etc" / "lightship.ini"
+    settings.write_text(settings.read_text() + "[defaults]\napp = viewer --port {port}\nfolder = /gone\n")
+    program(healthy.path / "site" / "batch" / "slurm" / "app.sh", 'exec "$2" "$1" --app\n')
+    program(healthy.path / "bin" / "viewer", "#!/bin/sh\n")
+    (healthy.path / "bin" / "jupyter").unlink()
+    status, findings = examined(capsys)
+
+    assert (status, findings["folder"]["level"]) == (ExitStatus.FOLDER, "wrong")
+    assert findings["jupyter"]["level"] == "ok"
+
+
+def test_a_job_that_is_still_on_its_way_is_no_doubt(healthy: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = made(healthy.root, "briar-two-three", 9, cluster="demo")
+    folder.log.write_text("Lmod has been loaded\n")
+    _, findings = examined(capsys)
+
+    assert findings["node"]["level"] == "skipped"
+
+
 def test_the_verdict_repeats_the_first_and_nothing_is_said_twice(
     healthy: Login, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,13 +52,23 @@ def test_titles_have_a_column_when_there_are_some(links: Login, capsys: pytest.C
 
 
 def test_the_ended_are_listed_when_asked_for(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
-    links.registry.replies["briar-two-three"] = (404, {"code": "no-such-link", "error": "There is none."})
+    links.registry.replies["briar-two-three"] = (200, {"state": "ended"})
 
     assert start_jupyter.main(["list", "--all"]) is ExitStatus.OK
     states = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:]}
 
     assert states == {"amber-two-three": "ready", "briar-two-three": "ended", "cedar-two-three": "ended"}
     assert not (links.root / "briar-two-three" / "token").exists()
+
+
+def test_a_registry_that_knows_nothing_any_more_costs_no_job_its_secrets(
+    links: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    links.registry.replies["briar-two-three"] = (404, {"code": "no-such-link", "error": "There is none."})
+
+    assert start_jupyter.main(["list"]) is ExitStatus.OK
+    assert "briar" not in capsys.readouterr().out
+    assert (links.root / "briar-two-three" / "secret").exists()
 
 
 @pytest.mark.usefixtures("links")

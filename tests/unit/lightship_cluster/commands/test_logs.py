@@ -38,6 +38,17 @@ def test_it_is_followed_until_the_job_takes_its_secret_away(
     assert capsys.readouterr().out == "one\ntwo\nthree\n"
 
 
+def test_a_job_that_could_not_take_its_secret_away_is_followed_until_the_registry_says_so(
+    login: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(login.root, "amber-two-three", 1, cluster="demo").log.write_text("one\n")
+    login.registry.replies["amber-two-three"] = (200, {"state": "ended"})
+    monkeypatch.setattr("lightship_cluster.commands.logs.ASK_SECONDS", 0.0)
+
+    assert start_jupyter.main(["logs", "amber", "-f"]) is ExitStatus.OK
+    assert capsys.readouterr().out == "one\n"
+
+
 def test_a_log_that_is_gone_is_said(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
     made(login.root, "amber-two-three", 1).log.unlink()
 

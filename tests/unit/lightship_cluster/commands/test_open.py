@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import errno
+import importlib
+import os
+import signal
+
 import pytest
 
 from lightship_cluster import start_jupyter
@@ -8,6 +13,7 @@ from unit.lightship_cluster.login import Login
 from unit.lightship_cluster.test_links import made
 from unit.lightship_cluster.world import program
 
+open_command = importlib.import_module("lightship_cluster.commands.open")
 URL = "https://amber-two-three.example.org?token=t"
 
 
@@ -40,6 +46,34 @@ def test_a_browser_is_given_a_private_file_and_not_the_token(
     assert (desktop.path / "opened").read_text() == f"{page}\n"
     assert URL in page.read_text()
     assert page.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_opener_that_is_the_browser_itself_goes_on(
+    desktop: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(open_command, "OPEN_SECONDS", 0.2)
+    program(desktop.path / "bin" / "xdg-open", f"#!/bin/sh\necho $$ >{desktop.path}/opened\nexec /bin/sleep 60\n")
+
+    assert start_jupyter.main(["open"]) is ExitStatus.OK
+    assert capsys.readouterr().err == "Your browser opens it.\n"
+    os.kill(int((desktop.path / "opened").read_text()), signal.SIGKILL)  # it still runs
+
+
+def test_a_home_that_cannot_be_written_leaves_the_link(
+    desktop: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(open_command, "write_private", read_only)
+
+    assert start_jupyter.main(["open"]) is ExitStatus.FAILED
+    printed = capsys.readouterr()
+    assert printed.out == f"{URL}\n"
+    assert "(Read-only file system). Copy the link" in printed.err
+    assert not (desktop.path / "opened").exists()
 
 
 def test_a_browser_that_does_not_open_leaves_the_link(

@@ -76,12 +76,27 @@ def test_a_name_and_all_do_not_go_together(links: Login) -> None:
     assert cancelled(links) == []
 
 
-def test_what_has_ended_needs_no_stopping(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_job_of_a_link_that_has_ended_is_stopped_all_the_same(
+    links: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
     links.registry.replies["amber-two-three"] = (200, {"state": "ended"})
 
     assert start_jupyter.main(["stop", "amber"]) is ExitStatus.OK
-    assert capsys.readouterr().out == "amber-two-three had ended already.\n"
+    assert capsys.readouterr().out == "amber-two-three (job 17) had ended already.\n"
     assert not (links.root / "amber-two-three" / "token").exists()
+    assert cancelled(links) == ["-- 17"]
+
+
+@pytest.mark.usefixtures("login")
+def test_nothing_to_stop_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert start_jupyter.main(["stop", "--all"]) is ExitStatus.OK
+    assert capsys.readouterr().out == "You have no link to stop on this cluster.\n"
+
+
+def test_without_an_input_a_name_is_needed(links: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+
+    assert start_jupyter.main(["stop"]) is ExitStatus.USAGE
     assert cancelled(links) == []
 
 

@@ -1,0 +1,97 @@
+"""What a start would do, from the wishes that hold: `start-jupyter` does it, and the doctor looks whether it could."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from lightship_cluster import environments, preflight
+from lightship_cluster.environments.interfaces import (
+    A_NOTEBOOK,
+    A_PROGRAM,
+    Interface,
+    Subject,
+    interface_of,
+    other,
+    starts_what_is_told,
+)
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.layers import Wishes
+from lightship_cluster.options import APP, INTERFACES
+from lightship_cluster.schedulers import find_scheduler, scheduler_of_script
+from lightship_cluster.schedulers.base import Resources, Scheduler
+from lightship_cluster.settings import SiteSettings
+
+_OF_THE_JOB = ("partition", "account", "cores", "memory", "gpus", "nodes", "qos", "reservation", "constraint", "extra")
+_OF_THE_ENVIRONMENT = ("modules", "venv", "conda", "image", "runtime", "binds")
+
+
+class Plan:
+    """Each part is found once, when it is asked for; a LightshipError says why it cannot be."""
+
+    def __init__(self, settings: SiteSettings, wishes: Wishes) -> None:
+        self.wishes = wishes
+        self._batch = settings.prefix / "batch"
+
+    def check(self) -> str:
+        """Refuse what cannot work, in the order in which a user would find it; a warning or nothing."""
+        # All of them are found before the first is looked into.
+        _, scheduler, script, environment = self.folder, self.scheduler, self.script, self.environment
+        warning = environment.check(self.interface, os.environ)
+        scheduler.check(self.resources, script)
+        return warning
+
+    @property
+    def subject(self) -> Subject:
+        """What messages speak of."""
+        return A_PROGRAM if self.wishes["app"] else A_NOTEBOOK
+
+    @property
+    def resources(self) -> Resources:
+        """What the job asks of its cluster."""
+        return Resources(minutes=self.wishes["time"], **{name: self.wishes[name] for name in _OF_THE_JOB})
+
+    @cached_property
+    def folder(self) -> Path:
+        """The top folder of the notebook."""
+        return preflight.find_folder(self.wishes["folder"])
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """The one that was asked for by name, else the one of the batch script, else the one that is found."""
+        named = self.wishes["scheduler"]
+        if not named and self.wishes["batch"]:
+            script = preflight.find_batch_script(self._batch, self.wishes["batch"])
+            named = scheduler_of_script(script, self._batch)
+        return find_scheduler(named)
+
+    @property
+    def scheduler_module(self) -> str:
+        """What --scheduler calls it, and the folder of its batch scripts: its module's name."""
+        return type(self.scheduler).__module__.rpartition(".")[2]
+
+    @cached_property
+    def script(self) -> Path:
+        """The batch script that was asked for, else the scheduler's own for the interface."""
+        usual = APP if self.wishes["app"] else INTERFACES[self.wishes["interface"]]
+        return preflight.find_batch_script(self._batch, self.wishes["batch"] or f"{self.scheduler_module}/{usual}")
+
+    @cached_property
+    def environment(self) -> environments.Environment:
+        """Where Jupyter comes from."""
+        # Whoever asks the scheduler for GPUs wants to see them.
+        gpu = self.wishes["gpu"] or bool(self.wishes["image"] and self.wishes["gpus"])
+        return environments.choose(os.environ, gpu=gpu, **{name: self.wishes[name] for name in _OF_THE_ENVIRONMENT})
+
+    @cached_property
+    def interface(self) -> Interface | None:
+        """What the job will start, as far as that is known."""
+        if self.wishes["app"]:
+            return other(self.wishes["app"][0])
+        if starts_what_is_told(self.script):
+            raise LightshipError(
+                f"The batch script {self.script} starts the program that --app names. Give it: --app 'COMMAND'.",
+                ExitStatus.USAGE,
+            )
+        return interface_of(self.script)
