@@ -11,29 +11,21 @@ import os
 import shlex
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from lightship_cluster.child import Child
-from lightship_cluster.doorkeeper import Doorkeeper, Streams
+from lightship_cluster.doorkeeper import Doorkeeper
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.interfaces import A_PROGRAM
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.exchange import Streams
 from lightship_cluster.notebook_probe import pick_port, port_taken, serves
 from lightship_cluster.place import Place
+from lightship_cluster.port_owners import LOOPBACKS, answerers
 from lightship_cluster.values import PORT, SOCKET, app_of
 
-LOOPBACK = "127.0.0.1"
 START_SECONDS = 600.0
 LOOK_SECONDS = 0.2
-LISTENING = "0A"
-TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-
-
-def owners_of(port: int, tables: Sequence[Path] = TABLES) -> set[int]:
-    """The users whose programs listen on a port of this node."""
-    rows = [line.split() for table in tables if table.exists() for line in table.read_text("ascii").splitlines()[1:]]
-    return {int(row[7]) for row in rows if row[3] == LISTENING and int(row[1].rpartition(":")[2], 16) == port}
 
 
 class App(Child):
@@ -46,7 +38,9 @@ class App(Child):
         self._origin = origin
         place.runtime.mkdir(mode=0o700)
         self._socket = place.runtime / "app.sock"
-        self._port = 0 if SOCKET in " ".join(_checked(command)) else pick_port(LOOPBACK)
+        self._loopback = LOOPBACKS[0]
+        self._port = 0 if SOCKET in " ".join(_checked(command)) else pick_port(self._loopback)
+        self._door: Doorkeeper | None = None
         words = [word.replace(PORT, str(self._port)).replace(SOCKET, str(self._socket)) for word in command]
         super().__init__(environment.wrap(Start(tuple(words), environment.enter(os.environ)), place), umask)
 
@@ -55,36 +49,58 @@ class App(Child):
         deadline = time.monotonic() + START_SECONDS
         while not self._listens():
             if time.monotonic() > deadline:
+                where = f"port {self._port} of {LOOPBACKS[0]}" if self._port else str(self._socket)
                 raise LightshipError(
-                    f"The program did not listen on {self._port or self._socket} within {START_SECONDS:.0f} s. "
-                    "Does its command take it from {port} or {socket}?",
+                    f"The program did not listen on {where} within {START_SECONDS:.0f} s. Does its command take it "
+                    "from {port} or {socket}, and does it listen on localhost?",
                     ExitStatus.JUPYTER,
                 )
-            status = self.wait(LOOK_SECONDS)
-            if status is not None:
-                raise LightshipError(
-                    f"The program ended with exit status {status} before it answered. Its own last lines say why.",
-                    ExitStatus.JUPYTER,
-                )
-        door = Doorkeeper(self.place, self._origin, self._connect)
-        door.start()
+            self._look(LOOK_SECONDS)
+        try:
+            self._door = Doorkeeper(self.place, self._origin, self._connect)
+        except OSError as error:
+            raise port_taken(self.place.port) from error
+        self._door.start()
         while not serves(self.place.address, self.place.port, self.place.certificate):
-            if not door.is_alive():
-                raise port_taken(self.place.port)
-            time.sleep(LOOK_SECONDS)
+            self._look(LOOK_SECONDS)
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit status, or None when it still runs after the seconds; without its door it is of no use."""
+        status = super().wait(seconds)
+        if status is None and self._door and not self._door.is_alive():
+            raise LightshipError("What guards the program has failed; job.log says how.", ExitStatus.FAILED)
+        return status
+
+    def _look(self, seconds: float) -> None:
+        status = self.wait(seconds)
+        if status is not None:
+            raise LightshipError(
+                f"The program ended with exit status {status} before it answered. Its own last lines say why.",
+                ExitStatus.JUPYTER,
+            )
 
     def _listens(self) -> bool:
         if not self._port:
             return self._socket.is_socket()
-        owners = owners_of(self._port)
-        if owners - {os.geteuid()}:
-            raise port_taken(self._port)
-        return bool(owners)
+        for loopback in LOOPBACKS:
+            owners = answerers(loopback, self._port)
+            if owners - {os.geteuid()}:
+                raise port_taken(self._port)
+            if owners:
+                self._loopback = loopback
+                return True
+        return False
 
     async def _connect(self) -> Streams:
-        if self._port:
-            return await asyncio.open_connection(LOOPBACK, self._port)
-        return await asyncio.open_unix_connection(str(self._socket))
+        if not self._port:
+            return await asyncio.open_unix_connection(str(self._socket))
+        reader, writer = await asyncio.open_connection(self._loopback, self._port)
+        # Each time anew: a program that lets go of its port, if only to start again, may lose it to another user.
+        ours = writer.get_extra_info("sockname")[1]
+        if answerers(self._loopback, self._port, ours) == {os.geteuid()}:
+            return reader, writer
+        writer.close()
+        raise ConnectionRefusedError
 
 
 def _checked(command: Sequence[str]) -> tuple[str, ...]:

@@ -84,6 +84,9 @@ def request_of(head: Head) -> tuple[str, str]:
     found = REQUEST.fullmatch(head.line)
     if not found:
         raise BadMessageError("no request")
+    # To some programs a field with this letter is the same as one with a dash.
+    if any("_" in name for name, _ in head.fields):
+        raise BadMessageError("an ambiguous field")
     return found[1], found[2]
 
 
@@ -98,11 +101,11 @@ def status_of(head: Head) -> int:
 def body_length(head: Head) -> int | None:
     """How long the body of a request is; None: it comes in chunks."""
     coding, length = head.one("transfer-encoding"), head.one("content-length")
-    if coding:
-        if length or coding.lower() != "chunked":
+    if head.all("transfer-encoding"):
+        if head.all("content-length") or coding.lower() != "chunked" or head.line.endswith("/1.0"):
             raise BadMessageError("the body's length is in doubt")
         return None
-    if length and not LENGTH.fullmatch(length):
+    if head.all("content-length") and not LENGTH.fullmatch(length):
         raise BadMessageError("the body's length is no number")
     return int(length or 0)
 

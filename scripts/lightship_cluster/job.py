@@ -11,13 +11,14 @@ from lightship_cluster.app import App
 from lightship_cluster.child import Child
 from lightship_cluster.end_warning import EndWarning
 from lightship_cluster.endings import Ending
-from lightship_cluster.errors import LightshipError
+from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.link_folder import SECRET, TOKEN, LinkFolder, write_private
 from lightship_cluster.memory_kills import MemoryKills
 from lightship_cluster.node_keys import make_request
 from lightship_cluster.notebook import Notebook
 from lightship_cluster.notebook_probe import pick_port
 from lightship_cluster.place import Place
+from lightship_cluster.protocol import LINK_TOKEN
 from lightship_cluster.registry import LinkRegistry
 from lightship_cluster.transport import Transport, Unreachable
 
@@ -97,9 +98,17 @@ class Job:
             address,
             pick_port(address, port),
             claim.certificate,
-            self._folder.read(TOKEN),
+            self._token(),
             self._folder.path / TOKEN,
         )
+
+    def _token(self) -> str:
+        token = self._folder.read(TOKEN)
+        if not LINK_TOKEN.fullmatch(token):
+            # Without one, Jupyter lets everybody in.
+            file = self._folder.path / TOKEN
+            raise LightshipError(f"{file} holds no token any more. Start again.", ExitStatus.LINK_FOLDER)
+        return token
 
     def _keep(self, program: Child, claim: lease.Claim) -> Ending:
         heart = lease.Heart(self._registry, claim.expires)

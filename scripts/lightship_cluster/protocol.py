@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 LINE_LIMIT = 8192
+LINK_TOKEN = re.compile(r"[0-9a-f]{32}")
 LINK_NAME = re.compile(r"[a-z]{3,12}(-[a-z]{3,12}){2}")
 JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 

@@ -16,7 +16,17 @@ import http.server, socketserver, sys
 class Server(socketserver.ThreadingUnixStreamServer):
     def get_request(self):
         return self.socket.accept()[0], ("nobody", 0)
-Server(sys.argv[1], http.server.SimpleHTTPRequestHandler).serve_forever()
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.path != "/heard":
+            return super().do_GET()
+        heard = bytes(self.headers)
+        self.wfile.write(b"HTTP/1.1 103 Early Hints\\r\\n\\r\\n")
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(heard)))
+        self.end_headers()
+        self.wfile.write(heard)
+Server(sys.argv[1], Handler).serve_forever()
 """
 
 
@@ -43,6 +53,15 @@ def test_a_program_is_reached_by_its_link_alone(folder: str, way: str) -> None:
             # The client would not keep a cookie of a name below localhost.
             cookie = opened.headers["set-cookie"].partition(";")[0]
             assert browser.get("/page.txt", headers={"Cookie": cookie}).text == "what only alice sees\n"
+            if way == "socket":
+                # All the cookies that a browser has by now: ours, and the web server's own, which is the token.
+                cookies = (
+                    f"own=1; {'; '.join(each.partition(';')[0] for each in opened.headers.get_list('set-cookie'))}"
+                )
+                assert started.token in cookies
+                heard = browser.get("/heard", headers={"Cookie": cookies})
+                assert (heard.status_code, "Cookie: own=1\n" in heard.text) == (httpx.codes.OK, True), heard.text
+                assert started.token not in heard.text
     finally:
         bed.stop(started)
     assert not bed.run("node1", "find /tmp /var/tmp -maxdepth 1 -user alice", check=False).stdout

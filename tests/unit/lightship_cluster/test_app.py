@@ -7,13 +7,13 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
-from lightship_cluster import app, notebook_probe
 from lightship_cluster.errors import ExitStatus
 from unit.lightship_cluster.node import TOKEN, Node
 
@@ -88,13 +88,69 @@ def test_a_program_that_cannot_be_shown_ends_the_link(
     assert "end" in node.registry.actions()
 
 
-def test_a_port_on_which_somebody_else_listens_is_theirs(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        assert app.owners_of(port) == {os.geteuid()}
-    assert app.owners_of(port) == set()
-    table = tmp_path / "tcp"
-    row = f"0: 0100007F:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000  4711 0 1"
-    table.write_text(f"  sl  local_address ...\n   {row}\n")
-    assert app.owners_of(port, [table]) == {4711}
-    assert notebook_probe.is_taken("127.0.0.1", port) is False
+ON_IPV6 = """
+import http.server, socket, sys
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+Server(("::1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+def test_a_program_that_takes_localhost_for_ipv6_is_found_there(node: Node) -> None:
+    (node.path / "hello.txt").write_text("from the program")
+    with node.start("--app", command=("--", sys.executable, "-c", ON_IPV6, "{port}")) as process:
+        node.wait_for("heartbeat")
+        assert ask(node, "/hello.txt") == (200, b"from the program")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+# Lets go of its port and tells which; the squatter is another user, where the tests may become one.
+LETS_GO = """
+import socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+time.sleep(1)
+listener.close()
+open(sys.argv[2], "w").write(sys.argv[1])
+time.sleep(60)
+"""
+SQUATS = """
+import os, socket, sys
+os.setuid(65534)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("there", flush=True)
+connection, _ = listener.accept()
+if sys.argv[2] == "hides":
+    listener.close()
+print(connection.recv(4096), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users, as in make test")
+@pytest.mark.parametrize("way", ["stays", "hides"])
+def test_a_port_that_a_program_let_go_of_leads_to_nobody_else(node: Node, way: str) -> None:
+    told = node.path / "told"
+    with node.start("--app", command=("--", sys.executable, "-c", LETS_GO, "{port}", str(told))) as process:
+        node.wait_for("heartbeat")
+        while not (told.exists() and told.read_text()):
+            time.sleep(0.02)
+        squatter = subprocess.Popen(
+            [sys.executable, "-c", SQUATS, told.read_text(), way], stdout=subprocess.PIPE, text=True
+        )
+        assert squatter.stdout
+        assert squatter.stdout.readline() == "there\n"
+        status, page = ask(node, "/private")
+        assert (status, b"does not answer" in page) == (502, True)
+        assert squatter.communicate(timeout=10)[0] == "b''\n", "it was sent nothing"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("token", ["", "short"])
+def test_a_link_without_its_token_is_not_opened(node: Node, token: str) -> None:
+    (node.folder.path / "token").write_text(token)
+    with node.start("--app", command=("--", *SERVER)) as process:
+        printed, _ = process.communicate(timeout=20)
+    assert process.returncode == ExitStatus.LINK_FOLDER, printed
+    assert "holds no token" in printed
+    assert "target" not in node.registry.actions()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import resource
 import socket
 import ssl
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from lightship_cluster import doorkeeper
 from lightship_cluster.doorkeeper import COOKIE, Doorkeeper
 from lightship_cluster.notebook_probe import pick_port, serves
 from lightship_cluster.place import Place
@@ -65,7 +67,12 @@ def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
                 return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             asked.append((self.command, self.path, {key.lower(): text for key, text in self.headers.items()}, body))
-            if self.headers.get("Upgrade"):
+            if self.path == "/early":
+                self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\nLink: </a>\r\n\r\n")
+            if self.path == "/unasked":
+                self.wfile.write(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n")
+                return
+            if self.headers.get("Upgrade") and self.path != "/no-websocket":
                 self.send_response(101)
                 self.send_header("Upgrade", "websocket")
                 self.send_header("Connection", "Upgrade")
@@ -108,13 +115,18 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[House]:
     async def connect() -> Any:
         return await asyncio.open_connection("127.0.0.1", server.server_address[1])
 
-    Doorkeeper(place, ORIGIN, connect).start()
+    door = Doorkeeper(place, ORIGIN, connect)
+    door.start()
     while not serves(place.address, place.port, text):
         pass
     context = ssl.create_default_context(cadata=text)
     context.check_hostname = False
     context.load_cert_chain(proxy, proxy_key)
     yield House(place.port, context, asked)
+    deadline = time.monotonic() + 10
+    while door._guests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not door._guests, "somebody is still there"
     server.shutdown()
     server.server_close()
     assert not [text for text in (capfd.readouterr().err,) if "register-jupyter" in text]
@@ -154,7 +166,9 @@ def test_the_address_with_the_token_opens_the_door_for_the_browser(house: House)
     assert TOKEN not in fields["Set-Cookie"]
     cookie = fields["Set-Cookie"].partition(";")[0]
     assert house.asked == [], "the program sees no token"
-    status, fields, text = house.ask("GET", "/a", {"Cookie": f"own=1; {cookie}", "X-Forwarded-Proto": "https"})
+    # The web server and the registry remember the token in a cookie of their own.
+    cookies = f"own=1; {cookie}; __Host-lightship={TOKEN}"
+    status, fields, text = house.ask("GET", "/a", {"Cookie": cookies, "X-Forwarded-Proto": "https"})
     assert (status, text, fields["Connection"]) == (200, b"hello from the program", "close")
     ((method, path, headers, _),) = house.asked
     assert (method, path, headers["cookie"], headers["connection"]) == ("GET", "/a", "own=1", "close")
@@ -171,6 +185,46 @@ def test_the_answer_of_a_program_that_has_heard_enough_is_brought_back(house: Ho
     assert (status, text) == (413, b"too large")
 
 
+def test_a_token_of_the_programs_own_is_left_to_it(house: House) -> None:
+    assert house.ask("GET", "/reset?token=abc&user=1", {"Cookie": house.cookie()})[0] == 200
+    assert house.asked[-1][1] == "/reset?token=abc&user=1"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_a_program_sends_before_its_answer_stays_inside(house: House, method: str) -> None:
+    headers = {"Cookie": house.cookie()}
+    status, fields, text = house.ask(method, "/early", headers, b"" if method == "POST" else None)
+    assert (status, fields["Connection"], text) == (200, "close", b"hello from the program")
+    status, *_, page = house.ask(method, "/unasked", headers, b"" if method == "POST" else None)
+    assert (status, b"does not answer" in page) == (502, True)
+
+
+def test_a_program_that_refuses_a_websocket_keeps_nobody(house: House) -> None:
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": ORIGIN, "Cookie": house.cookie()}
+    for _ in range(3):
+        status, fields, _ = house.ask("GET", "/no-websocket", headers)
+        assert (status, fields["Connection"]) == (200, "close")
+
+
+def test_whoever_is_turned_away_is_told_so_in_the_middle_of_an_upload_too(house: House) -> None:
+    for _ in range(3):
+        status, _, page = house.ask("POST", "/", {}, b"x" * 5_000_000)
+        assert (status, b"start-jupyter open" in page) == (403, True)
+    assert house.asked == []
+
+
+def test_what_guests_leave_is_enough_for_the_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+    assert doorkeeper.most_guests() == 16
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert doorkeeper.most_guests() == doorkeeper.MOST_GUESTS
+    # Those who only stand there without a word of TLS are sent away.
+    idle = [socket.create_connection(("127.0.0.1", house.port), 10) for _ in range(20)]
+    assert house.ask("GET", "/", {"Cookie": house.cookie()})[0] == 200
+    for each in idle:
+        each.close()
+
+
 def test_programs_may_use_a_header(house: House) -> None:
     status, *_ = house.ask("POST", "/api", {"Authorization": f"token {TOKEN}"}, b"{}")
     assert status == 200
@@ -185,7 +239,11 @@ def test_a_page_at_a_neighbours_address_cannot_use_the_cookie(house: House) -> N
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": neighbour, "Cookie": cookie}
     assert house.ask("GET", "/", upgrade)[0] == 403
     assert house.asked == []
+    assert house.ask("GET", "/", {"Cookie": cookie, "Sec-Fetch-Site": "same-site"})[0] == 403
+    assert house.asked == []
     assert house.ask("POST", "/", {"Cookie": cookie, "Origin": ORIGIN}, b"x")[0] == 200
+    followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert house.ask("GET", "/", {"Cookie": cookie, **followed})[0] == 200
 
 
 def test_a_websocket_passes_both_ways(house: House) -> None:
@@ -213,7 +271,15 @@ def test_a_second_request_on_the_same_connection_comes_in_with_nobody(house: Hou
 
 
 @pytest.mark.parametrize(
-    "line", ["Content-Length: 2\r\nTransfer-Encoding: chunked", "Bad header", "Host: x\r\n folded"]
+    "line",
+    [
+        "Content-Length: 2\r\nTransfer-Encoding: chunked",
+        "Content-Length: 2\r\nTransfer-Encoding:",
+        "Content_Length: 2",
+        "Bad header",
+        "Host: x\r\n folded",
+        f"Origin: {ORIGIN}\r\nUpgrade: websocket\r\nContent-Length: 2",
+    ],
 )
 def test_what_is_in_doubt_is_refused(house: House, line: str) -> None:
     with house.knock() as secure:

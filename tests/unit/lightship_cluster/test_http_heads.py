@@ -63,6 +63,7 @@ def test_a_head_stays_as_it_is() -> None:
         b"GET / HTTP/1.1\r\n folded: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nA: x\r\n y\r\n\r\n",
         b"GET / HTTP/1.1\r\nA: x\ny\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent_Length: 3\r\n\r\n",
         b"GET / HTTP/1.1\r\nA: x\0y\r\n\r\n",
         b"GET /\x7f HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nA",
@@ -79,6 +80,11 @@ def test_a_status_is_read() -> None:
         status_of(head_of(b"HTTP/1.1 9 x\r\n\r\n"))
 
 
+def test_the_first_version_knows_no_chunks() -> None:
+    with pytest.raises(BadMessageError):
+        body_length(head_of(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"))
+
+
 def test_exactly_the_body_is_passed_on() -> None:
     assert body_of("Content-Length: 3\r\n", b"abcGET /next") == (b"abc", b"GET /next")
     assert body_of("", b"GET /next") == (b"", b"GET /next")
@@ -93,6 +99,8 @@ def test_exactly_the_body_is_passed_on() -> None:
         ("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
         ("Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n"),
         ("Content-Length: +3\r\n", b"abc"),
+        ("Content-Length:\r\n", b""),
+        ("Transfer-Encoding:\r\nContent-Length: 3\r\n", b"abc"),
         ("Content-Length: 4\r\n", b"abc"),
         ("Transfer-Encoding: chunked\r\n", b"0x3\r\nabc\r\n0\r\n\r\n"),
         ("Transfer-Encoding: chunked\r\n", b"3\r\nabcd\r\n0\r\n\r\n"),

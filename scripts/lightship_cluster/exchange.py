@@ -1,0 +1,142 @@
+"""One request is brought to a program, and its answer back; then both connections are closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Callable
+
+from lightship_cluster.door_pages import AWAY, BAD, tell
+from lightship_cluster.http_heads import (
+    HOP_BY_HOP,
+    PIECE,
+    BadMessageError,
+    Head,
+    body_length,
+    copy_body,
+    read_head,
+    status_of,
+)
+
+CONNECT_SECONDS, UPGRADE_SECONDS, LINGER_SECONDS = 10.0, 60.0, 5.0
+SWITCHED = 101
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[], Awaitable[Streams]]
+
+
+class Exchange:
+    """Between a browser that was let in and the program."""
+
+    def __init__(self, head: Head, browser: Streams) -> None:
+        self._head = head
+        self._reader, self._writer = browser
+        # Before the program hears of it: what is in doubt is for nobody.
+        self._length = body_length(head)
+        self._upgrade = bool(head.all("upgrade"))
+        if self._upgrade and self._length != 0:
+            raise BadMessageError("another protocol, and a body")
+        self._answered = False
+        self._sent = False
+
+    async def run(self, connect: Connect) -> None:
+        """Bring the request there and the answer back."""
+        try:
+            program = await asyncio.wait_for(connect(), CONNECT_SECONDS)
+        except (OSError, asyncio.TimeoutError):
+            await tell(self._writer, AWAY)
+            await linger(self._reader)
+            return
+        try:
+            program[1].write(self._head.encode())
+            # A program that has heard enough may hang up on whoever still speaks.
+            with suppress(ConnectionError):
+                await _first_of(self._send_body(program[1]), self._bring_back(program))
+        except BadMessageError:
+            if not self._answered:
+                await tell(self._writer, BAD)
+        finally:
+            program[1].close()
+        if not self._sent:
+            await linger(self._reader)
+
+    async def _send_body(self, program: asyncio.StreamWriter) -> None:
+        try:
+            await copy_body(self._length, self._reader, program)
+            self._sent = True
+        except ConnectionError:
+            # The program has heard enough: its answer says why.
+            await asyncio.Event().wait()
+        if self._upgrade:
+            # What follows belongs to the program, as soon as it agrees to speak something else.
+            await asyncio.Event().wait()
+        await discard(self._reader)
+
+    async def _bring_back(self, program: Streams) -> None:
+        answer = await self._answer(program[0])
+        if answer is None:
+            await tell(self._writer, AWAY)
+            return
+        self._answered = True
+        if status_of(answer) == SWITCHED:
+            self._writer.write(answer.encode())
+            await _first_of(_copy(self._reader, program[1]), _copy(program[0], self._writer))
+            return
+        self._writer.write(answer.changed(answer.line, HOP_BY_HOP, [("Connection", "close")]).encode())
+        steps = [_copy(program[0], self._writer)]
+        if self._upgrade:
+            # Whoever wanted another protocol did not get it and says nothing more, but may go.
+            steps.append(discard(self._reader))
+        await _first_of(*steps)
+
+    async def _answer(self, program: asyncio.StreamReader) -> Head | None:
+        """The program's answer; None for none, or for none that can be understood."""
+        try:
+            while True:
+                # An answer may take its time, but a WebSocket opens at once.
+                answer = await asyncio.wait_for(read_head(program), UPGRADE_SECONDS if self._upgrade else None)
+                if answer is None:
+                    return None
+                status = status_of(answer)
+                if status >= 200 or (status == SWITCHED and self._upgrade):
+                    return answer
+                if status == SWITCHED:
+                    return None
+                # What comes before an answer stays here: a proxy that takes it for the answer would take the answer for
+                # that to the next request, which may be somebody else's.
+        except (BadMessageError, asyncio.TimeoutError):
+            return None
+
+
+async def linger(reader: asyncio.StreamReader) -> None:
+    """Hear out for a while whoever still speaks: closed before, the connection would be reset and the answer lost."""
+    with suppress(asyncio.TimeoutError, OSError):
+        await asyncio.wait_for(discard(reader), LINGER_SECONDS)
+
+
+async def discard(reader: asyncio.StreamReader) -> None:
+    """Return when whoever asked has gone; what else they send is for nobody."""
+    while await reader.read(PIECE):
+        pass
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        piece = await reader.read(PIECE)
+        if not piece:
+            return
+        writer.write(piece)
+        await writer.drain()
+
+
+async def _first_of(*steps: Awaitable[None]) -> None:
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
