@@ -1,8 +1,9 @@
-"""The pages at the addresses of links that have no route: waiting room, tombstone, and one page for all the rest."""
+"""The pages at the links' addresses: waiting room, the running notebook's, tombstone, and one for all the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -10,23 +11,35 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from lightship_registry import audit, waiting, words
+from lightship_registry import audit, running, waiting, words
 from lightship_registry.calls import address_of
 from lightship_registry.errors import RegistryError
-from lightship_registry.events import Events, EventStream
+from lightship_registry.events import ROOM, STATUS, Events, EventStream, View
 from lightship_registry.links import Links
 from lightship_registry.looks import Looks
 from lightship_registry.names import is_name
-from lightship_registry.proofs import proven_token, remember
-from lightship_registry.records import ENDED, Cause, Ending, Link
+from lightship_registry.proofs import proven_token, remembered
+from lightship_registry.records import ENDED, READY, Cause, Ending, Link
 from lightship_registry.tombstones import epitaph
 from lightship_registry.trouble import explain
 
 REFRESH_SECONDS = 3
+STATUS_REFRESH_SECONDS = 60
 CANCELLED = Ending(Cause.CANCELLED, "Cancelled on its page.")
+ENDED_BY_OWNER = Ending(Cause.CANCELLED, "Ended on its page.")
+READING = ("GET", "HEAD")
 
 # Link and the viewer's token, which is empty unless it is this link's.
 Handler = Callable[[Request, Link | None, str], Awaitable[ASGIApp]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What answers at a path, to which methods; a public one shows everybody how far a link without a hash is."""
+
+    handler: Handler
+    methods: tuple[str, ...]
+    public: bool = False
 
 
 class Pages:
@@ -39,40 +52,50 @@ class Pages:
         self._looks = Looks()
         self._headers = self._looks.headers()
         self._gone = self._looks.render("gone.html")
+        # As the web server calls them; every other path is the page's.
+        self._places = {
+            "/status": Place(self._status, READING),
+            "/events": Place(self._listen_waiting, ("GET",)),
+            "/running": Place(self._listen_running, ("GET",)),
+            "/cancel": Place(self._cancel, ("POST",)),
+            "/none": Place(self._none, READING),
+        }
+        self._page_place = Place(self._page, READING, public=True)
 
     async def answer(self, request: Request) -> ASGIApp:
-        """What is at this host; the web server names the two paths that are more than the page."""
-        handler, methods = self._handler(request.scope["path"])
-        if request.method not in methods:
-            allowed = {**self._headers, "Allow": ", ".join(methods)}
-            return PlainTextResponse(f"Only {' and '.join(methods)}.\n", 405, allowed)
+        """What is at this host; the web server names the paths that are more than the page."""
+        place = self._places.get(request.scope["path"], self._page_place)
+        if request.method not in place.methods:
+            allowed = {**self._headers, "Allow": ", ".join(place.methods)}
+            return PlainTextResponse(f"Only {' and '.join(place.methods)}.\n", 405, allowed)
         try:
             # One small lookup and one comparison for every name, so that the time taken tells nothing either.
             name = self._name_of(request.headers.get("host", ""))
             state, token_sha256 = await run_in_threadpool(self._links.store.glance, name)
             token = proven_token(request, token_sha256)
             # A link that came without a hash cannot tell its owner from others, and shows everybody that it waits.
-            shown = token or (state not in ("", ENDED) and not token_sha256)
+            shown = token or (place.public and state not in ("", ENDED) and not token_sha256)
             link = await run_in_threadpool(self._links.store.find, name) if shown else None
-            return await handler(request, link, token)
+            return await place.handler(request, link, token)
         except (SQLAlchemyError, OSError, RegistryError) as error:
             audit.problem(f"page: {explain(error)}")
             return HTMLResponse(self._looks.render("trouble.html"), 500, self._headers)
 
-    def _handler(self, path: str) -> tuple[Handler, tuple[str, ...]]:
-        if path == "/events":
-            return self._listen, ("GET",)
-        if path == "/cancel":
-            return self._cancel, ("POST",)
-        return self._page, ("GET", "HEAD")
-
     async def _page(self, _request: Request, link: Link | None, token: str) -> Response:
+        """At any path of a link without a route."""
         if link and token:
-            response = self._tombstone(link) if link.state == ENDED else self._room(link)
-            remember(response, token)
-            return response
+            return remembered(self._tombstone(link) if link.state == ENDED else self._room(link), token)
         if link and link.state != ENDED and not link.token_sha256:
             return self._wait("waiting.html", link, waiting.plain(link), self._headers)
+        return self._nothing()
+
+    async def _status(self, request: Request, link: Link | None, token: str) -> Response:
+        """At the path that is never the notebook's own."""
+        if link and token and link.state == READY:
+            return remembered(self._running(link), token)
+        return await self._page(request, link, token)
+
+    async def _none(self, _request: Request, _link: Link | None, _token: str) -> Response:
         return self._nothing()
 
     def _nothing(self) -> Response:
@@ -82,6 +105,14 @@ class Pages:
     def _room(self, link: Link) -> Response:
         state = waiting.state_of(link, self._links.clock())
         return self._wait("room.html", link, state, self._looks.headers(live=True, form=True))
+
+    def _running(self, link: Link) -> Response:
+        state = running.state_of(link, self._links.clock())
+        heartbeat = self._links.settings.heartbeat_seconds
+        page = self._looks.render(
+            "running.html", link=link, state=state, heartbeat=heartbeat, refresh=STATUS_REFRESH_SECONDS
+        )
+        return HTMLResponse(page, 200, self._looks.headers(live=True, form=True))
 
     def _wait(self, template: str, link: Link, state: dict[str, str], headers: dict[str, str]) -> Response:
         message = self._links.settings.message
@@ -101,12 +132,18 @@ class Pages:
         )
         return HTMLResponse(page, 410, self._looks.headers(live=True))
 
-    async def _listen(self, _request: Request, link: Link | None, token: str) -> ASGIApp:
+    async def _listen_waiting(self, _request: Request, link: Link | None, token: str) -> ASGIApp:
+        return self._listen(link, token, ROOM)
+
+    async def _listen_running(self, _request: Request, link: Link | None, token: str) -> ASGIApp:
+        return self._listen(link, token, STATUS)
+
+    def _listen(self, link: Link | None, token: str, view: View) -> ASGIApp:
         if link is None or not token:
             return self._nothing()
         later = {**self._headers, "Retry-After": str(REFRESH_SECONDS)}
         busy = PlainTextResponse("Too many listen. Load the page again now and then.\n", 503, later)
-        return EventStream(self.events, link.name, self._headers, busy)
+        return EventStream(self.events, link.name, view, self._headers, busy)
 
     async def _cancel(self, request: Request, link: Link | None, token: str) -> Response:
         if link is None or not token:
@@ -116,9 +153,10 @@ class Pages:
         if request.headers.get("origin") != own:
             return PlainTextResponse("Refused: this came from a page at another address.\n", 403, self._headers)
         if link.state != ENDED:
-            await run_in_threadpool(self._links.end, link, CANCELLED)
+            ending = ENDED_BY_OWNER if link.ready_at else CANCELLED
+            await run_in_threadpool(self._links.end, link, ending)
             who = (link.cluster, link.user, link.name, address_of(request) or "")
-            audit.record(audit.Event("cancel", "ok", *who, reason=CANCELLED.reason))
+            audit.record(audit.Event("cancel", "ok", *who, reason=ending.reason))
         return RedirectResponse("/", 303, self._headers)
 
     def _name_of(self, host: str) -> str:
@@ -128,7 +166,7 @@ class Pages:
 
 def page_action(path: str) -> str:
     """What is asked for, in a word for the metrics."""
-    return {"/events": "events", "/cancel": "page-cancel"}.get(path, "page")
+    return {"/events": "events", "/running": "events", "/cancel": "page-cancel"}.get(path, "page")
 
 
 def bare_host(host: str) -> str:

@@ -28,6 +28,7 @@ def proven_token(request: Request, token_sha256: str) -> str:
     return token if same else ""
 
 
-def remember(response: Response, token: str) -> None:
-    """Let the browser show the token again when its owner comes back without it in the address."""
+def remembered(response: Response, token: str) -> Response:
+    """The answer that has the browser show the token again when its owner comes back without it in the address."""
     response.set_cookie(COOKIE, token, COOKIE_SECONDS, path="/", secure=True, httponly=True, samesite="lax")
+    return response

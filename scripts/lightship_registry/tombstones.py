@@ -62,8 +62,12 @@ EPITAPHS = {
     Cause.ENDED: Epitaph("This notebook has ended", "Its job is over and did not say why.", AGAIN),
 }
 
+CANCELLED_RUNNING = Epitaph("This notebook was ended", "It ran until its link or its job was cancelled.", AGAIN)
+
 
 def epitaph(link: Link) -> Epitaph:
     """For a link that has ended."""
+    if link.cause == Cause.CANCELLED and link.ready_at:
+        return CANCELLED_RUNNING
     known = link.cause in frozenset(Cause)
     return EPITAPHS[Cause(link.cause) if known else Cause.ENDED]

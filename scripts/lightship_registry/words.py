@@ -21,6 +21,12 @@ def span(seconds: float) -> str:
     return " ".join(parts[:2])
 
 
+def briefly(seconds: float) -> str:
+    """A few minutes, rounded down: nobody is promised more than there is."""
+    minutes = int(max(seconds, 0)) // MINUTE
+    return f"{minutes} min" if minutes else "less than a minute"
+
+
 def instant(when: float) -> str:
     """For programs; the page's script says it again in the reader's own time zone."""
     return datetime.fromtimestamp(int(when), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -58,6 +58,7 @@ def test_only_a_links_own_page_is_shown_what_proves_its_owner() -> None:
     }
     assert shown == {
         "*.notebooks.example.org /": ['""'],
+        "*.notebooks.example.org ^~ /.lightship/": ["$lightship_token"],
         "*.notebooks.example.org @instead": ["$lightship_token"],
         "registry.notebooks.example.org /v1/": ['""'],
         "notebooks.example.org /": ['""'],
@@ -69,13 +70,33 @@ def test_the_registry_is_asked_for_its_own_paths_alone() -> None:
     assert asked
     assert dict(line.split() for line in asked[1].replace(";", "").strip().splitlines()) == {
         "default": "/",
+        "/.lightship/": "/status",
         "/.lightship/events": "/events",
+        "/.lightship/running": "/running",
         "/.lightship/cancel": "/cancel",
+        r"~^/\.lightship/": "/none",
     }
 
 
+@pytest.mark.parametrize("ancestor", [False, True])
+def test_below_the_pages_own_path_no_notebook_is_asked_and_all_is_refused_that_is_refused_elsewhere(
+    ancestor: bool,
+) -> None:
+    found = places(render(web_proxy_ancestor=ancestor))
+    own, instead = (found[f"*.notebooks.example.org {place}"] for place in ("^~ /.lightship/", "@instead"))
+    assert re.findall(r"proxy_pass (\S+);", own) == ["http://lightship_registry$lightship_page"]
+    assert 'return require("lightship").refusal()' in own
+    for word in ("malformed", "foreign", "dead"):
+        (answers,) = {re.findall(rf"= {word}\) \{{\s+(return .*)\n", text)[0] for text in (own, instead)}
+        assert answers.startswith("return 4")
+    # Nothing a client sends but the proof of who asks.
+    assert re.findall(r'proxy_set_header (\S+) "";', own) == re.findall(r'proxy_set_header (\S+) "";', instead)
+    assert 'proxy_set_header Cookie "";' in own
+    assert "proxy_pass_request_body off;" in own
+
+
 def test_events_are_never_silent_for_as_long_as_nginx_waits() -> None:
-    waits = re.findall(r"proxy_read_timeout (\d+)s;", places(render())["*.notebooks.example.org @instead"])
+    waits = re.findall(r"proxy_read_timeout (\d+)s;", places(render())["*.notebooks.example.org ^~ /.lightship/"])
     assert [int(seconds) > 2 * events.COMMENT_SECONDS for seconds in waits] == [True]
 
 
@@ -134,6 +155,7 @@ def test_nothing_of_the_ancestors_interface_is_there_unless_it_is_switched_on() 
         assert word not in site
     assert re.findall(r"proxy_pass (\S+);", site) == [
         "https://lightship_notebook",
+        "http://lightship_registry$lightship_page",
         "http://lightship_registry$lightship_page",
         "http://lightship_registry",
         "http://lightship_registry$lightship_page",

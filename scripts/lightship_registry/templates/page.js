@@ -17,6 +17,8 @@ function show(key, text) {
     if (place.localName === "time") {
       place.dateTime = text;
       say(place);
+    } else if (place.localName === "progress") {
+      place.value = text;
     } else {
       place.textContent = text;
     }
@@ -32,28 +34,44 @@ function mark(step) {
   });
 }
 
+// The heading with its time as the reader reads it.
+const title = () => (document.title = first("h1:not([hidden])").innerText);
+
+// A path that is the registry's even while a notebook runs; at every other one the notebook takes over.
+const own = location.pathname.startsWith("/.lightship/");
+
 // A reload would overtake the answer to the page's own form.
 let leaving = false;
 addEventListener("submit", () => (leaving = true));
 
-function update(changed) {
-  if (changed.over) return leaving || location.reload();
-  for (const [key, text] of Object.entries(changed)) show(key, text);
-  if (changed.step) mark(Number(changed.step));
-  if (changed.heading) document.title = changed.heading;
+function leave() {
+  if (leaving) return;
+  if (own) location.replace("/" + location.search);
+  else location.reload();
 }
 
+function update(changed) {
+  if (changed.over) return leave();
+  for (const [key, text] of Object.entries(changed)) show(key, text);
+  if (changed.step) mark(Number(changed.step));
+  title();
+}
+
+// What this page listens to, if it does. Nobody waits for a notebook that runs already.
+const events = first("[data-listen]")?.dataset.listen;
+const soon = events === "/.lightship/running" ? 20000 : 2000;
+
 // The longer it fails, the rarer it is tried; never all pages of a site at the same time.
-let pause = 2000;
+let pause = soon;
 function later(action) {
   setTimeout(action, pause * (1 + Math.random() / 2));
   pause = Math.min(pause * 2, 60000);
 }
 
 function listen() {
-  const source = new EventSource("/.lightship/events");
+  const source = new EventSource(events);
   source.addEventListener("state", (event) => {
-    pause = 2000;
+    pause = soon;
     update(JSON.parse(event.data));
   });
   source.onerror = () => {
@@ -65,7 +83,7 @@ function listen() {
 
 // Refused: the notebook has taken over this address, too many listen, or the registry restarts. Reload unless it does.
 function look() {
-  fetch("/", { method: "HEAD", redirect: "manual", cache: "no-store" }).then(
+  fetch(own ? "/.lightship/" : "/", { method: "HEAD", redirect: "manual", cache: "no-store" }).then(
     (answer) => ([500, 502, 504].includes(answer.status) ? later(listen) : location.reload()),
     () => later(listen),
   );
@@ -84,7 +102,10 @@ function copy(button, command) {
 }
 
 all("time").forEach(say);
-if (first("[data-live]") && !first("meta[http-equiv]")) listen();
+title();
+// Whoever came with the token in the address goes on with it.
+for (const link of all("[data-open]")) link.search = location.search;
+if (events && !first("meta[http-equiv]")) listen();
 for (const button of all("[data-copy]")) {
   button.hidden = false;
   button.addEventListener("click", () => copy(button, first("[data-command]")));

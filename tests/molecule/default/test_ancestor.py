@@ -127,6 +127,15 @@ def test_neighbours_pages_are_refused_though_the_notebook_lets_everybody_in(laun
         assert browser.get("/api", params={"token": launched.token}).status_code == httpx.codes.FORBIDDEN
 
 
+def test_its_links_have_no_page_of_their_own_while_they_run(launched: Launched) -> None:
+    with bed.client(f"{launched.name}.{bed.DOMAIN}") as browser:
+        own = browser.get("/.lightship/", params={"token": launched.token})
+    with bed.client(f"nobody-made-this.{bed.DOMAIN}") as browser:
+        unknown = browser.get("/.lightship/")
+    assert own.status_code == unknown.status_code == httpx.codes.NOT_FOUND
+    assert own.content == unknown.content
+
+
 def test_an_administrator_sees_what_kind_of_link_it_is(launched: Launched) -> None:
     shown = json.loads(bed.run("proxy", f"lightship show {launched.name} --json").stdout)
     assert (shown["api"], shown["job_id"], shown["state"]) == ("ancestor", launched.job, "ready")

@@ -77,6 +77,44 @@ def test_the_owner_reads_why_it_ended_and_a_stranger_does_not(doomed: bed.Notebo
         assert stranger.content == unknown.content
 
 
+def test_the_owner_ends_a_running_notebook_on_its_page_and_nobody_else_does(
+    doomed: bed.Notebook, bystander: bed.Notebook
+) -> None:
+    host = f"{doomed.name}.{bed.DOMAIN}"
+    origin = doomed.origin
+    with bed.client(host) as browser, closing(bed.websocket(doomed)) as victims:
+        page = browser.get("/.lightship/", params={"token": doomed.token})
+        assert page.status_code == httpx.codes.OK
+        assert "Your notebook is running" in page.text
+        assert doomed.job in page.text
+        assert doomed.token not in page.text
+        proof = {"Cookie": page.headers["set-cookie"].partition(";")[0]}
+        browser.cookies.clear()
+        stranger = browser.get("/.lightship/")
+        with bed.client(f"nobody-made-this.{bed.DOMAIN}") as elsewhere:
+            unknown = elsewhere.get("/.lightship/")
+        assert stranger.status_code == unknown.status_code == httpx.codes.NOT_FOUND
+        assert stranger.content == unknown.content
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Origin": origin}
+        assert browser.get("/.lightship/running", headers={**proof, **upgrade}).status_code == httpx.codes.NOT_FOUND
+        for headers in ({**proof, "Origin": bystander.origin}, {**proof, "Sec-Fetch-Site": "same-site"}, proof):
+            assert browser.post("/.lightship/cancel", headers=headers).status_code == httpx.codes.FORBIDDEN
+        assert browser.post("/.lightship/cancel", headers={"Origin": origin}).status_code == httpx.codes.NOT_FOUND
+        assert bed.record(doomed.name)["state"] == "ready"
+
+        assert (
+            browser.post("/.lightship/cancel", headers={**proof, "Origin": origin}).status_code == httpx.codes.SEE_OTHER
+        )
+        assert doomed.name not in bed.routes()
+        assert bed.is_cut(victims, OPEN_SECONDS)
+        assert "Ended on its page." in browser.get("/", headers=proof).text
+    bed.eventually(
+        lambda: bed.run("login", f"squeue -h -j {doomed.job} -o %T", check=False).stdout.strip() in ("", "COMPLETING"),
+        "the job of a notebook that was ended on its page runs on",
+    )
+    assert bed.status_of(bystander.name) == httpx.codes.OK
+
+
 def test_a_backup_brings_the_links_back(bystander: bed.Notebook) -> None:
     bed.run("proxy", "rm -f /root/links.tar.gz; lightship backup /root/links.tar.gz")
     bed.run("proxy", "systemctl stop lightship-registry; rm -rf /var/lib/lightship/* /run/lightship/routes/*")

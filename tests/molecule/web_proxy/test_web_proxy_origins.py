@@ -158,10 +158,45 @@ def test_an_owner_who_shows_the_token_is_remembered_for_the_registrys_pages(star
         assert browser.ask(LINK, f"/lab{query}").header("Set-Cookie") == []
 
 
-def test_the_pages_own_paths_are_the_notebooks_while_there_is_one(start: Start, browser: Browser) -> None:
-    start("quiet-river-stone")
-    for path in ("/.lightship/events", "/.lightship/cancel"):
+OWN_PATHS = (
+    *("/.lightship/", "/.lightship/events", "/.lightship/running", "/.lightship/lab", "/%2elightship/"),
+    *("/lab/../.lightship/", "/lab/..%2f.lightship/", "//.lightship/"),
+)
+
+
+def test_the_pages_own_paths_never_reach_a_notebook(start: Start, browser: Browser) -> None:
+    notebook = start("quiet-river-stone")
+    unknown = browser.ask(f"nobody-made-this.{DOMAIN}", "/.lightship/")
+    for path in OWN_PATHS:
+        answer = browser.ask(LINK, path)
+        assert (answer.status, answer.body) == (NOT_FOUND, unknown.body)
+    assert not notebook.received
+    # What only looks like it is the notebook's.
+    for path in ("/.lightships/", "/lab/.lightship/"):
         assert browser.ask(LINK, path).body == b"notebook"
+
+
+def test_at_the_pages_own_paths_a_websocket_and_a_request_that_names_two_hosts_are_refused(
+    start: Start, browser: Browser
+) -> None:
+    notebook = start("quiet-river-stone")
+    for path in ("/.lightship/", "/.lightship/running"):
+        for origin, status in ((f"https://{LINK}", NOT_FOUND), (f"https://mallory-was-here.{DOMAIN}", FORBIDDEN)):
+            assert browser.ask(LINK, path, {**UPGRADE, "Origin": origin}).status == status
+    with browser.connect(LINK) as connection:
+        connection.sendall(f"GET https://{LINK}/.lightship/ HTTP/1.1\r\nHost: evil.test\r\n\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert not notebook.received
+
+
+def test_no_neighbours_page_frames_reads_or_ends_what_runs(start: Start, browser: Browser) -> None:
+    start("quiet-river-stone")
+    frame = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+    fetch = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+    for headers in (frame, fetch):
+        assert browser.ask(LINK, "/.lightship/", headers).status == FORBIDDEN
+    for headers in ({"Origin": f"https://evil-evil-evil.{DOMAIN}"}, {"Sec-Fetch-Site": "cross-site", **NAVIGATION}):
+        assert browser.ask(LINK, "/.lightship/cancel", headers, method="POST").status == FORBIDDEN
 
 
 def test_the_pages_own_paths_reach_the_registry_and_no_neighbour_uses_them(browser: Browser) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lightship_registry import events
-from lightship_registry.events import Events, EventStream
+from lightship_registry.events import ROOM, Events, EventStream
 from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World
 
 
@@ -20,14 +20,14 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 class Listener:
     """A browser that listens to one link, as the server sees it."""
 
-    def __init__(self, world: World, name: str, token: str = TOKEN) -> None:
+    def __init__(self, world: World, name: str, token: str = TOKEN, path: str = "/events") -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.heard: list[str] = []
         self.done = False
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         headers = [(b"host", f"{name}.{DOMAIN}".encode()), (b"x-lightship-token", token.encode())]
-        scope = {"type": "http", "method": "GET", "path": "/events", "query_string": b"", "headers": headers}
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
         self.task = asyncio.create_task(world.app(scope, self._inbox.get, self._send))
         self._inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
 
@@ -93,6 +93,59 @@ def test_who_comes_too_late_is_told_at_once(world: World, state: str) -> None:
         listener = Listener(world, made["name"])
         await listener.task
         assert listener.states == [{"over": "yes"}]
+
+    run(go)
+
+
+def test_the_page_of_a_running_notebook_hears_on_until_it_ends(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    now = world.clock()
+    world.change(made, state="ready", target="https://127.0.0.1:1", lease_until=now + 9999, expires_at=now + 1000)
+
+    async def go() -> None:
+        listener = Listener(world, made["name"], path="/running")
+        await until(lambda: listener.states)
+        assert (listener.states[0]["heading"], listener.states[0]["left"]) == ("Your notebook is running", "16 minutes")
+        world.clock.now += 710
+        await until(lambda: len(listener.states) == 2)
+        assert listener.states[1]["ending"] == "4 min"
+        world.change(made, state="ended")
+        await listener.task
+        assert listener.states[2:] == [{"over": "yes"}]
+
+    run(go)
+    assert count(world) == 0
+
+
+@pytest.mark.parametrize("state", ["waiting", "starting", "ended"])
+def test_the_page_of_a_notebook_that_does_not_run_is_over(world: World, state: str) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    world.change(made, state=state)
+
+    async def go() -> None:
+        listener = Listener(world, made["name"], path="/running")
+        await listener.task
+        assert listener.states == [{"over": "yes"}]
+
+    run(go)
+
+
+def test_those_who_only_watch_leave_room_for_those_who_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, runs = (world.create(token_sha256=TOKEN_SHA256) for _ in range(2))
+    world.change(runs, state="ready", target="https://127.0.0.1:1")
+    monkeypatch.setattr(events, "MOST", 2)
+
+    async def go() -> None:
+        watcher = Listener(world, runs["name"], path="/running")
+        await until(lambda: watcher.heard)
+        late = Listener(world, runs["name"], path="/running")
+        await late.task
+        assert late.status == 503
+        waiter = Listener(world, waits["name"])
+        await until(lambda: waiter.heard)
+        for listener in (watcher, waiter):
+            listener.hang_up()
+            await listener.task
 
     run(go)
 
@@ -178,7 +231,7 @@ def test_silence_is_filled_and_nothing_lasts_for_ever(world: World, monkeypatch:
     async def go() -> None:
         told = Events(world.store.find, world.clock, tick)
         forever = asyncio.get_running_loop().create_future()
-        await EventStream(told, made["name"], {}, world.app)({}, lambda: asyncio.shield(forever), send)
+        await EventStream(told, made["name"], ROOM, {}, world.app)({}, lambda: asyncio.shield(forever), send)
 
     monkeypatch.setattr(events, "LONGEST_SECONDS", 200)
     monkeypatch.setattr(events, "LOOK_SECONDS", 0)
@@ -187,12 +240,13 @@ def test_silence_is_filled_and_nothing_lasts_for_ever(world: World, monkeypatch:
     assert sent[-1] == b""
 
 
+@pytest.mark.parametrize("path", ["/events", "/running"])
 @pytest.mark.parametrize("token", ["", "f" * 32])
-def test_without_the_token_nothing_is_told(world: World, token: str) -> None:
+def test_without_the_token_nothing_is_told(world: World, token: str, path: str) -> None:
     made = world.create(token_sha256=TOKEN_SHA256)
 
     async def go() -> None:
-        listener, nobody = Listener(world, made["name"], token), Listener(world, "no-such-name", token)
+        listener, nobody = (Listener(world, name, token, path) for name in (made["name"], "no-such-name"))
         await asyncio.gather(listener.task, nobody.task)
         assert (listener.status, listener.heard) == (404, nobody.heard)
 

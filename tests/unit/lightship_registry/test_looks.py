@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 
+from lightship_registry import running
 from lightship_registry.looks import Looks
 from lightship_registry.tombstones import EPITAPHS
 from unit.lightship_registry.world import World
@@ -15,12 +16,15 @@ def test_whatever_people_wrote_is_text(world: World) -> None:
     made = world.create(title=MARKUP, command=MARKUP)
     world.change(made, reason=MARKUP, tail=MARKUP, job_id="1", ready_at=1.0)
     link, looks = world.store.find(made["name"]), Looks()
+    assert link
     state = dict.fromkeys(("heading", "status", "reason", "start", "start_text", "start_ahead", "waited"), MARKUP)
     state |= {"step": "1", "job": MARKUP, "heard": MARKUP}
+    alive = dict.fromkeys(running.state_of(link, world.clock()), MARKUP)
     times = dict.fromkeys(("ended", "ended_text", "ran", "waited", "asked"), "")
     for page in (
         looks.render("room.html", link=link, state=state, message=MARKUP, refresh=3),
         looks.render("tombstone.html", link=link, epitaph=next(iter(EPITAPHS.values())), **times),
+        looks.render("running.html", link=link, state=alive, heartbeat=30, refresh=60),
     ):
         assert "<b>" not in page
         assert "49" not in re.sub(r"(?s)<style>.*?</style>|<script>.*?</script>", "", page)

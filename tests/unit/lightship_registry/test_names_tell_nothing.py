@@ -17,18 +17,20 @@ from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World
 
 # As many as are asked for; 20,000 take half a minute, a million half an hour.
 NAMES = int(os.environ.get("LIGHTSHIP_NAMES", "20000"))
-OLD, WAITING = 200, 100
+OLD, WAITING, RUNNING = 200, 100, 100
 ALICE = Owner("demo", "alice")
 # What was answered: status, headers, body.
 Answer = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
 
 
-def made(world: World, count: int, *, end: bool) -> list[str]:
+def made(world: World, count: int, *, end: bool = False, run: bool = False) -> list[str]:
     found = []
-    for _ in range(count):
+    for number in range(count):
         link, _secret = world.links.create(ALICE, Wish(3600, "Protein folding", token_sha256=TOKEN_SHA256))
         if end:
             world.links.end(link, Ending(Cause.FAILED, "Told to nobody.", "last line"))
+        if run:
+            world.change({"name": link.name}, state="ready", target=f"https://127.0.0.1:{number}")
         found.append(link.name)
     return found
 
@@ -61,10 +63,10 @@ def test_names_cannot_be_told_apart(world: World) -> None:
     chance = random.Random(7)  # noqa: S311 - only to be the same each time
     object.__setattr__(world.settings, "user_quota", 10**6)
     object.__setattr__(world.settings, "user_creations_per_hour", 10**6)
-    ended, waiting = made(world, OLD, end=True), made(world, WAITING, end=False)
+    ended, waiting, running = made(world, OLD, end=True), made(world, WAITING), made(world, RUNNING, run=True)
     tokens = ["", "0" * 32, "nonsense"]
-    ways = [("GET", "/"), ("GET", "/lab"), ("GET", "/events"), ("POST", "/cancel")]
-    asked = [(name, *way, token) for name in (*ended, *waiting) for way in ways for token in tokens]
+    ways = [("GET", path) for path in ("/", "/lab", "/status", "/events", "/running", "/none")] + [("POST", "/cancel")]
+    asked = [(name, *way, token) for name in (*ended, *waiting, *running) for way in ways for token in tokens]
     while len(asked) < NAMES:
         name = "-".join(chance.sample(names.words(), 3))
         asked.append((name, *chance.choice(ways), chance.choice(tokens)))
@@ -77,3 +79,4 @@ def test_names_cannot_be_told_apart(world: World) -> None:
     assert dict(headers)[b"content-length"] == f"{len(body)}".encode()
     assert all(world.store.find(name) is not None for name in (*ended, *waiting))
     assert {link.state for name in waiting if (link := world.store.find(name))} == {"waiting"}
+    assert {link.state for name in running if (link := world.store.find(name))} == {"ready"}

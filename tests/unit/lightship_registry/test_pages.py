@@ -140,6 +140,113 @@ def test_a_page_that_gives_way_at_once_does_not_listen(world: World) -> None:
     assert '<meta http-equiv="refresh" content="3">' in shown(world, made).text
 
 
+def run(world: World, made: dict[str, Any], left: float = 1000) -> None:
+    """Its notebook answers, for so long."""
+    now = world.clock()
+    world.change(
+        made,
+        state="ready",
+        target="https://127.0.0.1:1",
+        job_id="4711",
+        ready_at=now - 60,
+        expires_at=now + left,
+        lease_until=now + 90,
+    )
+
+
+def test_the_owner_of_a_running_notebook_sees_its_time_and_how_to_open_or_end_it(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256, title="Protein folding")
+    run(world, made)
+    answer = shown(world, made, path="/status")
+    assert answer.status_code == 200
+    for part in (
+        made["name"],
+        "Protein folding",
+        "4711",
+        "16 minutes",
+        '<a class="open" href="/"',
+        "at most 30 s later",
+    ):
+        assert part in answer.text
+    assert '<noscript><meta http-equiv="refresh" content="60"></noscript>' in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["set-cookie"].startswith(f"__Host-lightship={TOKEN}; ")
+
+
+def test_a_running_notebooks_page_tells_it_nothing_that_it_does_not_know(world: World) -> None:
+    made, other = world.create(token_sha256=TOKEN_SHA256, command="start-jupyter -A abc"), world.create()
+    run(world, made)
+    link, text = world.store.find(made["name"]), shown(world, made, path="/status").text
+    assert link
+    known = (TOKEN, TOKEN_SHA256, made["secret"], link.secret_sha256, other["name"], "alice", "127.0.0.1", "abc")
+    assert [secret for secret in known if secret in text] == []
+
+
+def test_the_last_five_minutes_are_warned_of_in_heading_title_and_alert(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    run(world, made, 299)
+    text = shown(world, made, path="/status").text
+    end = re.search(r"<title>This notebook ends in 4 min, at (\d\d:\d\d UTC): save your work</title>", text)
+    assert end
+    (alert,) = re.findall(r'<div role="alert"[^>]*>(.*?)</div>', text, re.DOTALL)
+    assert "hidden" not in alert
+    heading = re.sub(r"<[^>]+>", "", alert)
+    assert heading == f"This notebook ends in 4 min, at {end[1]}: save your work"
+    assert 'data-row="heading" hidden' in text
+
+
+def test_at_the_pages_own_path_the_owner_sees_room_and_tombstone_as_elsewhere(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    assert shown(world, made, path="/status").text == shown(world, made).text
+    world.job(made, "end")
+    assert shown(world, made, path="/status").status_code == 410
+    assert shown(world, made, path="/status").text == shown(world, made).text
+
+
+@pytest.mark.parametrize("path", ["/status", "/none", "/running", "/events"])
+def test_at_the_pages_own_paths_strangers_cannot_tell_names_apart(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    waiting, running, ended, bare = (
+        world.create(token_sha256=TOKEN_SHA256),
+        world.create(token_sha256=TOKEN_SHA256),
+        world.create(token_sha256=TOKEN_SHA256),
+        world.create(),
+    )
+    run(world, running)
+    world.change(ended, state="ended")
+    unknown = page(world, f"no-such-name.{DOMAIN}:8443", path=path)
+    # Not even a link whose waiting everybody may see is looked up.
+    monkeypatch.setattr(Store, "find", None)
+    for made in (waiting, running, ended, bare):
+        answer = of(world, made, path=path)
+        assert (answer.status_code, answer.content, answer.headers) == (404, unknown.content, unknown.headers)
+
+
+def test_below_the_pages_own_path_there_is_nothing_else(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    run(world, made)
+    assert shown(world, made, path="/none").content == page(world, DOMAIN).content
+
+
+def test_ending_a_running_notebook_closes_its_route_and_cuts_what_is_open(world: World, tmp_path: Path) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    identity = world.claim(made)
+    with notebook(identity.server_context(tmp_path)) as port:
+        world.job(made, "target", {"port": port})
+    assert made["name"] in world.routes
+    answer = shown(world, made, "POST", "/cancel", Origin=world.settings.origin(made["name"]))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert world.routes == {}
+    assert [order.name for order in world.settings.folders.cut_dir.iterdir()] == [made["name"]]
+    assert world.job(made, "heartbeat").status_code == 410
+    text = shown(world, made).text
+    assert "Ended on its page." in text
+    assert "This notebook was ended" in text
+    assert world.status(made)["cause"] == "cancelled"
+
+
 def test_the_tombstone_says_why_and_what_starts_it_again(world: World) -> None:
     made = world.create(token_sha256=TOKEN_SHA256, command="start-jupyter -t 60")
     world.change(made, job_id="4711", ready_at=world.clock())

@@ -6,6 +6,7 @@ Names are found by a rule of the browser's own; the certificate is nobody's, bec
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 import socket
 import ssl
@@ -33,7 +34,14 @@ from unit.lightship_registry.world import DOMAIN, NODE, TOKEN, TOKEN_SHA256, Wor
 # The sandbox cannot start as root, and nothing here opens a page of the outside world.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 RULE = f"--host-resolver-rules=MAP *.{DOMAIN} {NODE}"
-PATHS = {"/.lightship/events": "/events", "/.lightship/cancel": "/cancel"}
+PATHS = {
+    "/.lightship/": "/status",
+    "/.lightship/events": "/events",
+    "/.lightship/running": "/running",
+    "/.lightship/cancel": "/cancel",
+}
+OWN = "/.lightship/"
+PORTS = itertools.count(20000)
 TAIL = "\n".join(f"slurmstepd: line {number} " + "x" * 200 for number in range(20))
 
 # Every text with less contrast to what is behind it than WCAG 2 asks for at level AA.
@@ -81,6 +89,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with socket.create_server((NODE, 0)) as listener, pytest.MonkeyPatch.context() as patch:
         patch.setattr(events, "LOOK_SECONDS", 0.1)
         patch.setattr(pages, "REFRESH_SECONDS", 1)
+        patch.setattr(pages, "STATUS_REFRESH_SECONDS", 1)
         world = build_world(folder, https_port=listener.getsockname()[1], user_quota=100, message="Backup at night.")
         config = uvicorn.Config(
             StandIn(world), log_config=None, access_log=False, lifespan="off", ws="none", http="h11"
@@ -158,12 +167,23 @@ def ended(world: World) -> dict[str, Any]:
     return made
 
 
+def running(world: World, left: float = 1150) -> dict[str, Any]:
+    made, now = queued(world), world.clock()
+    target = f"https://127.0.0.1:{next(PORTS)}"
+    world.change(made, state="ready", target=target, ready_at=now - 60, expires_at=now + left, lease_until=now + 3600)
+    return made
+
+
+def ending(world: World) -> dict[str, Any]:
+    return running(world, 299)
+
+
 def gone(_world: World) -> dict[str, Any]:
     return {"name": "no-such-name"}
 
 
-def address(world: World, made: dict[str, Any]) -> str:
-    return f"{world.settings.origin(made['name'])}/lab?token={TOKEN}"
+def address(world: World, made: dict[str, Any], path: str = "/lab") -> str:
+    return f"{world.settings.origin(made['name'])}{path}?token={TOKEN}"
 
 
 def test_a_change_arrives_without_a_reload_and_the_end_brings_the_tombstone(
@@ -229,6 +249,98 @@ def test_the_keyboard_alone_cancels(world: World, browser: Browser, complaints: 
     page.context.close()
 
 
+def test_a_running_notebooks_page_warns_without_a_reload_and_in_the_readers_own_time(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = running(world)
+    page = tab(browser, complaints, timezone_id="Asia/Tokyo", locale="en-GB")
+    page.goto(address(world, made, OWN))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your notebook is running")
+    expect(page).to_have_title("Your notebook is running")
+    expect(page.locator("dl")).to_contain_text("19 minutes, until")
+    page.evaluate("window.stayed = true")
+    end = world.clock() + 299
+    world.change(made, expires_at=end)
+    clock = dt.datetime.fromtimestamp(end, dt.timezone(dt.timedelta(hours=9)))
+    sentence = f"This notebook ends in 4 min, at {clock.hour}:{clock:%M}: save your work"
+    expect(page.get_by_role("alert")).to_have_text(sentence)
+    expect(page.get_by_role("heading", level=1)).to_have_text(sentence)
+    expect(page).to_have_title(sentence)
+    assert page.evaluate("window.stayed")
+    page.context.close()
+
+
+def test_the_way_to_the_notebook_keeps_the_token_that_its_owner_came_with(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = running(world)
+    page = tab(browser, complaints)
+    page.goto(address(world, made, OWN))
+    page.get_by_role("link", name="Open the notebook").click()
+    page.wait_for_url(address(world, made, "/"))
+    page.goto(f"{world.settings.origin(made['name'])}{OWN}")
+    assert page.get_by_role("link", name="Open the notebook").evaluate("link => link.search") == ""
+    page.context.close()
+
+
+def test_the_keyboard_alone_ends_a_running_notebook(world: World, browser: Browser, complaints: list[str]) -> None:
+    made = running(world)
+    page = tab(browser, complaints)
+    page.goto(address(world, made, OWN))
+    for name in ("Open the notebook", "End this notebook"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_text(name)).to_be_focused()
+        assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="End it now")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This notebook was ended")
+    expect(page.get_by_text("Ended on its page.")).to_be_visible()
+    page.context.close()
+
+
+def test_the_end_of_a_running_notebook_brings_the_tombstone(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = running(world)
+    page = tab(browser, complaints)
+    page.goto(address(world, made, OWN))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your notebook is running")
+    world.change(made, state="ended", cause="time-limit", ended_at=world.clock())
+    expect(page.get_by_role("heading", level=1)).to_have_text("This notebook's time was up")
+    page.context.close()
+
+
+def test_a_waiting_room_at_the_pages_own_path_opens_the_notebook(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = queued(world)
+    page = tab(browser, complaints)
+    page.goto(address(world, made, OWN))
+    expect(page.get_by_text("All nodes are busy")).to_be_visible()
+    world.change(made, state="ready", target=f"https://127.0.0.1:{next(PORTS)}")
+    page.wait_for_url(address(world, made, "/"))
+    page.context.close()
+
+
+def test_without_javascript_a_running_notebooks_page_reads_the_same(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = running(world)
+    page = tab(browser, complaints, java_script_enabled=False)
+    page.goto(address(world, made, OWN))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your notebook is running")
+    world.change(made, expires_at=world.clock() + 200)
+    warning = re.compile(r"This notebook ends in 3 min, at \d\d:\d\d UTC: save your work")
+    expect(page.get_by_role("heading", level=1)).to_have_text(warning)
+    expect(page).to_have_title(warning)
+    page.get_by_text("End this notebook").click()
+    page.get_by_role("button", name="End it now").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This notebook was ended")
+    page.context.close()
+
+
 def test_the_command_is_copied(world: World, browser: Browser, complaints: list[str]) -> None:
     page = tab(browser, complaints, permissions=["clipboard-read", "clipboard-write"])
     page.goto(address(world, ended(world)))
@@ -238,14 +350,14 @@ def test_the_command_is_copied(world: World, browser: Browser, complaints: list[
     page.context.close()
 
 
-@pytest.mark.parametrize("kind", [queued, ended, plain, gone])
+@pytest.mark.parametrize("kind", [queued, running, ending, ended, plain, gone])
 def test_it_fits_a_narrow_screen_and_is_easy_to_read_by_day_and_night(
     world: World, browser: Browser, complaints: list[str], kind: Callable[[World], dict[str, Any]]
 ) -> None:
     made = kind(world)
     for scheme in ("light", "dark"):
         page = tab(browser, complaints, color_scheme=scheme, viewport={"width": 320, "height": 600})
-        page.goto(address(world, made))
+        page.goto(address(world, made, OWN))
         for summary in page.locator("summary").all():
             summary.click()
         texts, faint = page.evaluate(FAINT)
