@@ -25,6 +25,7 @@ from lightship_cluster.schedulers.base import (
     hand_in,
     last_line,
 )
+from lightship_cluster.schedulers.own_options import QSUB, directives, require_one_job
 from lightship_cluster.schedulers.pbs_text import Record
 
 _JOB_ID = re.compile(r"[1-9]\d*(\.[A-Za-z0-9._-]+)?", re.ASCII)
@@ -42,8 +43,11 @@ class Pbs:
     # qsub would leave a process behind that speaks with the server for it.
     submit_flags: tuple[str, ...] = ("-f",)
 
-    def check(self, resources: Resources, _script: Path | None = None) -> None:
+    def check(self, resources: Resources, script: Path | None = None) -> None:
         """Refuse a queue that is not there, closed, or too small. Without -p the server itself chooses and refuses."""
+        self._options(resources)  # what there is no word for is refused before anything is made
+        for words in (resources.extra, directives(script, QSUB.mark)):
+            require_one_job(words, QSUB)
         done = ask(["qstat", "-Q", "-f"])
         queues = pbs_text.of_text(done.stdout)
         if done.returncode or not queues:
@@ -104,6 +108,12 @@ class Pbs:
 
     def _options(self, wanted: Resources) -> list[str]:
         """What PBS is asked for; a reservation is a queue."""
+        if wanted.reservation and wanted.partition:
+            raise LightshipError(
+                f"A reservation of {self.name} is a queue of its own: give -p {wanted.partition} or "
+                f"--reservation {wanted.reservation}, not both.",
+                ExitStatus.USAGE,
+            )
         told = {"-q": wanted.reservation or wanted.partition, "-A": wanted.account}
         if wanted.qos:
             raise _unknown(self.name, "quality of service")

@@ -19,6 +19,7 @@ from lightship_cluster.schedulers.base import (
     hand_in,
     last_line,
 )
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, require_one_job
 
 JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
@@ -34,15 +35,21 @@ class Slurm:
     """Slurm's commands."""
 
     name = "Slurm"
+    # That of the options which users hand on.
+    dialect: Dialect = SBATCH
 
     def check(self, resources: Resources, script: Path | None = None) -> None:
         """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
+        require_one_job(resources.extra, self.dialect)
+        for dialect in (SBATCH, QSUB):  # sbatch reads the directives of both
+            require_one_job(directives(script, dialect.mark), dialect)
         done = ask(["sinfo", "--all", "--noheader", "--exact", f"--format={slurm_partitions.FORMAT}"])
         if done.returncode:
             raise LightshipError(
                 f"Slurm does not answer: {last_line(done.stderr)} Try again later.", ExitStatus.SCHEDULER
             )
-        slurm_partitions.check(slurm_partitions.parse(done.stdout), resources, script)
+        wanted = slurm_partitions.choose(resources, script, self.dialect)
+        slurm_partitions.check(slurm_partitions.parse(done.stdout), wanted)
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""

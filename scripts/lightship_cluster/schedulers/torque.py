@@ -14,6 +14,7 @@ from dataclasses import replace
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import carried
 from lightship_cluster.schedulers.base import JobRequest, JobState, Resources, hand_in, last_line
+from lightship_cluster.schedulers.own_options import QSUB, Dialect
 from lightship_cluster.schedulers.pbs import Pbs, clock, number_of_gpus
 from lightship_cluster.schedulers.pbs_text import Record
 from lightship_cluster.schedulers.slurm import JOB_ID, MAYBE_QUEUED, Slurm
@@ -52,6 +53,7 @@ class SlurmTorque(Slurm):
     """Slurm, spoken to in Torque's language."""
 
     name = "Torque on Slurm"
+    dialect: Dialect = QSUB
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""

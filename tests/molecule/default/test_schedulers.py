@@ -55,6 +55,9 @@ def test_torques_commands_bring_jupyterlab_to_life_in_the_folder_that_was_named(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ("-t 10 -- --array=0-3", "A job array would start the same notebook several times"),
+        ("-t 10 -- -M elsewhere", "cannot be followed from here"),
+        ("-t 30 -- -p nope", "There is no partition 'nope'"),
         ("-p debug -t 61", "debug gives 1 h 00 min at most, and you asked for 1 h 01 min. .* fit in: compute"),
         ("-b torque/notebook.sh -p nope", "There is no partition 'nope'"),
         ("-t 1441", "The partition compute gives 24 h 00 min at most"),

@@ -299,6 +299,36 @@ def test_a_job_is_cancelled_by_its_number(command: Command) -> None:
         Pbs().cancel("17.pbs1")
 
 
+@pytest.mark.parametrize("extra", [("-J", "0-3"), ("-J0-3",), ("-l", "place=excl", "-t", "0-3")])
+def test_a_job_array_is_refused_before_anything_is_made(command: Command, extra: tuple[str, ...]) -> None:
+    command("qstat", QUEUES)
+    with pytest.raises(LightshipError, match="start the same notebook several times") as refused:
+        Pbs().check(Resources(30, extra=extra))
+    assert refused.value.status is ExitStatus.USAGE
+
+
+def test_so_is_one_that_the_script_asks_for(command: Command, tmp_path: Path) -> None:
+    command("qstat", QUEUES)
+    script = tmp_path / "own.sh"
+    script.write_text("#!/bin/bash\n#PBS -N mine\n#PBS -J 0-3\n")
+    with pytest.raises(LightshipError, match="start the same notebook several times"):
+        Pbs().check(Resources(30), script)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        ({"partition": "gpu", "reservation": "R12"}, "give -p gpu or --reservation R12, not both"),
+        ({"qos": "long"}, "PBS knows no quality of service"),
+        ({"gpus": "a100:2"}, "PBS knows no kind of GPU"),
+    ],
+)
+def test_what_pbs_cannot_be_asked_for_is_refused_before_anything_is_made(wishes: dict[str, Any], words: str) -> None:
+    with pytest.raises(LightshipError, match=words) as refused:
+        Pbs().check(Resources(30, **wishes))
+    assert refused.value.status is ExitStatus.USAGE
+
+
 def test_the_words_are_those_of_pbs() -> None:
     assert Pbs().words(JobState("R")) == "the job has begun"
     assert Pbs().report(JobState("R")).state == "running"

@@ -55,6 +55,42 @@ def test_every_wish_becomes_an_option_of_sbatch(command: Command) -> None:
     assert arguments[4:-4] == [*told, "--constraint=ssd&ib", "--exclusive", "--comment=a b"]
 
 
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (("--array=0-3",), "several times. Leave out -a or --array."),
+        (("-a", "0-3"), "several times. Leave out -a or --array."),
+        (("-a0-3",), "several times."),
+        (("-M", "other"), "log in to that cluster"),
+        (("--clusters=other",), "log in to that cluster to start it there. Leave out -M or --clusters."),
+    ],
+)
+def test_what_makes_several_jobs_or_one_elsewhere_is_refused_before_anything_is_made(
+    command: Command, extra: tuple[str, ...], words: str
+) -> None:
+    command("sinfo", SINFO)
+    with pytest.raises(LightshipError) as refused:
+        Slurm().check(Resources(30, extra=extra))
+    assert words in refused.value.sentence
+    assert refused.value.status is ExitStatus.USAGE
+
+
+@pytest.mark.parametrize("line", ["#SBATCH --array=0-3", "#PBS -t 0-3", "#PBS -J 0-3"])
+def test_so_is_what_the_script_asks_for(command: Command, tmp_path: Path, line: str) -> None:
+    command("sinfo", SINFO)
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n{line}\n")
+    with pytest.raises(LightshipError, match="start the same notebook several times"):
+        Slurm().check(Resources(30), script)
+
+
+def test_a_partition_among_the_options_handed_on_is_the_one_that_is_checked(command: Command) -> None:
+    command("sinfo", SINFO)
+    Slurm().check(Resources(60, "compute", extra=("-p", "debug")))
+    with pytest.raises(LightshipError, match="debug gives 1 h 00 min at most"):
+        Slurm().check(Resources(61, "compute", extra=("--partition=debug",)))
+
+
 def test_slurms_own_defaults_are_left_to_it(command: Command) -> None:
     noted = command("sbatch", "4711\n")
     Slurm().submit(request())
