@@ -157,6 +157,13 @@ def run(
         ) from error
 
 
+def unread(scheduler: str, printed: str, maybe_queued: str) -> LightshipError:
+    """For a job that was taken, as the exit status says, without a number that could be read."""
+    said = repr(printed.strip()[-200:])
+    sentence = f"{scheduler} took the job, but its number cannot be read in what was printed: {said}. {maybe_queued}"
+    return LightshipError(sentence, ExitStatus.SUBMIT)
+
+
 def last_line(text: str, prefix: str = "") -> str:
     """What a command says in the end, mostly the reason why it did nothing."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -24,6 +24,7 @@ from lightship_cluster.schedulers.base import (
     ask,
     hand_in,
     last_line,
+    unread,
 )
 from lightship_cluster.schedulers.own_options import QSUB, directives, require_one_job
 from lightship_cluster.schedulers.pbs_text import Record
@@ -65,11 +66,13 @@ class Pbs:
         wishes = [*self._options(request.resources), *request.resources.extra]
         command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", carried.names(environment), *wishes]
         done = hand_in([*command, str(request.script)], environment, request.folder, _MAYBE_QUEUED)
-        job_id = last_line(done.stdout)
-        if done.returncode or not _JOB_ID.fullmatch(job_id):
+        if done.returncode:
             raise LightshipError(
                 f"{self.name} did not take the job: {last_line(done.stderr, 'qsub: ')}", ExitStatus.SUBMIT
             )
+        job_id = last_line(done.stdout)
+        if not _JOB_ID.fullmatch(job_id):
+            raise unread(self.name, done.stdout, _MAYBE_QUEUED)
         return job_id
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:

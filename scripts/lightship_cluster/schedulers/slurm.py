@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
@@ -18,8 +18,9 @@ from lightship_cluster.schedulers.base import (
     ask,
     hand_in,
     last_line,
+    unread,
 )
-from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, require_one_job
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, require_one_job, value_of
 
 JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
@@ -55,16 +56,16 @@ class Slurm:
         """Hand the job in and return its number."""
         # A percent sign in the path would be taken for one of Slurm's patterns.
         log = str(request.log).replace("%", "%%")
-        command = ["sbatch", "--parsable", f"--chdir={request.folder}", f"--output={log}", *_options(request.resources)]
+        options = _options(request.resources, directives(request.script, SBATCH.mark))
+        command = ["sbatch", "--parsable", f"--chdir={request.folder}", f"--output={log}", *options]
         done = hand_in([*command, "--", str(request.script), *request.arguments], os.environ, None, MAYBE_QUEUED)
-        job_id = done.stdout.strip().split(";")[0]
-        if done.returncode or not JOB_ID.fullmatch(job_id):
+        if done.returncode:
             # sbatch's own patience is often shorter than ours.
             hint = f". {MAYBE_QUEUED}" if "timed out" in done.stderr else ""
             raise LightshipError(
                 f"Slurm did not take the job: {last_line(done.stderr, _PREFIX)}{hint}", ExitStatus.SUBMIT
             )
-        return job_id
+        return number_in(self.name, done.stdout)
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """Ask once about all these jobs; those that are not listed are GONE."""
@@ -122,7 +123,16 @@ class Slurm:
         return f"scancel {job_id}"
 
 
-def _options(wanted: Resources) -> list[str]:
+def number_in(scheduler: str, printed: str) -> str:
+    """The number of a job that was taken; a site may print more before it."""
+    job_id = last_line(printed).split(";")[0]
+    if not JOB_ID.fullmatch(job_id):
+        raise unread(scheduler, printed, MAYBE_QUEUED)
+    return job_id
+
+
+def _options(wanted: Resources, in_script: Sequence[str]) -> list[str]:
+    own = [*in_script, *wanted.extra]
     told = {
         "time": wanted.minutes,
         "partition": wanted.partition,
@@ -131,11 +141,25 @@ def _options(wanted: Resources) -> list[str]:
         "mem": f"{wanted.memory}M" if wanted.memory else "",
         "gres": f"gpu:{wanted.gpus}" if wanted.gpus else "",
         "nodes": wanted.nodes,
+        "ntasks": _tasks(wanted.nodes, own),
         "qos": wanted.qos,
         "reservation": wanted.reservation,
         "constraint": wanted.constraint,
+        # A site may say otherwise with SBATCH_EXPORT, and then the job would have no PATH.
+        "export": "" if value_of(own, ("--export",)) else "ALL",
     }
     return [*(f"--{name}={value}" for name, value in told.items() if value), *wanted.extra]
+
+
+def _tasks(nodes: int, own: Sequence[str]) -> int:
+    """How many tasks several nodes need: Slurm gives no more nodes than tasks, and the site's scripts say one."""
+    if nodes < 2 or _count(value_of(own, ("-n", "--ntasks"))) >= nodes:
+        return 0
+    return nodes * max(1, _count(value_of(own, ("--ntasks-per-node",))))
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdigit() else 0
 
 
 def _parse(line: str) -> tuple[str, JobState] | None:

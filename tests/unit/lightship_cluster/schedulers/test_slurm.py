@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pyt
         "--time=60",
         "--partition=debug",
         "--account=abc123",
+        "--export=ALL",
         "--",
         "/b/notebook.sh",
         "/link",
@@ -51,8 +53,61 @@ def test_every_wish_becomes_an_option_of_sbatch(command: Command) -> None:
     Slurm().submit(request(**wishes, constraint="ssd&ib", extra=("--exclusive", "--comment=a b")))
 
     arguments = json.loads(noted.read_text())[0]
-    told = ["--cpus-per-task=8", "--mem=16384M", "--gres=gpu:a100:2", "--nodes=2", "--qos=long", "--reservation=course"]
-    assert arguments[4:-4] == [*told, "--constraint=ssd&ib", "--exclusive", "--comment=a b"]
+    told = ["--cpus-per-task=8", "--mem=16384M", "--gres=gpu:a100:2", "--nodes=2", "--ntasks=2", "--qos=long"]
+    more = ["--reservation=course", "--constraint=ssd&ib", "--export=ALL"]
+    assert arguments[4:-4] == [*told, *more, "--exclusive", "--comment=a b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "extra", "tasks"),
+    [
+        ("--ntasks=1", (), ["--ntasks=4"]),
+        ("--ntasks-per-node=8", (), ["--ntasks=32"]),
+        ("--ntasks=1", ("--ntasks-per-node", "8"), ["--ntasks=32"]),
+        ("--ntasks=64", (), []),
+        ("--ntasks=1", ("-n", "64"), []),
+    ],
+)
+def test_several_nodes_get_a_task_each_or_as_many_as_the_user_says(
+    command: Command, tmp_path: Path, line: str, extra: tuple[str, ...], tasks: list[str]
+) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n#SBATCH --nodes=1\n#SBATCH {line}\n")
+    noted = command("sbatch", "4711\n")
+    Slurm().submit(replace(request(nodes=4, extra=extra), script=script))
+
+    assert [word for word in json.loads(noted.read_text())[0] if word.startswith("--ntasks=")] == tasks
+
+
+@pytest.mark.parametrize(
+    ("line", "extra", "told"),
+    [
+        ("", (), ["--export=ALL"]),
+        ("--export=NONE", (), []),
+        ("", ("--export=PATH,HOME",), ["--export=PATH,HOME"]),
+    ],
+)
+def test_the_environment_goes_with_the_job_unless_the_user_says_otherwise(
+    command: Command, tmp_path: Path, line: str, extra: tuple[str, ...], told: list[str]
+) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n#SBATCH {line}\n")
+    noted = command("sbatch", "4711\n")
+    Slurm().submit(replace(request(extra=extra), script=script))
+
+    assert [word for word in json.loads(noted.read_text())[0] if word.startswith("--export")] == told
+
+
+def test_what_a_site_prints_before_the_number_is_no_refusal(command: Command) -> None:
+    command("sbatch", "Welcome to demo.\nYou have 3 jobs.\n4711;demo\n")
+    assert Slurm().submit(request()) == "4711"
+
+
+def test_a_job_that_was_taken_under_an_unreadable_number_is_not_called_refused(command: Command) -> None:
+    command("sbatch", "hello\n")
+    with pytest.raises(LightshipError, match=r"took the job, but .* printed: 'hello'\. .* squeue --me") as told:
+        Slurm().submit(request())
+    assert told.value.status is ExitStatus.SUBMIT
 
 
 @pytest.mark.parametrize(
@@ -98,21 +153,9 @@ def test_slurms_own_defaults_are_left_to_it(command: Command) -> None:
     assert not any("partition" in word or "account" in word for word in json.loads(noted.read_text())[0])
 
 
-@pytest.mark.parametrize(
-    ("out", "error", "status", "words"),
-    [
-        (
-            "",
-            "sbatch: error: Batch job submission failed: Invalid account\n",
-            1,
-            "Batch job submission failed: Invalid",
-        ),
-        ("hello\n", "", 0, "gave no reason"),
-    ],
-)
-def test_a_refused_job_keeps_slurms_words(command: Command, out: str, error: str, status: int, words: str) -> None:
-    command("sbatch", out, error, status)
-    with pytest.raises(LightshipError, match=words) as refused:
+def test_a_refused_job_keeps_slurms_words(command: Command) -> None:
+    command("sbatch", "", "sbatch: error: Batch job submission failed: Invalid account\n", 1)
+    with pytest.raises(LightshipError, match="Batch job submission failed: Invalid") as refused:
         Slurm().submit(request())
 
     assert refused.value.status is ExitStatus.SUBMIT
