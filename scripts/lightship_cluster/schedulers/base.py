@@ -52,11 +52,14 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class JobState:
-    """What the scheduler says about a job, in its own words; `uid` is the job's owner, -1 when unknown."""
+    """What the scheduler says about a job, in its own words.
+
+    `start` is Unix time, 0 when unknown, and `uid` the job's owner, -1 when unknown.
+    """
 
     state: str
     reason: str = ""
-    start: str = ""
+    start: int = 0
     node: str = ""
     uid: int = -1
 

@@ -27,7 +27,8 @@ _LARGEST_JOB_ID = 2**31 - 1
 # A task of a job array and a part of a heterogeneous job: 123_0, 123_[0-3], 123+0.
 _PART = re.compile(r"[_+].*")
 _COLUMNS = "JobID,State,UID"
-_STANDARD_TIMES = {"SLURM_TIME_FORMAT": "standard"}
+# A format of strftime: the seconds mean the same to whoever is told of them, whatever their time zone.
+_UNIX_TIMES = {"SLURM_TIME_FORMAT": "%s"}
 _PREFIX = "sbatch: error: "
 MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
 
@@ -73,16 +74,18 @@ class Slurm:
         wanted = sorted(job_id for job_id in job_ids if JOB_ID.fullmatch(job_id) and int(job_id) <= _LARGEST_JOB_ID)
         if not wanted:
             return {}
-        command = ["squeue", "--noheader", "--states=all", f"--jobs={','.join(wanted)}", "--format=%i|%T|%U|%S|%N|%r"]
-        done = ask(command, _STANDARD_TIMES)
+        # All: also those in hidden partitions, and those that another cluster of a federation runs.
+        jobs = ["--all", "--states=all", f"--jobs={','.join(wanted)}"]
+        command = ["squeue", "--noheader", *jobs, "--format=%i|%T|%U|%S|%N|%r"]
+        done = ask(command, _UNIX_TIMES)
         # squeue fails for one number that it no longer knows, but not for one among several.
         forgotten = len(wanted) == 1 and "Invalid job id" in done.stderr
         if done.returncode and not forgotten:
             raise LightshipError(f"squeue failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
         states = dict.fromkeys(wanted, GONE)
         for job_id, state in filter(None, map(_parse, done.stdout.splitlines())):
-            # A job of several parts is over when none of them lives.
-            if job_id in states and self.over(states[job_id].state):
+            # A job of several parts is over when none of them lives; of siblings the one that was revoked tells least.
+            if job_id in states and (self.over(states[job_id].state) or states[job_id].state == slurm_words.REVOKED):
                 states[job_id] = state
         return states
 
@@ -167,7 +170,7 @@ def _parse(line: str) -> tuple[str, JobState] | None:
     if len(parts) != 6:
         return None
     job_id, state, uid, start, node, reason = ("" if part in slurm_words.UNKNOWN else part for part in parts)
-    return _PART.sub("", job_id), JobState(state, reason, start, node, int(uid) if uid.isdigit() else -1)
+    return _PART.sub("", job_id), JobState(state, reason, _count(start), node, int(uid) if uid.isdigit() else -1)
 
 
 def _parse_accounted(line: str) -> tuple[str, JobState] | None:

@@ -15,7 +15,8 @@ import pytest
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, Resources
-from lightship_cluster.schedulers.pbs import NOBODYS, Pbs
+from lightship_cluster.schedulers.pbs import Pbs
+from lightship_cluster.schedulers.pbs_jobs import NOBODYS
 from unit.lightship_cluster.schedulers.conftest import Command
 from unit.lightship_cluster.world import program
 
@@ -164,12 +165,12 @@ def test_states_reasons_and_estimates_are_read(command: Command) -> None:
         "1.pbs1.example.org": JobState(
             "Q",
             "Not Running: Insufficient amount of resource: ncpus",
-            time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(START)),
+            START,
             "",
             ME.pw_uid,
         ),
-        "2": JobState("R", "Job run at", "", "node1", ME.pw_uid),
-        "3.elsewhere": JobState("H", "u", "", "", ME.pw_uid),
+        "2": JobState("R", "Job run at", 0, "node1", ME.pw_uid),
+        "3.elsewhere": JobState("H", "u", 0, "", ME.pw_uid),
     }
     # Never a server's name: it came from a user, and qstat would ask that server.
     assert json.loads(noted.read_text())[0] == ["-f", "-F", "json", "1", "2", "3"]
@@ -297,6 +298,19 @@ def test_a_job_is_cancelled_by_its_number(command: Command) -> None:
     command("qdel", "", "qdel: Unknown Job Id 17.pbs1\n", 153)
     with pytest.raises(LightshipError, match="Unknown Job Id"):
         Pbs().cancel("17.pbs1")
+
+
+@pytest.mark.parametrize("printed", ["123[].pbs01\n", "Welcome to pbs01\n", ""])
+def test_a_job_that_was_taken_under_an_unreadable_number_is_not_called_refused(
+    command: Command, tmp_path: Path, printed: str
+) -> None:
+    command("qsub", printed)
+    with pytest.raises(
+        LightshipError, match=r"took the job, but its number cannot be read .* stop it with qdel"
+    ) as told:
+        Pbs().submit(request(tmp_path))
+    assert told.value.status is ExitStatus.SUBMIT
+    assert repr(printed.strip()) in told.value.sentence
 
 
 @pytest.mark.parametrize("extra", [("-J", "0-3"), ("-J0-3",), ("-l", "place=excl", "-t", "0-3")])

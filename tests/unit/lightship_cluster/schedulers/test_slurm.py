@@ -199,7 +199,7 @@ def test_a_silent_slurm_is_not_a_wrong_partition(command: Command) -> None:
 
 
 def test_a_number_that_squeue_cannot_read_is_not_asked_about(command: Command) -> None:
-    noted = command("squeue", "18|RUNNING|2002|2026-11-21T09:00:00|node1|None\n")
+    noted = command("squeue", "18|RUNNING|2002|1795250000|node1|None\n")
 
     assert set(Slurm().job_states(["0", "18", "4000000000"])) == {"18"}
     assert "--jobs=18" in json.loads(noted.read_text())[0]
@@ -212,15 +212,21 @@ def test_one_bad_number_among_several_makes_no_job_disappear(command: Command) -
 
 
 def test_one_question_serves_all_jobs(command: Command) -> None:
-    rows = "17|PENDING|2001|2026-11-21T10:00:00||Priority\n18|RUNNING|2002|2026-11-21T09:00:00|node1|None\nnoise\n"
+    rows = (
+        "17|PENDING|2001|1795254421||Priority\n18|RUNNING|2002|1795250000|node1|None\nnoise\n20|PENDING|1|N/A||None\n"
+    )
     noted = command("squeue", rows)
 
     assert Slurm().job_states(["17", "18", "19", "x; y", "20_1"]) == {
-        "17": JobState("PENDING", "Priority", "2026-11-21T10:00:00", "", 2001),
-        "18": JobState("RUNNING", "", "2026-11-21T09:00:00", "node1", 2002),
+        "17": JobState("PENDING", "Priority", 1795254421, "", 2001),
+        "18": JobState("RUNNING", "", 1795250000, "node1", 2002),
         "19": GONE,
     }
-    assert "--jobs=17,18,19" in json.loads(noted.read_text())[0]
+    arguments, environment = json.loads(noted.read_text())
+    assert "--jobs=17,18,19" in arguments
+    # Hidden partitions too, or their jobs would seem to be gone; and no local time, for the user's may be another.
+    assert "--all" in arguments
+    assert environment["SLURM_TIME_FORMAT"] == "%s"
 
 
 @pytest.mark.parametrize(
@@ -231,6 +237,9 @@ def test_one_question_serves_all_jobs(command: Command) -> None:
         (["17+0|RUNNING", "17+1|PENDING"], "RUNNING"),
         (["17_0|COMPLETED", "17_1|RUNNING", "17_2|FAILED"], "RUNNING"),
         (["17_0|COMPLETED", "17_1|FAILED"], "FAILED"),
+        (["17|REVOKED"], "REVOKED"),
+        (["17|REVOKED", "17|RUNNING"], "RUNNING"),
+        (["17|RUNNING", "17|REVOKED"], "RUNNING"),
     ],
 )
 def test_the_parts_of_a_job_are_the_job(command: Command, rows: list[str], state: str) -> None:
@@ -279,7 +288,11 @@ def test_a_job_is_cancelled_by_its_number(command: Command) -> None:
 
 
 def test_what_is_over_and_how_to_stop() -> None:
-    over = {state for state in ("PENDING", "RUNNING", "COMPLETING", "FAILED", "TIMEOUT", "GONE") if Slurm().over(state)}
+    over = {
+        state
+        for state in ("PENDING", "RUNNING", "COMPLETING", "REVOKED", "FAILED", "TIMEOUT", "GONE")
+        if Slurm().over(state)
+    }
 
     assert over == {"FAILED", "TIMEOUT", "GONE"}
     assert Slurm().stop_command("17") == "scancel 17"
