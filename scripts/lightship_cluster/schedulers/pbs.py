@@ -28,6 +28,10 @@ from lightship_cluster.schedulers.own_options import QSUB, directives, require_o
 from lightship_cluster.schedulers.pbs_text import Record
 
 _JOB_ID = re.compile(r"[1-9]\d*(\.[A-Za-z0-9._-]+)?", re.ASCII)
+# What qdel says of a job that is over already: PBS, and Torque of one it still lists or no longer knows.
+_OVER = re.compile(
+    r"Unknown Job Id|nonexistent job id|Job has finished|invalid state for job - COMPLETE", re.IGNORECASE
+)
 _MAYBE_QUEUED = "The job may be queued all the same: look with qstat -u $USER, and stop it with qdel and its number."
 
 
@@ -86,7 +90,7 @@ class Pbs:
     def cancel(self, job_id: str) -> None:
         """Take the user's own job out of the queue, or stop it."""
         done = ask(["qdel", job_id])
-        if done.returncode:
+        if done.returncode and not _OVER.search(done.stderr):
             raise LightshipError(f"qdel failed: {last_line(done.stderr, 'qdel: ')}", ExitStatus.SCHEDULER)
 
     def over(self, state: str) -> bool:

@@ -30,6 +30,8 @@ _COLUMNS = "JobID,State,UID"
 # A format of strftime: the seconds mean the same to whoever is told of them, whatever their time zone.
 _UNIX_TIMES = {"SLURM_TIME_FORMAT": "%s"}
 _PREFIX = "sbatch: error: "
+# What scancel says of a job that is over already.
+_DONE = re.compile(r"Invalid job id specified|already completing or completed")
 MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
 
 
@@ -106,7 +108,7 @@ class Slurm:
     def cancel(self, job_id: str) -> None:
         """Take the user's own job out of the queue, or stop it."""
         done = ask(["scancel", "--", job_id])
-        if done.returncode:
+        if done.returncode and not _DONE.search(done.stderr):
             raise LightshipError(f"scancel failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
 
     def over(self, state: str) -> bool:

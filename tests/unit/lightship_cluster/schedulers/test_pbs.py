@@ -295,9 +295,24 @@ def test_a_job_is_cancelled_by_its_number(command: Command) -> None:
     assert json.loads(noted.read_text())[0] == ["17.pbs1"]
     assert Pbs().stop_command("17.pbs1") == "qdel 17.pbs1"
 
-    command("qdel", "", "qdel: Unknown Job Id 17.pbs1\n", 153)
-    with pytest.raises(LightshipError, match="Unknown Job Id"):
+    command("qdel", "", "qdel: Unauthorized Request 17.pbs1\n", 159)
+    with pytest.raises(LightshipError, match="Unauthorized Request"):
         Pbs().cancel("17.pbs1")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ("qdel: Job has finished 17.pbs1", 35),
+        ("qdel: Unknown Job Id 17.pbs1", 153),
+        ("qdel: Unknown Job Id Error 17.host", 153),  # Torque
+        ("qdel: nonexistent job id: 17", 1),  # Torque
+        ("qdel: Request invalid for state of job MSG=invalid state for job - COMPLETE 17.host", 170),  # Torque
+    ],
+)
+def test_a_job_that_is_over_needs_no_cancelling(command: Command, error: str, status: int) -> None:
+    command("qdel", "", f"{error}\n", status)
+    Pbs().cancel("17.pbs1")
 
 
 @pytest.mark.parametrize("printed", ["123[].pbs01\n", "Welcome to pbs01\n", ""])

@@ -287,6 +287,12 @@ def test_a_job_is_cancelled_by_its_number(command: Command) -> None:
         Slurm().cancel("17")
 
 
+@pytest.mark.parametrize("why", ["Invalid job id specified", "Job/step already completing or completed"])
+def test_a_job_that_is_over_needs_no_cancelling(command: Command, why: str) -> None:
+    command("scancel", "", f"scancel: error: Kill job error on job id 17: {why}\n", 1)
+    Slurm().cancel("17")
+
+
 def test_what_is_over_and_how_to_stop() -> None:
     over = {
         state
