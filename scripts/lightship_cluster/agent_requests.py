@@ -109,7 +109,7 @@ def _refused(answer: Answer) -> dict[str, Any]:
     return refusal(answer.code, answer.error)
 
 
-def _visible(peer: Peer, job: JobState | None) -> dict[str, str] | None:
+def _visible(peer: Peer, job: JobState | None) -> dict[str, str | int] | None:
     # The number came from a user, so the job may be somebody else's; its state is then none of the asker's business.
     if job is None or job.uid not in (peer.uid, -1):
         return None

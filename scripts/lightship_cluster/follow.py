@@ -16,6 +16,7 @@ from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.own_look import OwnLook
 from lightship_cluster.progress import Progress
 from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
+from lightship_cluster.schedulers.wording import seconds_of
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0
@@ -153,5 +154,5 @@ def job_in(status: dict[str, Any]) -> JobState | None:
     job = status.get("job")
     if not isinstance(job, dict):
         return None
-    state, reason, start, node = (str(job.get(key) or "") for key in ("state", "reason", "start", "node"))
-    return JobState(state, reason, start, node)
+    state, reason, node = (str(job.get(key) or "") for key in ("state", "reason", "node"))
+    return JobState(state, reason, seconds_of(job.get("start")), node)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from lightship_cluster.link_folder import LinkFolder
+from lightship_cluster.schedulers.carried import own_output
 
 LOG_BYTES = 65536
 
@@ -13,14 +15,21 @@ _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def last_lines(folder: LinkFolder, most: int) -> list[str]:
-    """The log's last lines, without empty ones and without anything that could drive a terminal."""
+    """The log's last lines, without empty ones and without anything that could drive a terminal.
+
+    A job that ended before its script wrote to the log may have left lines where its scheduler keeps them.
+    """
+    return (_lines(folder.log) or _lines(own_output(folder.log)))[-most:]
+
+
+def _lines(log: Path) -> list[str]:
     try:
-        with folder.log.open("rb") as stream:
+        with log.open("rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - LOG_BYTES))
             text = stream.read(LOG_BYTES).decode("utf-8", "replace")
     except OSError:
         return []
-    return [line for line in cleaned(text).splitlines() if line.strip()][-most:]
+    return [line for line in cleaned(text).splitlines() if line.strip()]
 
 
 def cleaned(text: str) -> str:

@@ -52,11 +52,14 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class JobState:
-    """What the scheduler says about a job, in its own words; `uid` is the job's owner, -1 when unknown."""
+    """What the scheduler says about a job, in its own words.
+
+    `start` is Unix time, 0 when unknown, and `uid` the job's owner, -1 when unknown.
+    """
 
     state: str
     reason: str = ""
-    start: str = ""
+    start: int = 0
     node: str = ""
     uid: int = -1
 
@@ -155,6 +158,13 @@ def run(
             f"{command[0]} did not answer within {TIMEOUT_SECONDS:.0f} s. The scheduler may be down; try again later.",
             ExitStatus.SCHEDULER,
         ) from error
+
+
+def unread(scheduler: str, printed: str, maybe_queued: str) -> LightshipError:
+    """For a job that was taken, as the exit status says, without a number that could be read."""
+    said = repr(printed.strip()[-200:])
+    sentence = f"{scheduler} took the job, but its number cannot be read in what was printed: {said}. {maybe_queued}"
+    return LightshipError(sentence, ExitStatus.SUBMIT)
 
 
 def last_line(text: str, prefix: str = "") -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -55,8 +56,13 @@ class Here:
 
     name = "This machine"
 
-    def check(self, _resources: Resources, _script: Path | None = None) -> None:
-        """Refuse to start what would end with the login."""
+    def check(self, _resources: Resources, script: Path | None = None) -> None:
+        """Refuse to start what cannot be run, or would end with the login."""
+        if script and not os.access(script, os.X_OK):
+            raise LightshipError(
+                f"You may not run the batch script {script}. Type once: chmod +x {shlex.quote(str(script))}",
+                ExitStatus.BATCH_SCRIPT,
+            )
         if _ends_at_logout() and not _lingers():
             raise LightshipError(
                 "This machine ends your programs when you log out, and the notebook would end too. "

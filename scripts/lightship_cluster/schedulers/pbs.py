@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import carried, pbs_queues, pbs_text, pbs_words
+from lightship_cluster.schedulers import carried, pbs_jobs, pbs_queues, pbs_text, pbs_words
 from lightship_cluster.schedulers.base import (
     GONE,
     JobReport,
@@ -24,13 +22,17 @@ from lightship_cluster.schedulers.base import (
     ask,
     hand_in,
     last_line,
+    unread,
 )
+from lightship_cluster.schedulers.own_options import QSUB, directives, require_one_job
 from lightship_cluster.schedulers.pbs_text import Record
 
 _JOB_ID = re.compile(r"[1-9]\d*(\.[A-Za-z0-9._-]+)?", re.ASCII)
-_FORGOTTEN = re.compile(r"Unknown Job Id (?:Error )?(\d+)|(\d+)\S* Job has finished")
+# What qdel says of a job that is over already: PBS, and Torque of one it still lists or no longer knows.
+_OVER = re.compile(
+    r"Unknown Job Id|nonexistent job id|Job has finished|invalid state for job - COMPLETE", re.IGNORECASE
+)
 _MAYBE_QUEUED = "The job may be queued all the same: look with qstat -u $USER, and stop it with qdel and its number."
-_TERMINATED = 256 + 15
 
 
 class Pbs:
@@ -42,8 +44,11 @@ class Pbs:
     # qsub would leave a process behind that speaks with the server for it.
     submit_flags: tuple[str, ...] = ("-f",)
 
-    def check(self, resources: Resources, _script: Path | None = None) -> None:
+    def check(self, resources: Resources, script: Path | None = None) -> None:
         """Refuse a queue that is not there, closed, or too small. Without -p the server itself chooses and refuses."""
+        self._options(resources)  # what there is no word for is refused before anything is made
+        for words in (resources.extra, directives(script, QSUB.mark)):
+            require_one_job(words, QSUB)
         done = ask(["qstat", "-Q", "-f"])
         queues = pbs_text.of_text(done.stdout)
         if done.returncode or not queues:
@@ -61,11 +66,13 @@ class Pbs:
         wishes = [*self._options(request.resources), *request.resources.extra]
         command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", carried.names(environment), *wishes]
         done = hand_in([*command, str(request.script)], environment, request.folder, _MAYBE_QUEUED)
-        job_id = last_line(done.stdout)
-        if done.returncode or not _JOB_ID.fullmatch(job_id):
+        if done.returncode:
             raise LightshipError(
                 f"{self.name} did not take the job: {last_line(done.stderr, 'qsub: ')}", ExitStatus.SUBMIT
             )
+        job_id = last_line(done.stdout)
+        if not _JOB_ID.fullmatch(job_id):
+            raise unread(self.name, done.stdout, _MAYBE_QUEUED)
         return job_id
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
@@ -83,7 +90,7 @@ class Pbs:
     def cancel(self, job_id: str) -> None:
         """Take the user's own job out of the queue, or stop it."""
         done = ask(["qdel", job_id])
-        if done.returncode:
+        if done.returncode and not _OVER.search(done.stderr):
             raise LightshipError(f"qdel failed: {last_line(done.stderr, 'qdel: ')}", ExitStatus.SCHEDULER)
 
     def over(self, state: str) -> bool:
@@ -104,6 +111,12 @@ class Pbs:
 
     def _options(self, wanted: Resources) -> list[str]:
         """What PBS is asked for; a reservation is a queue."""
+        if wanted.reservation and wanted.partition:
+            raise LightshipError(
+                f"A reservation of {self.name} is a queue of its own: give -p {wanted.partition} or "
+                f"--reservation {wanted.reservation}, not both.",
+                ExitStatus.USAGE,
+            )
         told = {"-q": wanted.reservation or wanted.partition, "-A": wanted.account}
         if wanted.qos:
             raise _unknown(self.name, "quality of service")
@@ -122,8 +135,8 @@ class Pbs:
     def _records(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
         """What is known of these jobs by their numbers, and what qstat complained about."""
         done = ask(["qstat", *flags, "-f", "-F", "json", *numbers])
-        records = _by_number(pbs_text.of_json(done.stdout, "Jobs"))
-        left = [number for number in numbers if number not in records and number not in _forgotten(done.stderr)]
+        records = pbs_jobs.by_number(pbs_text.of_json(done.stdout, "Jobs"))
+        left = [number for number in numbers if number not in records and number not in pbs_jobs.forgotten(done.stderr)]
         if not left:
             return records, done.stderr
         more, complaints = self._printed(left, flags)
@@ -131,7 +144,7 @@ class Pbs:
 
     def _printed(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
         done = ask(["qstat", *flags, "-f", *numbers])
-        return _by_number(pbs_text.of_text(done.stdout)), done.stderr
+        return pbs_jobs.by_number(pbs_text.of_text(done.stdout)), done.stderr
 
     def _states(self, job_ids: Iterable[str], flags: tuple[str, ...]) -> dict[str, JobState]:
         wanted = {job_id: pbs_text.number_of(job_id) for job_id in sorted(job_ids)}
@@ -139,41 +152,13 @@ class Pbs:
         if not numbers:
             return {}
         records, complaints = self._records(numbers, flags)
-        forgotten = _forgotten(complaints)
-        if not records and not forgotten:
+        unknown = pbs_jobs.forgotten(complaints)
+        if not records and not unknown:
             raise LightshipError(f"qstat failed: {last_line(complaints, 'qstat: ')}", ExitStatus.SCHEDULER)
-        known = {number: self._state(record) for number, record in records.items()}
-        known.update({number: GONE for number in forgotten if number not in known})
+        known = {number: pbs_jobs.state_of(record, self.endings) for number, record in records.items()}
+        known.update({number: GONE for number in unknown if number not in known})
         # A job about which nothing was said may be hidden; it is not called over.
         return {job_id: known[number] for job_id, number in wanted.items() if number in known}
-
-    def _state(self, record: Record) -> JobState:
-        state = record.get("job_state", "")
-        node = record.get("exec_host", "").split("/")[0]
-        if state in pbs_words.FINISHED:
-            return JobState(state, self._ending(record), "", node, _uid(record))
-        reason = record.get("comment", "")
-        if state == "H" and not reason.startswith("job held, too many"):
-            reason = record.get("Hold_Types", "")
-        start = pbs_text.stamp_of(record.get("estimated.start_time", "")) if state in ("Q", "H", "W") else ""
-        return JobState(state, reason, start, node, _uid(record))
-
-    def _ending(self, record: Record) -> str:
-        """The registry's word for how a job ended."""
-        text = record.get("Exit_status") or record.get("exit_status") or ""
-        if not re.fullmatch(r"-?\d{1,9}", text):
-            return "cancelled"  # it never ran
-        status = int(text)
-        used, limit = (
-            pbs_text.seconds_of(record.get(f"{kind}.walltime", "")) for kind in ("resources_used", "Resource_List")
-        )
-        if status in self.endings:
-            return self.endings[status]
-        if status and 0 < limit <= used:
-            return "time-limit"
-        if status in (_TERMINATED, 128 + 15):
-            return "cancelled"
-        return "failed" if status else "ended"
 
 
 def clock(minutes: int) -> str:
@@ -193,29 +178,3 @@ def _unknown(scheduler: str, what: str) -> LightshipError:
         f"{scheduler} knows no {what}. Give what your site has for it after --, as it is given to qsub.",
         ExitStatus.USAGE,
     )
-
-
-def _by_number(records: Mapping[str, Record]) -> dict[str, Record]:
-    numbers = Counter(pbs_text.number_of(name) for name in records)
-    return {
-        number: record
-        for name, record in records.items()
-        # A record without a state was cut off. A number that comes twice, under whatever server's name, may be one that
-        # another job's variable only looks like: neither is believed.
-        if (number := pbs_text.number_of(name)) and numbers[number] == 1 and record.get("job_state")
-    }
-
-
-def _forgotten(complaints: str) -> set[str]:
-    return {first or second for first, second in _FORGOTTEN.findall(complaints)}
-
-
-def _uid(record: Record) -> int:
-    try:
-        return pwd.getpwnam(record.get("Job_Owner", "").split("@")[0]).pw_uid
-    except (KeyError, ValueError):
-        return NOBODYS
-
-
-# Not -1, which says that the owner may be anybody: whoever owns it, it is none of this host's users.
-NOBODYS = 2**32 - 2

@@ -10,8 +10,6 @@ import re
 import time
 from typing import Any
 
-from lightship_cluster.schedulers.wording import STAMP
-
 Record = dict[str, str]
 
 _NUMBER = re.compile(r"([1-9]\d{0,14})(\[\])?(\..*)?", re.ASCII)
@@ -72,13 +70,12 @@ def mebibytes_of(size: str) -> int:
     return int(found[1]) * 1024 ** " kmgtp".index(found[2].lower() or " ") // 1024**2 if found else -1
 
 
-def stamp_of(when: str) -> str:
-    """A time as `qstat` prints it, or as a number, in the form that a JobState has."""
+def time_of(when: str) -> int:
+    """Unix time of a time as `qstat` prints it, in local time or as a number; 0 for anything else."""
     try:
-        there = time.localtime(int(when)) if when.isdigit() else time.strptime(when, "%a %b %d %H:%M:%S %Y")
-        return time.strftime(STAMP, there)
+        return int(when) if when.isdigit() else int(time.mktime(time.strptime(when, "%a %b %d %H:%M:%S %Y")))
     except (ValueError, OverflowError):
-        return ""
+        return 0
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

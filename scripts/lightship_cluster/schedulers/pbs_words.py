@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightship_cluster.schedulers.base import ENDED, GONE, HELD, QUEUED, RUNNING, JobReport, JobState
-from lightship_cluster.schedulers.wording import plain, rules, seconds_of, sentence, starts_about
+from lightship_cluster.schedulers.wording import plain, rules, sentence, starts_about
 
 # A finished job's state is one of these, and its reason one of the registry's words for why a link ended.
 FINISHED = ("F", "C", "X")
@@ -68,7 +68,7 @@ def words(job: JobState) -> str:
         return _HOW.get(job.reason, _HOW[""]) if job != GONE else "the job is over and no longer listed"
     said = _ALIVE.get(job.state) or f"the scheduler says {job.state}"
     reason = reason_of(job)
-    estimate = starts_about(seconds_of(job.start)) if job.state in _WAITING else ""
+    estimate = starts_about(job.start) if job.state in _WAITING else ""
     return said + (f": {reason}" if reason else "") + estimate
 
 
@@ -76,12 +76,11 @@ def report(job: JobState) -> JobReport:
     """The job's state for the registry."""
     if over(job.state):
         return JobReport(ENDED, sentence(words(job)), cause="" if job == GONE else job.reason or "ended")
-    start = int(seconds_of(job.start))
     if job.state in _WAITING:
-        return JobReport(QUEUED, sentence(reason_of(job)), start)
+        return JobReport(QUEUED, sentence(reason_of(job)), job.start)
     if job.state == "H":
-        return JobReport(HELD, sentence(reason_of(job) or _ALIVE["H"]), start)
-    return JobReport(RUNNING, "" if job.state in ("R", "B") else sentence(words(job)), start)
+        return JobReport(HELD, sentence(reason_of(job) or _ALIVE["H"]), job.start)
+    return JobReport(RUNNING, "" if job.state in ("R", "B") else sentence(words(job)), job.start)
 
 
 def reason_of(job: JobState) -> str:

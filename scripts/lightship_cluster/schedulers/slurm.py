@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
@@ -18,15 +18,20 @@ from lightship_cluster.schedulers.base import (
     ask,
     hand_in,
     last_line,
+    unread,
 )
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, require_one_job, value_of
 
 JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
 # A task of a job array and a part of a heterogeneous job: 123_0, 123_[0-3], 123+0.
 _PART = re.compile(r"[_+].*")
 _COLUMNS = "JobID,State,UID"
-_STANDARD_TIMES = {"SLURM_TIME_FORMAT": "standard"}
+# A format of strftime: the seconds mean the same to whoever is told of them, whatever their time zone.
+_UNIX_TIMES = {"SLURM_TIME_FORMAT": "%s"}
 _PREFIX = "sbatch: error: "
+# What scancel says of a job that is over already.
+_DONE = re.compile(r"Invalid job id specified|already completing or completed")
 MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
 
 
@@ -34,30 +39,36 @@ class Slurm:
     """Slurm's commands."""
 
     name = "Slurm"
+    # That of the options which users hand on.
+    dialect: Dialect = SBATCH
 
     def check(self, resources: Resources, script: Path | None = None) -> None:
         """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
+        require_one_job(resources.extra, self.dialect)
+        for dialect in (SBATCH, QSUB):  # sbatch reads the directives of both
+            require_one_job(directives(script, dialect.mark), dialect)
         done = ask(["sinfo", "--all", "--noheader", "--exact", f"--format={slurm_partitions.FORMAT}"])
         if done.returncode:
             raise LightshipError(
                 f"Slurm does not answer: {last_line(done.stderr)} Try again later.", ExitStatus.SCHEDULER
             )
-        slurm_partitions.check(slurm_partitions.parse(done.stdout), resources, script)
+        wanted = slurm_partitions.choose(resources, script, self.dialect)
+        slurm_partitions.check(slurm_partitions.parse(done.stdout), wanted)
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""
         # A percent sign in the path would be taken for one of Slurm's patterns.
         log = str(request.log).replace("%", "%%")
-        command = ["sbatch", "--parsable", f"--chdir={request.folder}", f"--output={log}", *_options(request.resources)]
+        options = _options(request.resources, directives(request.script, SBATCH.mark))
+        command = ["sbatch", "--parsable", f"--chdir={request.folder}", f"--output={log}", *options]
         done = hand_in([*command, "--", str(request.script), *request.arguments], os.environ, None, MAYBE_QUEUED)
-        job_id = done.stdout.strip().split(";")[0]
-        if done.returncode or not JOB_ID.fullmatch(job_id):
+        if done.returncode:
             # sbatch's own patience is often shorter than ours.
             hint = f". {MAYBE_QUEUED}" if "timed out" in done.stderr else ""
             raise LightshipError(
                 f"Slurm did not take the job: {last_line(done.stderr, _PREFIX)}{hint}", ExitStatus.SUBMIT
             )
-        return job_id
+        return number_in(self.name, done.stdout)
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """Ask once about all these jobs; those that are not listed are GONE."""
@@ -65,16 +76,18 @@ class Slurm:
         wanted = sorted(job_id for job_id in job_ids if JOB_ID.fullmatch(job_id) and int(job_id) <= _LARGEST_JOB_ID)
         if not wanted:
             return {}
-        command = ["squeue", "--noheader", "--states=all", f"--jobs={','.join(wanted)}", "--format=%i|%T|%U|%S|%N|%r"]
-        done = ask(command, _STANDARD_TIMES)
+        # All: also those in hidden partitions, and those that another cluster of a federation runs.
+        jobs = ["--all", "--states=all", f"--jobs={','.join(wanted)}"]
+        command = ["squeue", "--noheader", *jobs, "--format=%i|%T|%U|%S|%N|%r"]
+        done = ask(command, _UNIX_TIMES)
         # squeue fails for one number that it no longer knows, but not for one among several.
         forgotten = len(wanted) == 1 and "Invalid job id" in done.stderr
         if done.returncode and not forgotten:
             raise LightshipError(f"squeue failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
         states = dict.fromkeys(wanted, GONE)
         for job_id, state in filter(None, map(_parse, done.stdout.splitlines())):
-            # A job of several parts is over when none of them lives.
-            if job_id in states and self.over(states[job_id].state):
+            # A job of several parts is over when none of them lives; of siblings the one that was revoked tells least.
+            if job_id in states and (self.over(states[job_id].state) or states[job_id].state == slurm_words.REVOKED):
                 states[job_id] = state
         return states
 
@@ -95,7 +108,7 @@ class Slurm:
     def cancel(self, job_id: str) -> None:
         """Take the user's own job out of the queue, or stop it."""
         done = ask(["scancel", "--", job_id])
-        if done.returncode:
+        if done.returncode and not _DONE.search(done.stderr):
             raise LightshipError(f"scancel failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
 
     def over(self, state: str) -> bool:
@@ -115,7 +128,16 @@ class Slurm:
         return f"scancel {job_id}"
 
 
-def _options(wanted: Resources) -> list[str]:
+def number_in(scheduler: str, printed: str) -> str:
+    """The number of a job that was taken; a site may print more before it."""
+    job_id = last_line(printed).split(";")[0]
+    if not JOB_ID.fullmatch(job_id):
+        raise unread(scheduler, printed, MAYBE_QUEUED)
+    return job_id
+
+
+def _options(wanted: Resources, in_script: Sequence[str]) -> list[str]:
+    own = [*in_script, *wanted.extra]
     told = {
         "time": wanted.minutes,
         "partition": wanted.partition,
@@ -124,11 +146,25 @@ def _options(wanted: Resources) -> list[str]:
         "mem": f"{wanted.memory}M" if wanted.memory else "",
         "gres": f"gpu:{wanted.gpus}" if wanted.gpus else "",
         "nodes": wanted.nodes,
+        "ntasks": _tasks(wanted.nodes, own),
         "qos": wanted.qos,
         "reservation": wanted.reservation,
         "constraint": wanted.constraint,
+        # A site may say otherwise with SBATCH_EXPORT, and then the job would have no PATH.
+        "export": "" if value_of(own, ("--export",)) else "ALL",
     }
     return [*(f"--{name}={value}" for name, value in told.items() if value), *wanted.extra]
+
+
+def _tasks(nodes: int, own: Sequence[str]) -> int:
+    """How many tasks several nodes need: Slurm gives no more nodes than tasks, and the site's scripts say one."""
+    if nodes < 2 or _count(value_of(own, ("-n", "--ntasks"))) >= nodes:
+        return 0
+    return nodes * max(1, _count(value_of(own, ("--ntasks-per-node",))))
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdigit() else 0
 
 
 def _parse(line: str) -> tuple[str, JobState] | None:
@@ -136,7 +172,7 @@ def _parse(line: str) -> tuple[str, JobState] | None:
     if len(parts) != 6:
         return None
     job_id, state, uid, start, node, reason = ("" if part in slurm_words.UNKNOWN else part for part in parts)
-    return _PART.sub("", job_id), JobState(state, reason, start, node, int(uid) if uid.isdigit() else -1)
+    return _PART.sub("", job_id), JobState(state, reason, _count(start), node, int(uid) if uid.isdigit() else -1)
 
 
 def _parse_accounted(line: str) -> tuple[str, JobState] | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Resources
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives
 
 # Partition, whether it is open, its time limit; then the cores, memory and generic resources of a node.
 FORMAT = "%P|%a|%l|%c|%m|%G"
@@ -18,7 +19,6 @@ UNLIMITED = 10**9
 
 _PATIENCE = re.compile(r"((?P<days>\d+)-)?((?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)", re.ASCII)
 _GPU = re.compile(r"gpu(?::(?P<kind>[^:,(]*[^\d:,(][^:,(]*))?:(?P<number>\d+)", re.ASCII)
-_IN_SCRIPT = r"^#SBATCH\s+(.*\s)?({})\b"
 _CLOSED = {
     "down": "takes jobs but starts none just now",
     "drain": "takes no more jobs just now",
@@ -44,14 +44,28 @@ def parse(text: str) -> list[Nodes]:
     return [nodes for nodes in map(_parse, text.splitlines()) if nodes]
 
 
-def check(known: Sequence[Nodes], wanted: Resources, script: Path | None) -> None:
+def choose(wanted: Resources, script: Path | None, dialect: Dialect) -> Resources:
+    """The resources with the partition and the quality of service that Slurm will take, whoever names them."""
+
+    def chosen(among: Callable[[Dialect, Sequence[str]], str], named: str, variable: str) -> str:
+        # As sbatch takes them: the end of its command line first, the script last.
+        in_script = (among(kind, directives(script, kind.mark)) for kind in (QSUB, SBATCH))
+        sources = (among(dialect, wanted.extra), named, os.environ.get(variable, ""), *in_script)
+        return next(filter(None, sources), "")
+
+    return replace(
+        wanted,
+        partition=chosen(Dialect.partition_in, wanted.partition, "SBATCH_PARTITION"),
+        qos=chosen(Dialect.qos_in, wanted.qos, "SBATCH_QOS"),
+    )
+
+
+def check(known: Sequence[Nodes], wanted: Resources) -> None:
     """Refuse a partition that is not there, closed, or too small, and name those that would do."""
     names = [name for name in wanted.partition.split(",") if name]
     for name in names:
         _require(name, known)
-    if not names and _says(script, "-p|--partition", "SBATCH_PARTITION"):
-        return
-    if wanted.qos or _says(script, "-q|--qos", "SBATCH_QOS"):
+    if wanted.qos:
         wanted = replace(wanted, minutes=0)  # a quality of service may lift the partition's time limit
     chosen = [nodes for nodes in known if nodes.partition in names or (not names and nodes.default)]
     # Slurm takes the first of several partitions that can run the job.
@@ -100,17 +114,6 @@ def _require(name: str, known: Sequence[Nodes]) -> None:
         f"There is no partition {name!r}. This cluster has: {', '.join(listed)}. Choose one with -p.",
         ExitStatus.PARTITION,
     )
-
-
-def _says(script: Path | None, options: str, variable: str) -> bool:
-    """Whether the batch script or the user's environment chooses for itself."""
-    if os.environ.get(variable):
-        return True
-    try:
-        text = script.read_text("utf-8", "replace") if script else ""
-    except OSError:
-        return False
-    return bool(re.search(_IN_SCRIPT.format(options), text, re.MULTILINE))
 
 
 # How close the nodes come: the rank of what is missing, how much they have of it, and the sentence.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lightship_cluster.schedulers.base import ENDED, HELD, QUEUED, RUNNING, JobReport, JobState
-from lightship_cluster.schedulers.wording import plain, rules, seconds_of, sentence, starts_about
+from lightship_cluster.schedulers.wording import plain, rules, sentence, starts_about
 
 # What Slurm prints for nothing.
 UNKNOWN = {"", "N/A", "(null)", "None", "Unknown"}
@@ -21,18 +21,30 @@ _OVER = {
     "NODE_FAIL": ("node-failed", "the compute node failed"),
     "OUT_OF_MEMORY": ("out-of-memory", "the job used more memory than it had asked for"),
     "PREEMPTED": ("ended", "the job was stopped for a more urgent one"),
-    "REVOKED": ("cancelled", "the job was revoked"),
     "TIMEOUT": ("time-limit", "the job's time is over"),
 }
+REVOKED = "REVOKED"
+_MADE_READY = "its node is being made ready"
+# What the registry calls the state, and the words for people.
 _ALIVE = {
-    "PENDING": "queued",
-    "CONFIGURING": "its node is being made ready",
-    "RUNNING": "the job has begun",
-    "SUSPENDED": "the job is suspended",
-    "REQUEUED": "queued again",
-    "COMPLETING": "the job is ending",
+    "PENDING": (QUEUED, "queued"),
+    "REQUEUED": (QUEUED, "queued again"),
+    "REQUEUE_FED": (QUEUED, "queued again"),
+    "REQUEUE_HOLD": (HELD, "on hold"),
+    "RESV_DEL_HOLD": (HELD, "on hold"),
+    "SPECIAL_EXIT": (HELD, "on hold"),
+    "CONFIGURING": (RUNNING, _MADE_READY),
+    "POWER_UP_NODE": (RUNNING, _MADE_READY),
+    "RUNNING": (RUNNING, "the job has begun"),
+    "SIGNALING": (RUNNING, "the job has begun"),
+    "RESIZING": (RUNNING, "the number of its nodes is changing"),
+    "SUSPENDED": (RUNNING, "the job is suspended"),
+    "STOPPED": (RUNNING, "the job is suspended"),
+    "COMPLETING": (RUNNING, "the job is ending"),
+    "STAGE_OUT": (RUNNING, "its files are being put away"),
+    # Only its sibling here is over: by the manual, another cluster has started the job.
+    REVOKED: (RUNNING, "the job runs on another cluster of the federation, which cannot be followed from here"),
 }
-_WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", "REQUEUE_FED")
 _ON_HOLD = re.compile(r"JobHeld|JobHoldMaxRequeue|launch.failed.requeued.held", re.IGNORECASE)
 _NEVER = "cancel it and ask for less"
 # In the order in which they are tried; every reason that Slurm 24.11 has fits one.
@@ -50,7 +62,7 @@ _REASONS = rules(
         ("BeginTime", "its start time has not come"),
         ("DeadLine", "it cannot end before its deadline any more; cancel it"),
         ("Licenses", "it waits for a licence"),
-        ("Reservation.*(Deleted|Invalid)", "its reservation is no longer there; cancel it"),
+        ("Reservation.*([Dd]eleted|Invalid)", "its reservation is no longer there; cancel it"),
         ("Reservation", "its reservation has not begun"),
         ("ReqNodeNotAvail|Nodes.required", "nodes that it needs are down or reserved"),
         ("NodeDown|FrontEndDown", "a node that it needs is down"),
@@ -95,7 +107,7 @@ def words(job: JobState) -> str:
     """The job's state for a person at a terminal."""
     if job.state in _OVER:
         return _OVER[job.state][1]
-    said = _ALIVE.get(job.state) or job.state.lower().replace("_", " ")
+    _, said = _alive(job)
     reason = "" if job.state == "RUNNING" else _reason(job.reason)
     return said + (f": {reason}" if reason else "") + _estimate(job)
 
@@ -105,11 +117,16 @@ def report(job: JobState) -> JobReport:
     if job.state in _OVER:
         cause, said = _OVER[job.state]
         return JobReport(ENDED, sentence(said), cause=cause)
-    start = int(seconds_of(job.start))
-    if job.state in _WAITING:
-        state = HELD if job.state == "REQUEUE_HOLD" or _ON_HOLD.match(job.reason) else QUEUED
-        return JobReport(state, sentence(_reason(job.reason)), start)
-    return JobReport(RUNNING, "" if job.state == "RUNNING" else sentence(words(job)), start)
+    state, _ = _alive(job)
+    if state == RUNNING or job.state not in _ALIVE:
+        return JobReport(state, "" if job.state == "RUNNING" else sentence(words(job)), job.start)
+    held = state == QUEUED and _ON_HOLD.match(job.reason)
+    return JobReport(HELD if held else state, sentence(_reason(job.reason)), job.start)
+
+
+def _alive(job: JobState) -> tuple[str, str]:
+    # A state of a newer Slurm: nothing says that the job has begun.
+    return _ALIVE.get(job.state, (QUEUED, f"the scheduler says {job.state}"))
 
 
 def _reason(reason: str) -> str:
@@ -120,4 +137,4 @@ def _reason(reason: str) -> str:
 
 
 def _estimate(job: JobState) -> str:
-    return starts_about(seconds_of(job.start)) if job.state == "PENDING" else ""
+    return starts_about(job.start) if job.state == "PENDING" else ""

@@ -14,9 +14,10 @@ from dataclasses import replace
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import carried
 from lightship_cluster.schedulers.base import JobRequest, JobState, Resources, hand_in, last_line
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, value_of
 from lightship_cluster.schedulers.pbs import Pbs, clock, number_of_gpus
 from lightship_cluster.schedulers.pbs_text import Record
-from lightship_cluster.schedulers.slurm import JOB_ID, MAYBE_QUEUED, Slurm
+from lightship_cluster.schedulers.slurm import MAYBE_QUEUED, Slurm, number_in
 
 _REASON = "sbatch: error: "
 
@@ -52,6 +53,7 @@ class SlurmTorque(Slurm):
     """Slurm, spoken to in Torque's language."""
 
     name = "Torque on Slurm"
+    dialect: Dialect = QSUB
 
     def submit(self, request: JobRequest) -> str:
         """Hand the job in and return its number."""
@@ -60,20 +62,23 @@ class SlurmTorque(Slurm):
         environment = {**carried.environment(request, os.environ), **_for_sbatch(request)}
         log = str(request.log).replace("%", "%%")
         told = {"-q": wanted.partition, "-A": wanted.account, "-l": ",".join(self._list(wanted))}
-        options = ["-r", "n", "-j", "oe", "-o", log, *(word for pair in told.items() if pair[1] for word in pair)]
+        output = ["-r", "n", "-j", "oe", "-o", log, *_export(request)]
+        options = [*output, *(word for pair in told.items() if pair[1] for word in pair)]
         # It puts all of them into a line for a shell as they are.
         quoted = [shlex.quote(word) for word in (*options, *wanted.extra, str(request.script))]
         done = hand_in(["qsub", *quoted], environment, request.folder, MAYBE_QUEUED)
-        job_id = done.stdout.strip()
-        if done.returncode or not JOB_ID.fullmatch(job_id):
+        if done.returncode:
             raise LightshipError(f"Slurm did not take the job: {_why(done.stdout + done.stderr)}", ExitStatus.SUBMIT)
-        return job_id
+        return number_in("Slurm", done.stdout)
 
     def _list(self, wanted: Resources) -> list[str]:
         # sbatch takes memory for each node, and qsub hands the number on.
         memory = [f"mem={wanted.memory}mb"] if wanted.memory else []
-        bare = replace(wanted, memory=0, gpus="", qos="", constraint="")
-        return [*_resources(self.name, bare), *memory]
+        # It makes tasks of the cores: without any, or unevenly spread, several nodes would not be got as asked for.
+        cores = wanted.cores or (1 if wanted.nodes > 1 else 0)
+        spread = [f"mppnppn={cores}"] if wanted.nodes > 1 else []
+        bare = replace(wanted, cores=cores, memory=0, gpus="", qos="", constraint="")
+        return [*_resources(self.name, bare), *spread, *memory]
 
 
 def _resources(scheduler: str, wanted: Resources) -> list[str]:
@@ -92,6 +97,12 @@ def _resources(scheduler: str, wanted: Resources) -> list[str]:
         *([f"mem={memory}mb"] if memory else []),
         *([f"qos={wanted.qos}"] if wanted.qos else []),
     ]
+
+
+def _export(request: JobRequest) -> list[str]:
+    """The whole environment, also where the site says otherwise with SBATCH_EXPORT, unless the user names variables."""
+    own = value_of([*directives(request.script, QSUB.mark), *request.resources.extra], ("-v",))
+    return [] if own or value_of(directives(request.script, SBATCH.mark), ("--export",)) else ["-V"]
 
 
 def _for_sbatch(request: JobRequest) -> dict[str, str]:

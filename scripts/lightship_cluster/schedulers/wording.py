@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterable
 
-STAMP = "%Y-%m-%dT%H:%M:%S"
+_STAMP = "%Y-%m-%dT%H:%M:%S"
 Rules = list[tuple["re.Pattern[str]", str]]
 
 
@@ -30,12 +30,14 @@ def starts_about(start: float) -> str:
     return ", starts about " + time.strftime("%H:%M" if today else "%d %b %H:%M", there)
 
 
-def seconds_of(start: str) -> float:
-    """Unix time of a start as a JobState has it: local time, for the scheduler's commands and we are on one machine."""
+def seconds_of(start: object) -> int:
+    """Unix time of a start that an agent tells, 0 for none; an older agent tells its local time as text."""
+    if isinstance(start, int):
+        return start
     try:
-        return time.mktime(time.strptime(start, STAMP))
+        return int(time.mktime(time.strptime(str(start), _STAMP)))
     except (ValueError, OverflowError):
-        return 0.0
+        return 0
 
 
 def sentence(words: str) -> str:

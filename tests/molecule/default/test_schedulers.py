@@ -8,6 +8,7 @@ import re
 import secrets
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -52,9 +53,47 @@ def test_torques_commands_bring_jupyterlab_to_life_in_the_folder_that_was_named(
     assert "it's a $folder; really" in bed.link_file("alice", by_torque.name, "job.log")
 
 
+@pytest.fixture(params=["slurm/jupyterlab.sh", "torque/jupyterlab.sh"])
+def on_two_nodes(request: pytest.FixtureRequest) -> Iterator[bed.Notebook]:
+    started = bed.start("alice", f"-b {request.param} -t 10 --nodes 2 -c 2")
+    yield started
+    bed.stop(started)
+
+
+def test_two_nodes_are_two_nodes_with_the_cores_on_each(on_two_nodes: bed.Notebook) -> None:
+    assert answers(on_two_nodes)
+    assert bed.run("login", f"squeue -h -j {on_two_nodes.job} -o '%D %C'").stdout.split() == ["2", "4"]
+
+
+@pytest.fixture
+def without_export() -> Iterator[None]:
+    # As some sites have it in everybody's environment.
+    profile = "/etc/profile.d/zz-no-export.sh"
+    bed.run("login", f"echo 'export SBATCH_EXPORT=NONE' >{profile}")
+    yield
+    bed.run("login", f"rm {profile}")
+
+
+@pytest.mark.usefixtures("without_export")
+@pytest.mark.parametrize("script", ["slurm/jupyterlab.sh", "torque/jupyterlab.sh"])
+def test_a_site_that_exports_nothing_to_jobs_has_notebooks_all_the_same(script: str) -> None:
+    assert bed.run("login", "echo $SBATCH_EXPORT", user="alice").stdout == "NONE\n"
+    started = bed.start("alice", f"-b {script} -t 10")
+    assert answers(started)
+    bed.stop(started)
+
+
+def test_slurm_tells_a_start_that_is_the_same_moment_in_every_time_zone(by_torque: bed.Notebook) -> None:
+    asked = f"TZ=Asia/Kathmandu SLURM_TIME_FORMAT=%s squeue -h -j {by_torque.job} -o %S"
+    assert abs(time.time() - int(bed.run("login", asked).stdout)) < 600
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ("-t 10 -- --array=0-3", "A job array would start the same notebook several times"),
+        ("-t 10 -- -M elsewhere", "cannot be followed from here"),
+        ("-t 30 -- -p nope", "There is no partition 'nope'"),
         ("-p debug -t 61", "debug gives 1 h 00 min at most, and you asked for 1 h 01 min. .* fit in: compute"),
         ("-b torque/notebook.sh -p nope", "There is no partition 'nope'"),
         ("-t 1441", "The partition compute gives 24 h 00 min at most"),

@@ -17,7 +17,9 @@ ALICE = Peer(2001, "alice")
 
 class KnownJobs(JobStates):
     def get(self, job_id: str) -> JobState | None:
-        return {"17": JobState("PENDING", "Priority", "", "", 2001), "18": JobState("RUNNING", uid=2002)}.get(job_id)
+        return {"17": JobState("PENDING", "Priority", 1795254421, "", 2001), "18": JobState("RUNNING", uid=2002)}.get(
+            job_id
+        )
 
 
 @pytest.fixture
@@ -54,13 +56,13 @@ def test_the_other_questions_reach_the_registry(registry: StubRegistry, requests
 @pytest.mark.parametrize(
     ("job_id", "job"),
     [
-        ("17", {"state": "PENDING", "reason": "Priority", "start": "", "node": ""}),
+        ("17", {"state": "PENDING", "reason": "Priority", "start": 1795254421, "node": ""}),
         ("18", None),  # bob's job
         ("99", None),  # not polled yet
     ],
 )
 def test_a_job_is_shown_to_its_owner_only(
-    registry: StubRegistry, requests: Requests, job_id: str, job: dict[str, str] | None
+    registry: StubRegistry, requests: Requests, job_id: str, job: dict[str, str | int] | None
 ) -> None:
     registry.replies["one-two-three"] = (200, {"state": "waiting", "job_id": job_id})
 

@@ -11,7 +11,7 @@ import pytest
 from lightship_cluster import follow, own_look
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.follow import Follower, Submitted, describe_ready
+from lightship_cluster.follow import Follower, Submitted, describe_ready, job_in
 from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.progress import Progress
 from lightship_cluster.schedulers.base import JobState
@@ -102,6 +102,16 @@ def test_a_job_that_ends_says_why_with_its_last_lines(folder: LinkFolder, reply:
 def test_the_last_words_of_a_job_are_waited_for(folder: LinkFolder) -> None:
     with pytest.raises(LightshipError, match="No space left"):
         followed(folder, job("FAILED"), {"state": "ended", "reason": "No space left."})
+
+
+@pytest.mark.parametrize("start", [1795254421, time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(1795254421))])
+def test_an_estimated_start_is_read_from_this_agent_and_from_an_older_one(start: object) -> None:
+    told = job("PENDING")
+    told["job"]["start"] = start
+    assert job_in(told) == JobState("PENDING", start=1795254421)
+
+    told["job"]["start"] = ""
+    assert job_in(told) == JobState("PENDING")
 
 
 def test_a_job_that_was_listed_and_is_gone_is_over(folder: LinkFolder) -> None:

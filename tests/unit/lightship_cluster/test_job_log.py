@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lightship_cluster.job_log import last_lines
 from lightship_cluster.link_folder import LinkFolder
+from lightship_cluster.schedulers.carried import own_output
 
 
 def test_the_log_is_cut_to_its_end(tmp_path: Path) -> None:
@@ -19,3 +20,12 @@ def test_nothing_of_it_drives_a_terminal(tmp_path: Path) -> None:
     folder = LinkFolder.create(tmp_path, "one-two-three", {}, "s", "t")
     folder.log.write_bytes(b"\x1b[1;31mred\x1b[0m\n\x1b]0;title\x07\n\n\xff\n")
     assert last_lines(folder, 15) == ["red", "]0;title", "\ufffd"]
+
+
+def test_where_the_script_wrote_nothing_the_schedulers_own_file_speaks(tmp_path: Path) -> None:
+    folder = LinkFolder.create(tmp_path, "one-two-three", {}, "s", "t")
+    own_output(folder.log).write_text("/var/spool/pbs/17.SC: line 3: cd: No such file or directory\n")
+    assert last_lines(folder, 15) == ["/var/spool/pbs/17.SC: line 3: cd: No such file or directory"]
+
+    folder.log.write_text("started\n")
+    assert last_lines(folder, 15) == ["started"]

@@ -7,6 +7,10 @@
 #SBATCH --ntasks=1
 # A link serves one job once: a job that was requeued could not use it again.
 #SBATCH --no-requeue
+# Five minutes before the end register-jupyter is told, and says so in the job's log. Until it runs, the signal is for
+# nobody: remove both lines together, or keep the exec below.
+#SBATCH --signal=B:USR1@300
+trap '' USR1
 
 # Whatever else is to be done before the program starts goes here. Where it comes from is said to start-jupyter: --module, --venv,
 # --conda or --image.

@@ -160,6 +160,18 @@ def test_a_job_that_cannot_be_started_says_why(host: Path) -> None:
     assert eventually(lambda: not lives(job_id))
 
 
+def test_a_script_that_may_not_be_run_is_refused_with_what_to_type(host: Path) -> None:
+    script = host / "my job.sh"
+    script.write_text("#!/bin/sh\n")
+    with pytest.raises(
+        LightshipError, match=r"You may not run the batch script .* Type once: chmod \+x '.*/my job.sh'"
+    ):
+        Here().check(Resources(30), script)
+
+    script.chmod(0o755)
+    Here().check(Resources(30), script)
+
+
 def test_a_machine_that_ends_programs_at_logout_is_refused_until_the_user_lingers(host: Path) -> None:
     Here().check(Resources(30))
     program(host / "bin" / "loginctl", ENDS_AT_LOGOUT.format(linger="no"))

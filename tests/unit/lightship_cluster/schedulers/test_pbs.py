@@ -15,7 +15,8 @@ import pytest
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, Resources
-from lightship_cluster.schedulers.pbs import NOBODYS, Pbs
+from lightship_cluster.schedulers.pbs import Pbs
+from lightship_cluster.schedulers.pbs_jobs import NOBODYS
 from unit.lightship_cluster.schedulers.conftest import Command
 from unit.lightship_cluster.world import program
 
@@ -164,12 +165,12 @@ def test_states_reasons_and_estimates_are_read(command: Command) -> None:
         "1.pbs1.example.org": JobState(
             "Q",
             "Not Running: Insufficient amount of resource: ncpus",
-            time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(START)),
+            START,
             "",
             ME.pw_uid,
         ),
-        "2": JobState("R", "Job run at", "", "node1", ME.pw_uid),
-        "3.elsewhere": JobState("H", "u", "", "", ME.pw_uid),
+        "2": JobState("R", "Job run at", 0, "node1", ME.pw_uid),
+        "3.elsewhere": JobState("H", "u", 0, "", ME.pw_uid),
     }
     # Never a server's name: it came from a user, and qstat would ask that server.
     assert json.loads(noted.read_text())[0] == ["-f", "-F", "json", "1", "2", "3"]
@@ -294,9 +295,67 @@ def test_a_job_is_cancelled_by_its_number(command: Command) -> None:
     assert json.loads(noted.read_text())[0] == ["17.pbs1"]
     assert Pbs().stop_command("17.pbs1") == "qdel 17.pbs1"
 
-    command("qdel", "", "qdel: Unknown Job Id 17.pbs1\n", 153)
-    with pytest.raises(LightshipError, match="Unknown Job Id"):
+    command("qdel", "", "qdel: Unauthorized Request 17.pbs1\n", 159)
+    with pytest.raises(LightshipError, match="Unauthorized Request"):
         Pbs().cancel("17.pbs1")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ("qdel: Job has finished 17.pbs1", 35),
+        ("qdel: Unknown Job Id 17.pbs1", 153),
+        ("qdel: Unknown Job Id Error 17.host", 153),  # Torque
+        ("qdel: nonexistent job id: 17", 1),  # Torque
+        ("qdel: Request invalid for state of job MSG=invalid state for job - COMPLETE 17.host", 170),  # Torque
+    ],
+)
+def test_a_job_that_is_over_needs_no_cancelling(command: Command, error: str, status: int) -> None:
+    command("qdel", "", f"{error}\n", status)
+    Pbs().cancel("17.pbs1")
+
+
+@pytest.mark.parametrize("printed", ["123[].pbs01\n", "Welcome to pbs01\n", ""])
+def test_a_job_that_was_taken_under_an_unreadable_number_is_not_called_refused(
+    command: Command, tmp_path: Path, printed: str
+) -> None:
+    command("qsub", printed)
+    with pytest.raises(
+        LightshipError, match=r"took the job, but its number cannot be read .* stop it with qdel"
+    ) as told:
+        Pbs().submit(request(tmp_path))
+    assert told.value.status is ExitStatus.SUBMIT
+    assert repr(printed.strip()) in told.value.sentence
+
+
+@pytest.mark.parametrize("extra", [("-J", "0-3"), ("-J0-3",), ("-l", "place=excl", "-t", "0-3")])
+def test_a_job_array_is_refused_before_anything_is_made(command: Command, extra: tuple[str, ...]) -> None:
+    command("qstat", QUEUES)
+    with pytest.raises(LightshipError, match="start the same notebook several times") as refused:
+        Pbs().check(Resources(30, extra=extra))
+    assert refused.value.status is ExitStatus.USAGE
+
+
+def test_so_is_one_that_the_script_asks_for(command: Command, tmp_path: Path) -> None:
+    command("qstat", QUEUES)
+    script = tmp_path / "own.sh"
+    script.write_text("#!/bin/bash\n#PBS -N mine\n#PBS -J 0-3\n")
+    with pytest.raises(LightshipError, match="start the same notebook several times"):
+        Pbs().check(Resources(30), script)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        ({"partition": "gpu", "reservation": "R12"}, "give -p gpu or --reservation R12, not both"),
+        ({"qos": "long"}, "PBS knows no quality of service"),
+        ({"gpus": "a100:2"}, "PBS knows no kind of GPU"),
+    ],
+)
+def test_what_pbs_cannot_be_asked_for_is_refused_before_anything_is_made(wishes: dict[str, Any], words: str) -> None:
+    with pytest.raises(LightshipError, match=words) as refused:
+        Pbs().check(Resources(30, **wishes))
+    assert refused.value.status is ExitStatus.USAGE
 
 
 def test_the_words_are_those_of_pbs() -> None:

@@ -10,7 +10,6 @@ from lightship_cluster.schedulers.base import GONE, JobReport, JobState
 from lightship_cluster.schedulers.pbs_words import over, report, words
 
 TOMORROW = int(time.time()) + 86400
-STAMP = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(TOMORROW))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ def test_states_in_plain_words(job: JobState, said: str) -> None:
 
 
 def test_an_estimate_is_told() -> None:
-    said = words(JobState("Q", "Not Running: Not enough free nodes available", STAMP))
+    said = words(JobState("Q", "Not Running: Not enough free nodes available", TOMORROW))
 
     assert said == time.strftime("queued: waiting for free nodes, starts about %d %b %H:%M", time.localtime(TOMORROW))
 
@@ -65,7 +64,7 @@ def test_an_estimate_is_told() -> None:
 @pytest.mark.parametrize(
     ("job", "told"),
     [
-        (JobState("Q", "", STAMP), JobReport("queued", "", TOMORROW)),
+        (JobState("Q", "", TOMORROW), JobReport("queued", "", TOMORROW)),
         (JobState("H", "u"), JobReport("held", "Release it with qrls and its number.")),
         (JobState("H", "n"), JobReport("held", "On hold.")),
         (JobState("R", "Job run at"), JobReport("running")),

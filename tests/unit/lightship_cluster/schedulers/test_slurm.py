@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pyt
         "--time=60",
         "--partition=debug",
         "--account=abc123",
+        "--export=ALL",
         "--",
         "/b/notebook.sh",
         "/link",
@@ -51,8 +53,97 @@ def test_every_wish_becomes_an_option_of_sbatch(command: Command) -> None:
     Slurm().submit(request(**wishes, constraint="ssd&ib", extra=("--exclusive", "--comment=a b")))
 
     arguments = json.loads(noted.read_text())[0]
-    told = ["--cpus-per-task=8", "--mem=16384M", "--gres=gpu:a100:2", "--nodes=2", "--qos=long", "--reservation=course"]
-    assert arguments[4:-4] == [*told, "--constraint=ssd&ib", "--exclusive", "--comment=a b"]
+    told = ["--cpus-per-task=8", "--mem=16384M", "--gres=gpu:a100:2", "--nodes=2", "--ntasks=2", "--qos=long"]
+    more = ["--reservation=course", "--constraint=ssd&ib", "--export=ALL"]
+    assert arguments[4:-4] == [*told, *more, "--exclusive", "--comment=a b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "extra", "tasks"),
+    [
+        ("--ntasks=1", (), ["--ntasks=4"]),
+        ("--ntasks-per-node=8", (), ["--ntasks=32"]),
+        ("--ntasks=1", ("--ntasks-per-node", "8"), ["--ntasks=32"]),
+        ("--ntasks=64", (), []),
+        ("--ntasks=1", ("-n", "64"), []),
+    ],
+)
+def test_several_nodes_get_a_task_each_or_as_many_as_the_user_says(
+    command: Command, tmp_path: Path, line: str, extra: tuple[str, ...], tasks: list[str]
+) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n#SBATCH --nodes=1\n#SBATCH {line}\n")
+    noted = command("sbatch", "4711\n")
+    Slurm().submit(replace(request(nodes=4, extra=extra), script=script))
+
+    assert [word for word in json.loads(noted.read_text())[0] if word.startswith("--ntasks=")] == tasks
+
+
+@pytest.mark.parametrize(
+    ("line", "extra", "told"),
+    [
+        ("", (), ["--export=ALL"]),
+        ("--export=NONE", (), []),
+        ("", ("--export=PATH,HOME",), ["--export=PATH,HOME"]),
+    ],
+)
+def test_the_environment_goes_with_the_job_unless_the_user_says_otherwise(
+    command: Command, tmp_path: Path, line: str, extra: tuple[str, ...], told: list[str]
+) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n#SBATCH {line}\n")
+    noted = command("sbatch", "4711\n")
+    Slurm().submit(replace(request(extra=extra), script=script))
+
+    assert [word for word in json.loads(noted.read_text())[0] if word.startswith("--export")] == told
+
+
+def test_what_a_site_prints_before_the_number_is_no_refusal(command: Command) -> None:
+    command("sbatch", "Welcome to demo.\nYou have 3 jobs.\n4711;demo\n")
+    assert Slurm().submit(request()) == "4711"
+
+
+def test_a_job_that_was_taken_under_an_unreadable_number_is_not_called_refused(command: Command) -> None:
+    command("sbatch", "hello\n")
+    with pytest.raises(LightshipError, match=r"took the job, but .* printed: 'hello'\. .* squeue --me") as told:
+        Slurm().submit(request())
+    assert told.value.status is ExitStatus.SUBMIT
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (("--array=0-3",), "several times. Leave out -a or --array."),
+        (("-a", "0-3"), "several times. Leave out -a or --array."),
+        (("-a0-3",), "several times."),
+        (("-M", "other"), "log in to that cluster"),
+        (("--clusters=other",), "log in to that cluster to start it there. Leave out -M or --clusters."),
+    ],
+)
+def test_what_makes_several_jobs_or_one_elsewhere_is_refused_before_anything_is_made(
+    command: Command, extra: tuple[str, ...], words: str
+) -> None:
+    command("sinfo", SINFO)
+    with pytest.raises(LightshipError) as refused:
+        Slurm().check(Resources(30, extra=extra))
+    assert words in refused.value.sentence
+    assert refused.value.status is ExitStatus.USAGE
+
+
+@pytest.mark.parametrize("line", ["#SBATCH --array=0-3", "#PBS -t 0-3", "#PBS -J 0-3"])
+def test_so_is_what_the_script_asks_for(command: Command, tmp_path: Path, line: str) -> None:
+    command("sinfo", SINFO)
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n{line}\n")
+    with pytest.raises(LightshipError, match="start the same notebook several times"):
+        Slurm().check(Resources(30), script)
+
+
+def test_a_partition_among_the_options_handed_on_is_the_one_that_is_checked(command: Command) -> None:
+    command("sinfo", SINFO)
+    Slurm().check(Resources(60, "compute", extra=("-p", "debug")))
+    with pytest.raises(LightshipError, match="debug gives 1 h 00 min at most"):
+        Slurm().check(Resources(61, "compute", extra=("--partition=debug",)))
 
 
 def test_slurms_own_defaults_are_left_to_it(command: Command) -> None:
@@ -62,21 +153,9 @@ def test_slurms_own_defaults_are_left_to_it(command: Command) -> None:
     assert not any("partition" in word or "account" in word for word in json.loads(noted.read_text())[0])
 
 
-@pytest.mark.parametrize(
-    ("out", "error", "status", "words"),
-    [
-        (
-            "",
-            "sbatch: error: Batch job submission failed: Invalid account\n",
-            1,
-            "Batch job submission failed: Invalid",
-        ),
-        ("hello\n", "", 0, "gave no reason"),
-    ],
-)
-def test_a_refused_job_keeps_slurms_words(command: Command, out: str, error: str, status: int, words: str) -> None:
-    command("sbatch", out, error, status)
-    with pytest.raises(LightshipError, match=words) as refused:
+def test_a_refused_job_keeps_slurms_words(command: Command) -> None:
+    command("sbatch", "", "sbatch: error: Batch job submission failed: Invalid account\n", 1)
+    with pytest.raises(LightshipError, match="Batch job submission failed: Invalid") as refused:
         Slurm().submit(request())
 
     assert refused.value.status is ExitStatus.SUBMIT
@@ -120,7 +199,7 @@ def test_a_silent_slurm_is_not_a_wrong_partition(command: Command) -> None:
 
 
 def test_a_number_that_squeue_cannot_read_is_not_asked_about(command: Command) -> None:
-    noted = command("squeue", "18|RUNNING|2002|2026-11-21T09:00:00|node1|None\n")
+    noted = command("squeue", "18|RUNNING|2002|1795250000|node1|None\n")
 
     assert set(Slurm().job_states(["0", "18", "4000000000"])) == {"18"}
     assert "--jobs=18" in json.loads(noted.read_text())[0]
@@ -133,15 +212,21 @@ def test_one_bad_number_among_several_makes_no_job_disappear(command: Command) -
 
 
 def test_one_question_serves_all_jobs(command: Command) -> None:
-    rows = "17|PENDING|2001|2026-11-21T10:00:00||Priority\n18|RUNNING|2002|2026-11-21T09:00:00|node1|None\nnoise\n"
+    rows = (
+        "17|PENDING|2001|1795254421||Priority\n18|RUNNING|2002|1795250000|node1|None\nnoise\n20|PENDING|1|N/A||None\n"
+    )
     noted = command("squeue", rows)
 
     assert Slurm().job_states(["17", "18", "19", "x; y", "20_1"]) == {
-        "17": JobState("PENDING", "Priority", "2026-11-21T10:00:00", "", 2001),
-        "18": JobState("RUNNING", "", "2026-11-21T09:00:00", "node1", 2002),
+        "17": JobState("PENDING", "Priority", 1795254421, "", 2001),
+        "18": JobState("RUNNING", "", 1795250000, "node1", 2002),
         "19": GONE,
     }
-    assert "--jobs=17,18,19" in json.loads(noted.read_text())[0]
+    arguments, environment = json.loads(noted.read_text())
+    assert "--jobs=17,18,19" in arguments
+    # Hidden partitions too, or their jobs would seem to be gone; and no local time, for the user's may be another.
+    assert "--all" in arguments
+    assert environment["SLURM_TIME_FORMAT"] == "%s"
 
 
 @pytest.mark.parametrize(
@@ -152,6 +237,9 @@ def test_one_question_serves_all_jobs(command: Command) -> None:
         (["17+0|RUNNING", "17+1|PENDING"], "RUNNING"),
         (["17_0|COMPLETED", "17_1|RUNNING", "17_2|FAILED"], "RUNNING"),
         (["17_0|COMPLETED", "17_1|FAILED"], "FAILED"),
+        (["17|REVOKED"], "REVOKED"),
+        (["17|REVOKED", "17|RUNNING"], "RUNNING"),
+        (["17|RUNNING", "17|REVOKED"], "RUNNING"),
     ],
 )
 def test_the_parts_of_a_job_are_the_job(command: Command, rows: list[str], state: str) -> None:
@@ -199,8 +287,18 @@ def test_a_job_is_cancelled_by_its_number(command: Command) -> None:
         Slurm().cancel("17")
 
 
+@pytest.mark.parametrize("why", ["Invalid job id specified", "Job/step already completing or completed"])
+def test_a_job_that_is_over_needs_no_cancelling(command: Command, why: str) -> None:
+    command("scancel", "", f"scancel: error: Kill job error on job id 17: {why}\n", 1)
+    Slurm().cancel("17")
+
+
 def test_what_is_over_and_how_to_stop() -> None:
-    over = {state for state in ("PENDING", "RUNNING", "COMPLETING", "FAILED", "TIMEOUT", "GONE") if Slurm().over(state)}
+    over = {
+        state
+        for state in ("PENDING", "RUNNING", "COMPLETING", "REVOKED", "FAILED", "TIMEOUT", "GONE")
+        if Slurm().over(state)
+    }
 
     assert over == {"FAILED", "TIMEOUT", "GONE"}
     assert Slurm().stop_command("17") == "scancel 17"

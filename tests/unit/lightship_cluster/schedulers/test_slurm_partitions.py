@@ -9,7 +9,8 @@ import pytest
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Resources
-from lightship_cluster.schedulers.slurm_partitions import UNLIMITED, check, parse, time_of
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH
+from lightship_cluster.schedulers.slurm_partitions import UNLIMITED, check, choose, parse, time_of
 
 SINFO = """\
 compute*|up|1-00:00:00|16|16000|(null)
@@ -32,13 +33,13 @@ def no_wishes_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refusal(minutes: int = 30, partition: str = "", script: Path | None = None, **wishes: Any) -> str:
     with pytest.raises(LightshipError) as refused:
-        check(parse(SINFO), Resources(minutes, partition, **wishes), script)
+        passes(minutes, partition, script, **wishes)
     assert refused.value.status is ExitStatus.PARTITION
     return refused.value.sentence
 
 
 def passes(minutes: int = 30, partition: str = "", script: Path | None = None, **wishes: Any) -> None:
-    check(parse(SINFO), Resources(minutes, partition, **wishes), script)
+    check(parse(SINFO), choose(Resources(minutes, partition, **wishes), script, SBATCH))
 
 
 @pytest.mark.parametrize(
@@ -106,13 +107,61 @@ def test_the_partitions_where_it_would_fit_are_named() -> None:
     assert "would fit" not in refusal(gpus="a100:9")
 
 
-@pytest.mark.parametrize("line", ["#SBATCH -p long", "#SBATCH --nodes=1 --partition=long"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "#SBATCH -p long",
+        "#SBATCH -plong",
+        "#SBATCH --nodes=1 --partition=long",
+        "#SBATCH --partition long # the slow one",
+        "#SBATCH --job-name='a b' -p 'long'",
+        "#PBS -q long",
+    ],
+)
 def test_a_script_may_choose_its_own_partition(tmp_path: Path, line: str) -> None:
     script = tmp_path / "own.sh"
-    script.write_text(f"#!/bin/bash\n{line}\n")
+    script.write_text(f"#!/bin/bash\n\n# comment\n{line}\n")
 
     passes(10**6, script=script)
     assert "gives 30 min at most" in refusal(60, "debug", script=script)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#SBATCH --job-name=x # was -p long",
+        "cd /tmp\n#SBATCH -p long",
+        "##SBATCH -p long",
+        "#SBATCH --comment='-p long",
+    ],
+)
+def test_what_only_looks_like_a_choice_is_none(tmp_path: Path, text: str) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n{text}\n")
+
+    assert "The partition compute gives 24 h" in refusal(10**6, script=script)
+
+
+@pytest.mark.parametrize("extra", [("-p", "gpu"), ("-pgpu",), ("--partition=gpu",), ("--partition", "gpu")])
+def test_a_users_own_options_choose_before_all_others(tmp_path: Path, extra: tuple[str, ...]) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text("#!/bin/bash\n#SBATCH -p long\n")
+
+    passes(gpus="1", extra=extra)
+    passes(30, "debug", script, gpus="1", extra=("--exclusive", *extra))
+    assert "gpu gives 2 days 0 h at most" in refusal(3000, "long", script, extra=extra)
+
+
+@pytest.mark.parametrize("extra", [("--qos=long",), ("-q", "long")])
+def test_a_quality_of_service_among_them_may_lift_the_time_limit(extra: tuple[str, ...]) -> None:
+    passes(3000, extra=extra)
+    assert "17 cores" in refusal(3000, "debug", cores=17, extra=extra)
+
+
+def test_torques_language_has_its_own_words_for_them() -> None:
+    # There -p is a priority, and -q the queue.
+    chosen = choose(Resources(30, extra=("-p", "5", "-q", "gpu")), None, QSUB)
+    assert (chosen.partition, chosen.qos) == ("gpu", "")
 
 
 def test_a_script_may_lift_the_time_limit(tmp_path: Path) -> None:
@@ -131,4 +180,4 @@ def test_so_may_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cluster_without_a_default_partition_is_left_to_slurm() -> None:
-    check(parse("a|up|30:00|1|1000|(null)\n"), Resources(60), None)
+    check(parse("a|up|30:00|1|1000|(null)\n"), Resources(60))

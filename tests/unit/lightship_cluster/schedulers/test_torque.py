@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +116,81 @@ def test_slurms_qsub_gets_every_word_quoted_for_its_shell(command: Command, tmp_
         *("-r", "n"),
         *("-j", "oe"),
         *("-o", "'/home/a b/100%%j/job.log'"),
+        "-V",
         *("-q", "debug"),
         *("-A", "'a b'"),
-        *("-l", "walltime=01:30:00,nodes=2:ppn=2,mem=4096mb"),
+        *("-l", "walltime=01:30:00,nodes=2:ppn=2,mppnppn=2,mem=4096mb"),
         "'/b/torque/my notebook.sh'",
     ]
     told = {"SBATCH_QOS": "long", "SBATCH_RESERVATION": "course", "SBATCH_CONSTRAINT": "ib"}
     assert {**told, "SBATCH_GPUS_PER_NODE": "a100:1", "LIGHTSHIP_LINK": "/link"}.items() <= environment.items()
     assert SlurmTorque().stop_command("17") == "scancel 17"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "told"),
+    [
+        ({"nodes": 2}, "walltime=01:30:00,nodes=2:ppn=1,mppnppn=1"),
+        ({"nodes": 1, "cores": 4}, "walltime=01:30:00,nodes=1:ppn=4"),
+        ({}, "walltime=01:30:00"),
+    ],
+)
+def test_several_nodes_of_slurms_get_a_task_each(
+    command: Command, tmp_path: Path, wishes: dict[str, Any], told: str
+) -> None:
+    noted = command("qsub", "17\n")
+    SlurmTorque().submit(request(tmp_path, **wishes))
+
+    assert told in json.loads(noted.read_text())[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "extra", "all_of_it"),
+    [
+        ("", (), True),
+        ("", ("-v", "PATH"), False),
+        ("#PBS -v PATH", (), False),
+        ("#SBATCH --export=NONE", (), False),
+    ],
+)
+def test_the_environment_goes_with_the_job_unless_the_user_says_otherwise(
+    command: Command, tmp_path: Path, line: str, extra: tuple[str, ...], *, all_of_it: bool
+) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n{line}\n")
+    noted = command("qsub", "17\n")
+    SlurmTorque().submit(replace(request(tmp_path, extra), script=script))
+
+    assert ("-V" in json.loads(noted.read_text())[0]) is all_of_it
+
+
+def test_what_a_site_prints_before_the_number_is_no_refusal(command: Command, tmp_path: Path) -> None:
+    command("qsub", "Welcome to demo.\n17\n")
+    assert SlurmTorque().submit(request(tmp_path)) == "17"
+
+    command("qsub", "Welcome to demo.\n")
+    with pytest.raises(LightshipError, match=r"took the job, but its number cannot be read .* squeue --me"):
+        SlurmTorque().submit(request(tmp_path))
+
+
+@pytest.mark.parametrize("flag", ["-J", "-t"])
+def test_a_job_array_is_refused_before_anything_is_made(command: Command, flag: str) -> None:
+    command("sinfo", "compute*|up|1-00:00:00|16|16000|(null)\n")
+    with pytest.raises(LightshipError, match="start the same notebook several times"):
+        SlurmTorque().check(Resources(30, extra=(flag, "0-3")))
+    SlurmTorque().check(Resources(30, extra=("-M", "alice@example.org")))  # who gets mail, not where it runs
+
+
+def test_the_queue_among_a_users_own_options_is_the_partition(command: Command) -> None:
+    command("sinfo", "compute*|up|1-00:00:00|16|16000|(null)\ngpu|up|1:00:00|16|16000|gpu:2\n")
+    SlurmTorque().check(Resources(30, gpus="1", extra=("-q", "gpu")))
+    with pytest.raises(LightshipError, match="gpu gives 1 h 00 min at most"):
+        SlurmTorque().check(Resources(90, extra=("-q", "gpu")))
+
+
+def test_torque_takes_a_reservation_beside_a_queue(command: Command) -> None:
+    command("qstat", "Queue: batch\n    enabled = True\n    started = True\n")
+    Torque().check(Resources(30, "batch", reservation="course.1"))
 
 
 def test_slurms_own_words_are_found_among_those_of_qsub(
