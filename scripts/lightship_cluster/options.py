@@ -92,10 +92,13 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
 
 
 OPTIONS = (
-    Option(("-d", "--dir"), "folder", "top folder of the notebook", NOTEBOOK, "FOLDER", path_of, "~", offers=FOLDERS),
     Option(
-        ("-s", "--interface"), "interface", "notebook, jupyterlab, classic or voila", NOTEBOOK, "NAME", str, "notebook",
-        choices=tuple(INTERFACES),
+        ("-d", "--dir"), "folder", "top folder of the notebook; usually your home", NOTEBOOK, "FOLDER", path_of, "~",
+        offers=FOLDERS,
+    ),
+    Option(
+        ("-s", "--interface"), "interface", "notebook (usual), jupyterlab, classic or voila", NOTEBOOK, "NAME", str,
+        "notebook", choices=tuple(INTERFACES),
     ),
     Option(
         ("--app",), "app", "another web program; its command names {port}", NOTEBOOK, "COMMAND", app_of, (),
@@ -129,7 +132,7 @@ OPTIONS = (
         many=True, rare=True,
     ),
     Option(("--gpu",), "gpu", "let the container use the node's GPUs", ENVIRONMENT, default=False, rare=True),
-    Option(("-t", "--time"), "time", "minutes, or HH:MM:SS; also alone at the end", JOB, "TIME", minutes_of, 30),
+    Option(("-t", "--time"), "time", "minutes (usually 30), or HH:MM:SS; or at the end", JOB, "TIME", minutes_of, 30),
     Option(("-p", "--partition"), "partition", "partition (or queue) to wait for", JOB, "NAME", word_of),
     Option(("-A", "--account"), "account", "project to charge", JOB, "NAME", word_of),
     Option(("-c", "--cores"), "cores", "processor cores", JOB, "N", count_of, 0),

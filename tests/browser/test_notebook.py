@@ -7,18 +7,14 @@ browser's own, and a browser without it is shown to refuse.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error, Page, expect, sync_playwright
+from playwright.sync_api import Error, expect
 
 import bed
-
-# The sandbox cannot start as root, and nothing here opens a page of the outside world.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+from browser.window import chromium, trust
 
 CODE = "import getpass; print(getpass.getuser(), 6 * 7)"
 
@@ -28,33 +24,6 @@ def notebook() -> Iterator[bed.Notebook]:
     started = bed.start("alice", "-b slurm/jupyterlab.sh -t 10")
     yield started
     bed.stop(started)
-
-
-@contextmanager
-def chromium(home: Path) -> Iterator[Page]:
-    """Yield a page of a new browser whose trust store and profile live in `home`."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            home / "profile", executable_path="/usr/bin/chromium", args=FLAGS, env={"HOME": str(home)}, headless=True
-        )
-        page = browser.new_page()
-        try:
-            yield page
-        except (AssertionError, Error):
-            page.screenshot(path=bed.STATE / "failed.png")
-            raise
-        finally:
-            browser.close()
-
-
-def trust(home: Path) -> None:
-    """Put the bed's authority into the browser's trust store."""
-    store = home / ".pki" / "nssdb"
-    store.mkdir(parents=True)
-    subprocess.run(["certutil", "-d", f"sql:{store}", "-N", "--empty-password"], check=True)
-    subprocess.run(
-        ["certutil", "-d", f"sql:{store}", "-A", "-t", "C,,", "-n", "bed", "-i", str(bed.AUTHORITY)], check=True
-    )
 
 
 def test_a_cell_runs_and_its_output_is_read(notebook: bed.Notebook, tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""A headless Chromium with a trust store of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Error, Page, sync_playwright
+
+import bed
+
+# The sandbox cannot start as root, and nothing here opens a page of the outside world.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@contextmanager
+def chromium(home: Path) -> Iterator[Page]:
+    """Yield a page of a new browser whose trust store and profile live in `home`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            home / "profile", executable_path="/usr/bin/chromium", args=FLAGS, env={"HOME": str(home)}, headless=True
+        )
+        page = browser.new_page()
+        try:
+            yield page
+        except (AssertionError, Error):
+            page.screenshot(path=bed.STATE / "failed.png")
+            raise
+        finally:
+            browser.close()
+
+
+def trust(home: Path) -> None:
+    """Put the bed's authority into the browser's trust store."""
+    store = home / ".pki" / "nssdb"
+    store.mkdir(parents=True)
+    subprocess.run(["certutil", "-d", f"sql:{store}", "-N", "--empty-password"], check=True)
+    subprocess.run(
+        ["certutil", "-d", f"sql:{store}", "-A", "-t", "C,,", "-n", "bed", "-i", str(bed.AUTHORITY)], check=True
+    )
