@@ -98,31 +98,28 @@ class Events(Progress):
 
     def link(self, name: str, url: str) -> None:
         """The link; whoever has it needs no other password."""
-        self._tell("link", name=name, url=url)
+        tell("link", name=name, url=url)
 
     def job(self, job_id: str, log: str) -> None:
         """The job and where it prints."""
-        self._tell("job", job_id=job_id, log=log)
+        tell("job", job_id=job_id, log=log)
 
     def show(self, words: str, detail: Mapping[str, Any] | None = None) -> None:
         """A state that differs from the last."""
         if words != self._shown:
-            self._tell("state", words=words, **(detail or {}))
+            tell("state", words=words, **(detail or {}))
         self._shown = words
 
     def say(self, text: str) -> None:
         """A remark, as a warning."""
-        self._tell("note", words=text)
+        tell("note", words=text)
 
     def ready(self, words: str, detail: Mapping[str, Any]) -> None:
         """The last event of a start that succeeds."""
-        self._tell("ready", words=words, **detail)
+        tell("ready", words=words, **detail)
 
     def clear(self) -> None:
         """Nothing to take away."""
-
-    def _tell(self, event: str, **facts: object) -> None:
-        tell(event, **facts)
 
 
 def tell(event: str, **facts: object) -> None:
