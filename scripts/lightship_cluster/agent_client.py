@@ -10,6 +10,7 @@ from typing import Any
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.protocol import BadLine, read_line, write_line
+from lightship_cluster.troubles import why
 
 # Longer than the agent waits for the registry, so that the agent's own explanation arrives.
 TIMEOUT_SECONDS = 25.0
@@ -83,9 +84,8 @@ class AgentClient:
                     write_line(connection, question, self._timeout)
                 return read_line(connection, self._timeout)
         except (OSError, BadLine) as error:
-            why = getattr(error, "strerror", None) or str(error)
             raise AgentError(
-                f"The Lightship agent on this host does not answer ({self._path}: {why}). "
+                f"The Lightship agent on this host does not answer ({self._path}: {why(error)}). "
                 "Log in to a login node of the cluster, or ask your administrators to start lightship-agent.",
                 ExitStatus.AGENT,
             ) from error

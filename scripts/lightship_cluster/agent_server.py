@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pwd
 import socket
 import struct
 import threading
@@ -13,6 +12,7 @@ from typing import Any, Callable
 from lightship_cluster.agent_requests import Peer, refusal
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.protocol import BadLine, read_line, write_line
+from lightship_cluster.users import user_name
 
 CONNECTIONS = 64
 CONNECTIONS_PER_USER = 4
@@ -57,24 +57,35 @@ class AgentServer:
 
     def _admit(self, connection: socket.socket) -> None:
         uid = _peer_uid(connection)
+        if self._enter(uid):
+            try:
+                threading.Thread(target=self._converse, args=(connection, uid), daemon=True).start()
+            except RuntimeError:
+                # Out of threads for the moment: as with descriptors, those in use end within seconds.
+                self._leave(uid)
+            else:
+                return
+        with connection:
+            _reply(connection, refusal("busy", "Too many questions at once. Try again in a few seconds."))
+
+    def _enter(self, uid: int) -> bool:
         with self._lock:
             full = self._open[uid] >= CONNECTIONS_PER_USER or sum(self._open.values()) >= CONNECTIONS
             if not full:
                 self._open[uid] += 1
-        if full:
-            with connection:
-                _reply(connection, refusal("busy", "Too many questions at once. Try again in a few seconds."))
-            return
-        threading.Thread(target=self._converse, args=(connection, uid), daemon=True).start()
+            return not full
+
+    def _leave(self, uid: int) -> None:
+        with self._lock:
+            self._open[uid] -= 1
+            self._open += Counter()  # drops the zeros
 
     def _converse(self, connection: socket.socket, uid: int) -> None:
         try:
             with connection:
                 _reply(connection, self._answer(connection, uid))
         finally:
-            with self._lock:
-                self._open[uid] -= 1
-                self._open += Counter()  # drops the zeros
+            self._leave(uid)
 
     def _answer(self, connection: socket.socket, uid: int) -> dict[str, Any]:
         # Read before anything is refused: whoever is still writing would not hear the answer.
@@ -84,7 +95,7 @@ class AgentServer:
             return refusal("bad-request", str(error))
         except OSError:
             return refusal("bad-request", "The connection broke.")
-        user = _user_name(uid)
+        user = None if uid == OVERFLOW_UID else user_name(uid)
         if user is None:
             return refusal("refused", f"The agent cannot tell who you are (user number {uid}).")
         return self._handler(Peer(uid, user), question)
@@ -118,15 +129,6 @@ def _remove_stale(path: Path) -> None:
 def _peer_uid(connection: socket.socket) -> int:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return int(_CREDENTIALS.unpack(raw)[1])
-
-
-def _user_name(uid: int) -> str | None:
-    if uid == OVERFLOW_UID:
-        return None
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return None
 
 
 def _reply(connection: socket.socket, value: dict[str, Any]) -> None:

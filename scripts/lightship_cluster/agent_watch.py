@@ -6,7 +6,6 @@ nothing to ask about and only look in.
 
 from __future__ import annotations
 
-import pwd
 import time
 import traceback
 from typing import Any
@@ -16,6 +15,8 @@ from lightship_cluster.protocol import JOB_ID
 from lightship_cluster.registry import SignedRegistry
 from lightship_cluster.schedulers.base import GONE, JobSource, JobState
 from lightship_cluster.transport import Unreachable
+from lightship_cluster.troubles import Troubles
+from lightship_cluster.users import user_name
 
 INTERVAL_SECONDS = 20.0
 # After trouble: longer and longer, for neither a scheduler nor a registry in distress needs more questions.
@@ -34,7 +35,7 @@ class Watch:
         self._watched: list[str] = []
         self._interval = INTERVAL_SECONDS
         self._failures = 0
-        self._trouble = ""
+        self._troubles = Troubles("The registry is not told how jobs are", "The registry is told again how jobs are.")
 
     def run(self) -> None:
         """Report for ever; the agent gives this a thread of its own."""
@@ -54,16 +55,9 @@ class Watch:
             # Nobody restarts a thread; a surprise must not leave the registry without job states for good.
             trouble = traceback.format_exc()
         self._failures = self._failures + 1 if trouble else 0
-        self._say(trouble)
+        self._troubles.say(trouble)
         # A first failure waits no longer than usual: most often the registry was just being started again.
         return float(min(LONGEST_PAUSE, self._interval * 2 ** max(0, self._failures - 1)))
-
-    def _say(self, trouble: str) -> None:
-        if trouble and trouble != self._trouble:
-            print(f"The registry is not told how jobs are: {trouble}", flush=True)
-        elif self._trouble and not trouble:
-            print("The registry is told again how jobs are.", flush=True)
-        self._trouble = trouble
 
     def _entries(self, job_ids: list[str]) -> list[dict[str, Any]]:
         if not job_ids:
@@ -81,7 +75,7 @@ class Watch:
             entry["cause"] = told.cause
         if job.uid >= 0:
             # A user can give a link any number: the registry must not show one user's job to another.
-            user = _user_name(job.uid)
+            user = user_name(job.uid)
             if user is None:
                 return None
             entry["user"] = user
@@ -106,10 +100,3 @@ class Watch:
             self._interval = float(interval)
         listed = watch if isinstance(watch, list) else []
         return [job_id for job_id in listed if isinstance(job_id, str) and JOB_ID.fullmatch(job_id)]
-
-
-def _user_name(uid: int) -> str | None:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return None

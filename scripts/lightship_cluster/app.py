@@ -19,6 +19,7 @@ from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.interfaces import A_PROGRAM
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.exchange import Streams
+from lightship_cluster.node_workspace import node_disk
 from lightship_cluster.notebook_probe import pick_port, port_taken, serves
 from lightship_cluster.place import Place
 from lightship_cluster.port_owners import LOOPBACKS, answerers
@@ -36,7 +37,8 @@ class App(Child):
     def __init__(self, command: Sequence[str], place: Place, origin: str, umask: int, environment: Environment) -> None:
         self.place = place
         self._origin = origin
-        place.runtime.mkdir(mode=0o700)
+        with node_disk():
+            place.runtime.mkdir(mode=0o700)
         self._socket = place.runtime / "app.sock"
         self._loopback = LOOPBACKS[0]
         self._port = 0 if SOCKET in " ".join(_checked(command)) else pick_port(self._loopback)
@@ -64,15 +66,14 @@ class App(Child):
         while not serves(self.place.address, self.place.port, self.place.certificate):
             self._look(LOOK_SECONDS)
 
-    def wait(self, seconds: float) -> int | None:
-        """Its exit status, or None when it still runs after the seconds; without its door it is of no use."""
-        status = super().wait(seconds)
-        if status is None and self._door and not self._door.is_alive():
+    def check(self) -> None:
+        """Without its door it is of no use."""
+        if self._door and not self._door.is_alive():
             raise LightshipError("What guards the program has failed; job.log says how.", ExitStatus.FAILED)
-        return status
 
     def _look(self, seconds: float) -> None:
         status = self.wait(seconds)
+        self.check()
         if status is not None:
             raise LightshipError(
                 f"The program ended with exit status {status} before it answered. Its own last lines say why.",

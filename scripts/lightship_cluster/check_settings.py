@@ -14,21 +14,36 @@ from pathlib import Path
 
 from lightship_cluster import clusters, settings
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.ini import read_ini
+from lightship_cluster.ini import Values, read_ini
 from lightship_cluster.layers import layer_of
 
-FORMS = {"site": settings.SITE, "cluster": clusters.FORM}
+# Of each kind its form, and its section that is not about jobs.
+FORMS = {"site": (settings.SITE, "lightship"), "cluster": (clusters.FORM, "cluster")}
+STDIN = Path("/dev/stdin")
 
 
 def main(argv: Sequence[str]) -> ExitStatus:
     """Every section, key and value that users may come to need, presets too."""
-    form, path = replace(FORMS[argv[0]], help_from=""), Path("/dev/stdin" if argv[1] == "-" else argv[1])
+    form, section = FORMS[argv[0]]
+    path = STDIN if argv[1] == "-" else Path(argv[1])
     try:
-        layer_of(path, read_ini(path, form), form.help_from)
+        sections = read_ini(path, replace(form, help_from=""))
+        layer_of(path, sections, "")
+        _check_registry(path, sections[section])
     except LightshipError as error:
         print(error.sentence, file=sys.stderr)
         return error.status
     return ExitStatus.OK
+
+
+def _check_registry(path: Path, values: Values) -> None:
+    # The other file may say what this one does not.
+    if values.get("registry"):
+        settings.check_registry(path, values["registry"], "")
+    ca_file = Path(values.get("ca_file", ""))
+    # Only a whole path means the same here as in the file's own place, and only on the host that will have the file.
+    if ca_file.is_absolute() and path != STDIN:
+        settings.check_ca_file(path, ca_file, "")
 
 
 if __name__ == "__main__":

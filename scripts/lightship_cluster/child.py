@@ -84,6 +84,9 @@ class Child:
         except subprocess.TimeoutExpired:
             return None
 
+    def check(self) -> None:
+        """An error when nobody can use it though it runs."""
+
     def ask_to_stop(self) -> None:
         """Let it end by itself."""
         self._signal(signal.SIGTERM)
@@ -94,7 +97,8 @@ class Child:
             self.ask_to_stop()
             self.wait(STOP_SECONDS)
         self._signal(signal.SIGKILL)
-        self._process.wait()
+        # Not for ever: what runs as another user cannot be killed, nor what waits for a file system that is gone.
+        self.wait(STOP_SECONDS)
         self._dismiss_guard()
         if self._start.cleanup:
             with suppress(OSError, subprocess.TimeoutExpired):
@@ -103,8 +107,8 @@ class Child:
     def _signal(self, number: int) -> None:
         try:
             os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            return  # all of it has ended
+        except (ProcessLookupError, PermissionError):
+            return  # all of it has ended, or runs as another user, as under a set-user-id runtime
 
     def _dismiss_guard(self) -> None:
         # Killed while it waits, it does nothing more.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,10 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.link_folder import SECRET, TOKEN, LinkFolder, write_private
 from lightship_cluster.memory_kills import MemoryKills
 from lightship_cluster.node_keys import make_request
+from lightship_cluster.node_workspace import node_disk
 from lightship_cluster.notebook import Notebook
 from lightship_cluster.notebook_probe import pick_port
+from lightship_cluster.paths import is_folder
 from lightship_cluster.place import Place
 from lightship_cluster.protocol import LINK_TOKEN
 from lightship_cluster.registry import LinkRegistry
@@ -28,10 +31,9 @@ LOOK_SECONDS = 1.0
 class Job:
     """Holds what must be given back, so that `close` can do it whatever happened before."""
 
-    def __init__(self, folder: LinkFolder, transport: Transport, private: Path, users_umask: int) -> None:
+    def __init__(self, folder: LinkFolder, transport: Transport, users_umask: int) -> None:
         self._folder = folder
         self._transport = transport
-        self._private = private
         self._users_umask = users_umask
         self._registry = LinkRegistry(transport, str(folder.facts().get("name")), folder.read(SECRET).strip())
         self._program: Notebook | App | None = None
@@ -39,11 +41,20 @@ class Job:
         self._memory = MemoryKills()
         self._warning = EndWarning()
 
-    def run(self, command: Sequence[str], port: int, *, app: bool) -> Ending:
-        """Bring the link to life and keep it; why it ended. Jupyter guards itself, any other program is guarded."""
-        claim = self._claim()
-        environment = environments.from_facts(self._folder.facts())
-        place = self._place(claim, port)
+    def run(self, private: Path, command: Sequence[str], port: int, *, app: bool) -> Ending:
+        """Bring the link to life and keep it; why it ended. Jupyter guards itself, any other program is guarded.
+
+        Args:
+            private: the job's folder on the node's own disk.
+            command: what is started.
+            port: where it shall listen; 0 for any.
+            app: whether it is another program than Jupyter.
+        """
+        facts = self._folder.facts()
+        _require_folder(str(facts.get("folder") or ""))
+        claim = self._claim(private)
+        environment = environments.from_facts(facts)
+        place = self._place(private, claim, port)
         if app:
             self._program = App(command, place, claim.origin, self._users_umask, environment)
         else:
@@ -74,18 +85,17 @@ class Job:
             self._program.stop()
         self._folder.forget_secrets()
 
-    def _claim(self) -> lease.Claim:
-        request = make_request(self._private, self._private / "key.pem")
+    def _claim(self, private: Path) -> lease.Claim:
+        with node_disk():
+            request = make_request(private, private / "key.pem")
         claim = lease.claim(self._registry, request)
         self._expires = claim.expires
-        for file, content in (
-            ("certificate.pem", claim.certificate),
-            ("proxy_ca.pem", claim.client_ca),
-        ):
-            write_private(self._private / file, content)
+        with node_disk():
+            write_private(private / "certificate.pem", claim.certificate)
+            write_private(private / "proxy_ca.pem", claim.client_ca)
         return claim
 
-    def _place(self, claim: lease.Claim, port: int) -> Place:
+    def _place(self, private: Path, claim: lease.Claim, port: int) -> Place:
         try:
             address = self._transport.own_address()
         except Unreachable as error:
@@ -93,7 +103,7 @@ class Job:
         # The registry takes the target's address from the connection: it must be where Jupyter listens.
         self._transport.source = address
         return Place(
-            self._private,
+            private,
             claim.host,
             address,
             pick_port(address, port),
@@ -128,5 +138,16 @@ class Job:
         while True:
             left = min(end - time.monotonic(), self._warning.pause())
             status = program.wait(min(left, LOOK_SECONDS))
+            program.check()
             if status is not None or left <= 0:
                 return status
+
+
+def _require_folder(folder: str) -> None:
+    # Schedulers start a job in /tmp, which is everybody's, where a node lacks the folder. Being in another one than was
+    # asked for is no fault: a user's own batch script may have gone there.
+    if folder and not (is_folder(Path(folder)) and os.access(folder, os.X_OK)):
+        raise LightshipError(
+            f"This node does not see the folder {folder}, which start-jupyter was given. Choose another with -d.",
+            ExitStatus.FOLDER,
+        )

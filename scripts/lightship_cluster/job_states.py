@@ -8,6 +8,7 @@ import traceback
 
 from lightship_cluster.errors import LightshipError
 from lightship_cluster.schedulers.base import JobSource, JobState
+from lightship_cluster.troubles import Troubles
 
 ASKED_SECONDS = 60.0
 MOST_JOBS = 5000
@@ -22,6 +23,7 @@ class JobStates:
         self._asked: dict[str, float] = {}
         self._known: dict[str, JobState] = {}
         self._changed = threading.Condition()
+        self._troubles = Troubles("Cannot ask for job states", "Job states are known again.")
 
     def get(self, job_id: str) -> JobState | None:
         """The job's state at the last poll; None when it is not known yet."""
@@ -36,20 +38,21 @@ class JobStates:
     def run(self) -> None:
         """Poll for ever; the agent gives this a thread of its own."""
         while True:
-            try:
-                self.poll(self._wait_for_work())
-            except Exception:
-                # Nobody restarts a thread; a surprise must not leave the agent without job states for good.
-                traceback.print_exc()
+            self.poll(self._wait_for_work())
             time.sleep(self._poll_seconds)
 
     def poll(self, job_ids: list[str]) -> None:
         """Ask the scheduler once; when it does not answer, what is known is forgotten rather than trusted."""
+        states: dict[str, JobState] = {}
+        trouble = ""
         try:
             states = self._scheduler.job_states(job_ids)
         except LightshipError as error:
-            print(f"Cannot ask for job states: {error.sentence}", flush=True)
-            states = {}
+            trouble = error.sentence
+        except Exception:
+            # Nobody restarts a thread; a surprise must not leave the agent without job states for good.
+            trouble = traceback.format_exc()
+        self._troubles.say(trouble)
         with self._changed:
             self._known = states
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lightship_cluster.errors import ExitStatus, LightshipError
+
 LOCK = "lock"
 # Between making a folder and locking it there is a moment; younger folders are left alone.
 SETTLED_SECONDS = 60.0
@@ -21,16 +23,32 @@ LONGEST_PARENT = 24
 @contextmanager
 def workspace() -> Iterator[Path]:
     """A folder that is gone afterwards; one left by a job that was killed is removed by the user's next job here."""
-    parent = _parent()
-    _remove_abandoned(parent)
-    folder = Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
-    # The kernel lets go of the lock when this process ends, however it ends.
-    with (folder / LOCK).open("w") as lock:
+    with node_disk():
+        parent = _parent()
+        _remove_abandoned(parent)
+        folder = Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
+        lock = (folder / LOCK).open("w")
+        # The kernel lets go of the lock when this process ends, however it ends.
         fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock:
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def node_disk() -> Iterator[None]:
+    """What is written on the node's own disk, or a sentence that says why it cannot be."""
+    try:
+        yield
+    except OSError as error:
+        place = f" in {Path(error.filename).parent}" if error.filename else ""
+        raise LightshipError(
+            f"This node's own disk is full or cannot be written ({error.strerror}{place}). Start again; if it is the "
+            "same node, tell your administrators.",
+            ExitStatus.FAILED,
+        ) from error
 
 
 def _parent() -> Path:

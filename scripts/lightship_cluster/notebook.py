@@ -12,6 +12,7 @@ from lightship_cluster.child import Child
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.node_workspace import node_disk
 from lightship_cluster.notebook_probe import is_taken, port_taken, read_bound, serves
 from lightship_cluster.place import Place
 
@@ -58,9 +59,10 @@ class Notebook(Child):
 
     def __init__(self, command: Sequence[str], place: Place, umask: int, environment: Environment) -> None:
         self.place = place
-        place.runtime.mkdir(mode=0o700)
-        place.config.parent.mkdir(mode=0o700)
-        place.config.write_bytes(pkgutil.get_data(__package__, place.config.name) or b"")
+        with node_disk():
+            place.runtime.mkdir(mode=0o700)
+            place.config.parent.mkdir(mode=0o700)
+            place.config.write_bytes(pkgutil.get_data(__package__, place.config.name) or b"")
         entered = variables(place, environment.enter(os.environ))
         super().__init__(environment.wrap(Start((*command, *options(place)), entered), place), umask)
 

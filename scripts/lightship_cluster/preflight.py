@@ -7,11 +7,12 @@ import stat
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.paths import absolute, is_file
 
 
 def find_folder(text: str) -> Path:
     """The folder of the notebook."""
-    folder = _path(text)
+    folder = absolute(text)
     try:
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
     except PermissionError:
@@ -32,10 +33,9 @@ def find_folder(text: str) -> Path:
 
 def find_batch_script(batch: Path, text: str) -> Path:
     """A script of the site by its name below the batch folder, or the user's own by its path."""
-    chosen = _path(text)
+    chosen = absolute(text)
     for script in (chosen,) if text.startswith((".", "/", "~")) else (batch / text, chosen):
-        # os.path's own answers no where pathlib fails for want of permission.
-        if os.path.isfile(script) and os.access(script, os.R_OK):  # noqa: PTH113
+        if is_file(script) and os.access(script, os.R_OK):
             return script
     known = ", ".join(sorted(str(script.relative_to(batch)) for script in batch.glob("*/*.sh"))) or "none"
     raise LightshipError(
@@ -47,11 +47,3 @@ def find_batch_script(batch: Path, text: str) -> Path:
 
 def _forbidden(folder: Path) -> LightshipError:
     return LightshipError(f"You may not read the folder {folder}. Choose another with -d.", ExitStatus.FOLDER)
-
-
-def _path(text: str) -> Path:
-    # Not resolved: a compute node may have the same name for the place, but another way to it.
-    try:
-        return Path(text).expanduser().absolute()
-    except RuntimeError:
-        return Path(text).absolute()

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
@@ -48,12 +49,14 @@ def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatu
     facts = folder.facts()
     settings = load_site(Path(str(facts.get("config"))), cluster=str(facts.get("cluster") or ""))
     command = arguments.command or [str(word) for word in facts.get("app") or ()]
-    with workspace() as private:
-        job = Job(folder, Transport(settings.registry, settings.ca_file), private, users_umask)
-        signal.signal(signal.SIGUSR1, lambda *_: job.end_is_near())
-        ending = UNEXPECTED
+    job = Job(folder, Transport(settings.registry, settings.ca_file), users_umask)
+    signal.signal(signal.SIGUSR1, lambda *_: job.end_is_near())
+    ending = UNEXPECTED
+    # Its own files are the last that a program which is shutting down can do without.
+    with ExitStack() as last:
         try:
-            ending = job.run(command, arguments.port, app=arguments.app)
+            private = last.enter_context(workspace())
+            ending = job.run(private, command, arguments.port, app=arguments.app)
         except LightshipError as error:
             ending = job.failed(error)
             raise

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_cluster.clusters import find_cluster
-from lightship_cluster.ini import Form, read_ini, wrong
+from lightship_cluster.ini import ASK, Form, read_ini, wrong
 from lightship_cluster.layers import SECTIONS, Layer, Wishes, choose, layer_of, read_user
 from lightship_cluster.options import SCHEDULERS
+from lightship_cluster.paths import is_file
 
 DEFAULT_SOCKET = "/run/lightship-agent/agent.sock"
-REGISTRY_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?/?", re.ASCII)
+# Each part of a name as the DNS has it: others fail only later, in the depths of a connection.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+REGISTRY_URL = re.compile(rf"https://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>\d{{1,5}}))?/?", re.ASCII)
+LAST_PORT = 65535
 CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 SITE = Form({"lightship": ("registry", "cluster", "ca_file", "agent_socket"), **SECTIONS})
@@ -115,16 +119,41 @@ def load_agent(path: Path) -> AgentSettings:
     )
 
 
+def check_registry(source: Path, registry: str, help_from: str = ASK) -> None:
+    """Refuse what is no address of a registry; the source is the file that names it."""
+    found = REGISTRY_URL.fullmatch(registry)
+    if not found:
+        raise wrong(
+            source, f"registry must be like https://registry.notebooks.example.org, not {registry!r}.", help_from
+        )
+    if found["port"] and not 1 <= int(found["port"]) <= LAST_PORT:
+        raise wrong(source, f"the port of registry must be from 1 to {LAST_PORT}, not {found['port']}.", help_from)
+
+
+def check_ca_file(source: Path, ca_file: Path, help_from: str = ASK) -> None:
+    """Refuse a file without a certificate; the source is the file that names it."""
+    # Imported late: few need it, and --help must answer at once.
+    import ssl
+
+    if not is_file(ca_file):
+        raise wrong(source, f"ca_file names {ca_file}, which is not there.", help_from)
+    try:
+        ssl.create_default_context(cafile=str(ca_file))
+    except ssl.SSLError as error:
+        raise wrong(source, f"ca_file names {ca_file}, which has no certificate in PEM form.", help_from) from error
+    except OSError as error:
+        raise wrong(source, f"ca_file names {ca_file}, which cannot be read ({error.strerror}).", help_from) from error
+
+
 def _common(source: Path, path: Path, values: Mapping[str, str]) -> tuple[str, str, Path | None]:
     registry, cluster, ca_name = (values.get(key, "") for key in ("registry", "cluster", "ca_file"))
-    if not REGISTRY_URL.fullmatch(registry):
-        raise wrong(source, f"registry must be like https://registry.notebooks.example.org, not {registry!r}.")
+    check_registry(source, registry)
     if not CLUSTER_NAME.fullmatch(cluster):
         raise wrong(source, f"cluster must be a name of lower-case letters, digits and '-', not {cluster!r}.")
     # Whichever file names it: beside the site's, where the role puts it.
     ca_file = path.resolve().parent / ca_name if ca_name else None
-    if ca_file and not ca_file.is_file():
-        raise wrong(source, f"ca_file names {ca_file}, which is not there.")
+    if ca_file:
+        check_ca_file(source, ca_file)
     return registry.rstrip("/"), cluster, ca_file
 
 

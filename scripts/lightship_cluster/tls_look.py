@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.transport import Transport
+from lightship_cluster.troubles import why
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def look(transport: Transport) -> Look:
     except ssl.SSLCertVerificationError as error:
         raise _wrong(transport, f"its certificate is not trusted: {error.verify_message}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise _wrong(transport, str(getattr(error, "strerror", None) or error)) from error
+        raise _wrong(transport, why(error)) from error
     finally:
         connection.close()
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from lightship_cluster.troubles import why
+
 TIMEOUT_SECONDS = 10.0
 LARGEST_ANSWER = 1 << 20
 
@@ -68,7 +70,7 @@ class Transport:
         except ssl.SSLCertVerificationError as error:
             raise Unreachable(f"{self.host}: its certificate is not trusted ({error.verify_message})") from error
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"{self.host}:{self.port}: {_why(error)}") from error
+            raise Unreachable(f"{self.host}:{self.port}: {why(error)}") from error
         finally:
             connection.close()
 
@@ -78,7 +80,7 @@ class Transport:
         try:
             candidates = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
         except OSError as error:
-            raise Unreachable(f"{self.host}: {_why(error)}") from error
+            raise Unreachable(f"{self.host}: {why(error)}") from error
         for family, kind, protocol, _, address in candidates:
             try:
                 with socket.socket(family, kind, protocol) as probe:
@@ -86,7 +88,7 @@ class Transport:
                     return str(probe.getsockname()[0])
             except OSError as error:
                 failure = error
-        raise Unreachable(f"{self.host}: {_why(failure)}")
+        raise Unreachable(f"{self.host}: {why(failure)}")
 
 
 def encode(value: Mapping[str, Any]) -> bytes:
@@ -100,10 +102,3 @@ def _decode(raw: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _why(error: BaseException) -> str:
-    # Two classes in Python 3.9, one from 3.10 on.
-    if isinstance(error, (TimeoutError, socket.timeout)):
-        return "no answer in time"
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)

@@ -11,11 +11,12 @@ from lightship_cluster.environments.base import Environment, Layers, Start, Vari
 from lightship_cluster.environments.binds import Bind
 from lightship_cluster.environments.conda import Conda, find_environment
 from lightship_cluster.environments.conda_file import CondaFile, default_cache
-from lightship_cluster.environments.container import RUNTIMES, Container, absolute
+from lightship_cluster.environments.container import RUNTIMES, Container, whole_name
 from lightship_cluster.environments.modules import Modules
 from lightship_cluster.environments.on_path import OnPath
 from lightship_cluster.environments.venv import Venv
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.paths import absolute, is_folder
 
 FACT = "environment"
 __all__ = ["FACT", "Environment", "Start", "choose", "from_facts", "words_of"]
@@ -44,11 +45,11 @@ def choose(
     loaded = Modules(tuple(modules))
     inner: Environment
     if venv:
-        inner = Venv(Path(venv).expanduser().absolute())
+        inner = Venv(absolute(venv))
     elif conda:
         inner = _conda(conda, loaded.enter(variables) if modules else variables)
     elif image:
-        inner = Container(absolute(image), runtime, tuple(map(Bind.parse, binds)), gpu)
+        inner = Container(whole_name(image), runtime, tuple(map(Bind.parse, binds)), gpu)
     else:
         inner = OnPath(loaded.words() if modules else "")
     return Layers(loaded, inner) if modules else inner
@@ -80,10 +81,10 @@ def words_of(environment: Environment) -> str:
 
 def _conda(text: str, variables: Variables) -> Environment:
     if text.endswith((".yml", ".yaml")):
-        return CondaFile.read(Path(text).expanduser().absolute(), default_cache(variables))
+        return CondaFile.read(absolute(text), default_cache(variables))
     if "/" in text or text.startswith(("~", ".")):
-        folder = Path(text).expanduser().absolute()
-        if not folder.is_dir():
+        folder = absolute(text)
+        if not is_folder(folder):
             raise refused(f"There is no conda environment {folder}. Give its name, its folder, or an environment.yml.")
         return Conda(folder)
     return Conda(find_environment(text, variables))

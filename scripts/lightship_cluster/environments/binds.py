@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_cluster.environments.base import refused
+from lightship_cluster.paths import absolute, is_there
 
 READ_ONLY = "ro"
 # What the runtimes' own syntax gives a meaning to.
@@ -28,7 +29,7 @@ class Bind:
         mode = parts[2] if len(parts) == 3 else "rw"
         if len(parts) > 3 or not parts[0] or mode not in (READ_ONLY, "rw") or any(bad in text for bad in _FORBIDDEN):
             raise refused(f"--bind takes SRC, SRC:DST or SRC:DST:ro (without ',' in them), not {text!r}.")
-        source = str(Path(parts[0]).expanduser().absolute())
+        source = str(absolute(parts[0]))
         target = parts[1] if len(parts) > 1 and parts[1] else source
         if not target.startswith("/"):
             raise refused(f"--bind {text}: {target!r} must be a whole path in the container, such as /data.")
@@ -54,7 +55,7 @@ def of_places(*places: Path) -> list[Bind]:
 
 def check_sources(binds: Sequence[Bind]) -> str:
     """A warning for what this host does not have: the nodes may."""
-    missing = [bind.source for bind in binds if not Path(bind.source).exists()]
+    missing = [bind.source for bind in binds if not is_there(Path(bind.source))]
     if not missing:
         return ""
     return f"Warning: {', '.join(missing)} of --bind is not on this host. If the node lacks it too, the start fails."

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_cluster.environments.base import Start, Variables, refused
-from lightship_cluster.environments.runtime import Inside, gpu_maker
+from lightship_cluster.environments.runtime import Inside, gpu_maker, is_unpacked
+from lightship_cluster.paths import is_file
 
 STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -47,7 +48,7 @@ class Charliecloud:
 
 def _image_variables(image: str) -> list[str]:
     # What the image's builder noted. Without the note only the standard PATH is known.
-    return ["--set-env"] if (Path(image) / "ch" / "environment").is_file() else []
+    return ["--set-env"] if is_unpacked(image) and is_file(Path(image, "ch", "environment")) else []
 
 
 def _whole(program: str, variables: Variables) -> str:

@@ -15,6 +15,7 @@ from lightship_cluster.environments.base import Plain, Variables, refused, with_
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.jupyters import check_folder
 from lightship_cluster.environments.shells import run_script
+from lightship_cluster.paths import absolute, is_folder, matches
 from lightship_cluster.programs import run_program
 
 PROGRAMS = ("mamba", "micromamba", "conda")
@@ -36,7 +37,7 @@ class Conda(Plain):
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Look into the folder."""
         del variables
-        if not (self.folder / "conda-meta").is_dir():
+        if not is_folder(self.folder / "conda-meta"):
             raise refused(
                 f"{self.folder} is no conda environment: it has no folder 'conda-meta'. Give its name or its folder."
             )
@@ -54,7 +55,7 @@ class Conda(Plain):
                 **_own_variables(self.folder),
             }
         )
-        if not any((self.folder / "etc" / "conda" / "activate.d").glob("*.sh")):
+        if not matches(self.folder / "etc" / "conda" / "activate.d", "*.sh"):
             return entered
         done = run_script("activate_conda.sh", [str(self.folder)], entered)
         if not done.variables:
@@ -66,9 +67,9 @@ def find_environment(name: str, variables: Variables) -> Path:
     """The folder of an environment's name, as conda would find it."""
     known: dict[str, Path] = {}
     for root in _roots(variables):
-        if name == "base" and (root / "conda-meta").is_dir():
+        if name == "base" and is_folder(root / "conda-meta"):
             return root
-        for folder in sorted((root / "envs").glob("*/conda-meta")):
+        for folder in matches(root / "envs", "*/conda-meta"):
             known.setdefault(folder.parent.name, folder.parent)
     for folder in _listed_folders(variables):
         known.setdefault(folder.name, folder)
@@ -83,8 +84,9 @@ def find_environment(name: str, variables: Variables) -> Path:
 def find_program(variables: Variables) -> str | None:
     """The fastest of the three that is there."""
     path = variables.get("PATH", os.defpath)
-    found = next(filter(None, (shutil.which(program, path=path) for program in PROGRAMS)), None)
-    return found or next((variables[name] for name in ("MAMBA_EXE", "CONDA_EXE") if variables.get(name)), None)
+    # What the variables name may have been removed since: a shell keeps them for as long as it lives.
+    named = filter(None, map(variables.get, ("MAMBA_EXE", "CONDA_EXE")))
+    return next(filter(None, (shutil.which(program, path=path) for program in (*PROGRAMS, *named))), None)
 
 
 def _roots(variables: Variables) -> Iterator[Path]:
@@ -99,7 +101,7 @@ def _roots(variables: Variables) -> Iterator[Path]:
         # The folder that is called `envs` by conda itself may have any name here.
         for folder in filter(None, variables.get(name, "").split(os.pathsep)):
             yield Path(folder).parent if Path(folder).name == "envs" else Path(folder)
-    home = Path(variables.get("HOME", "~")).expanduser()
+    home = absolute(variables.get("HOME") or "~")
     yield from (home / folder for folder in _USUAL)
 
 
@@ -107,13 +109,14 @@ def _listed_folders(variables: Variables) -> Iterator[Path]:
     """The list that conda keeps of all that it ever made for this user, and folders named in the environment."""
     for name in ("CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"):
         for folder in filter(None, variables.get(name, "").split(os.pathsep)):
-            yield from (found.parent for found in sorted(Path(folder).glob("*/conda-meta")))
-    listed = Path(variables.get("HOME", "~")).expanduser() / ".conda" / "environments.txt"
+            yield from (found.parent for found in matches(Path(folder), "*/conda-meta"))
+    listed = absolute(variables.get("HOME") or "~") / ".conda" / "environments.txt"
     try:
         lines = listed.read_text("utf-8", "replace").splitlines()
     except OSError:
         return
-    yield from (Path(line.strip()) for line in lines if line.strip() and Path(line.strip(), "conda-meta").is_dir())
+    folders = (Path(line.strip()) for line in lines if line.strip())
+    yield from (folder for folder in folders if is_folder(folder / "conda-meta"))
 
 
 def _asked(variables: Variables) -> list[Path]:
@@ -132,7 +135,7 @@ def _asked(variables: Variables) -> list[Path]:
 def _own_variables(folder: Path) -> dict[str, str]:
     """What `conda env config vars set` noted, and what packages bring along."""
     found: dict[str, str] = {}
-    for file in sorted((folder / "etc" / "conda" / "env_vars.d").glob("*.json")):
+    for file in matches(folder / "etc" / "conda" / "env_vars.d", "*.json"):
         found.update(_strings(file, ""))
     found.update(_strings(folder / "conda-meta" / "state", "env_vars"))
     return found

@@ -24,6 +24,7 @@ from typing import Any
 from lightship_cluster.environments.base import Plain, Show, Variables, refused
 from lightship_cluster.environments.conda import PROGRAMS, Conda, find_program
 from lightship_cluster.environments.interfaces import Interface
+from lightship_cluster.paths import is_file
 
 # In the file: any of the packages that bring Jupyter along.
 _JUPYTER = re.compile(r"^\s*-\s*(\S+::)?(jupyter|jupyterlab|notebook|nbclassic|voila|jupyter_server)\b", re.MULTILINE)
@@ -55,7 +56,7 @@ class CondaFile(Plain):
     @property
     def ready(self) -> bool:
         """Whether it is whole, and nobody else could have put it there."""
-        return self._mark.is_file() and all(map(_own, (self.cache, self.folder, self._mark)))
+        return is_file(self._mark) and all(map(_own, (self.cache, self.folder, self._mark)))
 
     @property
     def _mark(self) -> Path:
@@ -93,30 +94,31 @@ class CondaFile(Plain):
     @contextmanager
     def _alone(self, show: Show) -> Iterator[None]:
         """One builder at a time, on whatever host; the lock goes with the process that holds it."""
-        try:
+        with _writing(self.cache):
             # The folders above too: a generous umask would let a group exchange what is run from them.
             for place in (*reversed(self.cache.parents), self.cache):
                 place.mkdir(mode=0o700, exist_ok=True)
             lock = self.folder.with_suffix(".lock").open("w")
-        except OSError as error:
-            raise refused(f"Cannot write in {self.cache}: {error.strerror}. Free space or make it writable.") from error
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                show(f"Another start of yours is building {self.file.name}")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with _writing(self.cache):
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    show(f"Another start of yours is building {self.file.name}")
+                    fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _build(self, variables: Variables, show: Show) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)  # what was left by a build that was interrupted
         file = self.folder.with_suffix(".yml")
-        file.write_bytes(self.content)
+        with _writing(self.cache):
+            file.write_bytes(self.content)
         done = False
         try:
             self._run(_command(self.folder, file, variables), variables, show)
-            self._mark.with_suffix(".fresh").write_text(f"{self.file}\n", "utf-8")
-            self._mark.with_suffix(".fresh").replace(self._mark)
+            with _writing(self.cache):
+                self._mark.with_suffix(".fresh").write_text(f"{self.file}\n", "utf-8")
+                self._mark.with_suffix(".fresh").replace(self._mark)
             done = True
         finally:
             if not done:
@@ -124,18 +126,7 @@ class CondaFile(Plain):
 
     def _run(self, command: list[str], variables: Variables, show: Show) -> None:
         lines: list[str] = []
-        # A group of its own, to end all of it when the user does not want to wait.
-        with subprocess.Popen(
-            command,
-            # In every version's words: nobody is there to say yes.
-            env={**variables, "CONDA_ALWAYS_YES": "true", "MAMBA_ALWAYS_YES": "true"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process:
+        with self._started(command, variables) as process:
             try:
                 for line in process.stdout or ():
                     lines = [*lines, line.rstrip()][-LAST_LINES:]
@@ -148,6 +139,32 @@ class CondaFile(Plain):
             said = "\n".join(f"    {line}" for line in lines if line)
             raise refused(f"{Path(command[0]).name} could not build {self.file}. Its last lines:\n{said}")
 
+    def _started(self, command: list[str], variables: Variables) -> subprocess.Popen[str]:
+        try:
+            # A group of its own, to end all of it when the user does not want to wait.
+            return subprocess.Popen(
+                command,
+                # In every version's words: nobody is there to say yes.
+                env={**variables, "CONDA_ALWAYS_YES": "true", "MAMBA_ALWAYS_YES": "true"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise refused(f"Cannot run {command[0]} to build {self.file}: {error.strerror}.") from error
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """What is written there, or the reason why it cannot be."""
+    try:
+        yield
+    except OSError as error:
+        raise refused(f"Cannot write in {place}: {error.strerror}. Free space or make it writable.") from error
+
 
 def _command(folder: Path, file: Path, variables: Variables) -> list[str]:
     program = find_program(variables) or "conda"
@@ -157,8 +174,11 @@ def _command(folder: Path, file: Path, variables: Variables) -> list[str]:
 
 def default_cache(variables: Variables) -> Path:
     """The user's cache folder, on the home that login nodes and compute nodes share."""
-    base = variables.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "lightship" / "conda"
+    try:
+        base = Path(variables.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:
+        raise refused("You have no home folder here, and environments are built there. Set HOME.") from error
+    return base / "lightship" / "conda"
 
 
 def _own(path: Path) -> bool:

@@ -20,8 +20,9 @@ from lightship_cluster.environments.charliecloud import Charliecloud
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.jupyters import newest, warning
 from lightship_cluster.environments.podman import Podman
-from lightship_cluster.environments.runtime import Inside, Runtime
+from lightship_cluster.environments.runtime import Inside, Runtime, is_unpacked
 from lightship_cluster.errors import LightshipError
+from lightship_cluster.paths import absolute, is_there
 from lightship_cluster.place import Place
 from lightship_cluster.programs import run_program
 
@@ -32,7 +33,10 @@ RUNTIMES: dict[str, Runtime] = {
     "charliecloud": Charliecloud(),
 }
 LOOK_SECONDS = 30.0
-_URI = re.compile(r"[a-z][a-z0-9+.-]*:(//)?\S")
+# Only these may leave out the "//": in a name in Podman's own store, what follows a ":" is a tag or a port.
+_URI = re.compile(r"([a-z][a-z0-9+.-]*://|(docker-archive|docker-daemon|oci-archive|oci|dir|containers-storage):)\S")
+# Of these, Apptainer knows nothing.
+_PODMANS = ("dir:", "containers-storage:")
 # Variables of the job that mean something inside; all others would lead astray there: paths of the node's own programs.
 _KEPT = re.compile(
     r"(SLURM|PBS|OMP|MKL|OPENBLAS|CUDA|NVIDIA|ROCR|HIP|LC)_\w+|HOME|USER|LOGNAME|LANG|TZ|TERM|(https?|no)_proxy",
@@ -62,7 +66,7 @@ class Container(Plain):
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Refuse an image that is not there or has no Jupyter, as far as this host can look into it."""
-        if _is_path(self.image) and not Path(self.image).exists():
+        if _is_path(self.image) and not is_there(Path(self.image)):
             raise refused(
                 f"There is no image {self.image}. Give the path of a .sif file or of an unpacked folder, or a URI."
             )
@@ -127,30 +131,27 @@ class Container(Plain):
         return warning(newest(names), "in the image, pip install")
 
 
-def absolute(image: str) -> str:
+def whole_name(image: str) -> str:
     """An image as the job can name it: a path may be typed from any folder."""
-    expanded = Path(image).expanduser()
     # A bare name is never a folder that happens to lie here: somebody else may have put it there.
-    if not _URI.match(image) and _is_path(image):
-        return str(expanded.absolute())
-    return image
+    return str(absolute(image)) if _is_path(image) else image
 
 
 def _is_path(image: str) -> bool:
-    return image.startswith(("/", "./", "../", "~")) or image.endswith((".sif", ".sqfs", ".squashfs", ".img"))
+    named = image.startswith(("/", "./", "../", "~")) or image.endswith((".sif", ".sqfs", ".squashfs", ".img"))
+    return named and not _URI.match(image)
 
 
 def _fitting(image: str) -> list[str]:
     """The runtimes that can run an image of this form, the best first."""
-    path = Path(image)
-    if path.is_dir():
-        singular = (path / ".singularity.d").exists()
+    if is_unpacked(image):
+        singular = is_there(Path(image, ".singularity.d"))
         return (
             ["apptainer", "singularity", "charliecloud"] if singular else ["charliecloud", "apptainer", "singularity"]
         )
-    if path.is_file():
+    if _is_path(image):
         packed = image.endswith((".sqfs", ".squashfs"))
         return ["charliecloud", "apptainer", "singularity"] if packed else ["apptainer", "singularity"]
-    if _URI.match(image) and ":" in image.partition("/")[0]:
+    if _URI.match(image) and not image.startswith(_PODMANS):
         return ["apptainer", "singularity", "podman"]
     return ["podman", "charliecloud"]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from lightship_cluster.environments.base import refused
 from lightship_cluster.environments.interfaces import Interface
+from lightship_cluster.paths import is_there, matches
 
 # Below this version a known hole (CVE-2026-44727) is open.
 SAFE_JUPYTER_SERVER = (2, 20, 0)
 _PACKAGE = re.compile(r"jupyter_server-(\d+)\.(\d+)\.(\d+)")
-_LIBRARIES = ("lib/python3*/site-packages", "lib/python3*/dist-packages")
+_PACKAGES = ("lib/python3*/site-packages/jupyter_server-*", "lib/python3*/dist-packages/jupyter_server-*")
 
 
 def check_folder(folder: Path, interface: Interface | None, how: str) -> str:
@@ -41,7 +42,7 @@ def check_other(interface: Interface, path: str) -> str:
 def check_program(jupyter: Path, interface: Interface | None, path: str, how: str) -> str:
     """Refuse a Jupyter without the interface; a warning when it has known holes."""
     beside = jupyter.resolve().parent
-    if interface and not (shutil.which(interface.program, path=path) or (beside / interface.program).exists()):
+    if interface and not (shutil.which(interface.program, path=path) or is_there(beside / interface.program)):
         raise refused(
             f"Your Jupyter has no {interface.words} (there is no {interface.program!r} beside {jupyter}). "
             f"Install it there ({how} {interface.package}), or choose another interface."
@@ -60,26 +61,33 @@ def warning(version: tuple[int, ...] | None, how: str) -> str:
 
 
 def server_version(jupyter: Path) -> tuple[int, ...] | None:
-    """The version of jupyter_server beside this command."""
-    return newest(entry.name for packages in _site_packages(jupyter) for entry in packages.glob("jupyter_server-*"))
+    """The version of jupyter_server that this command uses, from the nearest place that has one."""
+    found = (
+        newest(entry.name for pattern in _PACKAGES for entry in matches(prefix, pattern))
+        for prefix in _prefixes(jupyter)
+    )
+    return next(filter(None, found), None)
 
 
 def newest(names: Iterable[str]) -> tuple[int, ...] | None:
-    """The first version of jupyter_server among names of package folders."""
-    found = next(filter(None, map(_PACKAGE.match, names)), None)
-    return tuple(int(part) for part in found.groups()) if found else None
+    """The newest version of jupyter_server among package folders: an update may leave the older one's behind."""
+    found = filter(None, map(_PACKAGE.match, names))
+    return max((tuple(map(int, each.groups())) for each in found), default=None)
 
 
-def _site_packages(jupyter: Path) -> Iterator[Path]:
+def _prefixes(jupyter: Path) -> Iterator[Path]:
+    """Beside the command itself, beside the symbolic link to it, and then where its interpreter is."""
+    yield jupyter.resolve().parent.parent
+    yield jupyter.parent.parent
     try:
         with jupyter.open("rb") as stream:
             first = stream.readline(512).decode("utf-8", "replace")
     except OSError:
         return
-    interpreter = first[2:].split()[0] if first.startswith("#!") and first[2:].split() else ""
-    for prefix in (Path(interpreter).parent.parent, jupyter.parent.parent, jupyter.resolve().parent.parent):
-        for library in _LIBRARIES:
-            yield from prefix.glob(library)
+    # Neither `env` nor the shell, which starts an interpreter whose path is too long, says where packages are.
+    interpreter = Path(first[2:].split()[0] if first.startswith("#!") and first[2:].split() else "")
+    if interpreter.name.startswith("python"):
+        yield interpreter.parent.parent
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lightship_cluster.environments.base import Plain, Variables, refused
@@ -28,25 +29,35 @@ class Modules(Plain):
         """Their names."""
         return {"modules": list(self.names)}
 
-    def check(self, interface: Interface | None, variables: Variables) -> str:
-        """Refuse what is no module's name; whether it is there is found out by loading it."""
-        del interface, variables
+    def __post_init__(self) -> None:
+        """Refuse what is no module's name, before a shell hears of it."""
         for name in self.names:
             if not _NAME.fullmatch(name):
                 raise refused(f"{name!r} is not the name of a module. Names look like python/3.12.")
+
+    def check(self, interface: Interface | None, variables: Variables) -> str:
+        """Whether they are there is found out by loading them."""
+        del interface, variables
         return ""
 
     def enter(self, variables: Variables) -> dict[str, str]:
         """Load them, and refuse with the module system's own words."""
-        login = not any(name in variables for name in _HANDED_ON)
-        done = run_script("load_modules.sh", [variables.get("PATH", ""), *self.names], variables, login=login)
-        if done.status or not done.variables or _ERROR.search(done.said):
-            raise refused(f"Cannot load {self.words()}. The module system says:\n{_words(done)}")
-        return done.variables
+        return dict(_loaded(self, tuple(variables.items())))
 
     def words(self) -> str:
         """What a user would type."""
         return f"module load {' '.join(self.names)}"
+
+
+# A start asks for the same more than once, and a login shell may take seconds.
+@lru_cache(maxsize=1)
+def _loaded(modules: Modules, pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    variables = dict(pairs)
+    login = not any(name in variables for name in _HANDED_ON)
+    done = run_script("load_modules.sh", [variables.get("PATH", ""), *modules.names], variables, login=login)
+    if done.status or not done.variables or _ERROR.search(done.said):
+        raise refused(f"Cannot load {modules.words()}. The module system says:\n{_words(done)}")
+    return done.variables
 
 
 def _words(done: Shell) -> str:

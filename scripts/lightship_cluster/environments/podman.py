@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_cluster.environments.base import Start
-from lightship_cluster.environments.runtime import Inside, gpu_maker
+from lightship_cluster.environments.runtime import Inside, gpu_maker, is_unpacked
 
 _GPU = {"nvidia": ["--device=nvidia.com/gpu=all"], "amd": ["--device=/dev/kfd", "--device=/dev/dri"]}
 
@@ -64,7 +64,7 @@ class Podman:
 
 
 def _image(image: str) -> list[str]:
-    return ["--rootfs", f"{image}:O"] if Path(image).is_dir() else [image]
+    return ["--rootfs", f"{image}:O"] if is_unpacked(image) else [image]
 
 
 def _has_init() -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lightship_cluster.environments.base import Start, refused
 from lightship_cluster.environments.binds import Bind
+from lightship_cluster.paths import is_folder
 
 NVIDIA, AMD = Path("/dev/nvidiactl"), Path("/dev/kfd")
 
@@ -38,6 +39,11 @@ class Runtime(Protocol):
 
     def look(self, image: str, command: tuple[str, ...]) -> list[str]:
         """A short command in the image, with nothing of this host in it."""
+
+
+def is_unpacked(image: str) -> bool:
+    """Whether it is an unpacked folder; what is no whole path is a name, whatever lies in the job's folder."""
+    return image.startswith("/") and is_folder(Path(image))
 
 
 def gpu_maker() -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from lightship_cluster.environments.base import Plain, Variables, refused, with_path
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.jupyters import check_folder
+from lightship_cluster.paths import is_folder, is_there
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Venv(Plain):
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Look into the folder."""
         del variables
-        if not self.folder.is_dir():
-            what = "is not a folder" if self.folder.exists() else "does not exist"
+        if not is_folder(self.folder):
+            what = "is not a folder" if is_there(self.folder) else "does not exist"
             raise refused(f"The environment {self.folder} {what}. Make it (python3 -m venv) or choose another path.")
         if not os.access(self.folder / "bin", os.R_OK | os.X_OK):
             raise refused(f"The folder {self.folder} is no environment that you can use: it has no 'bin' for you.")

@@ -53,12 +53,17 @@ class Node:
         }
 
     def start(
-        self, *options: str, jupyter: str = "", output: int = subprocess.PIPE, command: Sequence[str] = LAB
+        self,
+        *options: str,
+        jupyter: str = "",
+        output: int = subprocess.PIPE,
+        command: Sequence[str] = LAB,
+        main: str = MAIN,
     ) -> subprocess.Popen[str]:
         environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "PYTHONPATH": str(SCRIPTS), "STAND_IN": jupyter}
         environment.update({"TMPDIR": str(self.temporary), "JUPYTER_TOKEN": "the-users-own"})
         environment["JUPYTER_CONFIG_PATH"] = "/the/users/own"
-        whole = [sys.executable, "-c", MAIN, *options, str(self.folder.path), *command]
+        whole = [sys.executable, "-c", main, *options, str(self.folder.path), *command]
         return subprocess.Popen(
             whole, env=environment, cwd=self.path, stdout=output, stderr=subprocess.STDOUT, text=True
         )

@@ -4,6 +4,7 @@ import os
 import pwd
 import socket
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,20 @@ def test_one_user_cannot_take_all_connections(path: Path) -> None:
     for connection in idle:
         connection.close()
     time.sleep(0.1)
+    assert ask(path, b"{}\n")["ok"]
+
+
+def test_a_host_without_threads_for_it_costs_one_answer_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoThread:
+        def __init__(self, **_options: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+    for _ in range(agent_server.CONNECTIONS_PER_USER + 1):
+        with monkeypatch.context() as patched:
+            patched.setattr(threading, "Thread", NoThread)
+            with connect(path) as connection:
+                assert read_line(connection, 5)["code"] == "busy"
+
     assert ask(path, b"{}\n")["ok"]
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import pytest
 
 from lightship_cluster.errors import ExitStatus
-from unit.lightship_cluster.node import TOKEN, Node
+from unit.lightship_cluster.node import MAIN, TOKEN, Node
 
 SERVER = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "{port}")
 ON_SOCKET = """
@@ -144,6 +144,26 @@ def test_a_port_that_a_program_let_go_of_leads_to_nobody_else(node: Node, way: s
         assert squatter.communicate(timeout=10)[0] == "b''\n", "it was sent nothing"
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
+
+
+DOOR_FAILS = f"""
+import asyncio
+from lightship_cluster.doorkeeper import Doorkeeper
+serve = Doorkeeper._serve
+async def for_a_while(door):
+    await asyncio.wait_for(serve(door), 1)
+Doorkeeper._serve = for_a_while
+{MAIN}
+"""
+
+
+def test_a_program_without_its_door_ends_with_its_link(node: Node) -> None:
+    with node.start("--app", command=("--", *SERVER), main=DOOR_FAILS) as process:
+        printed, _ = process.communicate(timeout=30)
+
+    assert process.returncode == ExitStatus.FAILED, printed
+    assert "What guards the program has failed" in node.reason()
+    assert not list(node.temporary.iterdir())
 
 
 @pytest.mark.parametrize("token", ["", "short"])

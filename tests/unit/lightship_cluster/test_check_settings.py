@@ -27,6 +27,12 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("site", SITE + "[defaults]\ncolour = red\n", 3, "'colour' is not a setting."),
         ("cluster", "[cluster]\nhosts = a* b*\n" + PRESET.format("a100:2"), 0, ""),
         ("cluster", SITE, 3, "there is no section [lightship]."),
+        ("site", SITE.replace("registry.e", "registry..e"), 3, "registry must be like"),
+        ("cluster", "[cluster]\nhosts = a\nregistry = https://r.example.org:99999\n", 3, "the port of registry"),
+        # Beside which file it will be is not known here.
+        ("site", SITE + "ca_file = ca.pem\n", 0, ""),
+        ("site", SITE + "ca_file = /no/such/ca.pem\n", 3, "which is not there."),
+        ("site", SITE + f"ca_file = {Path(__file__)}\n", 3, "has no certificate in PEM form."),
     ],
 )
 def test_a_deployment_can_ask_before_users_do(
@@ -43,3 +49,16 @@ def test_a_deployment_can_ask_before_users_do(
 
     assert done.returncode == status
     assert words in done.stderr
+
+
+def test_what_is_read_from_standard_input_is_for_another_host(command: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lightship_cluster.check_settings", "site", "-"],
+        env={**os.environ, "PYTHONPATH": str(command)},
+        input=SITE + "ca_file = /no/such/ca.pem\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

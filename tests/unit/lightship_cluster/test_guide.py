@@ -83,3 +83,12 @@ def test_every_event_is_told_of() -> None:
     source = Path(progress.__file__).read_text() + Path(progress.__file__).with_name("start_jupyter.py").read_text()
 
     assert told == set(re.findall(r"tell\(\"([a-z]+)\"", source))
+
+
+def test_every_module_is_told_of_and_no_other() -> None:
+    table = section("For administrators").split("| module | holds |\n")[1].split("\n\n")[0]
+    told = re.findall(r"`([a-z_]+/?)`", "\n".join(row.split("|")[1] for row in table.splitlines()))
+    package = Path(progress.__file__).parent
+    modules = [file.stem for file in package.glob("*.py") if file.stem != "__init__"]
+
+    assert sorted(told) == sorted([*modules, *(f"{file.parent.name}/" for file in package.glob("*/__init__.py"))])

@@ -65,6 +65,32 @@ def test_old_knowledge_is_not_passed_off_as_new(capsys: pytest.CaptureFixture[st
     assert "squeue failed" in capsys.readouterr().out
 
 
+def test_a_scheduler_that_does_not_answer_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
+    scheduler = Counting()
+    states = JobStates(scheduler, 1)
+    for scheduler.fails in (True, True, True, False, False):
+        states.poll(["1"])
+
+    assert capsys.readouterr().out == "Cannot ask for job states: squeue failed\nJob states are known again.\n"
+
+
+def test_a_surprise_is_survived_and_nothing_old_is_believed(capsys: pytest.CaptureFixture[str]) -> None:
+    class Surprising(Counting):
+        def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+            if self.fails:
+                raise ZeroDivisionError
+            return super().job_states(job_ids)
+
+    scheduler = Surprising()
+    states = JobStates(scheduler, 1)
+    states.poll(["1"])
+    scheduler.fails = True
+    states.poll(["1"])
+
+    assert states.get("1") is None
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+
 def test_the_list_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_states, "MOST_JOBS", 2)
     states = JobStates(Counting(), 1)

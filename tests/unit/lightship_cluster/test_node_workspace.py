@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster import node_workspace
+from lightship_cluster.errors import LightshipError
 from lightship_cluster.node_workspace import workspace
 
 
@@ -83,3 +84,19 @@ def test_paths_stay_short_enough_for_sockets(monkeypatch: pytest.MonkeyPatch, ch
     monkeypatch.setattr(tempfile, "gettempdir", lambda: chosen)
 
     assert str(node_workspace._parent()) == parent_of
+
+
+def test_a_disk_that_cannot_be_written_is_told_in_words(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_workspace, "_parent", lambda: parent / "absent")
+    with pytest.raises(LightshipError) as refused, workspace():
+        pass
+
+    assert refused.value.sentence == (
+        f"This node's own disk is full or cannot be written (No such file or directory in {parent}/absent). "
+        "Start again; if it is the same node, tell your administrators."
+    )
+
+
+def test_what_fails_in_the_job_itself_is_not_blamed_on_the_disk() -> None:
+    with pytest.raises(FileNotFoundError), workspace() as folder:
+        (folder / "absent").read_text()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import resource
 import signal
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import pytest
 
 from lightship_cluster import register_jupyter
 from lightship_cluster.errors import ExitStatus
-from unit.lightship_cluster.node import SECRET, TOKEN, Node
+from unit.lightship_cluster.node import LAB, SECRET, TOKEN, Node
 from unit.lightship_cluster.world import Reply, program
 
 
@@ -225,6 +228,53 @@ def test_an_environment_that_this_node_lacks_ends_the_link_with_the_reason(node:
     assert "This host has no ch-run to run image" in node.reason()
     assert node.registry.actions() == ["claim", "end"]
     assert not leftovers(node)
+
+
+def test_a_full_disk_ends_the_link_with_the_reason(node: Node) -> None:
+    with node.start() as process:
+        # No file may be larger: the certificate does not fit.
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1024, 1024))
+        printed, _ = process.communicate(timeout=30)
+
+    assert process.returncode == ExitStatus.FAILED
+    assert "This node's own disk is full or cannot be written (File too large)" in node.reason()
+    assert "Traceback" not in printed
+    assert node.registry.actions() == ["claim", "end"]
+    assert not leftovers(node)
+
+
+def test_a_disk_without_room_for_a_folder_ends_the_link_with_the_reason(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object, **_options: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    # What main sets for its whole process must not hold for the tests.
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(os, "umask", lambda _mask: 0o022)
+    assert register_jupyter.main([str(node.folder.path), *LAB]) == ExitStatus.FAILED
+    assert "full or cannot be written (No space left on device)" in node.reason()
+    assert node.registry.actions() == ["end"]
+
+
+def test_a_folder_that_the_node_does_not_see_ends_the_link_with_the_reason(node: Node) -> None:
+    node.folder.note(folder="/no/such/folder")
+    status, printed = node.run()
+
+    assert status == ExitStatus.FOLDER
+    assert "This node does not see the folder /no/such/folder, which start-jupyter was given." in node.reason()
+    assert printed == f"register-jupyter: {node.reason()}\n"
+    assert node.registry.actions() == ["end"]
+
+
+def test_a_batch_script_may_go_elsewhere(node: Node) -> None:
+    (node.path / "given").mkdir()
+    node.folder.note(folder=str(node.path / "given"))
+    status, printed = node.run(jupyter="shut-down")
+
+    assert status == ExitStatus.OK
+    assert f"--ServerApp.root_dir={node.path}" in noted(printed, "arguments")
 
 
 def test_an_open_folder_is_refused_before_anything_is_sent(node: Node) -> None:

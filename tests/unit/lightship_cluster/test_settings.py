@@ -7,6 +7,7 @@ import pytest
 from lightship_cluster import settings
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.options import BUILT_IN
+from unit.lightship_cluster.world import NAME_TOO_LONG, self_signed
 
 SITE = "[lightship]\nregistry = https://registry.example.org:8443\ncluster = demo\n"
 AGENT = "[agent]\nregistry = https://registry.example.org\ncluster = demo\n"
@@ -32,7 +33,7 @@ def test_two_lines_are_enough(tmp_path: Path) -> None:
 
 def test_everything_can_be_set(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
-    (tmp_path / "etc" / "ca.pem").touch()
+    self_signed(tmp_path, "ca")[0].rename(tmp_path / "etc" / "ca.pem")
     text = (
         SITE + "ca_file = ca.pem ; beside\nagent_socket = /run/a.sock\n[defaults]\npartition = p # why\naccount = a\n"
     )
@@ -52,6 +53,13 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ("", "registry"),
         (SITE.replace("https", "http"), "registry"),
         (SITE.replace(":8443", ":8443/path"), "registry"),
+        (SITE.replace("registry.e", "registry..e"), "registry must be like"),
+        (SITE.replace("registry.e", "registry-.e"), "registry must be like"),
+        (SITE.replace("registry.e", f"{'r' * 64}.e"), "registry must be like"),
+        (SITE.replace("8443", "99999"), "the port of registry must be from 1 to 65535, not 99999."),
+        (SITE.replace("8443", "0"), "the port of registry must be from 1 to 65535, not 0."),
+        (SITE + "ca_file = settings.ini\n", "settings.ini, which has no certificate in PEM form."),
+        (SITE + f"ca_file = {NAME_TOO_LONG}\n", "which is not there."),
         (SITE.replace("demo", "De mo"), "cluster"),
         (SITE + "ca_file = absent.pem\n", "absent.pem"),
         (SITE + "regsitry = x\n", "in [lightship], 'regsitry' is not a setting. Did you mean 'registry'?"),

@@ -17,6 +17,9 @@ from typing import Any
 
 Reply = tuple[int, Any]
 
+# Pathlib fails for it as it does behind a folder that may not be entered; and for root, every folder may be.
+NAME_TOO_LONG = "x" * 300
+
 
 @dataclass
 class Asked:

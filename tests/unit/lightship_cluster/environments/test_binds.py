@@ -6,6 +6,7 @@ import pytest
 
 from lightship_cluster.environments.binds import Bind, check_sources, of_places
 from lightship_cluster.errors import LightshipError
+from unit.lightship_cluster.world import NAME_TOO_LONG
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ def test_a_source_is_below_the_folder_where_it_is_typed(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
 
     assert Bind.parse("data").text == f"{tmp_path}/data:{tmp_path}/data"
+    assert Bind.parse("~nobody-of-this-name:/x").source == f"{tmp_path}/~nobody-of-this-name"
 
 
 @pytest.mark.parametrize("text", ["", ":/x", "/a:b", "/a:/b:no", "/a:/b:ro:x", "/a,/b"])
@@ -54,4 +56,5 @@ def test_a_folder_that_no_runtime_can_be_told_of_is_refused() -> None:
 
 def test_a_source_that_only_the_nodes_may_have_gets_a_warning(tmp_path: Path) -> None:
     assert check_sources([Bind(str(tmp_path), "/x")]) == ""
-    assert "/no/such/folder of --bind is not on this host" in check_sources([Bind("/no/such/folder", "/x")])
+    for missing in ("/no/such/folder", f"/{NAME_TOO_LONG}"):
+        assert f"{missing} of --bind is not on this host" in check_sources([Bind(missing, "/x")])

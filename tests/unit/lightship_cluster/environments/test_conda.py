@@ -10,7 +10,7 @@ import pytest
 from lightship_cluster.environments.conda import Conda, find_environment
 from lightship_cluster.environments.interfaces import LAB
 from lightship_cluster.errors import LightshipError
-from unit.lightship_cluster.world import installed_jupyter, program
+from unit.lightship_cluster.world import NAME_TOO_LONG, installed_jupyter, program
 
 
 def made(folder: Path) -> Path:
@@ -26,8 +26,17 @@ def test_a_name_is_found_wherever_conda_keeps_environments(tmp_path: Path) -> No
     listed = made(tmp_path / "project" / "listed")
     beside = made(tmp_path / "conda" / "envs" / "beside")
     (tmp_path / "home" / ".conda").mkdir()
-    (tmp_path / "home" / ".conda" / "environments.txt").write_text(f"{tmp_path}/gone\n{listed}\n")
-    told = {**home, "CONDA_ENVS_PATH": str(named.parent), "CONDA_EXE": str(tmp_path / "conda" / "bin" / "conda")}
+    (tmp_path / "home" / ".conda" / "environments.txt").write_text(
+        f"{tmp_path}/gone\n{tmp_path}/{NAME_TOO_LONG}\n{listed}\n"
+    )
+    program(tmp_path / "conda" / "bin" / "conda", "#!/bin/sh\nexit 1\n")
+    hidden = {"MAMBA_ROOT_PREFIX": f"{tmp_path}/{NAME_TOO_LONG}", "MAMBA_EXE": f"{tmp_path}/gone/mamba"}
+    told = {
+        **home,
+        **hidden,
+        "CONDA_ENVS_PATH": str(named.parent),
+        "CONDA_EXE": str(tmp_path / "conda" / "bin" / "conda"),
+    }
 
     for name, folder in (("usual", usual), ("base", base), ("named", named), ("listed", listed), ("beside", beside)):
         assert find_environment(name, told) == folder

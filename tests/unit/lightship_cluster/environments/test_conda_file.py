@@ -135,6 +135,8 @@ def test_each_program_is_asked_in_its_own_words(world: Path, name: str) -> None:
 def test_what_cannot_be_built_is_refused_before_anything_is_made(world: Path) -> None:
     with pytest.raises(LightshipError, match="one of mamba, micromamba, conda is needed"):
         wanted(world).check(LAB, {"PATH": "/usr/bin"})
+    with pytest.raises(LightshipError, match="one of mamba, micromamba, conda is needed"):
+        wanted(world).check(LAB, {"PATH": "/usr/bin", "CONDA_EXE": f"{world}/removed/conda"})
     (world / "environment.yml").write_text("dependencies:\n  - numpy\n")
     with pytest.raises(LightshipError, match="lists no Jupyter"):
         wanted(world).check(LAB, os.environ)
@@ -143,3 +145,26 @@ def test_what_cannot_be_built_is_refused_before_anything_is_made(world: Path) ->
     (world / "cache").touch()
     with pytest.raises(LightshipError, match="Cannot write in"):
         wanted(world).prepare(LAB, os.environ, lambda _words: None)
+
+
+def test_a_builder_that_cannot_be_run_is_named(world: Path) -> None:
+    program(world / "bin" / "micromamba", "#!/no/such/shell\n")
+    with pytest.raises(LightshipError, match=r"Cannot run .*/bin/micromamba to build .*environment\.yml: No such file"):
+        wanted(world).prepare(LAB, os.environ, lambda _words: None)
+
+
+def test_a_full_disk_is_told_in_words(world: Path) -> None:
+    (world / "cache").mkdir()
+    # Stands for every failure to write: root may write in any folder.
+    wanted(world).folder.with_suffix(".yml").mkdir()
+    with pytest.raises(LightshipError, match=r"Cannot write in .*cache: .*Free space"):
+        wanted(world).prepare(LAB, os.environ, lambda _words: None)
+
+
+def test_somebody_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "home", nobody)
+    with pytest.raises(LightshipError, match="Set HOME"):
+        conda_file.default_cache({})

@@ -10,11 +10,11 @@ import pytest
 from lightship_cluster.environments import runtime
 from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.binds import Bind
-from lightship_cluster.environments.container import Container, absolute
+from lightship_cluster.environments.container import Container, whole_name
 from lightship_cluster.environments.interfaces import LAB, VOILA
 from lightship_cluster.errors import LightshipError
 from lightship_cluster.place import Place
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.world import NAME_TOO_LONG, program
 
 COMMAND = ("jupyter", "lab", "--ServerApp.port=1")
 OURS = {
@@ -52,16 +52,32 @@ def wrapped(node: Path, container: Container) -> Start:
 @pytest.mark.parametrize(
     ("image", "program_name"),
     [
-        ("image.sif", "apptainer"),
-        ("sandbox", "apptainer"),
+        ("./image.sif", "apptainer"),
+        ("./sandbox", "apptainer"),
         ("docker://registry.example.org/lab:1", "apptainer"),
-        ("folder", "ch-run"),
+        ("docker-archive:/lab.tar", "apptainer"),
+        ("dir:/lab", "podman"),
+        ("./folder", "ch-run"),
         ("localhost/notebook:1", "podman"),
         ("notebook", "podman"),
+        ("notebook:1", "podman"),
+        ("registry:5000/notebook:1", "podman"),
     ],
 )
 def test_the_runtime_is_the_one_that_is_there_and_fits(node: Path, image: str, program_name: str) -> None:
-    assert Path(wrapped(node, Container(image)).command[0]).name == program_name
+    assert Path(wrapped(node, Container(whole_name(image))).command[0]).name == program_name
+
+
+def test_a_bare_name_is_no_folder_that_happens_to_lie_where_the_job_runs(node: Path) -> None:
+    (node / "notebook").mkdir()
+
+    assert wrapped(node, Container("notebook")).command[-4:] == ("notebook", *COMMAND)
+
+
+def test_a_tagged_name_is_looked_into_as_every_name_is(node: Path) -> None:
+    program(node / "bin" / "podman", "#!/bin/sh\necho nothing of Jupyter\n")
+    with pytest.raises(LightshipError, match="The image notebook:1 has no 'jupyter'"):
+        Container("notebook:1").check(LAB, {"PATH": f"{node}/bin:/usr/bin:/bin"})
 
 
 def test_singularity_takes_apptainers_place(node: Path) -> None:
@@ -186,13 +202,23 @@ def test_where_it_cannot_the_node_will_tell(node: Path) -> None:
 def test_an_image_that_is_not_there_is_refused(node: Path) -> None:
     with pytest.raises(LightshipError, match="There is no image"):
         Container(str(node / "absent.sif")).check(LAB, {})
+    with pytest.raises(LightshipError, match="There is no image"):
+        Container(str(node / NAME_TOO_LONG)).check(LAB, {})
 
 
 def test_an_image_is_named_as_every_folder_names_it(node: Path) -> None:
-    assert absolute("image.sif") == str(node / "image.sif")
-    assert absolute("./absent") == str(node / "absent")
-    assert absolute("./folder") == str(node / "folder")
+    assert whole_name("image.sif") == str(node / "image.sif")
+    assert whole_name("./absent") == str(node / "absent")
+    assert whole_name("./folder") == str(node / "folder")
     # Somebody else may have put it there: a bare name is one of the user's own store.
-    assert absolute("folder") == "folder"
-    for name in ("docker://x/y:1", "docker-archive:/x.tar", "localhost/notebook:1", "notebook"):
-        assert absolute(name) == name
+    assert whole_name("folder") == "folder"
+    assert whole_name("~nobody-of-this-name/x.sif") == str(node / "~nobody-of-this-name" / "x.sif")
+    for name in (
+        "docker://x/y.sif",
+        "lab:1",
+        "registry:5000/lab",
+        "docker-archive:/x.tar",
+        "localhost/notebook:1",
+        "notebook",
+    ):
+        assert whole_name(name) == name

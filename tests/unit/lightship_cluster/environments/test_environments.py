@@ -18,7 +18,7 @@ from lightship_cluster.environments.modules import Modules
 from lightship_cluster.environments.on_path import OnPath
 from lightship_cluster.environments.venv import Venv
 from lightship_cluster.errors import ExitStatus, LightshipError
-from unit.lightship_cluster.world import installed_jupyter
+from unit.lightship_cluster.world import NAME_TOO_LONG, installed_jupyter
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +70,23 @@ def test_wishes_that_do_not_fit_together_are_refused(wishes: dict[str, Any], wor
     assert refused.value.status is ExitStatus.USAGE
 
 
-def test_a_conda_folder_that_is_not_there_is_refused() -> None:
+@pytest.mark.parametrize("folder", ["./absent", "~nobody-of-this-name/absent", f"./{NAME_TOO_LONG}"])
+def test_a_conda_folder_that_is_not_there_is_refused(folder: str) -> None:
     with pytest.raises(LightshipError, match="There is no conda environment"):
-        environments.choose({}, conda="./absent")
+        environments.choose({}, conda=folder)
+
+
+def test_a_venv_of_a_user_that_is_none_is_refused() -> None:
+    with pytest.raises(LightshipError, match="~nobody-of-this-name/own does not exist"):
+        environments.choose({}, venv="~nobody-of-this-name/own").check(LAB, {})
+
+
+def test_a_wrong_module_name_is_refused_before_a_conda_name_is_looked_for_in_it(tmp_path: Path) -> None:
+    (tmp_path / ".bash_profile").write_text(f"touch {tmp_path}/loaded\n")
+    with pytest.raises(LightshipError, match="'--force' is not the name of a module"):
+        environments.choose({"HOME": str(tmp_path), "PATH": "/bin"}, modules=("--force",), conda="analysis")
+
+    assert not (tmp_path / "loaded").exists()
 
 
 @pytest.mark.parametrize("noted", [{"kind": "nix"}, {"kind": "venv"}, ["x"], {"modules": 3}])

@@ -46,3 +46,29 @@ def test_the_version_is_found_through_symbolic_links_and_may_be_unknown(tmp_path
     assert jupyters.server_version(tmp_path / "jupyter") == (2, 20, 0)
     assert jupyters.server_version(program(tmp_path / "strange" / "bin" / "jupyter", "")) is None
     assert jupyters.server_version(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("first", ["#!/bin/sh", "#!/usr/bin/env python3", "#!{system}/bin/python3"])
+def test_the_systems_jupyter_is_not_judged_instead_of_the_one_that_is_used(tmp_path: Path, first: str) -> None:
+    installed_jupyter(tmp_path / "system", "2.1.0")
+    jupyter = installed_jupyter(tmp_path / "own", "2.21.1")
+    program(jupyter, first.format(system=tmp_path / "system") + "\n")
+
+    assert jupyters.server_version(jupyter) == (2, 21, 1)
+
+
+def test_a_jupyter_with_nothing_beside_it_is_its_interpreters(tmp_path: Path) -> None:
+    installed_jupyter(tmp_path / "env", "2.21.1")
+    script = program(tmp_path / "scripts" / "bin" / "jupyter", f"#!{tmp_path}/env/bin/python3.12 -s\n")
+    assert jupyters.server_version(script) == (2, 21, 1)
+    # Its own folder says nothing of where packages are.
+    program(script, f"#!{tmp_path}/env/bin/env python3\n")
+    assert jupyters.server_version(script) is None
+
+
+def test_what_an_update_left_behind_is_not_judged(tmp_path: Path) -> None:
+    jupyter = installed_jupyter(tmp_path, "2.9.3")
+    installed_jupyter(tmp_path, "2.21.1")
+    installed_jupyter(tmp_path, "2.10.0")
+
+    assert jupyters.server_version(jupyter) == (2, 21, 1)

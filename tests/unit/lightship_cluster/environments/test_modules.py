@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.environments.interfaces import LAB
 from lightship_cluster.environments.modules import Modules
 from lightship_cluster.errors import ExitStatus, LightshipError
 
@@ -58,4 +57,17 @@ def test_an_error_that_is_only_said_counts_too(home: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["; reboot", "$(id)", "--force", "a b", ""])
 def test_what_is_no_name_never_reaches_a_shell(name: str) -> None:
     with pytest.raises(LightshipError, match="is not the name of a module"):
-        Modules((name,)).check(LAB, {})
+        Modules((name,))
+
+
+def test_a_start_loads_them_once(home: dict[str, str]) -> None:
+    with Path(home["HOME"], ".bash_profile").open("a") as profile:
+        profile.write(f"echo >>{home['HOME']}/loaded\n")
+    modules = Modules(("python",))
+    modules.enter(home)["PATH"] = "spoilt"
+
+    assert Modules(("python",)).enter(home)["FROM_MODULE"] == "yes"
+    assert Modules(("python",)).enter(home)["PATH"] != "spoilt"
+    assert Path(home["HOME"], "loaded").read_text() == "\n"
+    modules.enter({**home, "PATH": "/bin:/usr/bin"})
+    assert Path(home["HOME"], "loaded").read_text() == "\n\n"

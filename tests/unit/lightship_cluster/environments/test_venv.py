@@ -7,7 +7,7 @@ import pytest
 from lightship_cluster.environments.interfaces import LAB
 from lightship_cluster.environments.venv import Venv
 from lightship_cluster.errors import LightshipError
-from unit.lightship_cluster.world import installed_jupyter
+from unit.lightship_cluster.world import NAME_TOO_LONG, installed_jupyter
 
 
 def test_it_is_entered_as_its_activate_script_does(tmp_path: Path) -> None:
@@ -23,7 +23,12 @@ def test_its_jupyter_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_what_is_no_environment_is_refused(tmp_path: Path) -> None:
-    for folder, words in ((tmp_path / "absent", "does not exist"), (tmp_path, "has no 'bin' for you")):
+    hidden = tmp_path / NAME_TOO_LONG
+    for folder, words in (
+        (tmp_path / "absent", "does not exist"),
+        (hidden, "does not exist"),
+        (tmp_path, "has no 'bin' for you"),
+    ):
         with pytest.raises(LightshipError, match=words):
             Venv(folder).check(LAB, {})
     (tmp_path / "file").touch()
