@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,7 +34,9 @@ def test_it_is_followed_until_the_job_takes_its_secret_away(
         yield
 
     story = steps()
-    monkeypatch.setattr("time.sleep", lambda _seconds: next(story))
+    # In that module alone: threads that other tests left behind sleep too.
+    clock = SimpleNamespace(sleep=lambda _seconds: next(story), monotonic=time.monotonic)
+    monkeypatch.setattr("lightship_cluster.commands.logs.time", clock)
 
     assert start_jupyter.main(["logs", "amber", "--follow"]) is ExitStatus.OK
     assert capsys.readouterr().out == "one\ntwo\nthree\n"
