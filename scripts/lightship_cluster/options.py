@@ -72,7 +72,8 @@ class Option:
         """The value of one argument; a ValueError says what to write instead."""
         if self.choices and text and text not in self.choices:
             raise ValueError(f"{text!r} is not one of {', '.join(self.choices)}.{did_you_mean(text, self.choices)}")
-        return self.convert(text)
+        # No folder is not this folder: a script's variable may be empty.
+        return self.default if not text and self.convert is path_of and not self.many else self.convert(text)
 
     def read_setting(self, text: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of a key in a settings file; an empty one says: as if nobody had set it."""

@@ -34,6 +34,8 @@ from lightship_cluster.options import OPTIONS
         ("--scheduler torque 30", {"scheduler": "torque", "time": 30}),
         ("-t 5 -- --exclusive -t 9 -- x", {"time": 5, "extra": ("--exclusive", "-t", "9", "--", "x")}),
         ("--", {"extra": ()}),
+        # A variable of a script that is empty: not the folder that the script happens to run in.
+        ("--dir= --venv=", {"folder": "~", "venv": ""}),
     ],
 )
 def test_what_is_said_is_understood_and_nothing_else_is_invented(line: str, expected: dict[str, Any]) -> None:
