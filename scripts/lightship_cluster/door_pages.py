@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import pkgutil
+from string import Template
 from typing import NamedTuple
 
 from lightship_cluster.http_heads import Head
@@ -25,16 +27,10 @@ FOREIGN = Refusal("403 Forbidden", "Refused", "This request was made by a page a
 BAD = Refusal("400 Bad Request", "Bad request", "This request could not be understood beyond doubt.")
 AWAY = Refusal("502 Bad Gateway", "The program does not answer", "It may be starting, or it has ended. Try again.")
 
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-<body style="font-family: system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem">
-<h1 style="font-size: 1.4rem">{title}</h1><p>{text}</p></html>
-"""
-
 
 async def tell(writer: asyncio.StreamWriter, refusal: Refusal) -> None:
     """Answer with the page, and nothing after it."""
-    page = _PAGE.format(title=refusal.title, text=refusal.text).encode("utf-8")
+    page = _page(refusal)
     fields = (
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Length", str(len(page))),
@@ -45,3 +41,8 @@ async def tell(writer: asyncio.StreamWriter, refusal: Refusal) -> None:
     )
     writer.write(Head(f"HTTP/1.1 {refusal.status}", fields).encode() + page)
     await writer.drain()
+
+
+def _page(refusal: Refusal) -> bytes:
+    template = Template((pkgutil.get_data(__package__, "door.html") or b"").decode("utf-8"))
+    return template.substitute(title=refusal.title, text=refusal.text).encode("utf-8")
