@@ -47,6 +47,7 @@ class Follower:
         self._job = job
         self._over_since = 0.0
         self._listed = False
+        self._known = f"Job {job.job_id} is submitted"
         self._own_look = OwnLook(scheduler, job.job_id)
 
     def until_ready(self) -> dict[str, Any]:
@@ -100,7 +101,10 @@ class Follower:
         if status.get("state") == "starting":
             return f"{self._job.subject.program} is starting on its node"
         job = self._job_of(status)
-        return _sentence(self._scheduler.words(job)) if job else f"Job {self._job.job_id} is submitted"
+        if job:
+            self._known = _sentence(self._scheduler.words(job))
+        # An agent that was just started has not asked yet.
+        return self._known
 
     def _detail(self, status: dict[str, Any]) -> dict[str, Any]:
         job = self._job_of(status)

@@ -65,6 +65,13 @@ def followed_by(agent: ScriptedAgent, folder: LinkFolder, scheduler: Slurm | Non
     return follower.until_ready(), shown.getvalue()
 
 
+def test_an_agent_that_knows_nothing_yet_unsays_nothing(folder: LinkFolder) -> None:
+    nothing = {"state": "waiting", "job_id": "17", "job": None}
+    _, shown = followed(folder, job("PENDING", "Priority"), nothing, nothing, job("PENDING", "Priority"), READY)
+
+    assert shown.splitlines() == ["Queued: other jobs come first"]
+
+
 def test_it_tells_the_story_until_ready(folder: LinkFolder) -> None:
     starting = {**job("RUNNING"), "state": "starting"}
     waiting = {"state": "waiting", "job": None}
