@@ -11,7 +11,7 @@ from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.durations import words_of
 from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.job_log import last_lines
+from lightship_cluster.job_log import last_lines, log_of
 from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.own_look import OwnLook
 from lightship_cluster.progress import Progress
@@ -116,12 +116,16 @@ class Follower:
     def _failed(self, status: dict[str, Any]) -> LightshipError:
         job = self._job_of(status)
         said = str(status.get("reason") or "")
-        over = self._scheduler.words(job) + "." if job and self._scheduler.over(job.state) else ""
-        why = _sentence(said or over or f"the link ended before the {self._job.subject.noun} answered.")
-        stop = "" if over else self._stop_job(str(status.get("cause") or ""))
-        return LightshipError(
-            f"The {self._job.subject.noun} did not start. {why}{stop}{self._last_lines()}", ExitStatus.JOB
-        )
+        cause = str(status.get("cause") or "")
+        over = ""
+        if job and self._scheduler.over(job.state):
+            over = self._scheduler.words(job) + "."
+            cause = cause or self._scheduler.report(job).cause
+        noun = self._job.subject.noun
+        why = _sentence(said or over or f"the link ended before the {noun} answered.")
+        stop = "" if over else self._stop_job(cause)
+        printed = self._last_lines(expected=cause not in FROM_OUTSIDE)
+        return LightshipError(f"The {noun} did not start. {why}{stop}{printed}", ExitStatus.JOB)
 
     def _stop_job(self, cause: str) -> str:
         # The link's end does not take a queued job out of the queue, and it would wait for nothing.
@@ -135,11 +139,12 @@ class Follower:
     def _stop_command(self) -> str:
         return self._scheduler.stop_command(self._job.job_id)
 
-    def _last_lines(self) -> str:
-        log = self._job.folder.log
+    def _last_lines(self, *, expected: bool) -> str:
+        log = log_of(self._job.folder)
         lines = last_lines(self._job.folder, LOG_LINES)
         if not lines:
-            return f"\nThe job printed nothing ({log})."
+            # Whoever cancelled a job that waited wonders about no output.
+            return f"\nThe job printed nothing ({log})." if expected else ""
         return "\n".join([f"\nThe job's last lines ({log}):", *(f"    {line}" for line in lines)])
 
 

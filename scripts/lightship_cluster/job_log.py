@@ -19,7 +19,13 @@ def last_lines(folder: LinkFolder, most: int) -> list[str]:
 
     A job that ended before its script wrote to the log may have left lines where its scheduler keeps them.
     """
-    return (_lines(folder.log) or _lines(own_output(folder.log)))[-most:]
+    return _lines(log_of(folder))[-most:]
+
+
+def log_of(folder: LinkFolder) -> Path:
+    """The file that has them."""
+    others = own_output(folder.log)
+    return others if _lines(others) and not _lines(folder.log) else folder.log
 
 
 def _lines(log: Path) -> list[str]:

@@ -65,6 +65,19 @@ def followed_by(agent: ScriptedAgent, folder: LinkFolder, scheduler: Slurm | Non
     return follower.until_ready(), shown.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("state", "printed"),
+    [("CANCELLED", False), ("FAILED", True)],
+)
+def test_a_job_that_was_cancelled_is_not_asked_what_it_printed(
+    folder: LinkFolder, state: str, *, printed: bool
+) -> None:
+    with pytest.raises(LightshipError) as failed:
+        followed(folder, job("PENDING", "Priority"), job(state))
+
+    assert ("printed nothing" in failed.value.sentence) is printed
+
+
 def test_an_agent_that_knows_nothing_yet_unsays_nothing(folder: LinkFolder) -> None:
     nothing = {"state": "waiting", "job_id": "17", "job": None}
     _, shown = followed(folder, job("PENDING", "Priority"), nothing, nothing, job("PENDING", "Priority"), READY)

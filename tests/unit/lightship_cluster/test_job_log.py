@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lightship_cluster.job_log import last_lines
+from lightship_cluster.job_log import last_lines, log_of
 from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.schedulers.carried import own_output
 
@@ -26,6 +26,8 @@ def test_where_the_script_wrote_nothing_the_schedulers_own_file_speaks(tmp_path:
     folder = LinkFolder.create(tmp_path, "one-two-three", {}, "s", "t")
     own_output(folder.log).write_text("/var/spool/pbs/17.SC: line 3: cd: No such file or directory\n")
     assert last_lines(folder, 15) == ["/var/spool/pbs/17.SC: line 3: cd: No such file or directory"]
+    assert log_of(folder) == own_output(folder.log)
 
     folder.log.write_text("started\n")
     assert last_lines(folder, 15) == ["started"]
+    assert log_of(folder) == folder.log
