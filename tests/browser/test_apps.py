@@ -27,11 +27,12 @@ app.layout = html.Div([dcc.Input("folded", id="word"), html.Div(id="answer")])
 @app.callback(Output("answer", "children"), Input("word", "value"))
 def answer(word):
     return f"The protein is {word}."
+server = app.server
 """
 WAYS = {
     "streamlit": "streamlit run chain.py --server.port {port} --server.address localhost"
     " --server.headless true --browser.gatherUsageStats false",
-    "dash": "gunicorn --bind unix:{socket} protein:app.server",
+    "dash": "gunicorn --bind unix:{socket} protein:server",
 }
 UPLOAD = 5_000_000
 
