@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import socket
 import time
 from collections.abc import Sequence
 
@@ -26,7 +27,7 @@ from lightship_cluster.port_owners import LOOPBACKS, answerers
 from lightship_cluster.values import PORT, SOCKET, app_of
 
 START_SECONDS = 600.0
-LOOK_SECONDS = 0.2
+LOOK_SECONDS, CONNECT_SECONDS = 0.2, 1.0
 
 
 class App(Child):
@@ -87,7 +88,7 @@ class App(Child):
             owners = answerers(loopback, self._port)
             if owners - {os.geteuid()}:
                 raise port_taken(self._port)
-            if owners:
+            if owners and _answers(loopback, self._port):
                 self._loopback = loopback
                 return True
         return False
@@ -97,11 +98,24 @@ class App(Child):
             return await asyncio.open_unix_connection(str(self._socket))
         reader, writer = await asyncio.open_connection(self._loopback, self._port)
         # Each time anew: a program that lets go of its port, if only to start again, may lose it to another user.
-        ours = writer.get_extra_info("sockname")[1]
-        if answerers(self._loopback, self._port, ours) == {os.geteuid()}:
-            return reader, writer
-        writer.close()
-        raise ConnectionRefusedError
+        own = False
+        try:
+            own = answerers(self._loopback, self._port, writer.get_extra_info("sockname")[1]) == {os.geteuid()}
+        finally:
+            if not own:
+                writer.close()
+        if not own:
+            raise ConnectionRefusedError
+        return reader, writer
+
+
+def _answers(loopback: str, port: int) -> bool:
+    # A listener on any address of IPv6 may want no other.
+    try:
+        socket.create_connection((loopback, port), CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _checked(command: Sequence[str]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ OURS = (f"{COOKIE}=", "__Host-lightship=")
 HEAD_SECONDS, HANDSHAKE_SECONDS, CLOSE_SECONDS, PAUSE_SECONDS = 30.0, 5.0, 5.0, 0.5
 # Guests at a time; more wait outside. Each takes two descriptors, and the job's own dealings need some too.
 MOST_GUESTS, SHARE_OF_DESCRIPTORS = 256, 4
-BACKLOG = 128
+BACKLOG, KEEPALIVE_SECONDS = 128, 60
 # What a page elsewhere may make a browser ask for without a sign of where it came from.
 SAFE = ("GET", "HEAD", "OPTIONS")
 OWN_SITES = ("", "same-origin", "none")
@@ -53,6 +53,8 @@ class Doorkeeper(threading.Thread):
         self._listener.setblocking(False)
         # Before Python 3.10 nothing else holds on to one that waits for the program alone.
         self._guests: set[asyncio.Task[None]] = set()
+        # Those who have not shown the token, the first comer first. They make room, or strangers would keep all out.
+        self._unknown: dict[socket.socket, None] = {}
 
     def run(self) -> None:
         """Serve."""
@@ -62,19 +64,37 @@ class Doorkeeper(threading.Thread):
         loop = asyncio.get_running_loop()
         room = asyncio.Semaphore(most_guests())
         while True:
-            await room.acquire()
             try:
                 connection, _ = await loop.sock_accept(self._listener)
             except OSError:
-                room.release()
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
+            if room.locked():
+                self._make_room()
+            await room.acquire()
+            self._unknown[connection] = None
             guest = loop.create_task(self._receive(connection))
             self._guests.add(guest)
             guest.add_done_callback(self._guests.discard)
             guest.add_done_callback(lambda _: room.release())
 
+    def _make_room(self) -> None:
+        if self._unknown:
+            oldest = next(iter(self._unknown))
+            del self._unknown[oldest]
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+
     async def _receive(self, connection: socket.socket) -> None:
+        try:
+            # Whoever is lost without a word, as when the proxy host loses its power, must not stay for ever.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+            await self._shake_hands(connection)
+        finally:
+            self._unknown.pop(connection, None)
+
+    async def _shake_hands(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(LONGEST_HEAD)
         protocol = asyncio.StreamReaderProtocol(reader)
@@ -87,7 +107,7 @@ class Doorkeeper(threading.Thread):
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
-            await self._enter((reader, writer))
+            await self._enter((reader, writer), connection)
         finally:
             writer.close()
             try:
@@ -95,11 +115,13 @@ class Doorkeeper(threading.Thread):
             except (OSError, asyncio.TimeoutError):
                 transport.abort()
 
-    async def _enter(self, browser: Streams) -> None:
+    async def _enter(self, browser: Streams, connection: socket.socket) -> None:
         try:
             head = await asyncio.wait_for(read_head(browser[0]), HEAD_SECONDS)
-            if head:
-                await self._answer(head, browser)
+            exchange = await self._judge(head, browser) if head else None
+            if exchange:
+                self._unknown.pop(connection, None)
+                await exchange.run(self._connect)
         except BadMessageError:
             with suppress(OSError):
                 await _turn_away(browser, BAD)
@@ -108,7 +130,8 @@ class Doorkeeper(threading.Thread):
         except Exception as error:  # one request's trouble is nobody else's
             print(f"register-jupyter: a request failed: {error!r}", file=sys.stderr, flush=True)
 
-    async def _answer(self, head: Head, browser: Streams) -> None:
+    async def _judge(self, head: Head, browser: Streams) -> Exchange | None:
+        """What is to be brought to the program; nothing when the answer was given here."""
         method, target = request_of(head)
         bare, by_address = self._without_token(target)
         by_header = self._is_token(head.one("authorization").rpartition(" ")[2])
@@ -119,7 +142,8 @@ class Doorkeeper(threading.Thread):
         elif by_address and method == "GET" and not head.all("upgrade"):
             await self._send_on(browser[1], bare)
         else:
-            await Exchange(self._for_program(head, method, bare, by_header), browser).run(self._connect)
+            return Exchange(self._for_program(head, method, bare, by_header), browser)
+        return None
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode("latin-1"), self._token)
@@ -162,6 +186,9 @@ class Doorkeeper(threading.Thread):
     def _for_program(self, head: Head, method: str, target: str, by_header: bool) -> Head:
         """The request without what opened the door: the program need not know it, nor pass it on."""
         dropped = [*HOP_BY_HOP, "cookie", *(["authorization"] if by_header else [])]
+        # Of a page that had it in its address.
+        if self._token.decode("ascii") in head.one("referer"):
+            dropped.append("referer")
         upgrade = head.one("upgrade")
         added = [("Connection", "Upgrade"), ("Upgrade", upgrade)] if upgrade else [("Connection", "close")]
         others = [each for each in _cookies(head) if not each.startswith(OURS)]

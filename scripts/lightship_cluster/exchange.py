@@ -66,6 +66,8 @@ class Exchange:
             await copy_body(self._length, self._reader, program)
             self._sent = True
         except ConnectionError:
+            if self._reader.exception():
+                raise  # it was the browser that went
             # The program has heard enough: its answer says why.
             await asyncio.Event().wait()
         if self._upgrade:

@@ -9,7 +9,9 @@ from pathlib import Path
 from lightship_cluster.sock_diag import find
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-_LISTENING = "0A"
+_LISTENING, _FRESH = "0A", ("01", "03", "0C")
+# Whoever had a connection that is closed already.
+NOBODY = -1
 # As the kernel writes addresses: those where a listener gets what is sent to one of loopback. A listener on any address
 # of IPv6 gets that of IPv4 too, unless it has said otherwise.
 _ANY4, _ANY6 = "0" * 8, "0" * 32
@@ -38,10 +40,12 @@ def answerers(loopback: str, port: int, ours: int = 0) -> set[int]:
     listens.
     """
     found = find(loopback, port, ours)
-    if found and not found.listening and not found.inode:
-        found = find(loopback, port)  # nobody's yet
+    if found and found.waits:
+        found = find(loopback, port)
+    if found and not found.inode:
+        return {NOBODY}
     # Not every kernel tells of single sockets.
-    return {found.owner} if found and found.inode else in_tables(loopback, port, ours)
+    return {found.owner} if found else in_tables(loopback, port, ours)
 
 
 def in_tables(loopback: str, port: int, ours: int, tables: Sequence[Path] = TABLES) -> set[int]:
@@ -49,12 +53,11 @@ def in_tables(loopback: str, port: int, ours: int, tables: Sequence[Path] = TABL
     found = set()
     for end in _ends(port, tables):
         if end.state == _LISTENING:
-            counts = end.address in _REACHED[loopback]
-        else:
-            # Until a program takes it, the other end is nobody's and has no inode.
-            counts = bool(ours and end.peer == ours and end.inode)
-        if counts:
-            found.add(end.owner)
+            if end.address in _REACHED[loopback]:
+                found.add(end.owner)
+        # Until a program takes it, the other end has no inode; one that was closed has none any more.
+        elif ours and end.peer == ours and (end.inode or end.state not in _FRESH):
+            found.add(end.owner if end.inode else NOBODY)
     return found
 
 

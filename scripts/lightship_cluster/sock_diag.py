@@ -18,19 +18,28 @@ _PORTS = struct.Struct("!HH")
 _REST = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _ALL_STATES = 0xFFFFFFFF
 _ADDRESS_BYTES = 16
-# After the header and the socket's name: two timers and queues, then whose it is and its inode.
+# State, and after the socket's name two timers and queues, then whose it is and its inode.
 _ANSWER = struct.Struct("=BBBB48sIIIII")
 _LISTENING = 10
+# Established, and on the way there: until a program takes it, such a connection has no inode.
+_FRESH = (1, 3, 12)
 SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Found:
-    """A socket: `owner` is a user number; one without an inode is nobody's yet."""
+    """A socket: `owner` is the user number of whoever has it; nobody has one without an inode."""
 
     listening: bool
     owner: int
     inode: int
+    # Whether it is open at both ends.
+    fresh: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """For a program to take it: what is closed was somebody's, and is nobody's for another reason."""
+        return self.fresh and not self.inode
 
 
 def find(address: str, port: int, peer_port: int = 0) -> Found | None:
@@ -55,4 +64,4 @@ def _read(answer: bytes) -> Found | None:
     if len(answer) < _HEADER.size + _ANSWER.size or _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
         return None  # an error
     _, state, *_, owner, inode = _ANSWER.unpack_from(answer, _HEADER.size)
-    return Found(state == _LISTENING, owner, inode)
+    return Found(state == _LISTENING, owner, inode, fresh=state in _FRESH)

@@ -39,6 +39,9 @@ const title = () => (document.title = first("h1:not([hidden])").innerText);
 
 // A path that is the registry's even while a notebook runs; at every other one the notebook takes over.
 const own = location.pathname.startsWith("/.lightship/");
+// There the token leaves the address: what runs at the same one could read it in the browser's history. A cookie has it.
+const search = location.search;
+if (own && search) history.replaceState(null, "", location.pathname);
 
 // A reload would overtake the answer to the page's own form.
 let leaving = false;
@@ -46,7 +49,7 @@ addEventListener("submit", () => (leaving = true));
 
 function leave() {
   if (leaving) return;
-  if (own) location.replace("/" + location.search);
+  if (own) location.replace("/" + search);
   else location.reload();
 }
 
@@ -104,7 +107,7 @@ function copy(button, command) {
 all("time").forEach(say);
 title();
 // Whoever came with the token in the address goes on with it.
-for (const link of all("[data-open]")) link.search = location.search;
+for (const link of all("[data-open]")) link.search = search;
 if (events && !first("meta[http-equiv]")) listen();
 for (const button of all("[data-copy]")) {
   button.hidden = false;

@@ -158,6 +158,13 @@ def test_an_owner_who_shows_the_token_is_remembered_for_the_registrys_pages(star
         assert browser.ask(LINK, f"/lab{query}").header("Set-Cookie") == []
 
 
+@pytest.mark.parametrize("refusal", ["403 Forbidden", "302 Found\r\nLocation: /login?next=%2Flab"])
+def test_a_token_that_the_notebook_refuses_is_not_remembered(start: Start, browser: Browser, refusal: str) -> None:
+    answer = f"HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n".encode()
+    start("quiet-river-stone", handler=lambda connection, _: connection.sendall(answer))
+    assert browser.ask(LINK, f"/lab?token={'f' * 32}").header("Set-Cookie") == []
+
+
 OWN_PATHS = (
     *("/.lightship/", "/.lightship/events", "/.lightship/running", "/.lightship/lab", "/%2elightship/"),
     *("/lab/../.lightship/", "/lab/..%2f.lightship/", "//.lightship/"),

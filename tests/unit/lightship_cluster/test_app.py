@@ -92,13 +92,17 @@ ON_IPV6 = """
 import http.server, socket, sys
 class Server(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6
-Server(("::1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
+    def server_bind(self):
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        super().server_bind()
+Server((sys.argv[2], int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
 """
 
 
-def test_a_program_that_takes_localhost_for_ipv6_is_found_there(node: Node) -> None:
+@pytest.mark.parametrize("address", ["::1", "::"])
+def test_a_program_that_listens_for_ipv6_alone_is_found_there(node: Node, address: str) -> None:
     (node.path / "hello.txt").write_text("from the program")
-    with node.start("--app", command=("--", sys.executable, "-c", ON_IPV6, "{port}")) as process:
+    with node.start("--app", command=("--", sys.executable, "-c", ON_IPV6, "{port}", address)) as process:
         node.wait_for("heartbeat")
         assert ask(node, "/hello.txt") == (200, b"from the program")
         process.send_signal(signal.SIGTERM)

@@ -7,6 +7,7 @@ import http.client
 import resource
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from unit.lightship_cluster.world import self_signed
 
 TOKEN = "0123456789abcdef" * 2
 ORIGIN = "https://one-two-three.notebooks.test"
+GUESTS = 16
 
 
 @dataclass
@@ -99,7 +101,7 @@ def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[House]:
+def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     certificate, key = self_signed(tmp_path, "localhost")
     (tmp_path / "proxy").mkdir()
     proxy, proxy_key = self_signed(tmp_path / "proxy", "proxy")
@@ -115,6 +117,7 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[House]:
     async def connect() -> Any:
         return await asyncio.open_connection("127.0.0.1", server.server_address[1])
 
+    monkeypatch.setattr(doorkeeper, "MOST_GUESTS", GUESTS)
     door = Doorkeeper(place, ORIGIN, connect)
     door.start()
     while not serves(place.address, place.port, text):
@@ -168,11 +171,14 @@ def test_the_address_with_the_token_opens_the_door_for_the_browser(house: House)
     assert house.asked == [], "the program sees no token"
     # The web server and the registry remember the token in a cookie of their own.
     cookies = f"own=1; {cookie}; __Host-lightship={TOKEN}"
-    status, fields, text = house.ask("GET", "/a", {"Cookie": cookies, "X-Forwarded-Proto": "https"})
+    referer = f"{ORIGIN}/.lightship/?token={TOKEN}"
+    sent = {"Cookie": cookies, "X-Forwarded-Proto": "https", "Referer": referer}
+    status, fields, text = house.ask("GET", "/a", sent)
     assert (status, text, fields["Connection"]) == (200, b"hello from the program", "close")
     ((method, path, headers, _),) = house.asked
     assert (method, path, headers["cookie"], headers["connection"]) == ("GET", "/a", "own=1", "close")
     assert headers["x-forwarded-proto"] == "https"
+    assert TOKEN not in str(headers)
 
 
 @pytest.mark.parametrize("start", ["//", "/\\", "/\\/", "///"])
@@ -213,16 +219,36 @@ def test_whoever_is_turned_away_is_told_so_in_the_middle_of_an_upload_too(house:
     assert house.asked == []
 
 
-def test_what_guests_leave_is_enough_for_the_job(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_guests_leave_is_enough_for_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     assert doorkeeper.most_guests() == 16
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert doorkeeper.most_guests() == doorkeeper.MOST_GUESTS
-    # Those who only stand there without a word of TLS are sent away.
-    idle = [socket.create_connection(("127.0.0.1", house.port), 10) for _ in range(20)]
+
+
+@pytest.mark.parametrize("stranger", ["says-nothing", "is-refused"])
+def test_strangers_make_room_for_whoever_has_the_token(house: House, stranger: str) -> None:
+    idle: list[socket.socket] = []
+    for _ in range(2 * GUESTS):
+        if stranger == "says-nothing":
+            idle.append(socket.create_connection(("127.0.0.1", house.port), 10))
+        else:
+            idle.append(house.knock())
+            idle[-1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    began = time.monotonic()
     assert house.ask("GET", "/", {"Cookie": house.cookie()})[0] == 200
+    assert time.monotonic() - began < doorkeeper.HANDSHAKE_SECONDS / 2
     for each in idle:
         each.close()
+
+
+def test_a_browser_that_is_lost_in_the_middle_of_an_upload_leaves_nothing(house: House) -> None:
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nCookie: {house.cookie()}\r\nContent-Length: 9000000\r\n\r\n"
+    with house.knock() as secure:
+        secure.sendall(head.encode() + b"x" * 100_000)
+        time.sleep(0.2)
+        secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # The house is empty in the end: see there.
 
 
 def test_programs_may_use_a_header(house: House) -> None:

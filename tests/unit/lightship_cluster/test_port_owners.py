@@ -56,9 +56,9 @@ def test_a_connection_is_told_from_others_by_its_own_end(loopback: str) -> None:
         listening = sock_diag.find(loopback, port, 1)
 
     assert waiting
-    assert waiting == sock_diag.Found(listening=False, owner=waiting.owner, inode=0)
+    assert waiting.waits
     assert taken
-    assert (taken.listening, taken.owner, taken.inode > 0) == (False, os.geteuid(), True)
+    assert (taken.listening, taken.owner, taken.waits) == (False, os.geteuid(), False)
     assert listening
     assert listening.listening
 
@@ -87,6 +87,22 @@ def test_whoever_took_a_connection_counts_though_they_listen_no_longer(tmp_path:
     rows = (row(HERE, LISTENS, 1000), row(HERE, CONNECTED, 4711, peer=50000), row(HERE, CONNECTED, 4712, peer=50001))
 
     assert in_tables("127.0.0.1", 8888, 50000, table(tmp_path, *rows)) == {1000, 4711}
+
+
+@pytest.mark.parametrize("kernel", ["tells", "tells-nobody"])
+def test_a_connection_that_was_closed_again_is_not_the_next_listeners(
+    kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kernel == "tells-nobody":
+        monkeypatch.setattr(port_owners, "find", lambda *_: None)
+    first = socket.create_server(("127.0.0.1", 0))
+    port = first.getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port)) as ours:
+        taken, _ = first.accept()
+        first.close()
+        taken.close()
+        with socket.create_server(("127.0.0.1", port)):
+            assert port_owners.NOBODY in answerers("127.0.0.1", port, ours.getsockname()[1])
 
 
 def test_a_connection_that_nobody_has_taken_yet_is_the_listeners(tmp_path: Path) -> None:

@@ -276,6 +276,10 @@ def test_the_way_to_the_notebook_keeps_the_token_that_its_owner_came_with(
     made = running(world)
     page = tab(browser, complaints)
     page.goto(address(world, made, OWN))
+    # What runs at the same address could read it in the browser's history.
+    assert "token" not in page.evaluate(
+        "location.href + JSON.stringify(navigation.entries().map((entry) => entry.url))"
+    )
     page.get_by_role("link", name="Open the notebook").click()
     page.wait_for_url(address(world, made, "/"))
     page.goto(f"{world.settings.origin(made['name'])}{OWN}")
