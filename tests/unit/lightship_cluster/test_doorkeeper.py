@@ -100,6 +100,11 @@ def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
     return Program
 
 
+class Programs(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of browsers that went: that may be after the test, when there is nowhere to say it."""
+
+
 @pytest.fixture
 def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     certificate, key = self_signed(tmp_path, "localhost")
@@ -109,7 +114,7 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
         if source != tmp_path / name:
             (tmp_path / name).write_bytes(source.read_bytes())
     asked: list[Any] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), behind(asked))
+    server = Programs(("127.0.0.1", 0), behind(asked))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     text = certificate.read_text()
     place = Place(tmp_path, "one-two-three.notebooks.test", "127.0.0.1", pick_port("127.0.0.1"), text, TOKEN, tmp_path)
