@@ -26,8 +26,9 @@ FILES = ("cert", "privkey", "chain", "fullchain")
 RENEW = "/opt/certbot/bin/certbot renew --force-renewal --cert-name"
 COMMAND_SECONDS = 60
 CONNECT_SECONDS = 5
-# Workers that are ending may answer for a moment after a reload.
+# For a moment after a reload, workers that are ending answer too: so many looks in a row must meet new ones.
 SWITCH_SECONDS = 15
+STEADY_LOOKS, LOOK_SECONDS = 5, 0.2
 
 
 class DeployError(Exception):
@@ -188,14 +189,17 @@ def activate(settings: Settings, expected: bytes) -> None:
     if done.returncode:
         raise DeployError(f"{settings.service} cannot be reloaded; its journal says why.\n{done.stdout}")
     deadline = time.monotonic() + SWITCH_SECONDS
-    while (shown := served(settings)) != expected:
-        if time.monotonic() > deadline:
+    seen = 0
+    while seen < STEADY_LOOKS:
+        shown = served(settings)
+        seen = seen + 1 if shown == expected else 0
+        if not seen and time.monotonic() > deadline:
             raise DeployError(
                 f"{settings.service} was reloaded and {settings.address}:{settings.port} still shows "
                 f"{describe(shown)} for {settings.domain}, not {describe(expected)}. See that its configuration "
                 f"names {settings.lineage}/fullchain.pem, then run `systemctl start lightship-certificates`."
             )
-        time.sleep(0.2)
+        time.sleep(LOOK_SECONDS)
 
 
 def describe(certificate: bytes | None) -> str:
