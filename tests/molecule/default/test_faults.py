@@ -23,7 +23,6 @@ SERVICE, SOCKET = "lightship-registry.service", "lightship-registry.socket"
 BACK_SECONDS = 5
 DROP_IN = f"/etc/systemd/system/{SERVICE}.d/clock.conf"
 FILL = f"dd if=/dev/zero of={STATE}/fill bs=4k oflag=append conv=notrunc"
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 AHEAD_SECONDS = 300
 
 NAMES = """
@@ -241,8 +240,8 @@ def test_a_damaged_store_is_repaired_and_nothing_is_lost(
 @pytest.fixture
 def movable_clock() -> Iterator[Callable[[int], None]]:
     """Yield what sets the service's clock forward by some seconds while it runs."""
-    bed.run("proxy", "apt-get install --yes --quiet libfaketime")
-    settings = [f"LD_PRELOAD={FAKETIME}", "FAKETIME_TIMESTAMP_FILE=/run/lightship-clock", "FAKETIME_NO_CACHE=1"]
+    bed.run("proxy", bed.GET_FAKETIME)
+    settings = [f"LD_PRELOAD={bed.FAKETIME}", "FAKETIME_TIMESTAMP_FILE=/run/lightship-clock", "FAKETIME_NO_CACHE=1"]
     lines = ["[Service]", *(f"Environment={each}" for each in [*settings, "FAKETIME_DONT_FAKE_MONOTONIC=1"])]
 
     def set_ahead(seconds: int) -> None:

@@ -224,6 +224,37 @@ def _ended_by_another_kernel(notebook: bed.Notebook) -> bool:
     return str(bed.record(notebook.name)["state"]) == "ended"
 
 
+# The clock of start-jupyter alone: as ever until the job is submitted, and then so much faster.
+CLOCK, FASTER = "/tmp/start-jupyter.clock", 60
+
+
+def test_a_start_whose_job_waits_an_hour_ends_in_a_notebook() -> None:
+    bed.run("login", f"{bed.GET_FAKETIME} && echo +0 >{CLOCK} && chmod 0644 {CLOCK}")
+    clock = f"LD_PRELOAD={bed.FAKETIME} FAKETIME_TIMESTAMP_FILE={CLOCK} FAKETIME_CACHE_DURATION=1"
+    at_a_terminal = f"script --quiet --flush --return --command '{clock} start-jupyter -t 120 -- --hold' hour.out"
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(bed.run, "login", f"TERM=xterm {at_a_terminal}", user="bob")
+        try:
+            bed.eventually(lambda: "it is on hold" in _written("hour.out"), "no job was held")
+            bed.run("login", f"echo '+0 x{FASTER}' >{CLOCK}")
+            job = bed.run("login", "squeue -h -u bob -t PENDING -o %i").stdout.strip()
+            bed.eventually(lambda: f"(job {job}, 1 h 0" in _written("hour.out"), "no hour went by", seconds=180)
+        finally:
+            bed.run("login", "scontrol release $(squeue -h -u bob -t PENDING -o %i)")
+        notebook = bed.notebook("bob", starting.result().stdout.replace("\r", ""))
+    try:
+        assert "Ready: your notebook answers." in notebook.output
+        with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
+            assert browser.get("/api/status", params={"token": notebook.token}).status_code == httpx.codes.OK
+    finally:
+        bed.stop(notebook)
+        bed.run("login", f"rm -f ~bob/hour.out {CLOCK}")
+
+
+def _written(file: str) -> str:
+    return bed.run("login", f"cat ~bob/{file}", check=False).stdout
+
+
 def test_control_c_while_waiting_leaves_the_job_alone_and_says_how_to_stop_it() -> None:
     bed.run("login", "scontrol update nodename=node1 state=drain reason=test")
     try:
