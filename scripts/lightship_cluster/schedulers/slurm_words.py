@@ -53,7 +53,7 @@ _REASONS = rules(
         ("Priority", "other jobs come first"),
         ("Resources", "waiting for free nodes"),
         ("None|SchedDefer|BackfillThrottle", ""),
-        ("JobHeldUser", "it is on hold; release it with scontrol release and its number"),
+        ("JobHeldUser", "it is on hold until scontrol release"),
         ("JobHeldAdmin", "an administrator holds it"),
         ("JobHoldMaxRequeue|launch.failed.requeued.held", "it could not be started and is on hold"),
         ("JobArrayTaskLimit", "as many tasks of its array run as may"),
