@@ -58,22 +58,22 @@ class App(Child):
                     "from {port} or {socket}, and does it listen on localhost?",
                     ExitStatus.JUPYTER,
                 )
-            self._look(LOOK_SECONDS)
+            self._look()
         try:
             self._door = Doorkeeper(self.place, self._origin, self._connect)
         except OSError as error:
             raise port_taken(self.place.port) from error
         self._door.start()
         while not serves(self.place.address, self.place.port, self.place.certificate):
-            self._look(LOOK_SECONDS)
+            self._look()
 
     def check(self) -> None:
         """Without its door it is of no use."""
         if self._door and not self._door.is_alive():
             raise LightshipError("What guards the program has failed; job.log says how.", ExitStatus.FAILED)
 
-    def _look(self, seconds: float) -> None:
-        status = self.wait(seconds)
+    def _look(self) -> None:
+        status = self.wait(LOOK_SECONDS)
         self.check()
         if status is not None:
             raise LightshipError(

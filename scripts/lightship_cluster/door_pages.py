@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pkgutil
+from functools import cache
 from string import Template
 from typing import NamedTuple
 
@@ -43,6 +44,8 @@ async def tell(writer: asyncio.StreamWriter, refusal: Refusal) -> None:
     await writer.drain()
 
 
+# Strangers ask for these, and each time the file would be unpacked anew.
+@cache
 def _page(refusal: Refusal) -> bytes:
     template = Template((pkgutil.get_data(__package__, "door.html") or b"").decode("utf-8"))
     return template.substitute(title=refusal.title, text=refusal.text).encode("utf-8")

@@ -17,8 +17,8 @@ import sys
 import threading
 from contextlib import suppress
 
-from lightship_cluster.door_pages import BAD, FORBIDDEN, FOREIGN, Refusal, tell
-from lightship_cluster.exchange import Connect, Exchange, Streams, linger
+from lightship_cluster.door_pages import BAD, FORBIDDEN, FOREIGN
+from lightship_cluster.exchange import Connect, Exchange, Streams, turn_away
 from lightship_cluster.http_heads import HOP_BY_HOP, LONGEST_HEAD, BadMessageError, Head, read_head, request_of
 from lightship_cluster.place import Place
 
@@ -124,7 +124,7 @@ class Doorkeeper(threading.Thread):
                 await exchange.run(self._connect)
         except BadMessageError:
             with suppress(OSError):
-                await _turn_away(browser, BAD)
+                await turn_away(browser, BAD)
         except (OSError, asyncio.TimeoutError):
             pass  # whoever asked has gone
         except Exception as error:  # one request's trouble is nobody else's
@@ -136,9 +136,9 @@ class Doorkeeper(threading.Thread):
         bare, by_address = self._without_token(target)
         by_header = self._is_token(head.one("authorization").rpartition(" ")[2])
         if not (by_header or by_address or self._has_cookie(head)):
-            await _turn_away(browser, FORBIDDEN)
+            await turn_away(browser, FORBIDDEN)
         elif not by_header and self._is_foreign(head, method):
-            await _turn_away(browser, FOREIGN)
+            await turn_away(browser, FOREIGN)
         elif by_address and method == "GET" and not head.all("upgrade"):
             await self._send_on(browser[1], bare)
         else:
@@ -203,11 +203,6 @@ def most_guests() -> int:
     if descriptors == resource.RLIM_INFINITY:
         return MOST_GUESTS
     return max(1, min(MOST_GUESTS, descriptors // SHARE_OF_DESCRIPTORS))
-
-
-async def _turn_away(browser: Streams, refusal: Refusal) -> None:
-    await tell(browser[1], refusal)
-    await linger(browser[0])
 
 
 def _cookies(head: Head) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Callable
 
-from lightship_cluster.door_pages import AWAY, BAD, tell
+from lightship_cluster.door_pages import AWAY, BAD, Refusal, tell
 from lightship_cluster.http_heads import (
     HOP_BY_HOP,
     PIECE,
@@ -45,8 +45,7 @@ class Exchange:
         try:
             program = await asyncio.wait_for(connect(), CONNECT_SECONDS)
         except (OSError, asyncio.TimeoutError):
-            await tell(self._writer, AWAY)
-            await linger(self._reader)
+            await turn_away((self._reader, self._writer), AWAY)
             return
         try:
             program[1].write(self._head.encode())
@@ -59,7 +58,7 @@ class Exchange:
         finally:
             program[1].close()
         if not self._sent:
-            await linger(self._reader)
+            await _linger(self._reader)
 
     async def _send_body(self, program: asyncio.StreamWriter) -> None:
         try:
@@ -73,7 +72,7 @@ class Exchange:
         if self._upgrade:
             # What follows belongs to the program, as soon as it agrees to speak something else.
             await asyncio.Event().wait()
-        await discard(self._reader)
+        await _discard(self._reader)
 
     async def _bring_back(self, program: Streams) -> None:
         answer = await self._answer(program[0])
@@ -89,7 +88,7 @@ class Exchange:
         steps = [_copy(program[0], self._writer)]
         if self._upgrade:
             # Whoever wanted another protocol did not get it and says nothing more, but may go.
-            steps.append(discard(self._reader))
+            steps.append(_discard(self._reader))
         await _first_of(*steps)
 
     async def _answer(self, program: asyncio.StreamReader) -> Head | None:
@@ -111,13 +110,19 @@ class Exchange:
             return None
 
 
-async def linger(reader: asyncio.StreamReader) -> None:
+async def turn_away(browser: Streams, refusal: Refusal) -> None:
+    """Say no, and see to it that it is heard."""
+    await tell(browser[1], refusal)
+    await _linger(browser[0])
+
+
+async def _linger(reader: asyncio.StreamReader) -> None:
     """Hear out for a while whoever still speaks: closed before, the connection would be reset and the answer lost."""
     with suppress(asyncio.TimeoutError, OSError):
-        await asyncio.wait_for(discard(reader), LINGER_SECONDS)
+        await asyncio.wait_for(_discard(reader), LINGER_SECONDS)
 
 
-async def discard(reader: asyncio.StreamReader) -> None:
+async def _discard(reader: asyncio.StreamReader) -> None:
     """Return when whoever asked has gone; what else they send is for nobody."""
     while await reader.read(PIECE):
         pass

@@ -25,7 +25,7 @@ def last_lines(folder: LinkFolder, most: int) -> list[str]:
 def log_of(folder: LinkFolder) -> Path:
     """The file that has them."""
     others = own_output(folder.log)
-    return others if _lines(others) and not _lines(folder.log) else folder.log
+    return folder.log if _lines(folder.log) or not _lines(others) else others
 
 
 def _lines(log: Path) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 import bed
 from browser.window import chromium, trust
@@ -60,8 +60,8 @@ def test_streamlit_answers_by_websocket_and_takes_an_upload(folder: str, tmp_pat
             assert page.url == f"{started.origin}/", "the token is no longer in the address"
             page.get_by_role("slider").press("ArrowRight")
             expect(page.get_by_text("The chain has 21 residues.")).to_be_visible(timeout=30_000)
-            file = {"name": "data", "mimeType": "application/octet-stream", "buffer": b"x" * UPLOAD}
-            page.set_input_files("input[type=file]", file)  # type: ignore[arg-type]
+            file = FilePayload(name="data", mimeType="application/octet-stream", buffer=b"x" * UPLOAD)
+            page.set_input_files("input[type=file]", file)
             expect(page.get_by_text(f"{UPLOAD} bytes came.")).to_be_visible(timeout=30_000)
     finally:
         bed.stop(started)
