@@ -1,0 +1,120 @@
+"""A start that is interrupted, or that nobody reads: what is made is taken back, or said."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from lightship_cluster.errors import ExitStatus
+from unit.lightship_cluster.login import LINK, READY, Login
+from unit.lightship_cluster.test_start_jupyter import SCRIPTS, run
+from unit.lightship_cluster.world import Asked, Reply, program
+
+
+def test_ctrl_c_before_the_job_leaves_nothing(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_asked: Asked) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+        return 201, LINK
+
+    login.registry.replies["ping"] = interrupted
+
+    assert run() is ExitStatus.INTERRUPTED
+    assert "nothing is left" in capsys.readouterr().err
+    assert login.registry.actions() == ["ping"]
+    assert not login.root.exists()
+
+
+def test_ctrl_c_while_the_job_is_handed_over_waits_for_its_number(
+    login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(login.path / "bin" / "sbatch", "#!/bin/sh\nkill -INT $PPID\n/bin/sleep 0.2\necho 17\n")
+    monkeypatch.setenv("PYTHONPATH", SCRIPTS)
+    code = "import sys; from lightship_cluster.start_jupyter import main; sys.exit(main([]))"
+    # A process of its own: signals reach any thread of this one.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == ExitStatus.INTERRUPTED
+    assert "Your job 17 goes on" in done.stderr
+    assert login.registry.actions() == ["ping", "links", "job"]
+    assert (login.root / "one-two-three" / "secret").exists()
+
+
+def test_ctrl_c_while_waiting_leaves_the_job_alone(
+    login: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_follower: object) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lightship_cluster.follow.Follower.until_ready", interrupted)
+
+    assert run() is ExitStatus.INTERRUPTED
+    assert "To stop it: scancel 17" in capsys.readouterr().err
+    assert "cancel" not in login.registry.actions()
+    assert (login.root / "one-two-three" / "secret").exists()
+
+
+def test_ctrl_c_while_the_link_is_made_leaves_no_link(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_asked: Asked) -> Reply:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return 201, LINK
+
+    login.registry.replies["links"] = interrupted
+
+    assert run() is ExitStatus.INTERRUPTED
+    assert login.registry.actions() == ["ping", "links", "cancel"]
+    assert not login.root.exists()
+    assert "nothing is left" in capsys.readouterr().err
+
+
+def test_a_start_that_nobody_reads_submits_nothing(
+    login: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "w") as unread:
+        monkeypatch.setattr("sys.stdout", unread)
+        assert run() is ExitStatus.INTERRUPTED
+
+    assert login.registry.actions() == ["ping", "links", "cancel"]
+    assert "nobody reads what is printed" in capsys.readouterr().err
+
+
+def test_a_start_that_nobody_reads_on_says_so_and_leaves_the_job(
+    login: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("lightship_cluster.progress.Events.show", gone)
+    login.registry.replies["one-two-three"] = (200, {**READY, "state": "starting"})
+
+    assert run("--json") is ExitStatus.INTERRUPTED
+    assert "Your job 17 goes on. To stop it: scancel 17" in capsys.readouterr().err
+    assert "cancel" not in login.registry.actions()
+
+
+def test_what_nohup_ignores_stays_ignored(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "signal", lambda number, _handler: handled.append(number))
+    monkeypatch.setattr(signal, "getsignal", {signal.SIGHUP: signal.SIG_IGN}.get)
+    handled: list[int] = []
+    run("-d", str(login.path / "absent"))
+
+    assert handled == [signal.SIGTERM]
+
+
+def test_a_disk_that_takes_no_output_is_said(
+    login: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr("sys.stdout", full)
+        assert run() is ExitStatus.FAILED
+    assert "No space left on device." in capsys.readouterr().err
+    assert login.registry.actions() == ["ping", "links", "cancel"]
