@@ -30,6 +30,22 @@ import json, sqlite3
 print(json.dumps([row[0] for row in sqlite3.connect("file:/var/lib/lightship/registry.sqlite3?mode=ro", uri=True)
     .execute("SELECT name FROM links")]))
 """
+# All that was written is in the file: what ends the service has nothing left to move there.
+SETTLE = """
+import sqlite3
+sqlite3.connect("/var/lib/lightship/registry.sqlite3").execute("PRAGMA wal_checkpoint(TRUNCATE)")
+"""
+# Pages that are in the log only, and that the file has no room for once the disk is full.
+GROW = """
+import sqlite3
+with sqlite3.connect("/var/lib/lightship/registry.sqlite3") as store:
+    store.execute("CREATE TABLE IF NOT EXISTS ballast (bytes)")
+    store.execute("INSERT INTO ballast VALUES (randomblob(300000))")
+"""
+SHRINK = """
+import sqlite3
+sqlite3.connect("/var/lib/lightship/registry.sqlite3").execute("DROP TABLE ballast")
+"""
 HOLD_LOCK = """
 import pathlib, sqlite3, time
 store = sqlite3.connect("/var/lib/lightship/registry.sqlite3")
@@ -107,19 +123,33 @@ def small_disk() -> Iterator[None]:
     mount = f"mount -t tmpfs -o {size},mode=0750,{owner} tmpfs {STATE}"
     there = f"cp -a {STATE} /run/state && {mount} && cp -a /run/state/. {STATE}"
     back = f"rm -f {STATE}/fill && cp -a {STATE} /run/state && umount {STATE} && cp -a /run/state/. {STATE}"
-    bed.run("proxy", move.format(there))
-    yield
-    bed.run("proxy", f"mount -o remount,rw {STATE}; {move.format(back)}; rm -rf /run/state")
+    try:
+        bed.run("proxy", move.format(there))
+        yield
+    finally:
+        bed.run("proxy", f"mount -o remount,rw {STATE}; {move.format(back)}; rm -rf /run/state")
 
 
 def journal() -> str:
-    """Return what the service said lately."""
-    return bed.run("proxy", f"journalctl -u {SERVICE} -n 30 -o cat").stdout
+    """Return what the service has said since its last start."""
+    last = f"$(systemctl show -P InvocationID {SERVICE})"
+    return bed.run("proxy", f"journalctl _SYSTEMD_INVOCATION_ID={last} -o cat").stdout
 
 
 def doctor() -> str:
     """Return what the doctor finds, in one line each."""
     return bed.run("proxy", "lightship doctor | cat", check=False).stdout
+
+
+def start_anew_on_a_full_disk() -> None:
+    """Start the service anew, on a disk that has no room from when it ended."""
+    bed.run("proxy", f"systemctl stop {SOCKET} {SERVICE}; {FILL}; systemctl start {SOCKET} {SERVICE}")
+
+
+def make_room(registry: Registry) -> None:
+    """End the fullness, and see that the service goes on by itself."""
+    bed.run("proxy", f"rm {STATE}/fill")
+    bed.eventually(registry.takes_links, "the disk has room again, and no link can be had")
 
 
 def is_longer(made: list[str], wanted: int) -> bool:
@@ -171,6 +201,7 @@ def test_killing_the_registry_in_the_middle_of_work_loses_nothing(
 
 @pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_stops_new_links_only(registry: Registry, undisturbed: Callable[[], None]) -> None:
+    bed.python("proxy", SETTLE)
     bed.run("proxy", FILL, check=False)
     refused(registry)
     assert "The disk is full. Make room" in journal()
@@ -178,12 +209,27 @@ def test_a_full_disk_stops_new_links_only(registry: Registry, undisturbed: Calla
     told = bed.run("login", "start-jupyter -t 5", user="bob", check=False)
     assert (told.returncode, "tell your administrators" in told.stderr) == (10, True), told
     # Started anew it says the same, instead of not coming up: what it freed when it ended is used up meanwhile.
-    bed.run("proxy", f"systemctl stop {SOCKET} {SERVICE}; {FILL}; systemctl start {SOCKET} {SERVICE}")
+    start_anew_on_a_full_disk()
     refused(registry)
     assert "start: disk I/O error (SQLITE_IOERR_SHMSIZE). The disk is full. Make room" in journal()
     undisturbed()
-    bed.run("proxy", f"rm {STATE}/fill")
-    bed.eventually(registry.takes_links, "the disk has room again, and no link can be had")
+    make_room(registry)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_what_a_full_disk_kept_in_the_log_is_there_after_a_start(
+    registry: Registry, undisturbed: Callable[[], None]
+) -> None:
+    made = registry.create("faults").json()["name"]
+    bed.python("proxy", GROW)
+    bed.run("proxy", FILL, check=False)
+    start_anew_on_a_full_disk()
+    refused(registry)
+    assert "create: database or disk is full. The disk is full. Make room" in journal()
+    assert made in json.loads(bed.python("proxy", NAMES))
+    undisturbed()
+    make_room(registry)
+    bed.python("proxy", SHRINK)
 
 
 @pytest.mark.usefixtures("small_disk")
