@@ -42,6 +42,7 @@ from lightship_registry.signatures import Verifier
 from lightship_registry.store import Store
 from lightship_registry.sweeper import Sweeper
 from lightship_registry.trouble import explain
+from lightship_registry.tunnels import Tunnels
 
 # How long a service that started on a store it cannot use says so, before it is started anew.
 TROUBLE_SECONDS = 10.0
@@ -88,7 +89,8 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     metrics = Metrics(clock)
     links = Links(settings, store, clock, metrics)
     links.routes.require_folder()
-    api = Api(links, Verifier(settings, store.spend_nonce, clock), Prober(Keystore(settings)))
+    tunnels = Tunnels(settings, store, clock)
+    api = Api(links, tunnels, Verifier(settings, store.spend_nonce, clock), Prober(Keystore(settings)))
     pages = Pages(links)
     overviews = Overviews(settings, engine, lambda: pages.events.count, clock)
     dashboard = Dashboard(overviews, metrics, sorted(settings.clusters))
@@ -96,9 +98,10 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = at_once(settings.store)
-        rounds = [Sweeper(links).run(), *([AncestorWatch(links).run()] if settings.ancestor_networks else [])]
+        rounds = [Sweeper(links, tunnels).run(), *([AncestorWatch(links).run()] if settings.ancestor_networks else [])]
         try:
             await run_in_threadpool(links.restore)
+            await run_in_threadpool(tunnels.reconcile)
         except (SQLAlchemyError, OSError) as error:
             audit.problem(f"start: {explain(error)}")
             rounds.append(_end_soon())

@@ -8,6 +8,7 @@ from typing import Any
 
 from lightship_registry.errors import RegistryError, invalid
 from lightship_registry.records import Cause
+from lightship_registry.ssh_keys import FINGERPRINT
 
 USER = re.compile(r"[A-Za-z0-9_.@+\\$-]{1,64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -62,6 +63,13 @@ def job_id(value: object) -> str:
     """A scheduler's name for a job."""
     if not isinstance(value, str) or not JOB_ID.fullmatch(value):
         raise invalid("job_id must be 1 to 64 letters, digits and _.:[]-.")
+    return value
+
+
+def fingerprint(value: object) -> str:
+    """An SSH key's fingerprint, as `ssh-keygen -l` prints it."""
+    if not isinstance(value, str) or not FINGERPRINT.fullmatch(value):
+        raise invalid("fingerprint must be SHA256: and 43 characters, as `ssh-keygen -l` prints it.")
     return value
 
 

@@ -81,6 +81,19 @@ nonces = Table(
     Column("seen_at", Float, nullable=False),
 )
 
+# The keys with which a user's own machines may open tunnels to this host; see tunnels.py.
+ssh_keys = Table(
+    "ssh_keys",
+    metadata,
+    Column("cluster", String(32), primary_key=True),
+    Column("user", String(64), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    # Its type and its base64, as in an authorized_keys file, without the comment.
+    Column("key", String(4096), nullable=False),
+    Column("comment", String(100), nullable=False, default=""),
+    Column("added_at", Float, nullable=False),
+)
+
 
 # Requests that use the database at a time; each connection costs descriptors and a cache as well. SQLite lets one write
 # at a time, and Python runs one thread: with 3 the slowest of a hundred requests took half as long as with 10, and a

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from lightship_registry import csr, fields, jobs, names, reports, targets
+from lightship_registry import csr, fields, jobs, names, reports, ssh_keys, targets, tunnels
 from lightship_registry.records import ENDED, JOB_STATES, READY, STARTING, WAITING, Cause
 
 Schema = dict[str, Any]
@@ -110,6 +110,21 @@ MADE = answer(name=NAME, secret=matching(fields.SHA256, "Told here and never aga
 
 JOB = request("user", "job_id", user=USER, job_id=JOB_ID)
 CANCEL = request("user", user=USER, reason=REASON)
+
+FINGERPRINT = matching(ssh_keys.FINGERPRINT, "The key's, as `ssh-keygen -l` prints it.")
+KEY = answer(
+    fingerprint=FINGERPRINT,
+    type=choice(ssh_keys.TYPES),
+    comment=text(maxLength=ssh_keys.LONGEST_COMMENT),
+    added=INSTANT,
+)
+KEYS = answer(
+    keys=listing(KEY, tunnels.MOST_KEYS),
+    listen={"type": "array", "items": text("Where a tunnel may listen, as ssh -R is told.")},
+    destination=text("Where the user's ssh logs in to; empty if the centre has no such account."),
+)
+KEY_GIVEN = request("user", "key", user=USER, key=matching(ssh_keys.LINE, "The line of a .pub file."))
+KEY_TAKEN = request("user", "fingerprint", user=USER, fingerprint=FINGERPRINT)
 
 CLAIM = request("csr", csr=text("A certificate signing request in PEM.", maxLength=csr.MAX_PEM))
 CLAIMED = answer(

@@ -14,6 +14,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from lightship_registry.errors import bad_settings
+from lightship_registry.tunnel_settings import Places, read_destination, read_tunnels
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -40,7 +41,9 @@ FOLDERS = {
     "routes_dir": "/run/lightship/routes",
     "clusters_dir": "/etc/lightship/clusters",
     "cut_dir": "/run/lightship/cut",
+    "tunnels_dir": "/run/lightship/tunnels",
 }
+OTHERS = {"domain", "clusters", "message", "store_url", "audit_file", "tunnels", "tunnel_destination"}
 AUDIT_FILE = "/var/log/lightship/audit.jsonl"
 LONGEST_MESSAGE = 500
 # The service has no right to others.
@@ -55,6 +58,7 @@ class Folders:
     routes_dir: Path
     clusters_dir: Path
     cut_dir: Path
+    tunnels_dir: Path
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,9 @@ class Settings:
     allow_local_targets: bool
     # Where each cluster's clients of the ancestor's interface run; a cluster that is missing has none.
     ancestor_networks: dict[str, tuple[Network, ...]] = field(default_factory=dict)
+    # Which users' own keys open tunnels, where these may listen, and where their ssh logs in to.
+    tunnels: Places = field(default_factory=dict)
+    tunnel_destination: str = ""
 
     @property
     def store(self) -> URL:
@@ -133,7 +140,7 @@ def load(path: Path) -> Settings:
 
 def parse(data: dict[str, Any]) -> Settings:
     """Check the whole content and build the settings."""
-    unknown = sorted(set(data) - {"domain", "clusters", "message", "store_url", "audit_file", *NUMBERS, *FOLDERS})
+    unknown = sorted(set(data) - {*OTHERS, *NUMBERS, *FOLDERS})
     if unknown:
         raise bad_settings(f"Unknown setting {unknown[0]!r}. Remove it or correct its name.")
     numbers = {key: _number(key, data.get(key, rule[0])) for key, rule in NUMBERS.items()}
@@ -148,6 +155,8 @@ def parse(data: dict[str, Any]) -> Settings:
         audit_file=_audit_file(data.get("audit_file", AUDIT_FILE)),
         allow_local_targets=False,
         ancestor_networks=_ancestor_networks(data["clusters"]),
+        tunnels=read_tunnels(data.get("tunnels", []), data["clusters"]),
+        tunnel_destination=read_destination(data.get("tunnel_destination", "")),
     )
     if settings.heartbeat_seconds >= settings.lease_seconds:
         raise bad_settings("heartbeat_seconds must be shorter than lease_seconds, or every lease runs out.")

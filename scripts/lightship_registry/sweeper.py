@@ -1,4 +1,4 @@
-"""Every few seconds: end what is over, and keep the route files as the store says."""
+"""Every few seconds: end what is over, and keep the files for the web server and sshd as the store says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lightship_registry.clock import Clock, steady
 from lightship_registry.links import Links
 from lightship_registry.signatures import NONCE_SECONDS
 from lightship_registry.trouble import explain
+from lightship_registry.tunnels import Tunnels
 
 SWEEP_SECONDS = 5.0
 JUMP_SECONDS = 20.0
@@ -20,8 +21,9 @@ JUMP_SECONDS = 20.0
 class Sweeper:
     """Knows since when heartbeats could come in."""
 
-    def __init__(self, links: Links, ticks: Clock = steady) -> None:
+    def __init__(self, links: Links, tunnels: Tunnels, ticks: Clock = steady) -> None:
         self._links = links
+        self._tunnels = tunnels
         self._ticks = ticks
         self._listening_since = ticks()
         self._last = (links.clock(), ticks())
@@ -50,6 +52,7 @@ class Sweeper:
             # Where the store can be read but not written, what is over must not stay open.
             self._watch_store()
             self._links.reconcile(spare_silent=self._just_started())
+            self._tunnels.reconcile()
         self._links.watch.swept()
 
     def _just_started(self) -> bool:

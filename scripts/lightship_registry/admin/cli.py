@@ -22,6 +22,7 @@ COMMANDS = {
     "revoke": "revoking",
     "clusters": "clusters",
     "keys": "keys",
+    "ssh-keys": "ssh_keys_command",
     "authorities": "authorities_command",
     "doctor": "doctor",
     "backup": "backup",
@@ -48,7 +49,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"lightship_registry.admin.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
 

@@ -103,6 +103,7 @@ def _tell(mended: Mended) -> None:
     if not mended.newer_known:
         click.echo("The store that was here could not be read: what was revoked since the backup may be live again.")
         click.echo("    lightship links                    # look, and revoke again")
+        click.echo("    lightship ssh-keys                 # those of the backup's time open tunnels again")
 
 
 def _say_what_is_next() -> None:

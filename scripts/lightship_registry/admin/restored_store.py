@@ -25,6 +25,13 @@ TAKE_LIVES = (
     " expires_at = h.expires_at"
     " FROM here.links AS h WHERE h.name = links.name AND h.state != ? AND links.state != ?"
 )
+# What opens tunnels now is what its owners say now: a key that was taken back since stays so.
+TAKE_KEYS = (
+    "DELETE FROM ssh_keys",
+    "INSERT INTO ssh_keys (cluster, user, fingerprint, key, comment, added_at)"
+    " SELECT cluster, user, fingerprint, key, comment, added_at FROM here.ssh_keys",
+)
+HAS_KEYS = "SELECT 1 FROM here.sqlite_master WHERE type = 'table' AND name = 'ssh_keys'"
 TAKE_NONCES = "INSERT OR IGNORE INTO nonces (cluster, nonce, seen_at) SELECT cluster, nonce, seen_at FROM here.nonces"
 
 
@@ -66,6 +73,9 @@ def _take_over(database: sqlite3.Connection, present: Path | None) -> tuple[bool
         done = database.execute(TAKE_ENDINGS, (ENDED, ENDED)).rowcount
         database.execute(TAKE_LIVES, (ENDED, ENDED))
         database.execute(TAKE_NONCES)
+        # The store of a version from before users had keys has none to tell of.
+        for statement in TAKE_KEYS if database.execute(HAS_KEYS).fetchone() else ():
+            database.execute(statement)
         database.execute("COMMIT")
         database.execute("DETACH here")
     except sqlite3.Error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_registry.errors import RegistryError
-from lightship_registry.schema import links, nonces
+from lightship_registry.schema import links, nonces, ssh_keys
 from lightship_registry.trouble import explain
 
 # A gap that is wider than this is not a damaged page but a number that was misread.
@@ -33,10 +33,17 @@ def salvage(damaged: Path, fresh: Path) -> Salvaged:
             source.text_factory = lambda data: data.decode("utf-8", "replace")
             found = _copy(source, target, links.name)
             _copy(source, target, nonces.name)
+            if _has(source, ssh_keys.name):
+                _copy(source, target, ssh_keys.name)
             target.commit()
     except sqlite3.Error as error:
         raise RegistryError(f"Nothing can be read any more: {explain(error)} Restore a backup.") from error
     return found
+
+
+def _has(source: sqlite3.Connection, table: str) -> bool:
+    # A store of an earlier version has fewer tables; one whose list of tables is damaged gave no links either.
+    return bool(source.execute(f"PRAGMA table_info({table})").fetchall())
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> Salvaged:

@@ -99,7 +99,7 @@ def test_what_the_sweeper_ends_is_counted_and_when_it_swept(world: World) -> Non
     world.create()
     world.clock.now += 169 * 3600
     assert scrape(world)["lightship_sweeper_last_run_timestamp_seconds"] == {(): 0}
-    Sweeper(watched(world)).sweep()
+    Sweeper(watched(world), world.tunnels).sweep()
     found = scrape(world)
     assert found["lightship_links_ended_total"] == {(Cause.NOT_STARTED.value, "demo"): 1}
     assert found["lightship_sweeper_last_run_timestamp_seconds"] == {(): world.clock.now}

@@ -17,7 +17,7 @@ from unit.lightship_registry.world import World
 
 def routes(world: World) -> list[Route]:
     verifier = Verifier(world.settings, world.store.spend_nonce, world.clock)
-    return Api(world.links, verifier, Prober(Keystore(world.settings))).routes()
+    return Api(world.links, world.tunnels, verifier, Prober(Keystore(world.settings))).routes()
 
 
 def test_it_names_exactly_the_routes_of_the_application(world: World) -> None:
@@ -35,7 +35,19 @@ def test_everybody_may_read_it(world: World) -> None:
 
 def test_every_code_that_a_request_can_meet_is_described() -> None:
     folder = Path(lightship_registry.__file__).parent
-    modules = ("api", "bodies", "csr", "errors", "fields", "links", "probe", "signatures", "targets")
+    modules = (
+        "api",
+        "bodies",
+        "csr",
+        "errors",
+        "fields",
+        "links",
+        "probe",
+        "signatures",
+        "ssh_keys",
+        "targets",
+        "tunnels",
+    )
     source = "".join((folder / f"{module}.py").read_text("utf-8") for module in modules)
     used = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)", (?:4|5)\d\d\b', source))
     used |= set(re.findall(r'(?:_conflict|invalid|_bad)\([^\n]*?, "([a-z-]+)"\)', source))

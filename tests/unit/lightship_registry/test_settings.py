@@ -9,6 +9,7 @@ import pytest
 
 from lightship_registry import settings
 from lightship_registry.errors import RegistryError
+from lightship_registry.records import Owner
 
 GOOD: dict[str, Any] = {
     "domain": "notebooks.example.org",
@@ -148,5 +149,44 @@ def test_the_readme_shows_every_setting_with_its_default(tmp_path: Path) -> None
     example.write_text(readme.split("```toml\n")[1].split("```")[0], "utf-8")
     shown = settings.load(example)
     assert shown == settings.parse({"domain": shown.domain, "clusters": {"demo": {"networks": ["10.89.77.0/24"]}}})
-    for key in ("message", "store_url", "audit_file", *settings.NUMBERS, *settings.FOLDERS):
+    for key in ("message", "store_url", "audit_file", "tunnel_destination", *settings.NUMBERS, *settings.FOLDERS):
         assert re.search(rf"^{key} = ", example.read_text("utf-8"), re.MULTILINE)
+
+
+TUNNEL = {"cluster": "demo", "user": "alice", "listen": ["localhost:8888"]}
+
+
+def test_a_users_places_are_put_together() -> None:
+    more = {**TUNNEL, "listen": ["localhost:8888", "*:8889", "[::1]:8890"]}
+    parsed = settings.parse({**GOOD, "tunnels": [TUNNEL, more], "tunnel_destination": "lightship-tunnel@proxy"})
+    assert parsed.tunnels == {Owner("demo", "alice"): ("localhost:8888", "*:8889", "[::1]:8890")}
+    assert parsed.tunnel_destination == "lightship-tunnel@proxy"
+
+
+@pytest.mark.parametrize(
+    ("tunnels", "words"),
+    [
+        ({}, "must be a list of tables"),
+        (["demo"], "must be a list of tables"),
+        ([{"cluster": "demo", "user": "alice"}], "cluster, user and listen, and nothing else"),
+        ([{**TUNNEL, "key": "ssh-ed25519 AAAA"}], "cluster, user and listen, and nothing else"),
+        ([{**TUNNEL, "cluster": "elsewhere"}], r"no table \[clusters.NAME\]"),
+        ([{**TUNNEL, "user": "al ice"}], "no name of a Unix user"),
+        ([{**TUNNEL, "listen": []}], "listen must be a list"),
+        ([{**TUNNEL, "listen": "localhost:8888"}], "listen must be a list"),
+        ([{**TUNNEL, "listen": ["8888"]}], "listen must be a list"),
+        ([{**TUNNEL, "listen": ["localhost:0"]}], "listen must be a list"),
+        ([{**TUNNEL, "listen": ["localhost:65536"]}], "listen must be a list"),
+        ([{**TUNNEL, "listen": ['localhost:1",command="id']}], "listen must be a list"),
+        ([{**TUNNEL, "listen": ["localhost:8888\nssh-rsa"]}], "listen must be a list"),
+    ],
+)
+def test_a_tunnel_that_sshd_could_misread_is_refused(tunnels: object, words: str) -> None:
+    with pytest.raises(RegistryError, match=words):
+        settings.parse({**GOOD, "tunnels": tunnels})
+
+
+@pytest.mark.parametrize("value", [5, "proxy", "root@", "a@b c", "a@b\n"])
+def test_where_tunnels_log_in_must_be_user_and_host(value: object) -> None:
+    with pytest.raises(RegistryError, match="tunnel_destination must be"):
+        settings.parse({**GOOD, "tunnel_destination": value})

@@ -23,7 +23,7 @@ def ready(world: World, tmp_path: Path) -> dict[str, Any]:
 def test_a_start_spares_silent_links_for_one_lease(world: World, ready: dict[str, Any]) -> None:
     ticks = Hands()
     world.clock.now += 20_000  # the service was down
-    sweeping = Sweeper(world.links, ticks)
+    sweeping = Sweeper(world.links, world.tunnels, ticks)
     world.links.restore()
     sweeping.sweep()
     assert world.status(ready)["state"] == "ready"
@@ -38,7 +38,7 @@ def test_a_start_spares_silent_links_for_one_lease(world: World, ready: dict[str
 def test_after_a_reboot_a_route_comes_back_with_the_first_heartbeat(world: World, ready: dict[str, Any]) -> None:
     world.clock.now += 20_000
     world.links.routes.remove(ready["name"])  # what was in memory is gone
-    sweeping = Sweeper(world.links, Hands())
+    sweeping = Sweeper(world.links, world.tunnels, Hands())
     world.links.restore()
     sweeping.sweep()
     assert world.routes == {}, "no heartbeat, no route"
@@ -51,7 +51,7 @@ def test_a_store_that_failed_closes_no_route_before_heartbeats_could_come_in_aga
     world: World, ready: dict[str, Any]
 ) -> None:
     ticks = Hands()
-    sweeping = Sweeper(world.links, ticks)
+    sweeping = Sweeper(world.links, world.tunnels, ticks)
     for hands in (world.clock, ticks):
         hands.now += 1000
     with world.engine.connect() as connection, pytest.raises(OperationalError):
@@ -68,7 +68,7 @@ def test_a_jump_of_the_clock_ends_nothing(
     world: World, ready: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     ticks = Hands()
-    sweeping = Sweeper(world.links, ticks)
+    sweeping = Sweeper(world.links, world.tunnels, ticks)
     for hands in (world.clock, ticks):
         hands.now += 1000
     world.job(ready, "heartbeat")
@@ -89,10 +89,10 @@ def test_old_nonces_go(world: World) -> None:
     with world.engine.connect() as connection:
         assert connection.exec_driver_sql(rows).scalar() == 1
         world.clock.now += 61
-        Sweeper(world.links).sweep()
+        Sweeper(world.links, world.tunnels).sweep()
         assert connection.exec_driver_sql(rows).scalar() == 1, "it could still be replayed"
         world.clock.now += 60
-        Sweeper(world.links).sweep()
+        Sweeper(world.links, world.tunnels).sweep()
         assert connection.exec_driver_sql(rows).scalar() == 0
 
 
@@ -110,7 +110,7 @@ def test_trouble_does_not_stop_the_sweeper(
     monkeypatch.setattr(world.links, "reconcile", reconcile)
 
     async def go() -> None:
-        running = asyncio.create_task(Sweeper(world.links).run())
+        running = asyncio.create_task(Sweeper(world.links, world.tunnels).run())
         while len(rounds) < 3:
             await asyncio.sleep(0.01)
         running.cancel()

@@ -33,6 +33,7 @@ from lightship_registry.prepare import prepare
 from lightship_registry.schema import links, open_engine
 from lightship_registry.settings import Folders, Settings
 from lightship_registry.store import Store
+from lightship_registry.tunnels import Tunnels
 
 # For the modules whose tests are to run on SQLite and on PostgreSQL.
 both_databases = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
@@ -58,7 +59,9 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
     values: dict[str, Any] = {
         "domain": DOMAIN,
         "clusters": {"demo": (ipaddress.ip_network("127.0.0.0/8"),), "other": (ipaddress.ip_network("10.0.0.0/8"),)},
-        "folders": Folders(folder / "state", folder / "routes", folder / "clusters", folder / "cut"),
+        "folders": Folders(
+            folder / "state", folder / "routes", folder / "clusters", folder / "cut", folder / "tunnels"
+        ),
         "https_port": 8443,
         "lease_seconds": 90,
         "heartbeat_seconds": 30,
@@ -85,6 +88,7 @@ class World:
         self.engine = open_engine(settings.store)
         self.store = Store(self.engine)
         self.links = Links(settings, self.store, clock)
+        self.tunnels = Tunnels(settings, self.store, clock)
         self.app = app.assemble(settings, self.engine, clock)
 
     @property
@@ -228,7 +232,8 @@ def _serve(listener: socket.socket, context: ssl.SSLContext | None, answer: byte
 
 def build_world(folder: Path, **changes: Any) -> World:
     settings, clock = make_settings(folder, **changes), Hands()
-    for each in (settings.folders.routes_dir, settings.folders.clusters_dir, settings.folders.cut_dir):
+    folders = settings.folders
+    for each in (folders.routes_dir, folders.clusters_dir, folders.cut_dir, folders.tunnels_dir):
         each.mkdir()
     for cluster in settings.clusters:
         (settings.folders.clusters_dir / f"{cluster}.key").write_text(secrets.token_hex(32))

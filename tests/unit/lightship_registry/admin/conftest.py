@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,14 @@ class Desk:
 
 def write_config(world: World, path: Path) -> Path:
     kept = world.settings.folders
-    folders = [f'{name} = "{getattr(kept, name)}"\n' for name in ("state_dir", "routes_dir", "clusters_dir", "cut_dir")]
+    folders = [f'{field.name} = "{getattr(kept, field.name)}"\n' for field in fields(kept)]
     clusters = '[clusters.demo]\nnetworks = ["127.0.0.0/8"]\n[clusters.other]\nnetworks = ["10.0.0.0/8"]\n'
     top = f'domain = "{world.settings.domain}"\nhttps_port = 8443\naudit_file = "{path.parent}/audit.jsonl"\n'
-    path.write_text(f"{top}{''.join(folders)}{clusters}")
+    tunnels = [
+        f'[[tunnels]]\ncluster = "{owner.cluster}"\nuser = "{owner.user}"\nlisten = {list(places)}\n'
+        for owner, places in world.settings.tunnels.items()
+    ]
+    path.write_text(f"{top}{''.join(folders)}{clusters}{''.join(tunnels)}")
     return path
 
 

@@ -17,7 +17,9 @@ from lightship_registry.admin.restored_store import GRACE_SECONDS
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.links import SILENCE_SECONDS, Links
 from lightship_registry.records import ANCESTOR, Cause, Ending, Owner, Wish
+from lightship_registry.ssh_keys import parse
 from unit.lightship_registry.admin.conftest import Desk
+from unit.lightship_registry.keys import new_key
 
 
 @pytest.fixture
@@ -187,6 +189,29 @@ def test_keys_that_were_revoked_since_come_back_only_when_asked_for(desk: Desk, 
     assert desk.run("restore", str(file), "--yes", "--cluster-keys") == ExitStatus.OK
     assert key.read_text() == content
     assert stat.S_IMODE(key.stat().st_mode) == 0o640
+
+
+def test_an_ssh_key_that_was_taken_back_since_stays_so(desk: Desk, tmp_path: Path) -> None:
+    alice, lost, given = Owner("demo", "alice"), parse(new_key(tmp_path)), parse(new_key(tmp_path))
+    desk.world.tunnels.add(alice, lost)
+    file = tmp_path / "with-a-key.tar.gz"
+    desk.run("backup", str(file))
+    desk.world.tunnels.remove(alice, lost.fingerprint)
+    desk.world.tunnels.add(alice, given)
+    assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
+    assert [key.fingerprint for key in desk.world.tunnels.kept()] == [given.fingerprint]
+
+
+def test_where_the_store_was_lost_the_ssh_keys_are_those_of_the_backup(desk: Desk, tmp_path: Path) -> None:
+    key = parse(new_key(tmp_path))
+    desk.world.tunnels.add(Owner("demo", "alice"), key)
+    file = tmp_path / "with-a-key.tar.gz"
+    desk.run("backup", str(file))
+    desk.world.engine.dispose()
+    desk.world.settings.store_file.unlink()
+    assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
+    assert "lightship ssh-keys" in desk.out
+    assert [kept.fingerprint for kept in desk.world.tunnels.kept()] == [key.fingerprint]
 
 
 def test_a_damaged_backup_changes_nothing(desk: Desk, file: Path, tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ import pytest
 from lightship_registry import names
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.records import Owner, Wish
+from lightship_registry.ssh_keys import parse
 from unit.lightship_registry.admin.conftest import Desk
+from unit.lightship_registry.keys import new_key
 
 PAGE = 4096
 USERS = 300
@@ -100,6 +102,17 @@ def test_what_is_only_in_the_log_is_read_too(desk: Desk) -> None:
     assert store.with_name("registry.sqlite3-wal").stat().st_size > 0
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert sorted(listed(desk).values()) == ["ready", "waiting"]
+
+
+def test_users_ssh_keys_are_kept(desk: Desk, crowded: dict[str, Any], tmp_path: Path) -> None:
+    key = parse(new_key(tmp_path))
+    desk.world.tunnels.add(Owner("demo", "alice"), key)
+    desk.world.engine.dispose()
+    store = desk.world.settings.store_file
+    destroy(store, pages_of(store, "index", "sqlite_autoindex_links_1")[1])
+    assert desk.run("repair") == ExitStatus.OK, desk.err
+    assert listed(desk)[crowded["name"]] == "ready"
+    assert [kept.key for kept in desk.world.tunnels.kept()] == [key.text]
 
 
 def test_where_nothing_can_be_read_nothing_changes(desk: Desk, crowded: dict[str, Any]) -> None:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import base64
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lightship_registry.errors import RegistryError
+from lightship_registry.ssh_keys import is_whole, parse
+from unit.lightship_registry.keys import new_key
+
+
+@pytest.mark.parametrize("options", ["-t ed25519", "-t ecdsa -b 256", "-t ecdsa -b 521", "-t rsa -b 2048"])
+def test_the_fingerprint_is_that_of_ssh_keygen(tmp_path: Path, options: str) -> None:
+    line = new_key(tmp_path, *options.split(), comment="alice at home")
+    said = subprocess.run(["ssh-keygen", "-l", "-f", tmp_path / "key.pub"], check=True, capture_output=True, text=True)
+    key = parse(line)
+    assert key.fingerprint == said.stdout.split()[1]
+    assert key.comment == "alice at home"
+    assert f"{key.text} alice at home" == line
+    assert is_whole(key.text, key.fingerprint)
+
+
+def test_what_is_no_key_line_is_refused(tmp_path: Path) -> None:
+    line = new_key(tmp_path)
+    kind, base, _ = line.split(" ", 2)
+    other = base64.b64encode(base64.b64decode(base)[:-1]).decode("ascii")
+    for wrong in (
+        "",
+        kind,
+        (tmp_path / "key").read_text(),
+        f'command="id" {line}',
+        f"{line}\n{line}",
+        f"{kind} {base}\nssh-rsa",
+        f"{kind} {base} com\x1bment",
+        f"{kind}  {base}",
+        f"{kind} {other}",
+        f"ssh-rsa {base}",
+        f"ssh-dss {base}",
+        f"ssh-ed25519-cert-v01@openssh.com {base}",
+        f"{kind} {base[:-4]}",
+    ):
+        with pytest.raises(RegistryError) as caught:
+            parse(wrong)
+        assert (caught.value.code, caught.value.status) == ("bad-key", 422), wrong
+
+
+def test_a_short_rsa_key_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match=r"1024 bits, too few\. Make another: ssh-keygen -t ed25519"):
+        parse(new_key(tmp_path, "-t", "rsa", "-b", "1024"))
+
+
+def test_a_row_that_a_disk_changed_is_not_whole(tmp_path: Path) -> None:
+    key, other = parse(new_key(tmp_path)), parse(new_key(tmp_path))
+    assert not is_whole(other.text, key.fingerprint)
+    assert not is_whole(f"{key.text}\n{other.text}", key.fingerprint)
+    assert not is_whole(f"{key.text} x", key.fingerprint)
+    assert not is_whole("", key.fingerprint)
