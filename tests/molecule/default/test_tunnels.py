@@ -17,7 +17,8 @@ SSH = (
     " -o HostName=proxy -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 )
 TUNNEL = f"{SSH} -N -R {{}}:localhost:8888 lightship-tunnel@{bed.DOMAIN}"
-FETCH = 'import urllib.request as r; print(r.urlopen("http://localhost:18888/", timeout=5).read().decode())'
+FETCH = 'import urllib.request as r; print(r.urlopen("http://localhost:18888/", timeout=5).read().decode().strip())'
+SERVER = "timeout 60 python3 -m http.server --bind 127.0.0.1 --directory page 8888"
 LISTENERS = "ss -Hltn sport = :18888"
 
 
@@ -45,22 +46,17 @@ def refused(user: str, command: str) -> str:
 
 
 def test_her_place_leads_to_her_machine(fingerprint: str) -> None:
-    program = (
-        "from http.server import *\n"
-        "class Page(BaseHTTPRequestHandler):\n"
-        f"    def do_GET(self): self.send_response(200); self.end_headers(); self.wfile.write({SERVED.encode()!r})\n"
-        "HTTPServer(("127.0.0.1", 8888), Page).serve_forever()\n"
-    )
-    bed.run("login", "cat >page.py", user="alice", text=program)
-    start = f"(timeout 60 python3 page.py & timeout 60 {TUNNEL.format(PLACE)} & wait) >/dev/null 2>&1 & echo $!"
-    group = bed.run("login", f"setsid bash -c 'echo $$; {start}'", user="alice").stdout.split()[0]
+    bed.run("login", f"mkdir -p page && echo {SERVED!r} >page/index.html", user="alice")
+    both = f"{SERVER} & timeout 60 {TUNNEL.format(PLACE)} & wait"
+    start = f"({both}) >/dev/null 2>&1 &"
+    group = bed.run("login", f"setsid bash -c 'echo $$; {start}'", user="alice").stdout.strip()
     listens = partial(bed.run, "proxy", LISTENERS)
     try:
         bed.eventually(lambda: bool(listens().stdout), "the tunnel does not open", seconds=15)
         assert bed.python("proxy", FETCH) == SERVED
         assert {line.split()[3] for line in listens().stdout.splitlines()} <= {"127.0.0.1:18888", "[::1]:18888"}
     finally:
-        bed.run("login", f"kill -- -{group}; rm -f page.py", user="alice", check=False)
+        bed.run("login", f"kill -- -{group}; rm -r page", user="alice", check=False)
     bed.eventually(lambda: not listens().stdout, "the tunnel does not close", seconds=15)
     assert fingerprint in bed.run("proxy", "lightship ssh-keys").stdout
 
