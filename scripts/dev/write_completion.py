@@ -98,7 +98,19 @@ def content() -> str:
 def _command(command: Command) -> str:
     flags = " ".join([*(flag for option in command.options for flag in option.flags), *GENERAL])
     names = f" $(_start_jupyter_links {'all' if command.name == 'logs' else 'alive'})" if command.takes_name else ""
-    return f'    {command.name}) words="{flags}{names}" ;;'
+    values = [_value(option) for option in command.options if option.metavar]
+    if not values:
+        return f'    {command.name}) words="{flags}{names}" ;;'
+    return "\n".join(
+        [
+            f"    {command.name})",
+            "      case $before in",
+            *values,
+            f'        *) words="{flags}{names}" ;;',
+            "      esac",
+            "      ;;",
+        ]
+    )
 
 
 def _value(option: Option) -> str:

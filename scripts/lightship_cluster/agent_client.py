@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.protocol import BadLine, read_line, write_line
+from lightship_cluster.protocol import ANSWER_LIMIT, BadLine, read_line, write_line
 from lightship_cluster.troubles import why
 
 # Longer than the agent waits for the registry, so that the agent's own explanation arrives.
@@ -56,12 +56,30 @@ class AgentClient:
         """End the link."""
         return self._ask(op="cancel", name=name, reason=reason)
 
+    def keys(self) -> dict[str, Any]:
+        """The public keys with which the user's machines may open tunnels, and what these open."""
+        return self._ask(op="keys")
+
+    def add_key(self, key: str) -> dict[str, Any]:
+        """One more; the answer is as that of `keys`."""
+        return self._ask(op="key-add", key=key)
+
+    def remove_key(self, fingerprint: str) -> dict[str, Any]:
+        """One less; the answer is as that of `keys`."""
+        return self._ask(op="key-remove", fingerprint=fingerprint)
+
     def _ask(self, **question: object) -> dict[str, Any]:
         reply = self._patiently(dict(question))
         if reply.get("ok") is True:
             return reply
         code = str(reply.get("code", ""))
         sentence = str(reply.get("error") or "The agent said no without a reason.")
+        if code == "bad-request" and sentence.startswith("op must be "):
+            raise AgentError(
+                "The Lightship agent on this host is older than this command. Ask your administrators to restart it.",
+                ExitStatus.AGENT,
+                code,
+            )
         raise AgentError(sentence, _STATUS.get(code, ExitStatus.REFUSED), code)
 
     def _patiently(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +100,7 @@ class AgentClient:
                 # Without time the agent says so and hangs up, and what it said can still be read.
                 with suppress(BrokenPipeError):
                     write_line(connection, question, self._timeout)
-                return read_line(connection, self._timeout)
+                return read_line(connection, self._timeout, ANSWER_LIMIT)
         except (OSError, BadLine) as error:
             raise AgentError(
                 f"The Lightship agent on this host does not answer ({self._path}: {why(error)}). "

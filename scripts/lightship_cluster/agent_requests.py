@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from lightship_cluster.job_states import JobStates
-from lightship_cluster.protocol import JOB_ID, LINK_NAME
+from lightship_cluster.protocol import FINGERPRINT, JOB_ID, LINK_NAME, LONGEST_KEY
 from lightship_cluster.registry import SignedRegistry
 from lightship_cluster.schedulers.base import JobState
 from lightship_cluster.transport import Answer, Unreachable
@@ -44,6 +44,9 @@ class Requests:
             "job": self._set_job,
             "status": lambda peer, question: registry.status(peer.user, _name(question)),
             "cancel": self._cancel,
+            "keys": lambda peer, _question: registry.keys(peer.user),
+            "key-add": lambda peer, question: registry.add_key(peer.user, _key(question)),
+            "key-remove": lambda peer, question: registry.remove_key(peer.user, _fingerprint(question)),
         }
 
     def answer(self, peer: Peer, question: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +109,9 @@ def _refused(answer: Answer) -> dict[str, Any]:
     if answer.code == "refused":
         hint = "The cluster's key or this host's clock may be wrong; tell your administrators."
         return refusal("refused", f"{answer.error} {hint}")
+    if answer.code == "no-such-address":
+        old = "The centre's registry is older than this command. Ask your administrators to bring it up to date."
+        return refusal(answer.code, old)
     return refusal(answer.code, answer.error)
 
 
@@ -128,6 +134,20 @@ def _text(question: dict[str, Any], key: str, longest: int = LONGEST_TEXT) -> st
     if not isinstance(text, str) or len(text) > longest or not text.isprintable():
         raise BadRequest(f"{key} must be one line of at most {longest} characters.")
     return text
+
+
+def _key(question: dict[str, Any]) -> str:
+    key = _text(question, "key", LONGEST_KEY)
+    if not key or not key.isascii():
+        raise BadRequest("key must be a public key, in ASCII.")
+    return key
+
+
+def _fingerprint(question: dict[str, Any]) -> str:
+    fingerprint = question.get("fingerprint")
+    if not isinstance(fingerprint, str) or not FINGERPRINT.fullmatch(fingerprint):
+        raise BadRequest("fingerprint must be SHA256: and 43 characters of base64.")
+    return fingerprint
 
 
 def _digest(question: dict[str, Any], key: str) -> str:

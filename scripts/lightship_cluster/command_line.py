@@ -34,7 +34,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Asked:
-    """A command about links that there are, for the one of this name or the beginning of it."""
+    """A command that is no start; `name` is a link's, or the beginning of it."""
 
     command: str
     name: str = ""
@@ -43,6 +43,10 @@ class Asked:
     def says(self, switch: str) -> bool:
         """Whether the switch was given."""
         return bool(self.switches.get(switch))
+
+    def said(self, option: str) -> str:
+        """What was given with the option; empty without it."""
+        return str(self.switches.get(option, ""))
 
 
 class Parser(argparse.ArgumentParser):

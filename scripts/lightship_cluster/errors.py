@@ -26,6 +26,7 @@ class ExitStatus(IntEnum):
     PORT = 15
     LINK_ENDED = 16
     NO_LINK = 17
+    KEY = 18
     INTERRUPTED = 130
 
 

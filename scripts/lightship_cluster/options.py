@@ -16,6 +16,7 @@ from lightship_cluster.values import (
     count_of,
     gpus_of,
     memory_of,
+    named_of,
     path_of,
     switch_of,
     title_of,
@@ -41,6 +42,7 @@ RUNTIMES = ("apptainer", "singularity", "podman", "charliecloud")
 SOURCES = ("venv", "conda", "image")
 
 NOTEBOOK, ENVIRONMENT, JOB, OUTPUT = "The notebook", "Where Jupyter comes from", "Its job", "What is printed"
+KEYS = "Your keys"
 FOLDERS, FILES, SCRIPTS, PRESETS = "folders", "files", "scripts", "presets"
 
 
@@ -164,7 +166,7 @@ BUILT_IN: Mapping[str, Any] = {name: option.default for name, option in SETTINGS
 
 @dataclass(frozen=True)
 class Command:
-    """What can be done about links that there are; its module in `commands` has its name."""
+    """What can be done besides starting; its module in `commands` has its name."""
 
     name: str
     help: str
@@ -177,6 +179,14 @@ _JSON = next(option for option in OPTIONS if option.name == "json")
 _ALL = Option(("-a", "--all"), "all", "also those that have ended", OUTPUT, default=False, setting=False)
 _EVERY = Option(("-a", "--all"), "all", "all that you have on this cluster", NOTEBOOK, default=False, setting=False)
 _FOLLOW = Option(("-f", "--follow"), "follow", "go on until the job ends", OUTPUT, default=False, setting=False)
+_ADD = Option(
+    ("--add",), "add", "add the public key in a file; - is standard input", KEYS, "FILE", named_of, setting=False,
+    offers=FILES,
+)  # fmt: skip
+_REMOVE = Option(
+    ("--remove",), "remove", "remove one, by its fingerprint or its comment", KEYS, "KEY", named_of,
+    setting=False,
+)  # fmt: skip
 
 COMMANDS: Mapping[str, Command] = {
     command.name: command
@@ -186,5 +196,11 @@ COMMANDS: Mapping[str, Command] = {
         Command("stop", "end a link and its job", takes_name=True, options=(_EVERY,)),
         Command("logs", "what a link's job printed", takes_name=True, options=(_FOLLOW,)),
         Command("doctor", "check the whole way, and say what is wrong first", takes_name=False, options=(_JSON,)),
+        Command(
+            "keys",
+            "the keys with which your machines may open tunnels",
+            takes_name=False,
+            options=(_ADD, _REMOVE, _JSON),
+        ),
     )
 }

@@ -9,16 +9,20 @@ import time
 from typing import Any
 
 LINE_LIMIT = 8192
+# The agent's answers may be longer than what users may ask: a user's keys have comments.
+ANSWER_LIMIT = 1 << 18
+LONGEST_KEY = 4096
 LINK_TOKEN = re.compile(r"[0-9a-f]{32}")
 LINK_NAME = re.compile(r"[a-z]{3,12}(-[a-z]{3,12}){2}")
 JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
 class BadLine(Exception):  # noqa: N818 - says what came, as the sentence in it does
     """The other side did not send one line of JSON in time."""
 
 
-def read_line(connection: socket.socket, seconds: float) -> dict[str, Any]:
+def read_line(connection: socket.socket, seconds: float, limit: int = LINE_LIMIT) -> dict[str, Any]:
     """One JSON object; the whole line must be here within the seconds, however slowly its bytes come."""
     deadline = time.monotonic() + seconds
     data = b""
@@ -27,12 +31,12 @@ def read_line(connection: socket.socket, seconds: float) -> dict[str, Any]:
         if left <= 0:
             raise BadLine("No line came in time.")
         connection.settimeout(left)
-        chunk = _receive(connection, LINE_LIMIT + 1 - len(data))
+        chunk = _receive(connection, limit + 1 - len(data))
         if not chunk:
             raise BadLine("The connection was closed before a line was complete.")
         data += chunk
-        if len(data) > LINE_LIMIT:
-            raise BadLine(f"A line may have {LINE_LIMIT} bytes at most.")
+        if len(data) > limit:
+            raise BadLine(f"A line may have {limit} bytes at most.")
     return _object(data)
 
 

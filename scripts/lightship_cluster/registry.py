@@ -42,6 +42,18 @@ class SignedRegistry:
         """Tell the states of jobs; the answer says which to look at next."""
         return self._send("POST", "/v1/jobs", {"jobs": list(jobs)})
 
+    def keys(self, user: str) -> Answer:
+        """The public keys with which the user's machines may open tunnels, and what these open."""
+        return self._send("GET", f"/v1/keys?user={quote(user, safe='')}")
+
+    def add_key(self, user: str, key: str) -> Answer:
+        """One more; the same again is no error."""
+        return self._send("POST", "/v1/keys", {"user": user, "key": key})
+
+    def remove_key(self, user: str, fingerprint: str) -> Answer:
+        """One less."""
+        return self._send("POST", "/v1/keys/remove", {"user": user, "fingerprint": fingerprint})
+
     def _send(self, method: str, path: str, value: Mapping[str, Any] | None = None) -> Answer:
         body = b"" if value is None else encode(value)
         return self._transport.send(method, path, body, sign(self._key, self._cluster, method, path, body))

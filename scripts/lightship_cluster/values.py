@@ -37,6 +37,13 @@ def path_of(text: str) -> str:
     return text
 
 
+def named_of(text: str) -> str:
+    """A name of something that there is; a script's variable may be empty."""
+    if not text.strip():
+        raise ValueError("nothing is named. Name what you mean.")
+    return text
+
+
 def count_of(text: str) -> int:
     """How many of something: `8`."""
     if not _COUNT.fullmatch(text) or int(text) > LARGEST_COUNT:

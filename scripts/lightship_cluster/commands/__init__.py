@@ -1,1 +1,1 @@
-"""What can be done about links that there are: one module for each command, each with `run`."""
+"""What can be done besides starting: one module for each command, each with `run`."""

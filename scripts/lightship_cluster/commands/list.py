@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 import time
 from typing import Any, Callable
 
@@ -17,6 +15,7 @@ from lightship_cluster.link_folder import default_root
 from lightship_cluster.links import ENDED, MyLink, my_links, status_of
 from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.settings import SiteSettings
+from lightship_cluster.tables import shortened, table
 
 HEAD = ("NAME", "JOB", "LEFT", "TITLE", "STATE")
 WIDEST_TITLE = 20
@@ -94,17 +93,11 @@ def _table(rows: list[dict[str, Any]]) -> str:
     shown = [(row["name"], row["job_id"] or "-", _left(row), _title(row), row["words"]) for row in rows]
     titled = any(row["title"] for row in rows)
     cells = [row if titled else (*row[:3], row[4]) for row in (HEAD, *shown)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
-    if sum(widths) + 2 * len(widths) + 10 > width:
-        return "\n".join(f"{row['name']}\n  {_below(row)[: width - 2]}" for row in rows)
-    lines = ("  ".join([*(f"{cell:{size}}" for cell, size in zip(row, widths)), row[-1]]) for row in cells)
-    return "\n".join(line[:width].rstrip() for line in lines)
+    return table(cells, [(row["name"], _below(row)) for row in rows])
 
 
 def _title(row: dict[str, Any]) -> str:
-    title = str(row["title"])
-    return title if len(title) <= WIDEST_TITLE else f"{title[: WIDEST_TITLE - 3]}..."
+    return shortened(str(row["title"]), WIDEST_TITLE)
 
 
 def _below(row: dict[str, Any]) -> str:

@@ -77,6 +77,9 @@ def offered(script: Path, home: Path, *words: str) -> set[str]:
         (["open", "am"], {"amber-two-three"}),
         (["logs", "br"], {"briar-two-three"}),
         (["list", "--a"], {"--all"}),
+        (["keys", "--"], {"--add", "--remove", "--json", "--help"}),
+        (["keys", "--add", ""], set()),  # files, by the shell itself
+        (["keys", "--remove", ""], set()),
     ],
 )
 def test_what_can_follow_is_offered(script: Path, home: Path, words: list[str], expected: set[str]) -> None:

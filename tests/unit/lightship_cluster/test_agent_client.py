@@ -45,6 +45,9 @@ def test_each_question_reaches_the_agent(agent: AgentClient) -> None:
     agent.set_job("a-b-c", "17")
     agent.status("a-b-c")
     agent.cancel("a-b-c", "why")
+    agent.keys()
+    agent.add_key("ssh-ed25519 AAAA")
+    agent.remove_key("SHA256:abc")
 
     assert [question for _, question in asked] == [
         {"op": "ping"},
@@ -53,6 +56,9 @@ def test_each_question_reaches_the_agent(agent: AgentClient) -> None:
         {"op": "job", "name": "a-b-c", "job_id": "17"},
         {"op": "status", "name": "a-b-c"},
         {"op": "cancel", "name": "a-b-c", "reason": "why"},
+        {"op": "keys"},
+        {"op": "key-add", "key": "ssh-ed25519 AAAA"},
+        {"op": "key-remove", "fingerprint": "SHA256:abc"},
     ]
     assert {peer.uid for peer, _ in asked} == {os.getuid()}
 
@@ -67,6 +73,21 @@ def test_a_refusal_keeps_its_sentence(agent: AgentClient, code: str, status: Exi
         agent.create(60)
 
     assert (refused.value.status, refused.value.code) == (status, code)
+
+
+def test_an_agent_that_does_not_know_the_question_is_said_to_be_old(agent: AgentClient) -> None:
+    reply.update(ok=False, code="bad-request", error="op must be one of cancel, create, job, ping, status.")
+
+    with pytest.raises(AgentError, match="agent on this host is older than this command") as refused:
+        agent.keys()
+
+    assert refused.value.status is ExitStatus.AGENT
+
+
+def test_answers_may_be_longer_than_questions(agent: AgentClient) -> None:
+    reply.update(ok=True, keys=[{"comment": "x" * 4000}] * 10)
+
+    assert agent.keys() == reply
 
 
 def test_no_agent_says_what_to_do(tmp_path: Path) -> None:

@@ -53,6 +53,18 @@ def test_the_other_questions_reach_the_registry(registry: StubRegistry, requests
     assert requests.answer(ALICE, {"op": "cancel", "name": "one-two-three", "reason": "why"})["ok"]
 
 
+def test_keys_are_those_of_the_one_who_asks(registry: StubRegistry, requests: Requests) -> None:
+    answer: dict[str, Any] = {"keys": [], "listen": [], "destination": ""}
+    registry.replies.update(keys=(200, answer), remove=(200, answer))
+    fingerprint = "SHA256:" + "aZ+/" * 10 + "xyz"
+
+    assert requests.answer(ALICE, {"op": "keys", "user": "bob"}) == {**answer, "ok": True}
+    assert requests.answer(ALICE, {"op": "key-add", "key": "ssh-ed25519 AAAA", "user": "bob"})["ok"]
+    assert requests.answer(ALICE, {"op": "key-remove", "fingerprint": fingerprint, "user": "bob"})["ok"]
+    assert registry.actions() == ["keys?user=alice", "keys", "remove"]
+    assert [asked.json["user"] for asked in registry.asked[1:]] == ["alice", "alice"]
+
+
 @pytest.mark.parametrize(
     ("job_id", "job"),
     [
@@ -88,6 +100,17 @@ def test_a_job_is_shown_to_its_owner_only(
         {"op": "job", "name": "one-two-three", "job_id": 17},
         {"op": "job", "name": "one-two-three", "job_id": "17,18 --x"},
         {"op": "cancel", "name": "one-two-three", "reason": 5},
+        {"op": "key-add"},
+        {"op": "key-add", "key": ""},
+        {"op": "key-add", "key": ["ssh-ed25519"]},
+        {"op": "key-add", "key": "ssh-ed25519 AAAA a\nssh-ed25519 AAAA b"},
+        {"op": "key-add", "key": "ssh-ed25519 AAAA \x1b[2J"},
+        {"op": "key-add", "key": "ssh-ed25519 AAAA Zoë"},
+        {"op": "key-add", "key": "ssh-rsa " + "A" * 4089},
+        {"op": "key-remove"},
+        {"op": "key-remove", "fingerprint": "SHA256:" + "a" * 42},
+        {"op": "key-remove", "fingerprint": "SHA256:" + "a" * 43 + "\n"},
+        {"op": "key-remove", "fingerprint": "MD5:" + "a" * 43},
     ],
 )
 def test_a_bad_question_never_reaches_the_registry(
@@ -104,6 +127,7 @@ def test_a_bad_question_never_reaches_the_registry(
         ((403, {"code": "refused", "error": "Refused."}), "refused", "clock"),
         ((500, {"code": "registry-error", "error": "Oops"}), "registry-unreachable", "out of order"),
         ((404, b"<html>"), "registry-unreachable", "out of order"),
+        ((404, {"code": "no-such-address", "error": "No."}), "no-such-address", "registry is older than this command"),
     ],
 )
 def test_refusals_are_passed_on_with_a_remedy(

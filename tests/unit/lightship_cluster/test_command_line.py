@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lightship_cluster import command_line, help_text
-from lightship_cluster.options import OPTIONS
+from lightship_cluster.options import COMMANDS, OPTIONS, Command
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,14 @@ def test_the_help_fits_a_screen_and_names_every_option() -> None:
     assert len(lines) <= 40
     assert max(map(len, lines)) < 80
     assert all(option.flags[-1] in "\n".join(lines) for option in OPTIONS)
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_the_options_of_a_command_have_a_line_each(command: Command) -> None:
+    options = [line for line in help_text.of_command(command).splitlines() if line.lstrip().startswith("-")]
+
+    assert len(options) == len(command.options)
+    assert all(len(line) < 80 for line in options)
 
 
 @pytest.mark.parametrize(

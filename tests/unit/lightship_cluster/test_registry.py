@@ -24,6 +24,9 @@ def test_the_agent_signs_every_request(registry: StubRegistry, signed: SignedReg
     signed.status("al+ice", "one-two-three")
     signed.cancel("alice", "one-two-three", "done")
     signed.report_jobs([{"job_id": "17", "state": "queued"}])
+    signed.keys("al+ice")
+    signed.add_key("alice", "ssh-ed25519 AAAA alice@laptop")
+    signed.remove_key("alice", "SHA256:abc")
 
     assert [(asked.method, asked.path) for asked in registry.asked] == [
         ("GET", "/v1/ping"),
@@ -32,9 +35,14 @@ def test_the_agent_signs_every_request(registry: StubRegistry, signed: SignedReg
         ("GET", "/v1/links/one-two-three?user=al%2Bice"),
         ("POST", "/v1/links/one-two-three/cancel"),
         ("POST", "/v1/jobs"),
+        ("GET", "/v1/keys?user=al%2Bice"),
+        ("POST", "/v1/keys"),
+        ("POST", "/v1/keys/remove"),
     ]
     assert registry.asked[1].json == {"user": "alice", "seconds": 60, "title": "mine"}
     assert registry.asked[5].json == {"jobs": [{"job_id": "17", "state": "queued"}]}
+    assert registry.asked[7].json == {"user": "alice", "key": "ssh-ed25519 AAAA alice@laptop"}
+    assert registry.asked[8].json == {"user": "alice", "fingerprint": "SHA256:abc"}
     assert all(asked.headers["X-Lightship-Cluster"] == "demo" for asked in registry.asked)
 
 
