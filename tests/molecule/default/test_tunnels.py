@@ -49,14 +49,14 @@ def test_her_place_leads_to_her_machine(fingerprint: str) -> None:
     bed.run("login", f"mkdir -p page && echo {SERVED!r} >page/index.html", user="alice")
     both = f"{SERVER} & timeout 60 {TUNNEL.format(PLACE)} & wait"
     start = f"({both}) >/dev/null 2>&1 &"
-    group = bed.run("login", f"setsid bash -c 'echo $$; {start}'", user="alice").stdout.strip()
+    session = bed.run("login", f"setsid bash -c 'echo $$; {start}'", user="alice").stdout.strip()
     listens = partial(bed.run, "proxy", LISTENERS)
     try:
         bed.eventually(lambda: bool(listens().stdout), "the tunnel does not open", seconds=15)
         assert bed.python("proxy", FETCH) == SERVED
         assert {line.split()[3] for line in listens().stdout.splitlines()} <= {"127.0.0.1:18888", "[::1]:18888"}
     finally:
-        bed.run("login", f"kill -- -{group}; rm -r page", user="alice", check=False)
+        bed.run("login", f"pkill -s {session}; rm -r page", user="alice", check=False)
     bed.eventually(lambda: not listens().stdout, "the tunnel does not close", seconds=15)
     assert fingerprint in bed.run("proxy", "lightship ssh-keys").stdout
 
