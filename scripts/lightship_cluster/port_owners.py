@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightship_cluster.sock_diag import find
+from lightship_cluster.sock_diag import FRESH, LISTENING, find
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-_LISTENING, _FRESH = "0A", ("01", "03", "0C")
 # Whoever had a connection that is closed already.
 NOBODY = -1
 # As the kernel writes addresses: those where a listener gets what is sent to one of loopback. A listener on any address
@@ -28,7 +27,7 @@ class _End:
 
     address: str
     peer: int
-    state: str
+    state: int
     owner: int
     inode: int
 
@@ -52,11 +51,11 @@ def in_tables(loopback: str, port: int, ours: int, tables: Sequence[Path] = TABL
     """The same from the kernel's tables: all who listen, and whoever has the other end."""
     found = set()
     for end in _ends(port, tables):
-        if end.state == _LISTENING:
+        if end.state == LISTENING:
             if end.address in _REACHED[loopback]:
                 found.add(end.owner)
         # Until a program takes it, the other end has no inode; one that was closed has none any more.
-        elif ours and end.peer == ours and (end.inode or end.state not in _FRESH):
+        elif ours and end.peer == ours and (end.inode or end.state not in FRESH):
             found.add(end.owner if end.inode else NOBODY)
     return found
 
@@ -72,4 +71,4 @@ def _ends(port: int, tables: Sequence[Path]) -> Iterator[_End]:
             fields = row.split()
             if fields[1].endswith(wanted):
                 address, peer = fields[1].partition(":")[0], int(fields[2].rpartition(":")[2], 16)
-                yield _End(address, peer, fields[3], owner=int(fields[7]), inode=int(fields[9]))
+                yield _End(address, peer, int(fields[3], 16), owner=int(fields[7]), inode=int(fields[9]))

@@ -20,9 +20,10 @@ _ALL_STATES = 0xFFFFFFFF
 _ADDRESS_BYTES = 16
 # State, and after the socket's name two timers and queues, then whose it is and its inode.
 _ANSWER = struct.Struct("=BBBB48sIIIII")
-_LISTENING = 10
+# The kernel's numbers of states, in its tables too.
+LISTENING = 10
 # Established, and on the way there: until a program takes it, such a connection has no inode.
-_FRESH = (1, 3, 12)
+FRESH = (1, 3, 12)
 SECONDS = 1.0
 
 
@@ -64,4 +65,4 @@ def _read(answer: bytes) -> Found | None:
     if len(answer) < _HEADER.size + _ANSWER.size or _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
         return None  # an error
     _, state, *_, owner, inode = _ANSWER.unpack_from(answer, _HEADER.size)
-    return Found(state == _LISTENING, owner, inode, fresh=state in _FRESH)
+    return Found(state == LISTENING, owner, inode, fresh=state in FRESH)
