@@ -13,6 +13,8 @@ import pytest
 import requests
 import schemathesis
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
@@ -23,10 +25,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from lightship_registry import app, openapi
+from lightship_registry import app, openapi, ssh_keys
 from lightship_registry.errors import RegistryError
 from lightship_registry.probe import Expected
-from lightship_registry.records import ENDED, READY, STARTING, WAITING
+from lightship_registry.records import ENDED, READY, STARTING, WAITING, Owner
 from lightship_registry.targets import Address
 from unit.lightship_registry.world import DOMAIN, World, build_world, make_csr
 
@@ -42,6 +44,9 @@ CHECKS: list[Any] = [
 ]
 BASE = f"https://registry.{DOMAIN}:8443"
 CSR = make_csr(ec.generate_private_key(ec.SECP256R1()))
+KEY = ssh_keys.parse(
+    Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")
+)
 
 # Links in each state, one whose name is made up, and the name as it was generated.
 LINKS = (WAITING, STARTING, READY, ENDED, "unknown", "generated")
@@ -169,14 +174,16 @@ def test_every_answer_is_as_described(client: Client, described: Any, name: str,
     @given(
         state=st.sampled_from(LINKS),
         user=st.sampled_from(["alice", "alice", "bob", None]),
-        csr=st.booleans(),
+        real=st.booleans(),
         proof=st.sampled_from(PROOFS),
         # Last: what is drawn after a large body has only its simplest values left.
         case=strategy,
     )
-    def answers(case: Any, state: str, user: str | None, csr: bool, proof: str) -> None:
+    def answers(case: Any, state: str, user: str | None, real: bool, proof: str) -> None:
         link = client.link(state if state in LINKS[:4] else WAITING)
-        aim(case, link["name"] if state in LINKS[:4] else state, user, csr and mode is GenerationMode.POSITIVE)
+        if name == "key-remove":
+            client.world.tunnels.add(Owner("demo", user or "alice"), KEY)
+        aim(case, link["name"] if state in LINKS[:4] else state, user, real and mode is GenerationMode.POSITIVE)
         answer = client.send(client.request(case, link, proof))
         assert answer.status_code != 500, answer.text
         statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
@@ -187,8 +194,8 @@ def test_every_answer_is_as_described(client: Client, described: Any, name: str,
     assert known.status in statuses or mode is GenerationMode.NEGATIVE or EACH < 200, "some requests have to succeed"
 
 
-def aim(case: Any, name: str, user: str | None, csr: bool) -> None:
-    """Let the generated request meet something that is there."""
+def aim(case: Any, name: str, user: str | None, real: bool) -> None:
+    """Let the generated request meet something that is there; no generated request or key would ever be whole."""
     if "name" in (case.path_parameters or {}) and name != "generated":
         case.path_parameters["name"] = "never-was-there" if name == "unknown" else name
     if user and "user" in (case.query or {}):
@@ -196,5 +203,5 @@ def aim(case: Any, name: str, user: str | None, csr: bool) -> None:
     if isinstance(case.body, dict):
         if user and "user" in case.body:
             case.body["user"] = user
-        if csr and "csr" in case.body:
-            case.body["csr"] = CSR
+        whole = {"csr": CSR, "key": KEY.text, "fingerprint": KEY.fingerprint}
+        case.body.update({field: value for field, value in whole.items() if real and field in case.body})
