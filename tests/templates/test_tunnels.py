@@ -14,6 +14,7 @@ from ansible.template import Templar
 from lightship_registry import settings
 from lightship_registry.fields import USER
 from lightship_registry.records import Owner
+from lightship_registry.tunnel_settings import read_tunnels
 from templates.test_link_registry import SITE
 
 Tunnels = list[dict[str, Any]]
@@ -73,8 +74,10 @@ def templar(**variables: object) -> Templar:
     ],
 )
 @pytest.mark.usefixtures("render")
-def test_a_right_list_is_passed(tunnels: Tunnels) -> None:
+def test_a_right_list_is_passed_and_the_registry_takes_it(tunnels: Tunnels) -> None:
     assert list(complaints(tunnels)) == []
+    users = {Owner("demo", entry["user"]) for entry in tunnels if "user" in entry}
+    assert read_tunnels(wired(tunnels), {"demo"}).keys() == users
 
 
 @pytest.mark.parametrize(
