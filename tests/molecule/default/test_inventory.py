@@ -52,6 +52,22 @@ WRONG = [
     ("link_registry_store_networks", ["10.9.0.5"], "Set it to the networks of the database"),
     ("link_registry_lease_seconds", 31, "at least twice link_registry_heartbeat_seconds (30)"),
     ("link_registry_target_rest_seconds", 60, "Set it above 60"),
+    ("ssh_gateway_tunnels", "alice", 'write it as a list, ["one", "two"]'),
+    (
+        "ssh_gateway_tunnels",
+        [{"cluster": "dmeo", "user": "alice", "listen": ["localhost:18888"]}],
+        'lets alice of "dmeo" open tunnels, and there is no such cluster',
+    ),
+    (
+        "ssh_gateway_tunnels",
+        [{"user": "alice", "listen": ["localhost:18888"]}],
+        "Give it either key, or cluster and user",
+    ),
+    (
+        "ssh_gateway_tunnels",
+        [{"cluster": "demo", "user": "alice", "listen": ["18888"]}],
+        "Set listen to a list of ADDRESS:PORT",
+    ),
     ("notebook_image_engine", "lxc", "set it to one of auto, podman, docker"),
     ("notebook_image_engine", "docker", "has no docker. Install Podman or Docker there"),
     ("notebook_image_folder", "images", "Set it to an absolute path"),
