@@ -11,9 +11,8 @@ from typing import BinaryIO
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.paths import absolute, is_file
-from lightship_cluster.protocol import LONGEST_KEY
+from lightship_cluster.protocol import LONGEST_COMMENT, LONGEST_KEY
 from lightship_cluster.troubles import why
-from lightship_cluster.values import LONGEST_TITLE
 
 STANDARD_INPUT = "-"
 LARGEST_FILE = 16 * 1024
@@ -98,7 +97,7 @@ def _judged(line: str, file: str) -> str:
     comment = " ".join(comment.split())
     if not (comment.isascii() and comment.isprintable()):
         return key
-    return f"{key} {comment[:LONGEST_TITLE]}"[:LONGEST_KEY].rstrip()
+    return f"{key} {comment[:LONGEST_COMMENT]}"[:LONGEST_KEY].rstrip()
 
 
 def _strange(kind: str, line: str, file: str) -> str:

@@ -30,7 +30,9 @@ def folders(settings: Settings) -> Iterator[Finding]:
     """Are they there, the service's own, and closed to others?"""
     owner = host.owner_of(settings)
     known = settings.folders
-    for path, forbidden in ((known.state_dir, 0o027), (known.routes_dir, 0o027), (known.cut_dir, 0o077)):
+    # What sshd is told of users' keys is no secret; it must be the service's own.
+    closed = {known.state_dir: 0o027, known.routes_dir: 0o027, known.cut_dir: 0o077, known.tunnels_dir: 0o022}
+    for path, forbidden in closed.items():
         yield _folder(path, forbidden, owner.st_uid)
     yield _closed(known.clusters_dir, 0o027)
     for path in [*sorted((known.state_dir / "authorities").glob("*.key")), settings.store_file]:
