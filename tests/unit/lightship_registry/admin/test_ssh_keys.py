@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from lightship_registry.admin.status import ExitStatus
+from lightship_registry.errors import RegistryError
 from lightship_registry.records import Owner
 from lightship_registry.ssh_keys import SshKey, parse
 from unit.lightship_registry.admin.conftest import Desk
@@ -52,6 +54,25 @@ def test_all_of_a_users_are_removed(desk: Desk, keys: list[SshKey]) -> None:
     events = [json.loads(line) for line in desk.err.splitlines()[:2]]
     assert {(event["action"], event["user"], event["by"]) for event in events} == {("key-remove", "alice", "ann")}
     assert {event["reason"] for event in events} == {keys[0].fingerprint, keys[2].fingerprint}
+
+
+def test_a_key_that_its_owner_takes_back_meanwhile_saves_no_other(
+    desk: Desk, keys: list[SshKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(_: str) -> str:
+        desk.world.tunnels.remove(ALICE, keys[0].fingerprint)
+        return "y"
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", answer)
+    assert desk.run("ssh-keys", "--user", "alice", "--remove") == ExitStatus.OK
+    assert lines(desk.world) == []
+    assert {key.user for key in desk.world.tunnels.kept()} == {"bob"}
+
+
+def test_a_lock_that_is_held_is_told(desk: Desk, keys: list[SshKey], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightship_registry.tunnels.Tunnels.remove", Mock(side_effect=RegistryError("held")))
+    assert desk.run("ssh-keys", "--key", keys[0].fingerprint, "--remove", "--yes") == ExitStatus.FAILED
+    assert "lightship: held" in desk.err
 
 
 def test_one_key_is_removed_whoever_gave_it(desk: Desk, keys: list[SshKey]) -> None:
