@@ -98,3 +98,8 @@ def test_administrators_log_in_as_ever(host: Host) -> None:
 def test_gateway_ports_are_what_the_inventory_says(host: Host) -> None:
     effective = host.check_output("sshd -T -C user=lightship-tunnel,host=x,addr=10.89.77.1").splitlines()
     assert "gatewayports clientspecified" in effective
+
+
+def test_sshd_lets_no_line_of_a_key_go_beyond_the_inventory(host: Host) -> None:
+    effective = host.check_output("sshd -T -C user=lightship-tunnel,host=x,addr=10.89.77.1").splitlines()
+    assert f"permitlisten localhost:{ALLOWED} 127.0.0.1:{ALLOWED}" in effective
