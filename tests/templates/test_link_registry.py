@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from lightship_registry import settings
+from lightship_registry.records import Owner
 
 Render = Callable[..., str]
 
@@ -118,9 +119,19 @@ def test_the_audits_file_is_rotated_as_its_owner_and_stays_readable_for_its_grou
     assert {"su lightship adm", "create 0640 lightship adm", "delaycompress", "missingok"} <= lines
 
 
-def test_the_unit_writes_its_state_and_the_routes_and_nothing_else(unit: dict[str, list[str]]) -> None:
+def test_the_unit_writes_its_state_and_what_others_read_and_nothing_else(unit: dict[str, list[str]]) -> None:
     assert unit["ProtectSystem"] == ["strict"]
-    assert unit["ReadWritePaths"] == ["/var/lib/lightship /run/lightship/routes /run/lightship/cut -/var/log/lightship"]
+    (writable,) = unit["ReadWritePaths"]
+    run = [f"/run/lightship/{name}" for name in ("routes", "cut", "tunnels")]
+    assert writable.split() == ["/var/lib/lightship", *run, "-/var/log/lightship"]
+
+
+def test_the_registry_reads_who_may_open_tunnels(render: Render) -> None:
+    bob = {"cluster": "demo", "user": "DEMO\\bob", "listen": ["localhost:8888", "[::1]:8888"]}
+    site = {**SITE, "link_registry_tunnels": [bob], "link_registry_tunnel_destination": "lightship-tunnel@a.example"}
+    read = settings.parse(tomllib.loads(render("link_registry", "registry.toml.j2", **site)))
+    assert read.tunnels == {Owner("demo", "DEMO\\bob"): ("localhost:8888", "[::1]:8888")}
+    assert read.tunnel_destination == "lightship-tunnel@a.example"
 
 
 def test_the_group_of_the_socket_and_of_the_routes_is_one(render: Render) -> None:
