@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select, tuple_, update
 
 from lightship_registry.records import Owner
 from lightship_registry.schema import ssh_keys
@@ -35,11 +36,18 @@ class SshKeyStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def of(self, owners: Iterable[Owner]) -> list[KeptKey]:
+        """Those of these owners; the oldest first."""
+        pairs = [(owner.cluster, owner.user) for owner in owners]
+        return self._read(tuple_(ssh_keys.c.cluster, ssh_keys.c.user).in_(pairs)) if pairs else []
+
     def find(self, cluster: str = "", user: str = "") -> list[KeptKey]:
         """Those of the cluster, of the user, or all; the oldest first."""
-        wanted = select(ssh_keys).order_by(ssh_keys.c.added_at, ssh_keys.c.fingerprint)
-        for column, value in ((ssh_keys.c.cluster, cluster), (ssh_keys.c.user, user)):
-            wanted = wanted.where(column == value) if value else wanted
+        given = ((ssh_keys.c.cluster, cluster), (ssh_keys.c.user, user))
+        return self._read(*(column == value for column, value in given if value))
+
+    def _read(self, *conditions: ColumnElement[bool]) -> list[KeptKey]:
+        wanted = select(ssh_keys).where(*conditions).order_by(ssh_keys.c.added_at, ssh_keys.c.fingerprint)
         with self._store.read() as connection:
             return [KeptKey(**row._mapping) for row in connection.execute(wanted)]
 

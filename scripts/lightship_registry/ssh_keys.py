@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
 from lightship_registry.errors import RegistryError, invalid
 
@@ -43,13 +43,24 @@ def parse(line: str) -> SshKey:
     try:
         blob = base64.b64decode(base, validate=True)
         key = load_ssh_public_key(f"{kind} {base}".encode("ascii"))
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _bad(f"This is no whole {kind} key. Copy the line of the .pub file again.") from error
-    if isinstance(key, RSAPublicKey) and key.key_size < FEWEST_RSA_BITS:
-        raise _bad(f"This RSA key has {key.key_size} bits, too few. Make another: ssh-keygen -t ed25519")
+    # The library has not implemented points in fewer bytes, and neither has sshd.
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
+        raise _not_whole(kind) from error
+    if isinstance(key, RSAPublicKey):
+        _check_rsa(key, blob)
     # Written anew: one key has one text, whatever bits the end of its base64 left over.
     text = f"{kind} {base64.b64encode(blob).decode('ascii')}"
     return SshKey(text, fingerprint_of(blob), " ".join(comment.split())[:LONGEST_COMMENT])
+
+
+def _check_rsa(key: RSAPublicKey, blob: bytes) -> None:
+    if key.key_size < FEWEST_RSA_BITS:
+        raise _bad(f"This RSA key has {key.key_size} bits, too few. Make another: ssh-keygen -t ed25519")
+    # Zeros before its numbers make another text of the same key. sshd, which obeys a key's first line alone, takes it:
+    # whoever gave another's public key so could keep its owner from the owner's places.
+    plain = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1]
+    if base64.b64decode(plain) != blob:
+        raise _not_whole("ssh-rsa")
 
 
 def is_whole(text: str, fingerprint: str) -> bool:
@@ -64,6 +75,10 @@ def is_whole(text: str, fingerprint: str) -> bool:
 def fingerprint_of(blob: bytes) -> str:
     """As `ssh-keygen -l` prints it."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
+
+
+def _not_whole(kind: str) -> RegistryError:
+    return _bad(f"This is no whole {kind} key. Copy the line of the .pub file again.")
 
 
 def _bad(sentence: str) -> RegistryError:

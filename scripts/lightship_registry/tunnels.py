@@ -18,6 +18,7 @@ from lightship_registry.settings import Settings
 from lightship_registry.ssh_key_store import KeptKey, SshKeyStore
 from lightship_registry.ssh_keys import SshKey, is_whole
 from lightship_registry.store import Store
+from lightship_registry.trouble import explain
 
 MOST_KEYS = 10
 FILE = "authorized_keys"
@@ -56,17 +57,26 @@ class Tunnels:
 
     def remove(self, owner: Owner, fingerprint: str) -> None:
         """Take that back; a tunnel that is open stays open."""
-        if not self._keys.remove(owner, fingerprint):
-            raise RegistryError("You have no such key.", "no-such-key", 404)
-        self.write()
+        with self._writing.hold():
+            # The file first: what the store has forgotten, nobody would look for in a file that could not be written.
+            self._put(key for key in self._opening() if (key.owner, key.fingerprint) != (owner, fingerprint))
+            if not self._keys.remove(owner, fingerprint):
+                raise RegistryError("You have no such key.", "no-such-key", 404)
 
     def write(self) -> None:
         """Make the file what the store says; sshd wants one even if it is empty."""
         with self._writing.hold():
-            said = "".join(f"{line}\n" for line in self._lines(self._keys.find())).encode("ascii")
-            if not self._is(said):
-                # Public keys, for sshd's helper, which has no rights: no secret is in it.
-                write_beside(self._file, said, 0o644)
+            self._put(self._opening())
+
+    def _opening(self) -> list[KeptKey]:
+        # Not all that are kept: a cluster may give any number of keys for users without a place.
+        return self._keys.of(self._settings.tunnels)
+
+    def _put(self, kept: Iterable[KeptKey]) -> None:
+        said = "".join(f"{line}\n" for line in self._lines(kept)).encode("ascii")
+        if not self._is(said):
+            # Public keys, for sshd's helper, which has no rights: no secret is in it.
+            write_beside(self._file, said, 0o644)
 
     def _is(self, said: bytes) -> bool:
         try:
@@ -81,6 +91,10 @@ class Tunnels:
             self.write()
         except FileNotFoundError as error:
             audit.problem(f"The folder {self._file.parent} is missing, so no key opens a tunnel: {error.strerror}.")
+        except (RegistryError, OSError) as error:
+            # Notebooks need no tunnel: the service starts without, and sweeps on.
+            said = error.sentence if isinstance(error, RegistryError) else explain(error)
+            audit.problem(f"{self._file} could not be made what the store says, and is tried again: {said}")
 
     def _lines(self, kept: Iterable[KeptKey]) -> list[str]:
         # One line for a key, whoever gave it: sshd looks at the first alone. Or somebody who gave another's public key

@@ -34,6 +34,7 @@ STATUS = {
     "settings": ExitStatus.SETTINGS,
     "no-such-link": ExitStatus.NOT_FOUND,
     "no-such-cluster": ExitStatus.NOT_FOUND,
+    "no-such-key": ExitStatus.NOT_FOUND,
 }
 
 

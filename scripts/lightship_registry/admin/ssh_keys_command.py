@@ -11,6 +11,7 @@ from lightship_registry import audit
 from lightship_registry.admin import host
 from lightship_registry.admin.output import examples, json_option, print_json, print_table
 from lightship_registry.clock import wall
+from lightship_registry.errors import RegistryError
 from lightship_registry.ssh_key_store import KeptKey
 from lightship_registry.store import Store
 from lightship_registry.tunnels import Tunnels
@@ -45,13 +46,15 @@ def ssh_keys(config: Path, cluster: str, user: str, fingerprint: str, remove: bo
     host.become_service(loaded)
     tunnels = Tunnels(loaded, Store(host.open_store(loaded)), wall)
     found = [key for key in tunnels.kept(cluster, user) if fingerprint in ("", key.fingerprint)]
+    if fingerprint and not found:
+        raise RegistryError(f"There is no key {fingerprint!r}. `lightship ssh-keys` lists them.", "no-such-key")
     if as_json:
         print_json([_public(tunnels, key) for key in found])
     elif found:
         heads = ("KEY", "USER", "CLUSTER", "MAY LISTEN AT", "COMMENT", "ADDED")
         print_table(heads, [_row(tunnels, key) for key in found])
     else:
-        click.echo("There is no such key.")
+        click.echo("There is no such key." if (cluster or user) else "No user has given a key.")
     if remove and found:
         _remove(tunnels, found, yes=yes)
 
@@ -61,10 +64,22 @@ def _remove(tunnels: Tunnels, found: Sequence[KeptKey], *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Remove {count}?", abort=True, err=True)
     for key in found:
-        tunnels.remove(key.owner, key.fingerprint)
+        # Its owner may take it back at this moment: that must not save the others.
+        if not _taken(tunnels, key):
+            continue
         audit.record(audit.Event("key-remove", "ok", key.cluster, key.user, reason=key.fingerprint, by=host.who()))
     account = tunnels.destination.partition("@")[0] or ACCOUNT
     click.echo(f"{count} removed. Tunnels that are open stay open; to end all: pkill -u {account}", err=True)
+
+
+def _taken(tunnels: Tunnels, key: KeptKey) -> bool:
+    try:
+        tunnels.remove(key.owner, key.fingerprint)
+    except RegistryError as error:
+        if error.code != "no-such-key":
+            raise
+        return False
+    return True
 
 
 def _public(tunnels: Tunnels, key: KeptKey) -> dict[str, object]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from testinfra.host import Host
@@ -15,29 +17,31 @@ import bed
 testinfra_hosts = ["ssh://proxy13"]
 
 KEY = bed.STATE / "tunnel_key"
-ALLOWED, OTHER = 18888, 18889
+ALLOWED, OTHER, USERS = 18888, 18889, 18890
+# What the registry writes, where there is one.
+USERS_KEYS = "/run/lightship/tunnels/authorized_keys"
 
 
-def tunnel(*options: str, command: tuple[str, ...] = ()) -> list[str]:
+def tunnel(*options: str, command: tuple[str, ...] = (), key: Path = KEY) -> list[str]:
     """Return an ssh command that logs in to the tunnel account with its own key."""
-    flags = ["-F", str(bed.STATE / "ssh_config"), "-i", str(KEY), "-l", "lightship-tunnel"]
-    settings = ["BatchMode=yes", "ExitOnForwardFailure=yes", "ConnectTimeout=5", f"IdentityFile={KEY}"]
+    flags = ["-F", str(bed.STATE / "ssh_config"), "-i", str(key), "-l", "lightship-tunnel"]
+    settings = ["BatchMode=yes", "ExitOnForwardFailure=yes", "ConnectTimeout=5", f"IdentityFile={key}"]
     return ["ssh", *flags, *(word for s in settings for word in ("-o", s)), *options, "proxy13", *command]
 
 
-def refused(*options: str, command: tuple[str, ...] = ()) -> bool:
+def refused(*options: str, command: tuple[str, ...] = (), key: Path = KEY) -> bool:
     """Tell whether sshd turned an attempt down within seconds."""
     try:
-        done = subprocess.run(tunnel(*options, command=command), capture_output=True, timeout=8, check=False)
+        done = subprocess.run(tunnel(*options, command=command, key=key), capture_output=True, timeout=8, check=False)
     except subprocess.TimeoutExpired:
         return False
     return done.returncode != 0
 
 
 @contextmanager
-def opened(*options: str) -> Iterator[None]:
+def opened(*options: str, key: Path = KEY) -> Iterator[None]:
     """Hold a tunnel open."""
-    process = subprocess.Popen(tunnel("-N", *options), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(tunnel("-N", *options, key=key), stderr=subprocess.PIPE, text=True)
     try:
         time.sleep(2)
         assert process.poll() is None, process.stderr and process.stderr.read()
@@ -98,3 +102,46 @@ def test_administrators_log_in_as_ever(host: Host) -> None:
 def test_gateway_ports_are_what_the_inventory_says(host: Host) -> None:
     effective = host.check_output("sshd -T -C user=lightship-tunnel,host=x,addr=10.89.77.1").splitlines()
     assert "gatewayports clientspecified" in effective
+
+
+def test_sshd_lets_no_line_of_a_key_go_beyond_the_inventory(host: Host) -> None:
+    effective = host.check_output("sshd -T -C user=lightship-tunnel,host=x,addr=10.89.77.1").splitlines()
+    assert f"permitlisten localhost:{ALLOWED} 127.0.0.1:{ALLOWED} localhost:{USERS}" in effective
+
+
+@pytest.fixture
+def users_key(host: Host, tmp_path: Path) -> Iterator[Path]:
+    """Yield a key that a user gave; the inventory's own was given by somebody as well."""
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    for given in (KEY, key):
+        public = given.with_name(f"{given.name}.pub").read_text("utf-8").strip()
+        # Wider than the inventory: whoever took over the registry's account could write so.
+        places = ",".join(f'permitlisten="localhost:{port}"' for port in (USERS, OTHER))
+        line = shlex.quote(f"restrict,port-forwarding,{places} {public}")
+        host.check_output(f"mkdir -p {Path(USERS_KEYS).parent} && echo {line} >>{USERS_KEYS}")
+    yield key
+    host.check_output(f"rm {USERS_KEYS}")
+
+
+def test_a_users_key_opens_the_users_place(host: Host, users_key: Path) -> None:
+    with opened("-R", f"localhost:{USERS}:localhost:9", key=users_key):
+        assert host.socket(f"tcp://127.0.0.1:{USERS}").is_listening
+    assert refused("-N", "-R", f"localhost:{ALLOWED}:localhost:9", key=users_key)
+    assert refused("-N", "-R", f"localhost:{OTHER}:localhost:9", key=users_key), "the inventory does not name it"
+    assert refused("-T", command=("id",), key=users_key)
+
+
+@pytest.mark.usefixtures("users_key")
+def test_whoever_gives_the_inventorys_key_takes_nothing_from_it() -> None:
+    with opened("-R", f"localhost:{ALLOWED}:localhost:9"):
+        pass
+    assert refused("-N", "-R", f"localhost:{USERS}:localhost:9")
+
+
+def test_without_the_registrys_file_a_users_key_opens_nothing(host: Host, users_key: Path) -> None:
+    host.check_output(f"mv {USERS_KEYS} {USERS_KEYS}.away")
+    try:
+        assert refused("-N", "-R", f"localhost:{USERS}:localhost:9", key=users_key)
+    finally:
+        host.check_output(f"mv {USERS_KEYS}.away {USERS_KEYS}")

@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lightship_cluster import protocol, public_keys
 from lightship_registry import ssh_keys
@@ -51,6 +53,28 @@ def test_what_is_no_key_line_is_refused(tmp_path: Path) -> None:
 def test_a_short_rsa_key_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"1024 bits, too few\. Make another: ssh-keygen -t ed25519"):
         parse(new_key(tmp_path, "-t", "rsa", "-b", "1024"))
+
+
+def blob_of(*parts: bytes) -> str:
+    return base64.b64encode(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).decode("ascii")
+
+
+def test_a_key_has_one_text_alone() -> None:
+    # sshd takes such a text for the same key, and obeys the first line of a key alone.
+    numbers = rsa.generate_private_key(65537, 2048).public_key().public_numbers()
+    modulus = numbers.n.to_bytes(257, "big")
+    parse(f"ssh-rsa {blob_of(b'ssh-rsa', bytes((1, 0, 1)), modulus)}")
+    for exponent, written in ((bytes((0, 1, 0, 1)), modulus), (bytes((1, 0, 1)), b"\0" + modulus)):
+        with pytest.raises(RegistryError, match="no whole ssh-rsa key"):
+            parse(f"ssh-rsa {blob_of(b'ssh-rsa', exponent, written)}")
+
+
+def test_a_point_in_fewer_bytes_is_refused() -> None:
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    short = point.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    for kind, more in (("ecdsa-sha2-nistp256", ()), ("sk-ecdsa-sha2-nistp256@openssh.com", (b"ssh:",))):
+        with pytest.raises(RegistryError, match="no whole"):
+            parse(f"{kind} {blob_of(kind.encode(), b'nistp256', short, *more)}")
 
 
 def test_a_row_that_a_disk_changed_is_not_whole(tmp_path: Path) -> None:

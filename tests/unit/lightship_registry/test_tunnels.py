@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -11,11 +14,12 @@ from sqlalchemy import update
 
 from lightship_registry.records import Owner
 from lightship_registry.schema import ssh_keys
+from lightship_registry.ssh_key_store import SshKeyStore
 from lightship_registry.ssh_keys import parse
 from lightship_registry.sweeper import Sweeper
 from lightship_registry.tunnels import MOST_KEYS
 from unit.lightship_registry.keys import new_key
-from unit.lightship_registry.world import World, build_world
+from unit.lightship_registry.world import World, both_databases, build_world
 
 DESTINATION = "lightship-tunnel@proxy.test"
 PLACES = {
@@ -25,8 +29,10 @@ PLACES = {
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return build_world(tmp_path, tunnels=PLACES, tunnel_destination=DESTINATION)
+def world(tmp_path: Path, store_url: str) -> Iterator[World]:
+    world = build_world(tmp_path, store_url=store_url, tunnels=PLACES, tunnel_destination=DESTINATION)
+    yield world
+    world.engine.dispose()
 
 
 @pytest.fixture
@@ -160,6 +166,56 @@ def test_the_sweeper_makes_the_file_what_the_store_says(world: World, line: str)
     file_of(world).unlink()
     Sweeper(world.links, world.tunnels).sweep()
     assert file_of(world).read_text() == before
+
+
+def test_a_key_stays_known_until_no_file_has_it(
+    world: World, line: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(world, line)
+    with monkeypatch.context() as patch:
+        patch.setattr("lightship_registry.tunnels.write_beside", Mock(side_effect=OSError(errno.ENOSPC, "No space")))
+        assert remove(world, parse(line).fingerprint).status_code == 500
+        assert len(listed(world)["keys"]) == 1
+    assert "The disk is full" in caplog.text
+    assert remove(world, parse(line).fingerprint).status_code == 200
+    assert file_of(world).read_text() == ""
+
+
+def test_a_key_that_the_store_could_not_forget_opens_its_places_again(world: World, line: str) -> None:
+    add(world, line)
+    before = file_of(world).read_text()
+    with world.engine.begin() as connection:
+        refuse = "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        connection.exec_driver_sql(f"CREATE TRIGGER no BEFORE DELETE ON ssh_keys {refuse}")
+    assert remove(world, parse(line).fingerprint).status_code == 500
+    Sweeper(world.links, world.tunnels).sweep()
+    assert len(listed(world)["keys"]) == 1
+    assert file_of(world).read_text() == before
+
+
+def test_a_file_that_cannot_be_written_stops_no_round(
+    world: World, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(world, line)
+    file_of(world).unlink()
+    file_of(world).mkdir()
+    Sweeper(world.links, world.tunnels).sweep()
+    assert "could not be made what the store says" in caplog.text
+
+
+@both_databases
+def test_keys_that_open_nothing_are_not_read_for_the_file(
+    world: World, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SshKeyStore(world.store)
+    for cluster, user in (("demo", "alice"), ("other", "alice"), ("demo", "carol")):
+        store.add(Owner(cluster, user), parse(line), world.clock(), MOST_KEYS)
+    assert [key.owner for key in store.of(PLACES)] == [Owner("demo", "alice")]
+    assert store.of([]) == []
+    # A cluster may give any number of keys for users whom nobody knows.
+    monkeypatch.setattr(SshKeyStore, "find", Mock(side_effect=AssertionError("reads all")))
+    world.tunnels.reconcile()
+    assert file_of(world).read_text().count(parse(line).text) == 1
 
 
 def test_a_row_that_a_disk_changed_opens_nothing(world: World, line: str) -> None:

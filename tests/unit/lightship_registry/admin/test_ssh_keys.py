@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from lightship_registry.admin.status import ExitStatus
+from lightship_registry.errors import RegistryError
 from lightship_registry.records import Owner
 from lightship_registry.ssh_keys import SshKey, parse
 from unit.lightship_registry.admin.conftest import Desk
@@ -54,6 +56,25 @@ def test_all_of_a_users_are_removed(desk: Desk, keys: list[SshKey]) -> None:
     assert {event["reason"] for event in events} == {keys[0].fingerprint, keys[2].fingerprint}
 
 
+def test_a_key_that_its_owner_takes_back_meanwhile_saves_no_other(
+    desk: Desk, keys: list[SshKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(_: str) -> str:
+        desk.world.tunnels.remove(ALICE, keys[0].fingerprint)
+        return "y"
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", answer)
+    assert desk.run("ssh-keys", "--user", "alice", "--remove") == ExitStatus.OK
+    assert lines(desk.world) == []
+    assert {key.user for key in desk.world.tunnels.kept()} == {"bob"}
+
+
+def test_a_lock_that_is_held_is_told(desk: Desk, keys: list[SshKey], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightship_registry.tunnels.Tunnels.remove", Mock(side_effect=RegistryError("held")))
+    assert desk.run("ssh-keys", "--key", keys[0].fingerprint, "--remove", "--yes") == ExitStatus.FAILED
+    assert "lightship: held" in desk.err
+
+
 def test_one_key_is_removed_whoever_gave_it(desk: Desk, keys: list[SshKey]) -> None:
     assert desk.run("ssh-keys", "--key", keys[2].fingerprint, "--remove", "--yes") == ExitStatus.OK
     assert {key.fingerprint for key in desk.world.tunnels.kept()} == {keys[0].fingerprint, keys[1].fingerprint}
@@ -75,4 +96,12 @@ def test_it_must_be_said_what_to_remove(desk: Desk, arguments: list[str]) -> Non
 
 def test_there_may_be_none(desk: Desk) -> None:
     assert desk.run("ssh-keys") == ExitStatus.OK
+    assert desk.out == "No user has given a key.\n"
+    desk.run("ssh-keys", "--user", "alice", "--remove")
     assert desk.out == "There is no such key.\n"
+
+
+def test_an_unknown_key_is_an_error(desk: Desk, keys: list[SshKey]) -> None:
+    assert desk.run("ssh-keys", "--key", keys[0].fingerprint[:-1], "--remove", "--yes") == ExitStatus.NOT_FOUND
+    assert "There is no key 'SHA256:" in desk.err
+    assert len(desk.world.tunnels.kept()) == 4
