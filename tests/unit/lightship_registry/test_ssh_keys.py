@@ -24,6 +24,7 @@ def test_the_fingerprint_is_that_of_ssh_keygen(tmp_path: Path, options: str) -> 
     assert key.comment == "alice at home"
     assert f"{key.text} alice at home" == line
     assert is_whole(key.text, key.fingerprint)
+    assert public_keys.key_in(str(tmp_path / "key.pub")) == line, "the command takes the same"
 
 
 def test_what_is_no_key_line_is_refused(tmp_path: Path) -> None:
