@@ -10,11 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
 
-from lightship_registry import errors, fields, openapi, reports, ssh_keys, targets
+from lightship_registry import errors, fields, openapi, reports, targets
 from lightship_registry.bodies import read_body
-from lightship_registry.calls import Call, Endpoint, Json, endpoint
+from lightship_registry.calls import Call, Endpoint, Json, endpoint, user_of_query
 from lightship_registry.clock import steady
 from lightship_registry.jobs import INTERVAL_SECONDS, Jobs
+from lightship_registry.key_calls import KeyCalls
 from lightship_registry.links import Links
 from lightship_registry.probe import Expected, Prober
 from lightship_registry.records import Cause, Ending, Link, Wish
@@ -33,7 +34,7 @@ class Api:
 
     def __init__(self, links: Links, tunnels: Tunnels, verifier: Verifier, prober: Prober) -> None:
         self._links = links
-        self._tunnels = tunnels
+        self._keys = KeyCalls(tunnels)
         self._jobs = Jobs(links)
         self._verifier = verifier
         self._prober = prober
@@ -44,9 +45,9 @@ class Api:
             Route(openapi.PATH, openapi.endpoint(), methods=["GET"]),
             Route("/v1/ping", self._signed("ping", self._ping, quiet=True), methods=["GET"]),
             Route("/v1/jobs", self._signed("jobs", self._report, quiet=True), methods=["POST"]),
-            Route("/v1/keys", self._signed("keys", self._keys, quiet=True), methods=["GET"]),
-            Route("/v1/keys", self._signed("key-add", self._add_key), methods=["POST"]),
-            Route("/v1/keys/remove", self._signed("key-remove", self._remove_key), methods=["POST"]),
+            Route("/v1/keys", self._signed("keys", self._keys.listed, quiet=True), methods=["GET"]),
+            Route("/v1/keys", self._signed("key-add", self._keys.add), methods=["POST"]),
+            Route("/v1/keys/remove", self._signed("key-remove", self._keys.remove), methods=["POST"]),
             Route("/v1/links", self._signed("create", self._create, status=201), methods=["POST"]),
             Route("/v1/links/{name}", self._signed("status", self._status, quiet=True), methods=["GET"]),
             Route("/v1/links/{name}/job", self._signed("job", self._job), methods=["POST"]),
@@ -124,38 +125,8 @@ class Api:
         return self._status_of(self._links.set_job(call.name, call.owner, job_id))
 
     def _status(self, call: Call) -> Json:
-        call.user = _user_of_query(call)
+        call.user = user_of_query(call)
         return self._status_of(self._links.of_owner(call.name, call.owner))
-
-    def _keys(self, call: Call) -> Json:
-        call.user = _user_of_query(call)
-        return self._keys_of(call)
-
-    def _add_key(self, call: Call) -> Json:
-        call.user = fields.user(call.data.get("user"))
-        key = ssh_keys.parse(fields.string(call.data, "key"))
-        call.reason = key.fingerprint
-        self._tunnels.add(call.owner, key)
-        return self._keys_of(call)
-
-    def _remove_key(self, call: Call) -> Json:
-        call.user = fields.user(call.data.get("user"))
-        fingerprint = fields.fingerprint(call.data.get("fingerprint"))
-        call.reason = fingerprint
-        self._tunnels.remove(call.owner, fingerprint)
-        return self._keys_of(call)
-
-    def _keys_of(self, call: Call) -> Json:
-        kept = [
-            {
-                "fingerprint": key.fingerprint,
-                "type": key.key.partition(" ")[0],
-                "comment": key.comment,
-                "added": int(key.added_at),
-            }
-            for key in self._tunnels.kept(call.cluster, call.user)
-        ]
-        return {"keys": kept, "listen": self._tunnels.places(call.owner), "destination": self._tunnels.destination}
 
     def _cancel(self, call: Call) -> Json:
         call.user = fields.user(call.data.get("user"))
@@ -220,11 +191,6 @@ class Api:
             "expires": int(link.expires_at),
             "seconds": link.seconds,
         }
-
-
-def _user_of_query(call: Call) -> str:
-    users = call.request.query_params.getlist("user")
-    return fields.user(users[0] if len(users) == 1 else None)
 
 
 def _signed_parts(request: Request, body: bytes) -> Signed:

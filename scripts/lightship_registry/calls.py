@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from lightship_registry import audit
+from lightship_registry import audit, fields
 from lightship_registry.counting import ACTION
 from lightship_registry.errors import RegistryError
 from lightship_registry.names import is_name
@@ -93,3 +93,9 @@ def address_of(request: Request) -> str | None:
     # Twice means that somebody other than the web server set it.
     values = request.headers.getlist("x-real-ip")
     return values[0] if len(values) == 1 else None
+
+
+def user_of_query(call: Call) -> str:
+    """Whom the agent asks for, in a request that has no body."""
+    users = call.request.query_params.getlist("user")
+    return fields.user(users[0] if len(users) == 1 else None)
