@@ -118,19 +118,32 @@ def test_sshd_lets_no_line_of_a_key_go_beyond_the_inventory(host: Host) -> None:
     assert f"permitlisten localhost:{ALLOWED} 127.0.0.1:{ALLOWED} localhost:{USERS}" in effective
 
 
+@contextmanager
+def without_registry(host: Host) -> Iterator[None]:
+    """Stop the registry that another scenario may have left on the host: it would write its own file within seconds."""
+    units = "lightship-registry.socket lightship-registry.service"
+    runs = host.run(f"systemctl is-active {units}").succeeded
+    if runs:
+        host.check_output(f"systemctl stop {units}")
+    yield
+    if runs:
+        host.check_output(f"systemctl start {units}")
+
+
 @pytest.fixture
 def users_key(host: Host, tmp_path: Path) -> Iterator[Path]:
     """Yield a key that a user gave; the inventory's own was given by somebody as well."""
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    for given in (KEY, key):
-        public = given.with_name(f"{given.name}.pub").read_text("utf-8").strip()
-        # Wider than the inventory: whoever took over the registry's account could write so.
-        places = ",".join(f'permitlisten="localhost:{port}"' for port in (USERS, OTHER))
-        line = shlex.quote(f"restrict,port-forwarding,{places} {public}")
-        host.check_output(f"mkdir -p {Path(USERS_KEYS).parent} && echo {line} >>{USERS_KEYS}")
-    yield key
-    host.check_output(f"rm {USERS_KEYS}")
+    with without_registry(host):
+        for given in (KEY, key):
+            public = given.with_name(f"{given.name}.pub").read_text("utf-8").strip()
+            # Wider than the inventory: whoever took over the registry's account could write so.
+            places = ",".join(f'permitlisten="localhost:{port}"' for port in (USERS, OTHER))
+            line = shlex.quote(f"restrict,port-forwarding,{places} {public}")
+            host.check_output(f"mkdir -p {Path(USERS_KEYS).parent} && echo {line} >>{USERS_KEYS}")
+        yield key
+        host.check_output(f"rm {USERS_KEYS}")
 
 
 def test_a_users_key_opens_the_users_place(host: Host, users_key: Path) -> None:
