@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lightship_registry import fields, ssh_keys
 from lightship_registry.calls import Call, Json, user_of_query
+from lightship_registry.errors import RegistryError
 from lightship_registry.ssh_key_store import KeptKey
 from lightship_registry.tunnels import Tunnels
 
@@ -31,7 +32,8 @@ class KeyCalls:
         """One less."""
         call.user = fields.user(call.data.get("user"))
         call.reason = fields.fingerprint(call.data.get("fingerprint"))
-        self._tunnels.remove(call.owner, call.reason)
+        if not self._tunnels.remove(call.owner, call.reason):
+            raise RegistryError("You have no such key.", "no-such-key", 404)
         return self._answer(call)
 
     def _answer(self, call: Call) -> Json:

@@ -55,13 +55,12 @@ class Tunnels:
             raise RegistryError(sentence, "too-many-keys", 429)
         self.write()
 
-    def remove(self, owner: Owner, fingerprint: str) -> None:
-        """Take that back; a tunnel that is open stays open."""
+    def remove(self, owner: Owner, fingerprint: str) -> bool:
+        """Take that back; false if the owner has no such key. A tunnel that is open stays open."""
         with self._writing.hold():
             # The file first: what the store has forgotten, nobody would look for in a file that could not be written.
             self._put(key for key in self._opening() if (key.owner, key.fingerprint) != (owner, fingerprint))
-            if not self._keys.remove(owner, fingerprint):
-                raise RegistryError("You have no such key.", "no-such-key", 404)
+            return self._keys.remove(owner, fingerprint)
 
     def write(self) -> None:
         """Make the file what the store says; sshd wants one even if it is empty."""

@@ -64,22 +64,12 @@ def _remove(tunnels: Tunnels, found: Sequence[KeptKey], *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Remove {count}?", abort=True, err=True)
     for key in found:
-        # Its owner may take it back at this moment: that must not save the others.
-        if not _taken(tunnels, key):
+        # Its owner may take it back at this moment: then it is the owner's doing.
+        if not tunnels.remove(key.owner, key.fingerprint):
             continue
         audit.record(audit.Event("key-remove", "ok", key.cluster, key.user, reason=key.fingerprint, by=host.who()))
     account = tunnels.destination.partition("@")[0] or ACCOUNT
     click.echo(f"{count} removed. Tunnels that are open stay open; to end all: pkill -u {account}", err=True)
-
-
-def _taken(tunnels: Tunnels, key: KeptKey) -> bool:
-    try:
-        tunnels.remove(key.owner, key.fingerprint)
-    except RegistryError as error:
-        if error.code != "no-such-key":
-            raise
-        return False
-    return True
 
 
 def _public(tunnels: Tunnels, key: KeptKey) -> dict[str, object]:

@@ -41,6 +41,7 @@ def test_every_code_that_a_request_can_meet_is_described() -> None:
         "csr",
         "errors",
         "fields",
+        "key_calls",
         "links",
         "probe",
         "signatures",
