@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy import update
 
 from lightship_registry import app
+from lightship_registry.files import TEMPORARY
 from lightship_registry.links import Links
 from lightship_registry.prepare import prepare
 from lightship_registry.schema import links, open_engine
@@ -93,7 +94,9 @@ class World:
 
     @property
     def routes(self) -> dict[str, str]:
-        return {path.name: path.read_text() for path in self.settings.folders.routes_dir.iterdir()}
+        # Another thread may just be writing one; nobody asks for it by the name it has until then.
+        files = [path for path in self.settings.folders.routes_dir.iterdir() if not path.name.startswith(TEMPORARY)]
+        return {path.name: path.read_text() for path in files}
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request as the web server would pass it on."""
