@@ -45,14 +45,14 @@ def test_an_example_gives_a_notebook_that_answers(started: dict[str, bed.Noteboo
 
 
 def pattern_of(transcript: list[str]) -> str:
-    """Return what matches the lines of a transcript with another link, job and time; whether a job waits is chance."""
+    """Return what matches a transcript with another link, job and time; which of the steps last a look is chance."""
     lines = []
     for line in transcript:
         text = re.sub(r"https://\S+", "LINK", line)
         text = re.sub(r"\d+", "NUMBER", re.escape(text))
         text = text.replace("LINK", r"https://[a-z-]+\.\S+\?token=[0-9a-f]{32}").replace("NUMBER", r"\d+")
-        waits = line.startswith(("Queued", "Job", "Jupyter is starting"))
-        lines.append(f"(?:{text}\n)?" if waits else f"{text}\n")
+        passes = line.startswith(("Queued", "Job", "The job has begun", "Jupyter is starting"))
+        lines.append(f"(?:{text}\n)?" if passes else f"{text}\n")
     return "".join(lines)
 
 
