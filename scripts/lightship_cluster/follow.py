@@ -29,12 +29,13 @@ FROM_OUTSIDE = ("cancelled", "revoked", "not-started")
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job that is on its way."""
+    """A job that is on its way, and what its scheduler remarked when it took it."""
 
     name: str
     job_id: str
     folder: LinkFolder
     subject: Subject = A_NOTEBOOK
+    remarks: tuple[str, ...] = ()
 
 
 class Follower:

@@ -59,7 +59,7 @@ class Launch:
             _hear_interrupts()
             folder = self._make_folder(name, link)
             _hold_interrupts()
-            job_id = self._plan.scheduler.submit(self._request(folder))
+            submission = self._plan.scheduler.submit(self._request(folder))
         except BaseException:
             # Ctrl-C included: a link without a job would only use up the user's quota.
             _hold_interrupts()
@@ -67,8 +67,8 @@ class Launch:
                 self._take_back(name, folder)
             _hear_interrupts()
             raise
-        self._note_job(name, job_id, folder)
-        return Submitted(name, job_id, folder, self._plan.subject)
+        self._note_job(name, submission.job_id, folder)
+        return Submitted(name, submission.job_id, folder, self._plan.subject, submission.remarks)
 
     def _create(self) -> dict[str, Any]:
         minutes = self._plan.resources.minutes
@@ -141,10 +141,12 @@ class Launch:
     def _follow(self, job: Submitted) -> ExitStatus:
         scheduler = self._plan.scheduler
         stop = scheduler.stop_command(job.job_id)
-        self._progress.job(job.job_id, str(job.folder.log))
-        if self._line.info:
-            self._progress.say(self._information(job))
         try:
+            self._progress.job(job.job_id, str(job.folder.log))
+            for remark in job.remarks:
+                self._progress.say(f"{scheduler.name} says: {remark}")
+            if self._line.info:
+                self._progress.say(self._information(job))
             _hear_interrupts()
             status = Follower(self._agent, scheduler, self._progress, job).until_ready()
         except KeyboardInterrupt:

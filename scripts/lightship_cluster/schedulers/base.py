@@ -13,6 +13,9 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.programs import run_program
 
 TIMEOUT_SECONDS = 30.0
+NO_REASON = "it gave no reason."
+# Of a refusal; a banner of the site may come before it.
+MOST_LINES = 20
 
 # The users' own settings of what the schedulers' commands print.
 _PREFERENCES = ("SQUEUE_", "SINFO_", "SACCT_", "PBS_QSTAT_", "PBS_DPREFIX")
@@ -48,6 +51,14 @@ class JobRequest:
     folder: Path
     log: Path
     resources: Resources
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job that the scheduler took: its number, and what the scheduler or the site had to say to the user of it."""
+
+    job_id: str
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,8 +124,8 @@ class Scheduler(JobSource, Protocol):
         The batch script may choose for itself what is left out of the resources.
         """
 
-    def submit(self, request: JobRequest) -> str:
-        """Hand the job in and return its number."""
+    def submit(self, request: JobRequest) -> Submission:
+        """Hand the job in."""
 
     def cancel(self, job_id: str) -> None:
         """Take the user's own job out of the queue, or stop it."""
@@ -167,7 +178,21 @@ def unread(scheduler: str, printed: str, maybe_queued: str) -> LightshipError:
     return LightshipError(sentence, ExitStatus.SUBMIT)
 
 
+def remarks(text: str, mark: str) -> tuple[str, ...]:
+    """What a command says under its own name, `mark`, among what other programs of the site may print beside it."""
+    lines = (line.strip().partition(mark) for line in text.splitlines())
+    return tuple(said.removeprefix("error: ") for before, found, said in lines if found and said and not before)
+
+
+def refusal(scheduler: str, text: str, mark: str, hint: str = "") -> LightshipError:
+    """For a job that was not taken: all that was said, since a site's own reason often comes before the scheduler's."""
+    lines = [line.strip().removeprefix(mark).removeprefix("error: ") for line in text.splitlines() if line.strip()]
+    lines = lines or [NO_REASON]
+    why = f" {lines[0]}" if len(lines) == 1 else "".join(f"\n    {line}" for line in lines[-MOST_LINES:])
+    return LightshipError(f"{scheduler} did not take the job:{why}{hint}", ExitStatus.SUBMIT)
+
+
 def last_line(text: str, prefix: str = "") -> str:
     """What a command says in the end, mostly the reason why it did nothing."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].replace(prefix, "", 1) if lines else "it gave no reason."
+    return lines[-1].replace(prefix, "", 1) if lines else NO_REASON

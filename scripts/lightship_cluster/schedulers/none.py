@@ -27,6 +27,7 @@ from lightship_cluster.schedulers.base import (
     JobRequest,
     JobState,
     Resources,
+    Submission,
     ask,
     last_line,
 )
@@ -70,8 +71,8 @@ class Here:
                 ExitStatus.SCHEDULER,
             )
 
-    def submit(self, request: JobRequest) -> str:
-        """Start the job and return its name: the machine, its first process, and when that began."""
+    def submit(self, request: JobRequest) -> Submission:
+        """Start the job; its name is the machine, its first process, and when that began."""
         link, register = request.arguments
         environment = {**os.environ, LINK: link, REGISTER: register, "PWD": str(request.folder)}
         prefix = _LINGERING if _ends_at_logout() else ()
@@ -80,7 +81,7 @@ class Here:
         number = done.stdout.strip()
         if done.returncode or not number.isdigit():
             raise LightshipError(f"The job could not be started: {last_line(done.stderr)}", ExitStatus.SUBMIT)
-        return f"here.{_host()}.{number}.{_ticks(int(number))}"
+        return Submission(f"here.{_host()}.{number}.{_ticks(int(number))}")
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """The jobs of this machine; of others nothing is known here."""

@@ -19,9 +19,12 @@ from lightship_cluster.schedulers.base import (
     JobRequest,
     JobState,
     Resources,
+    Submission,
     ask,
     hand_in,
     last_line,
+    refusal,
+    remarks,
     unread,
 )
 from lightship_cluster.schedulers.own_options import QSUB, directives, require_one_job
@@ -32,6 +35,7 @@ _JOB_ID = re.compile(r"[1-9]\d*(\.[A-Za-z0-9._-]+)?", re.ASCII)
 _OVER = re.compile(
     r"Unknown Job Id|nonexistent job id|Job has finished|invalid state for job - COMPLETE", re.IGNORECASE
 )
+_MARK = "qsub: "
 _MAYBE_QUEUED = "The job may be queued all the same: look with qstat -u $USER, and stop it with qdel and its number."
 
 
@@ -59,21 +63,19 @@ class Pbs:
         if resources.partition and "@" not in resources.partition:
             pbs_queues.check(queues, resources)
 
-    def submit(self, request: JobRequest) -> str:
-        """Hand the job in and return its number."""
+    def submit(self, request: JobRequest) -> Submission:
+        """Hand the job in."""
         environment = carried.environment(request, os.environ)
         output = ["-j", "oe", "-o", str(carried.own_output(request.log))]
         wishes = [*self._options(request.resources), *request.resources.extra]
         command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", carried.names(environment), *wishes]
         done = hand_in([*command, str(request.script)], environment, request.folder, _MAYBE_QUEUED)
         if done.returncode:
-            raise LightshipError(
-                f"{self.name} did not take the job: {last_line(done.stderr, 'qsub: ')}", ExitStatus.SUBMIT
-            )
+            raise refusal(self.name, done.stderr, _MARK)
         job_id = last_line(done.stdout)
         if not _JOB_ID.fullmatch(job_id):
             raise unread(self.name, done.stdout, _MAYBE_QUEUED)
-        return job_id
+        return Submission(job_id, remarks(done.stderr, _MARK))
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """Ask once about all these jobs; those that the server says it does not know are GONE."""

@@ -15,9 +15,12 @@ from lightship_cluster.schedulers.base import (
     JobRequest,
     JobState,
     Resources,
+    Submission,
     ask,
     hand_in,
     last_line,
+    refusal,
+    remarks,
     unread,
 )
 from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, require_one_job, value_of
@@ -29,7 +32,7 @@ _PART = re.compile(r"[_+].*")
 _COLUMNS = "JobID,State,UID"
 # A format of strftime: the seconds mean the same to whoever is told of them, whatever their time zone.
 _UNIX_TIMES = {"SLURM_TIME_FORMAT": "%s"}
-_PREFIX = "sbatch: error: "
+_MARK = "sbatch: "
 # What scancel says of a job that is over already.
 _DONE = re.compile(r"Invalid job id specified|already completing or completed")
 MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
@@ -55,8 +58,8 @@ class Slurm:
         wanted = slurm_partitions.choose(resources, script, self.dialect)
         slurm_partitions.check(slurm_partitions.parse(done.stdout), wanted)
 
-    def submit(self, request: JobRequest) -> str:
-        """Hand the job in and return its number."""
+    def submit(self, request: JobRequest) -> Submission:
+        """Hand the job in."""
         # A percent sign in the path would be taken for one of Slurm's patterns.
         log = str(request.log).replace("%", "%%")
         options = _options(request.resources, directives(request.script, SBATCH.mark))
@@ -65,10 +68,8 @@ class Slurm:
         if done.returncode:
             # sbatch's own patience is often shorter than ours.
             hint = f". {MAYBE_QUEUED}" if "timed out" in done.stderr else ""
-            raise LightshipError(
-                f"Slurm did not take the job: {last_line(done.stderr, _PREFIX)}{hint}", ExitStatus.SUBMIT
-            )
-        return number_in(self.name, done.stdout)
+            raise refusal(self.name, done.stderr, _MARK, hint)
+        return Submission(number_in(self.name, done.stdout), remarks(done.stderr, _MARK))
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """Ask once about all these jobs; those that are not listed are GONE."""

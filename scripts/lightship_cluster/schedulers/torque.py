@@ -11,9 +11,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import carried
-from lightship_cluster.schedulers.base import JobRequest, JobState, Resources, hand_in, last_line
+from lightship_cluster.schedulers.base import JobRequest, JobState, Resources, Submission, hand_in, last_line, refusal
 from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, value_of
 from lightship_cluster.schedulers.pbs import Pbs, clock, number_of_gpus
 from lightship_cluster.schedulers.pbs_text import Record
@@ -55,8 +54,8 @@ class SlurmTorque(Slurm):
     name = "Torque on Slurm"
     dialect: Dialect = QSUB
 
-    def submit(self, request: JobRequest) -> str:
-        """Hand the job in and return its number."""
+    def submit(self, request: JobRequest) -> Submission:
+        """Hand the job in; what sbatch says of a job that is taken, Slurm's qsub keeps to itself."""
         wanted = request.resources
         # Slurm's qsub hands the whole environment on; what it has no option for, sbatch reads there.
         environment = {**carried.environment(request, os.environ), **_for_sbatch(request)}
@@ -68,8 +67,8 @@ class SlurmTorque(Slurm):
         quoted = [shlex.quote(word) for word in (*options, *wanted.extra, str(request.script))]
         done = hand_in(["qsub", *quoted], environment, request.folder, MAYBE_QUEUED)
         if done.returncode:
-            raise LightshipError(f"Slurm did not take the job: {_why(done.stdout + done.stderr)}", ExitStatus.SUBMIT)
-        return number_in("Slurm", done.stdout)
+            raise refusal("Slurm", _why(done.stdout + done.stderr), "")
+        return Submission(number_in("Slurm", done.stdout))
 
     def _list(self, wanted: Resources) -> list[str]:
         # sbatch takes memory for each node, and qsub hands the number on.
@@ -118,5 +117,5 @@ def _for_sbatch(request: JobRequest) -> dict[str, str]:
 
 def _why(output: str) -> str:
     """Slurm's own words out of the many that qsub prints around them."""
-    errors = [line.split(_REASON, 1)[1] for line in output.splitlines() if _REASON in line]
-    return errors[-1].strip(" '") if errors else last_line(output)
+    errors = [line.split(_REASON, 1)[1].strip(" '") for line in output.splitlines() if _REASON in line]
+    return "\n".join(errors) or last_line(output)

@@ -198,6 +198,14 @@ def test_a_disk_that_fills_after_the_job_was_handed_in_costs_no_notebook(
     assert [asked.json["job_id"] for asked in told] == ["17"]
 
 
+def test_what_the_scheduler_says_of_a_job_that_it_takes_is_shown(
+    login: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(login.path / "bin" / "sbatch", "#!/bin/sh\necho 'sbatch: Your project has 3 hours left.' >&2; echo 17\n")
+    assert run() is ExitStatus.OK
+    assert capsys.readouterr().err.splitlines()[0] == "Slurm says: Your project has 3 hours left."
+
+
 def events(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 

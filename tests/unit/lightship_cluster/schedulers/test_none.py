@@ -42,7 +42,7 @@ def start(host: Path) -> Iterator[Start]:
         log = host / "job.log"
         log.touch()
         request = JobRequest(script, (str(host / "link"), "/bin/register"), folder, log, Resources(30))
-        started.append(Here().submit(request))
+        started.append(Here().submit(request).job_id)
         return started[-1]
 
     yield begin
@@ -155,7 +155,7 @@ def test_another_users_process_is_only_known_to_be_there(monkeypatch: pytest.Mon
 
 def test_a_job_that_cannot_be_started_says_why(host: Path) -> None:
     request = JobRequest(Path("/b/x.sh"), ("/link", "/bin/register"), host, host / "no" / "job.log", Resources(30))
-    job_id = Here().submit(request)
+    job_id = Here().submit(request).job_id
 
     assert eventually(lambda: not lives(job_id))
 

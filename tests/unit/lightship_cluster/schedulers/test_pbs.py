@@ -74,7 +74,7 @@ def test_a_job_is_submitted_with_names_of_variables_alone(
     monkeypatch.setenv("API_KEY", "secret")
     noted = command("qsub", "4711.pbs1.example.org\n")
 
-    assert Pbs().submit(request(tmp_path, partition="workq", account="abc123")) == "4711.pbs1.example.org"
+    assert Pbs().submit(request(tmp_path, partition="workq", account="abc123")).job_id == "4711.pbs1.example.org"
     arguments, environment = json.loads(noted.read_text())
     names = arguments.pop(arguments.index("-v") + 1).split(",")
     assert arguments == [

@@ -28,7 +28,7 @@ def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pyt
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     noted = command("sbatch", "4711;demo\n")
 
-    assert Slurm().submit(request(partition="debug", account="abc123")) == "4711"
+    assert Slurm().submit(request(partition="debug", account="abc123")).job_id == "4711"
     arguments, environment = json.loads(noted.read_text())
     assert arguments == [
         "--parsable",
@@ -100,7 +100,7 @@ def test_the_environment_goes_with_the_job_unless_the_user_says_otherwise(
 
 def test_what_a_site_prints_before_the_number_is_no_refusal(command: Command) -> None:
     command("sbatch", "Welcome to demo.\nYou have 3 jobs.\n4711;demo\n")
-    assert Slurm().submit(request()) == "4711"
+    assert Slurm().submit(request()).job_id == "4711"
 
 
 def test_a_job_that_was_taken_under_an_unreadable_number_is_not_called_refused(command: Command) -> None:
@@ -160,6 +160,29 @@ def test_a_refused_job_keeps_slurms_words(command: Command) -> None:
 
     assert refused.value.status is ExitStatus.SUBMIT
     assert "sbatch: error:" not in refused.value.sentence
+
+
+def test_a_sites_own_reason_before_slurms_is_kept(command: Command) -> None:
+    said = "sbatch: error: Name your project with -A.\nsbatch: error: Batch job submission failed: Unspecified error\n"
+    command("sbatch", "", said, 1)
+    with pytest.raises(LightshipError) as refused:
+        Slurm().submit(request())
+    lines = ["Name your project with -A.", "Batch job submission failed: Unspecified error"]
+    assert refused.value.sentence.splitlines() == ["Slurm did not take the job:", *(f"    {line}" for line in lines)]
+
+    command("sbatch", "", "", 1)
+    with pytest.raises(LightshipError, match=r"did not take the job: it gave no reason\.$"):
+        Slurm().submit(request())
+
+    command("sbatch", "", "*\n" * 50 + said, 1)
+    with pytest.raises(LightshipError, match="Name your project") as refused:
+        Slurm().submit(request())
+    assert len(refused.value.sentence.splitlines()) == 1 + base.MOST_LINES
+
+
+def test_what_slurm_says_of_a_job_that_it_takes_is_handed_on(command: Command) -> None:
+    command("sbatch", "4711\n", "Loading...\nsbatch: Your project has 3 hours left.\nsbatch: error: Well.\nsbatch: \n")
+    assert Slurm().submit(request()).remarks == ("Your project has 3 hours left.", "Well.")
 
 
 def test_a_job_that_may_be_queued_all_the_same_is_said_to_be(
