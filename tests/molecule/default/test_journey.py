@@ -42,10 +42,11 @@ def test_the_browser_is_shown_the_wildcard_certificate_of_the_authority(notebook
     assert set(shown["subjectAltName"]) == {("DNS", bed.DOMAIN), ("DNS", f"*.{bed.DOMAIN}")}
 
 
-def test_the_url_stands_alone_on_standard_output_and_progress_on_standard_error() -> None:
-    done = bed.run("login", "start-jupyter -t 5", user="alice")
+def test_the_url_stands_alone_on_standard_output_and_all_else_on_standard_error() -> None:
+    done = bed.run("login", "start-jupyter -t 5 -- --comment=remark", user="alice")
     _, name, _ = bed.parse(done.stdout)
     assert bed.LINK.fullmatch(done.stdout)
+    assert done.stderr.startswith("Slurm says: Your project has 3 hours left.\n")
     assert "Ready: your notebook answers." in done.stderr
     job = json.loads(bed.link_file("alice", name, "link.json"))["job_id"]
     assert f"scancel {job}" in done.stderr

@@ -97,6 +97,14 @@ def test_a_job_that_slurm_does_not_take() -> None:
     refused(command, ExitStatus.SUBMIT, "Slurm did not take the job")
 
 
+def test_a_job_that_the_site_does_not_take() -> None:
+    said = "did not take the job:\n    Jobs here name their project.\n    Name yours with -A.\n"
+    refused("start-jupyter -- --comment=refuse", ExitStatus.SUBMIT, f"Slurm {said}")
+    with_directive = "printf '#!/bin/bash\n#SBATCH --comment=refuse\n' > r.sh; start-jupyter -b ~/r.sh"
+    as_torque = f"{with_directive} --scheduler torque; status=$?; rm r.sh; exit $status"
+    refused(as_torque, ExitStatus.SUBMIT, f"Slurm {said}")
+
+
 def test_a_time_over_the_sites_limit() -> None:
     refused("start-jupyter -t 99:00:00", ExitStatus.PARTITION, "The partition compute gives 24 h 00 min at most")
     # And where no scheduler has a limit, the registry has.
