@@ -26,9 +26,9 @@ COOKIES = [
 ]
 
 
-def upgrade(browser: Browser, origin: str) -> int:
+def upgrade(browser: Browser, origin: str, more: dict[str, str] | None = None) -> int:
     """Ask for a WebSocket and return the status."""
-    headers = {**UPGRADE, "Origin": origin} if origin else UPGRADE
+    headers = {**UPGRADE, **({"Origin": origin} if origin else {}), **(more or {})}
     return browser.ask(LINK, "/api/kernels/1/channels", headers).status
 
 
@@ -65,6 +65,32 @@ def test_a_page_of_the_notebook_opens_a_websocket(start: Start, browser: Browser
 def test_another_page_opens_none(start: Start, browser: Browser, origin: str) -> None:
     notebook = start("quiet-river-stone", handler=echo)
     assert upgrade(browser, origin) == FORBIDDEN
+    assert not notebook.received
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        ("token 0123456789abcdef", SWITCHING),
+        ("Bearer 0123456789abcdef", SWITCHING),
+        # What a browser may have kept for this host, and what names no token.
+        ("Basic YTpi", FORBIDDEN),
+        ("token ", FORBIDDEN),
+        ("token", FORBIDDEN),
+        ("xtoken 0123", FORBIDDEN),
+    ],
+)
+def test_a_program_that_has_no_page_opens_one_by_its_token(
+    start: Start, browser: Browser, authorization: str, status: int
+) -> None:
+    start("quiet-river-stone", handler=echo)
+    assert upgrade(browser, "", {"Authorization": authorization}) == status
+
+
+def test_a_token_makes_no_other_page_the_notebooks_own(start: Start, browser: Browser) -> None:
+    notebook = start("quiet-river-stone", handler=echo)
+    for origin in ("null", f"https://mallory-was-here.{DOMAIN}"):
+        assert upgrade(browser, origin, {"Authorization": "token 0123456789abcdef"}) == FORBIDDEN
     assert not notebook.received
 
 
