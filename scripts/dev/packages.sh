@@ -5,7 +5,7 @@ set -euo pipefail
 
 engine=${CONTAINER_ENGINE:-podman}
 needed=(ca-certificates chromium chromium-sandbox fonts-dejavu-core git iproute2 iptables libnss3-tools mmdebstrap nftables
-  openssh-client openssl postgresql python3-venv)
+  openssh-client openssl postgresql python3-venv zsh)
 case $engine in
   podman) needed+=(podman runc netavark aardvark-dns) ;;
   docker) command -v docker >/dev/null || needed+=(docker.io) ;;

@@ -17,7 +17,7 @@ NAME = "start-jupyter.bash"
 GENERAL = ("-h", "--help")
 
 SCRIPT = """\
-# Completion of start-jupyter for bash; in zsh, first: autoload -U bashcompinit && bashcompinit
+# Completion of start-jupyter for bash; in zsh, first: autoload -U compinit bashcompinit && compinit && bashcompinit
 # Written by scripts/dev/write_completion.py from the table of options.
 
 # The names of your links; those that are alive have a secret.
@@ -32,7 +32,9 @@ _start_jupyter_links() {{
 # Where the command, its batch scripts and the site's settings are.
 _start_jupyter_prefix() {{
   local program
-  program=$(readlink -f -- "$(type -P start-jupyter)") && printf '%s\\n' "${{program%/bin/*}}"
+  # bash's way to look at PATH alone, then that of zsh.
+  program=$(type -P start-jupyter 2>/dev/null || whence -p start-jupyter) || return
+  program=$(readlink -f -- "$program") && printf '%s\\n' "${{program%/bin/*}}"
 }}
 
 _start_jupyter_presets() {{
@@ -75,7 +77,12 @@ _start_jupyter() {{
   done
 }}
 
-complete -F _start_jupyter start-jupyter
+# zsh knows no compopt: there files are offered wherever nothing else is.
+if [[ -n ${{ZSH_VERSION-}} ]]; then
+  complete -o default -F _start_jupyter start-jupyter
+else
+  complete -F _start_jupyter start-jupyter
+fi
 """
 
 

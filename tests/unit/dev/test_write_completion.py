@@ -1,9 +1,10 @@
-"""The completion, in the real bash that would use it."""
+"""The completion, in the real shells that would use it."""
 
 from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -14,6 +15,7 @@ import write_completion
 
 from lightship_cluster.options import COMMANDS, INTERFACES, OPTIONS
 
+GUIDE = (Path(write_completion.SCRIPTS) / "lightship_cluster" / "README.md").read_text()
 CALL = """
 source "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
@@ -95,30 +97,41 @@ def test_shellcheck_has_nothing_to_say(script: Path) -> None:
     assert done.stdout == ""
 
 
-def test_the_tab_key_completes(script: Path, home: Path) -> None:
-    """In an interactive shell, as a user has it: an option, its value, and a folder."""
+def for_zsh() -> str:
+    """Return the line before `source` that the users' guide gives."""
+    line = re.search(r"^    (autoload .* bashcompinit)\n    source ", GUIDE, re.MULTILINE)
+    assert line
+    # Alone on a test machine: whose files the shell's own are does not matter here.
+    return line[1].replace("&& compinit", "&& compinit -u -D")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_tab_key_completes(script: Path, home: Path, shell: str) -> None:
+    """In an interactive shell, as a user has it: an option, its value, a preset, and a folder."""
     (home / "notebooks of mine").mkdir()
+    flags, first = {"bash": ("--norc --noprofile -i", ":"), "zsh": ("-f -i", for_zsh())}[shell]
     terminal, inside = pty.openpty()
-    shell = subprocess.Popen(
-        ["bash", "--norc", "--noprofile", "-i"],
-        stdin=inside, stdout=inside, stderr=inside, cwd=home, env={"PATH": "/usr/bin:/bin", "TERM": "dumb"},
+    running = subprocess.Popen(
+        [shell, *flags.split()], stdin=inside, stdout=inside, stderr=inside, cwd=home,
+        env={"PATH": f"{home}/prefix/bin:/usr/bin:/bin", "TERM": "dumb", "HOME": str(home / "home")},
     )  # fmt: skip
-    shown = "start-jupyter() { printf '<%s>' \"$@\"; echo; }"
+    command = home / "prefix" / "bin" / "start-jupyter"
+    command.write_text("#!/bin/sh\nprintf '<%s>' \"$@\"; echo\n")
     try:
-        os.write(terminal, f"source {script}; {shown}; echo rea''dy\n".encode())
+        os.write(terminal, f"{first}; source {script}; echo rea''dy\n".encode())
         wait_for(terminal, b"ready")
-        os.write(terminal, b"start-jupyter --interf\t jupyterl\t -d note\t\n")
-        assert b"<--interface><jupyterlab><-d><notebooks of mine/>" in wait_for(terminal, b"of mine/>")
+        os.write(terminal, b"start-jupyter --interf\t jupyterl\t --preset big\t -d note\t\n")
+        # zsh takes back the slash that it put behind the folder.
+        wait_for(terminal, b"<--interface><jupyterlab><--preset><big-mem><-d><notebooks of mine")
     finally:
-        shell.kill()
-        shell.wait()
+        running.kill()
+        running.wait()
         os.close(inside)
         os.close(terminal)
 
 
-def wait_for(terminal: int, words: bytes) -> bytes:
+def wait_for(terminal: int, words: bytes) -> None:
     seen, deadline = b"", time.monotonic() + 20
     while words not in seen:
         assert select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0], seen
         seen += os.read(terminal, 4096)
-    return seen
