@@ -74,7 +74,7 @@ def _rows(options: Iterable[Option]) -> str:
 
 def _told(option: Option) -> str:
     standard = BUILT_IN.get(option.name) if option.setting and option.metavar else None
-    return option.help + (f" (without it: {standard})" if standard else "")
+    return option.help + (f" (default: {standard})" if standard and "default" not in option.help else "")
 
 
 def _command(command: Command) -> str:

@@ -96,11 +96,11 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
 
 OPTIONS = (
     Option(
-        ("-d", "--dir"), "folder", "top folder of the notebook; usually your home", NOTEBOOK, "FOLDER", path_of, "~",
+        ("-d", "--dir"), "folder", "top folder of the notebook (default: your home)", NOTEBOOK, "FOLDER", path_of, "~",
         offers=FOLDERS,
     ),
     Option(
-        ("-s", "--interface"), "interface", "notebook (usual), jupyterlab, classic or voila", NOTEBOOK, "NAME", str,
+        ("-s", "--interface"), "interface", "notebook (default), jupyterlab, classic or voila", NOTEBOOK, "NAME", str,
         "notebook", choices=tuple(INTERFACES),
     ),
     Option(
@@ -135,7 +135,7 @@ OPTIONS = (
         many=True, rare=True,
     ),
     Option(("--gpu",), "gpu", "let the container use the node's GPUs", ENVIRONMENT, default=False, rare=True),
-    Option(("-t", "--time"), "time", "minutes (usually 30), or HH:MM:SS; or at the end", JOB, "TIME", minutes_of, 30),
+    Option(("-t", "--time"), "time", "minutes (default: 30), or HH:MM:SS; or at the end", JOB, "TIME", minutes_of, 30),
     Option(("-p", "--partition"), "partition", "partition (or queue) to wait for", JOB, "NAME", word_of),
     Option(("-A", "--account"), "account", "project to charge", JOB, "NAME", word_of),
     Option(("-c", "--cores"), "cores", "processor cores", JOB, "N", count_of, 0),

@@ -80,7 +80,7 @@ def app_of(text: str) -> tuple[str, ...]:
     if text and (PORT in text) == (SOCKET in text):
         raise ValueError(
             f"the command must say where it shall listen: write {PORT} where it takes a port, or {SOCKET} where it "
-            "takes the path of a Unix socket, as in 'streamlit run app.py --server.port {port}'."
+            "takes the path of a Unix socket, as in 'uvicorn app:app --uds {socket}'."
         )
     return words
 

@@ -90,7 +90,9 @@ class Links:
         """Make a link; its secret is told here and never again."""
         longest = self.settings.max_hours * HOUR
         if not 1 <= wish.seconds <= longest:
-            raise errors.invalid(f"seconds must be from 1 to {longest} ({self.settings.max_hours} hours).")
+            raise errors.invalid(
+                f"seconds must be from 1 to {longest}: a link lasts {self.settings.max_hours} hours at most."
+            )
         secret = secrets.token_hex(32)
         allowed = self._allowance(api)
         for _ in range(NAME_DRAWS):

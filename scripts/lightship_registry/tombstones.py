@@ -19,7 +19,7 @@ class Epitaph:
 AGAIN = "Start a notebook again whenever you need one; it gets a new address."
 
 EPITAPHS = {
-    Cause.STOPPED: Epitaph("You shut this notebook down", "Jupyter was told to stop, and its job is done.", AGAIN),
+    Cause.STOPPED: Epitaph("You shut this notebook down", "It was told to stop, and its job is done.", AGAIN),
     Cause.CANCELLED: Epitaph("This notebook was cancelled", "The link or its job was cancelled.", AGAIN),
     Cause.TIME_LIMIT: Epitaph(
         "This notebook's time was up",
@@ -39,7 +39,7 @@ EPITAPHS = {
     ),
     Cause.FAILED: Epitaph(
         "This notebook ended with an error",
-        "Jupyter or its job ended before its time.",
+        "It ended, or its job did, before its time.",
         "The last lines below or the job's own output often say why. Mend that, then start again.",
     ),
     Cause.NOT_STARTED: Epitaph(

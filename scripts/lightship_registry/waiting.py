@@ -14,7 +14,7 @@ STEPS = {
         "Your notebook is waiting for its turn",
         "The cluster has not started the job yet. This can take a while when the cluster is busy.",
     ),
-    "2": ("Your notebook is starting", "Jupyter is starting on its node. This takes a moment."),
+    "2": ("Your notebook is starting", "It is starting on its node. This takes a moment."),
     "3": ("Your notebook is almost there", "The notebook answers. This page gives way to it in a moment."),
 }
 HELD = ("Your job is on hold", "It stays in the queue and does not start before it is released.")

@@ -15,7 +15,7 @@ import write_completion
 
 from lightship_cluster.options import COMMANDS, INTERFACES, OPTIONS
 
-GUIDE = (Path(write_completion.SCRIPTS) / "lightship_cluster" / "README.md").read_text()
+GUIDE = (Path(write_completion.__file__).parents[1] / "lightship_cluster" / "README.md").read_text()
 CALL = """
 source "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))

@@ -7,5 +7,5 @@
 # --conda or --image.
 
 # The command is what start-jupyter --app was told. One of your own stands behind two dashes:
-# --app -- streamlit run app.py --server.port {port}
+# --app -- streamlit run app.py --server.port {port} --server.address localhost --server.headless true
 exec "$2" "$1" --app

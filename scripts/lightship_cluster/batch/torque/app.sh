@@ -18,5 +18,5 @@ export PATH="${PBS_O_PATH:-$PATH}"
 # --conda or --image.
 
 # The command is what start-jupyter --app was told. One of your own stands behind two dashes:
-# --app -- streamlit run app.py --server.port {port}
+# --app -- streamlit run app.py --server.port {port} --server.address localhost --server.headless true
 exec "$LIGHTSHIP_REGISTER" "$LIGHTSHIP_LINK" --app
