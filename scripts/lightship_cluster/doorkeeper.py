@@ -13,13 +13,13 @@ import hmac
 import resource
 import socket
 import ssl
-import sys
 import threading
 from contextlib import suppress
 
 from lightship_cluster.door_pages import BAD, FORBIDDEN, FOREIGN
 from lightship_cluster.exchange import Connect, Exchange, Streams, turn_away
 from lightship_cluster.http_heads import HOP_BY_HOP, LONGEST_HEAD, BadMessageError, Head, read_head, request_of
+from lightship_cluster.job_log import say
 from lightship_cluster.place import Place
 
 COOKIE = "__Host-lightship-app"
@@ -128,7 +128,7 @@ class Doorkeeper(threading.Thread):
         except (OSError, asyncio.TimeoutError):
             pass  # whoever asked has gone
         except Exception as error:  # one request's trouble is nobody else's
-            print(f"register-jupyter: a request failed: {error!r}", file=sys.stderr, flush=True)
+            say(f"A request failed: {error!r}")
 
     async def _judge(self, head: Head, browser: Streams) -> Exchange | None:
         """What is to be brought to the program; nothing when the answer was given here."""

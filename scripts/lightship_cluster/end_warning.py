@@ -6,6 +6,7 @@ import time
 
 from lightship_cluster.durations import words_of
 from lightship_cluster.endings import end_of_job
+from lightship_cluster.job_log import say
 from lightship_cluster.terminals import write_to_terminals
 
 WARN_SECONDS = 300.0
@@ -40,5 +41,5 @@ class EndWarning:
         end = min(self._end, time.time() + WARN_SECONDS)
         at = time.strftime("%H:%M", time.localtime(end))
         sentence = f"This {noun} ends in {words_of(end - time.time() + 1)}, at {at}: save your work."
-        print(sentence, flush=True)
+        say(sentence)
         write_to_terminals(process, f"Lightship: {sentence}")

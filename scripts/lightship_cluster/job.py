@@ -13,6 +13,7 @@ from lightship_cluster.child import Child
 from lightship_cluster.end_warning import EndWarning
 from lightship_cluster.endings import Ending
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job_log import say
 from lightship_cluster.link_folder import SECRET, TOKEN, LinkFolder, write_private
 from lightship_cluster.memory_kills import MemoryKills
 from lightship_cluster.node_keys import make_request
@@ -61,7 +62,7 @@ class Job:
             self._program = Notebook(command, place, self._users_umask, environment)
         self._program.wait_ready()
         lease.publish(self._registry, place.port)
-        print(f"The link {claim.origin} is open.", flush=True)
+        say(f"The link {claim.origin} is open.")
         return self._keep(self._program, claim)
 
     def stopped(self) -> Ending:

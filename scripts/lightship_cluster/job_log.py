@@ -1,9 +1,10 @@
-"""The end of a job's log, for a terminal and for the link's page."""
+"""A job's log: what register-jupyter says in it, and its end for a terminal and for the link's page."""
 
 from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from lightship_cluster.link_folder import LinkFolder
@@ -12,6 +13,12 @@ from lightship_cluster.schedulers.carried import own_output
 LOG_BYTES = 65536
 
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def say(sentence: str) -> None:
+    """Write a line. The log is in the user's home: where that is full the line is lost, and the notebook lives on."""
+    with suppress(OSError):
+        print(sentence, flush=True)
 
 
 def last_lines(folder: LinkFolder, most: int) -> list[str]:

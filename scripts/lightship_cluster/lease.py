@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job_log import say
 from lightship_cluster.registry import LinkRegistry
 from lightship_cluster.transport import Answer, Unreachable
 
@@ -66,7 +67,7 @@ def end(registry: LinkRegistry, cause: str, reason: str, tail: str = "") -> None
     try:
         registry.end(cause, reason, tail)
     except Unreachable as error:
-        print(f"Could not tell the registry that the link has ended ({error}). It ends by itself.", flush=True)
+        say(f"Could not tell the registry that the link has ended ({error}). It ends by itself.")
 
 
 def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ...] = ()) -> Answer:
@@ -121,12 +122,9 @@ class Heart:
 
     def _tell(self, *, silent: bool, why: str = "") -> None:
         if silent and not self._silent:
-            print(
-                f"The registry does not answer ({why}). Your work goes on; the link may be closed for a while.",
-                flush=True,
-            )
+            say(f"The registry does not answer ({why}). Your work goes on; the link may be closed for a while.")
         elif self._silent and not silent:
-            print("The registry answers again.", flush=True)
+            say("The registry answers again.")
         self._silent = silent
 
 

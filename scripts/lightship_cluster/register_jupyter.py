@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -82,7 +82,9 @@ def _ignore_signals() -> None:
 
 
 def _say(sentence: str) -> None:
-    print(f"register-jupyter: {sentence}", file=sys.stderr, flush=True)
+    # On a full disk the words are lost, not the status.
+    with suppress(OSError):
+        print(f"register-jupyter: {sentence}", file=sys.stderr, flush=True)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:

@@ -56,6 +56,22 @@ def test_the_schedulers_warning_is_passed_on_and_ends_nothing(node: Node) -> Non
     assert re.fullmatch(r"This notebook ends in 5 min, at \d\d:\d\d: save your work.\n", warned)
 
 
+def test_a_full_disk_costs_lines_of_the_log_and_not_the_notebook(node: Node) -> None:
+    with node.folder.log.open("w") as log, node.start(output=log.fileno()) as process:
+        node.wait_for("heartbeat")
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))
+        process.send_signal(signal.SIGUSR1)
+        node.registry.asked.clear()
+        node.wait_for("heartbeat")
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+    assert node.ending()["cause"] == "cancelled"
+    assert sorted(path.name for path in node.folder.path.iterdir()) == ["job.log", "link.json"]
+    assert not leftovers(node)
+
+
 def test_jupyter_gets_paths_and_no_secret(node: Node) -> None:
     _, printed = node.run(jupyter="shut-down")
     arguments, environment = noted(printed, "arguments"), noted(printed, "environment")
@@ -63,7 +79,7 @@ def test_jupyter_gets_paths_and_no_secret(node: Node) -> None:
 
     assert arguments[1:3] == ["lab", "--mine=1"]
     assert {f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--KernelManager.transport=ipc"} <= set(arguments)
-    assert "--ServerApp.local_hostnames=one-two-three.example.org" in arguments
+    assert {"--ServerApp.local_hostnames=one-two-three.example.org", "--ServerApp.base_url=/"} <= set(arguments)
     assert f"--ServerApp.root_dir={node.path}" in arguments
     assert not any("allow_origin" in argument for argument in arguments)
     assert "JUPYTER_TOKEN" not in environment
@@ -88,6 +104,7 @@ def test_a_notebook_that_is_shut_down_ends_the_job_well(node: Node) -> None:
         ("fails", ExitStatus.JUPYTER, "no module named jupyter"),
         ("next-port", ExitStatus.PORT, "Jupyter chose port"),
         ("own-token", ExitStatus.JUPYTER, "Your Jupyter settings"),
+        ("old-server", ExitStatus.JUPYTER, "This Jupyter is from before jupyter_server"),
     ],
 )
 def test_a_notebook_that_does_not_fit_is_never_published(
