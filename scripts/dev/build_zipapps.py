@@ -26,25 +26,30 @@ SKIPPED = {"requirements.txt", "batch", "__pycache__"}
 MAIN = """\
 import sys
 if sys.version_info < ({floor[0]}, {floor[1]}):
-    sys.exit("{name} needs Python {floor[0]}.{floor[1]} or newer; this is %d.%d." % sys.version_info[:2])
+    sys.exit("{name} needs Python {floor[0]}.{floor[1]} or newer; this is %d.%d.{hint}" % sys.version_info[:2])
 from {module} import main
 sys.exit(main())
 """
 
 
+# Users have theirs from environments; Jupyter need not run on the same.
+OTHER = " Deactivate the environment that it is from, and name that with --venv or --conda."
+
+
 @dataclass(frozen=True)
 class App:
-    """One file to make."""
+    """One file to make; `hint` says what to do where Python is older than its floor."""
 
     name: str
     package: str
     module: str
     floor: tuple[int, int]
+    hint: str = ""
 
 
 APPS = (
-    App("start-jupyter", "lightship_cluster", "lightship_cluster.start_jupyter", (3, 9)),
-    App("register-jupyter", "lightship_cluster", "lightship_cluster.register_jupyter", (3, 9)),
+    App("start-jupyter", "lightship_cluster", "lightship_cluster.start_jupyter", (3, 9), OTHER),
+    App("register-jupyter", "lightship_cluster", "lightship_cluster.register_jupyter", (3, 9), OTHER),
     App("lightship-agent", "lightship_cluster", "lightship_cluster.agent", (3, 9)),
     App("lightship-registry.pyz", "lightship_registry", "lightship_registry.cli", (3, 11)),
     App("lightship.pyz", "lightship_registry", "lightship_registry.admin.cli", (3, 11)),
@@ -72,7 +77,11 @@ def content(app: App) -> bytes:
     buffer = io.BytesIO(SHEBANG)
     buffer.seek(0, os.SEEK_END)
     with zipfile.ZipFile(buffer, "w") as archive:
-        _add(archive, "__main__.py", MAIN.format(name=app.name, module=app.module, floor=app.floor).encode("ascii"))
+        _add(
+            archive,
+            "__main__.py",
+            MAIN.format(name=app.name, module=app.module, floor=app.floor, hint=app.hint).encode("ascii"),
+        )
         for source in sources(SCRIPTS / app.package):
             _add(archive, source.relative_to(SCRIPTS).as_posix(), source.read_bytes())
     return buffer.getvalue()

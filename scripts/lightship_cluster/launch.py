@@ -56,8 +56,9 @@ class Launch:
         try:
             link = self._create()
             name = str(link.get("name"))
-            _hear_interrupts()
             folder = self._make_folder(name, link)
+            _hear_interrupts()
+            self._progress.link(name, f"{link['url']}?token={self._token}")
             _hold_interrupts()
             submission = self._plan.scheduler.submit(self._request(folder))
         except BaseException:
@@ -105,9 +106,7 @@ class Launch:
             **{key: plan.wishes[key] for key in ("app", "title") if plan.wishes[key]},
             "created": int(time.time()),
         }
-        folder = LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
-        self._progress.link(name, f"{link['url']}?token={self._token}")
-        return folder
+        return LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
 
     def _request(self, folder: LinkFolder) -> JobRequest:
         register = self._settings.prefix / "bin" / "register-jupyter"

@@ -28,6 +28,8 @@ def options(place: Place) -> list[str]:
         f"--ServerApp.port={place.port}",
         # Otherwise Jupyter moves to the next port, and the published one is somebody else's.
         "--ServerApp.port_retries=0",
+        # The link leads to the root of its host.
+        "--ServerApp.base_url=/",
         f"--ServerApp.certfile={place.file('certificate.pem')}",
         f"--ServerApp.keyfile={place.file('key.pem')}",
         f"--ServerApp.client_ca={place.file('proxy_ca.pem')}",
@@ -79,6 +81,7 @@ class Notebook(Child):
     def _settled(self) -> bool:
         bound = read_bound(self.place.runtime)
         if bound is None:
+            _require_no_old_server(self.place.runtime)
             return False
         if bound.port != self.place.port:
             raise LightshipError(
@@ -100,5 +103,14 @@ class Notebook(Child):
         status = self.wait(0)
         return LightshipError(
             f"Jupyter ended with exit status {status} before it answered. Its own last lines say why.",
+            ExitStatus.JUPYTER,
+        )
+
+
+def _require_no_old_server(runtime: Path) -> None:
+    if next(runtime.glob("nbserver-*.json"), None):
+        raise LightshipError(
+            "This Jupyter is from before jupyter_server, and a link cannot be guarded with it. Update to Notebook 7 or "
+            "JupyterLab 3, or newer.",
             ExitStatus.JUPYTER,
         )

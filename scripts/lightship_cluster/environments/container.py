@@ -18,7 +18,7 @@ from lightship_cluster.environments.base import Plain, Start, Variables, refused
 from lightship_cluster.environments.binds import Bind
 from lightship_cluster.environments.charliecloud import Charliecloud
 from lightship_cluster.environments.interfaces import Interface
-from lightship_cluster.environments.jupyters import newest, warning
+from lightship_cluster.environments.jupyters import SERVER, newest, require_new, warning
 from lightship_cluster.environments.podman import Podman
 from lightship_cluster.environments.runtime import Inside, Runtime, is_unpacked
 from lightship_cluster.errors import LightshipError
@@ -128,7 +128,10 @@ class Container(Plain):
                 f"The image {self.image} has no {interface.words}. "
                 f"Add it to the image (pip install {interface.package}), or choose another interface."
             )
-        return warning(newest(names), "in the image, pip install")
+        how = "in the image, pip install"
+        if interface:
+            require_new(newest(names, interface.package), interface, how)
+        return warning(newest(names, SERVER), how)
 
 
 def whole_name(image: str) -> str:

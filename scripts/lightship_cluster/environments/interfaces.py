@@ -21,17 +21,21 @@ A_PROGRAM = Subject("program", "The program")
 
 @dataclass(frozen=True)
 class Interface:
-    """One of Jupyter's faces: `program` must be beside the command `jupyter`, `package` is what pip calls it."""
+    """One of Jupyter's faces: `program` must be beside the command `jupyter`, `package` is what pip calls it.
+
+    Before its version `oldest` it had a server of its own, to which the options of Jupyter's mean nothing.
+    """
 
     program: str
     words: str
     package: str
+    oldest: int = 0
     # Or else any program at all.
     jupyter: bool = True
 
 
-LAB = Interface("jupyter-lab", "JupyterLab", "jupyterlab")
-NOTEBOOK = Interface("jupyter-notebook", "Jupyter Notebook 7", "notebook")
+LAB = Interface("jupyter-lab", "JupyterLab", "jupyterlab", 3)
+NOTEBOOK = Interface("jupyter-notebook", "Jupyter Notebook 7", "notebook", 7)
 CLASSIC = Interface("jupyter-nbclassic", "classic notebook", "nbclassic")
 # Voila's own server knows neither certificates nor the proxy's; as an extension of Jupyter's it needs no knowledge.
 VOILA = Interface("voila", "Voila", "voila")

@@ -14,8 +14,9 @@ from lightship_cluster.paths import is_there, matches
 
 # Below this version a known hole (CVE-2026-44727) is open.
 SAFE_JUPYTER_SERVER = (2, 20, 0)
-_PACKAGE = re.compile(r"jupyter_server-(\d+)\.(\d+)\.(\d+)")
-_PACKAGES = ("lib/python3*/site-packages/jupyter_server-*", "lib/python3*/dist-packages/jupyter_server-*")
+SERVER = "jupyter_server"
+_VERSION = re.compile(r"-(\d+)\.(\d+)(?:\.(\d+))?")
+_FOLDERS = ("lib/python3*/site-packages", "lib/python3*/dist-packages")
 
 
 def check_folder(folder: Path, interface: Interface | None, how: str) -> str:
@@ -47,7 +48,18 @@ def check_program(jupyter: Path, interface: Interface | None, path: str, how: st
             f"Your Jupyter has no {interface.words} (there is no {interface.program!r} beside {jupyter}). "
             f"Install it there ({how} {interface.package}), or choose another interface."
         )
-    return warning(server_version(jupyter), how)
+    if interface:
+        require_new(version_of(jupyter, interface.package), interface, how)
+    return warning(version_of(jupyter, SERVER), how)
+
+
+def require_new(version: tuple[int, ...] | None, interface: Interface, how: str) -> None:
+    """Refuse an interface from before jupyter_server, whose options are the only ones that can guard a link."""
+    if version and version[0] < interface.oldest:
+        raise refused(
+            f"Your {interface.package} {_dotted(version)} is too old for a link. Update it "
+            f"({how} --upgrade '{interface.package}>={interface.oldest}'), or choose another interface with -s."
+        )
 
 
 def warning(version: tuple[int, ...] | None, how: str) -> str:
@@ -60,19 +72,20 @@ def warning(version: tuple[int, ...] | None, how: str) -> str:
     )
 
 
-def server_version(jupyter: Path) -> tuple[int, ...] | None:
-    """The version of jupyter_server that this command uses, from the nearest place that has one."""
+def version_of(jupyter: Path, package: str) -> tuple[int, ...] | None:
+    """The version of a package that this command uses, from the nearest place that has one."""
+    patterns = [f"{folder}/{package}-*" for folder in _FOLDERS]
     found = (
-        newest(entry.name for pattern in _PACKAGES for entry in matches(prefix, pattern))
+        newest((entry.name for pattern in patterns for entry in matches(prefix, pattern)), package)
         for prefix in _prefixes(jupyter)
     )
     return next(filter(None, found), None)
 
 
-def newest(names: Iterable[str]) -> tuple[int, ...] | None:
-    """The newest version of jupyter_server among package folders: an update may leave the older one's behind."""
-    found = filter(None, map(_PACKAGE.match, names))
-    return max((tuple(map(int, each.groups())) for each in found), default=None)
+def newest(names: Iterable[str], package: str) -> tuple[int, ...] | None:
+    """The newest version of a package among package folders: an update may leave the older one's behind."""
+    found = (_VERSION.match(name[len(package) :]) for name in names if name.startswith(package))
+    return max((tuple(int(part or 0) for part in each.groups()) for each in found if each), default=None)
 
 
 def _prefixes(jupyter: Path) -> Iterator[Path]:

@@ -5,7 +5,8 @@ for name in jupyter jupyter-lab jupyter-notebook jupyter-nbclassic voila; do
 done
 jupyter=$(command -v jupyter) || exit 0
 prefix=${jupyter%/bin/jupyter}
-for package in "$prefix"/lib/python3*/*-packages/jupyter_server-*; do
+for package in "$prefix"/lib/python3*/*-packages/jupyter_server-* "$prefix"/lib/python3*/*-packages/jupyterlab-* \
+  "$prefix"/lib/python3*/*-packages/notebook-*; do
   if [ -e "$package" ]; then echo "${package##*/}"; fi
 done
 exit 0

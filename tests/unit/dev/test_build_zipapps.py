@@ -60,7 +60,9 @@ def test_an_old_python_is_told_so(dist: Path) -> None:
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
-    assert done.stderr == "start-jupyter needs Python 3.9 or newer; this is 3.6.\n"
+    what, hint = done.stderr.split(" Deactivate ")
+    assert what == "start-jupyter needs Python 3.9 or newer; this is 3.6."
+    assert "--venv" in hint
 
 
 def test_an_unchanged_file_is_left_alone_and_one_can_be_chosen(

@@ -84,6 +84,7 @@ def test_a_start_that_nobody_reads_submits_nothing(
         assert run() is ExitStatus.INTERRUPTED
 
     assert login.registry.actions() == ["ping", "links", "cancel"]
+    assert not login.root.exists()
     assert "nobody reads what is printed" in capsys.readouterr().err
 
 
@@ -118,3 +119,4 @@ def test_a_disk_that_takes_no_output_is_said(
         assert run() is ExitStatus.FAILED
     assert "No space left on device." in capsys.readouterr().err
     assert login.registry.actions() == ["ping", "links", "cancel"]
+    assert not login.root.exists()

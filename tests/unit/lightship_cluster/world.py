@@ -148,7 +148,8 @@ port = int(given["ServerApp.port"]) + (os.environ.get("STAND_IN") == "next-port"
 token = pathlib.Path(os.environ["JUPYTER_TOKEN_FILE"]).read_text()
 if os.environ.get("STAND_IN") == "own-token":
     token = ""
-runtime = pathlib.Path(os.environ["JUPYTER_RUNTIME_DIR"], f"jpserver-{{os.getpid()}}.json")
+server = "nbserver" if os.environ.get("STAND_IN") == "old-server" else "jpserver"
+runtime = pathlib.Path(os.environ["JUPYTER_RUNTIME_DIR"], f"{{server}}-{{os.getpid()}}.json")
 runtime.write_text(json.dumps({{"port": port, "token": token}}))
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(given["ServerApp.certfile"], given["ServerApp.keyfile"])

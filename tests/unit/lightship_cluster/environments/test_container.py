@@ -189,6 +189,8 @@ def test_what_is_in_the_image_is_checked_where_the_login_node_can(node: Path) ->
     assert "jupyter_server 2.1.0 has known" in image.check(
         LAB, looks(node, "jupyter jupyter-lab jupyter_server-2.1.0.dist-info")
     )
+    with pytest.raises(LightshipError, match=r"jupyterlab 2\.3\.2 is too old .*in the image"):
+        image.check(LAB, looks(node, "jupyter jupyter-lab jupyterlab-2.3.2.dist-info"))
     with pytest.raises(LightshipError, match="has no 'jupyter' on its PATH"):
         image.check(LAB, looks(node, ""))
 
