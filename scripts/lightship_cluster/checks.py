@@ -163,7 +163,9 @@ def script(patient: Patient) -> str:
 def job(patient: Patient) -> str:
     """Whether the scheduler has what a plain start asks for."""
     plan = patient.plan
-    plan.scheduler.check(plan.resources, plan.script)
+    warning = plan.scheduler.check(plan.resources, plan.script)
+    if warning:
+        raise Doubt(warning, ExitStatus.PARTITION)
     return f"{plan.scheduler.name} can take a plain start"
 
 

@@ -30,7 +30,8 @@ class Launch:
     def __init__(self, settings: SiteSettings, line: Line) -> None:
         self._settings = settings
         self._line = line
-        self._plan = Plan(settings, settings.choose(line.given, line.preset))
+        wishes = settings.choose(line.given, line.preset)
+        self._plan = Plan(settings, wishes, timed=settings.said("time", line.given, line.preset))
         self._root = default_root()
         self._token = secrets.token_hex(16)
         self._agent = AgentClient(settings.agent_socket)
@@ -39,14 +40,18 @@ class Launch:
     def run(self) -> ExitStatus:
         """Check, make the link, submit the job, follow it."""
         plan = self._plan
-        warning = plan.check()
+        warnings = plan.check()
         check_root(self._root)
         self._agent.ping()
+        # Before what takes long: whoever reads them may not want to wait for it.
+        self._warn(self._settings.warning, *warnings)
         if not plan.environment.ready:
-            warning = plan.environment.prepare(plan.interface, os.environ, self._progress.show)
-        for sentence in filter(None, (self._settings.warning, warning)):
-            self._progress.say(sentence)
+            self._warn(plan.environment.prepare(plan.interface, os.environ, self._progress.show))
         return self._follow(self._submit())
+
+    def _warn(self, *sentences: str) -> None:
+        for sentence in filter(None, sentences):
+            self._progress.say(sentence)
 
     def _submit(self) -> Submitted:
         name, folder = "", None

@@ -30,17 +30,17 @@ _OF_THE_ENVIRONMENT = ("modules", "venv", "conda", "image", "runtime", "binds")
 class Plan:
     """Each part is found once, when it is asked for; a LightshipError says why it cannot be."""
 
-    def __init__(self, settings: SiteSettings, wishes: Wishes) -> None:
+    def __init__(self, settings: SiteSettings, wishes: Wishes, *, timed: bool = False) -> None:
         self.wishes = wishes
+        self._timed = timed
         self._batch = settings.prefix / "batch"
 
-    def check(self) -> str:
-        """Refuse what cannot work, in the order in which a user would find it; a warning or nothing."""
+    def check(self) -> tuple[str, ...]:
+        """Refuse what cannot work, in the order in which a user would find it; what is only doubtful is a warning."""
         # All of them are found before the first is looked into.
         _, scheduler, script, environment = self.folder, self.scheduler, self.script, self.environment
-        warning = environment.check(self.interface, os.environ)
-        scheduler.check(self.resources, script)
-        return warning
+        warnings = (environment.check(self.interface, os.environ), scheduler.check(self.resources, script))
+        return tuple(filter(None, warnings))
 
     @property
     def subject(self) -> Subject:
@@ -50,7 +50,8 @@ class Plan:
     @property
     def resources(self) -> Resources:
         """What the job asks of its cluster."""
-        return Resources(minutes=self.wishes["time"], **{name: self.wishes[name] for name in _OF_THE_JOB})
+        told = {name: self.wishes[name] for name in _OF_THE_JOB}
+        return Resources(minutes=self.wishes["time"], timed=self._timed, **told)
 
     @cached_property
     def folder(self) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lightship_cluster.clusters import find_cluster
 from lightship_cluster.ini import ASK, Form, read_ini, wrong
-from lightship_cluster.layers import SECTIONS, Layer, Wishes, choose, layer_of, read_user
+from lightship_cluster.layers import SECTIONS, Layer, Wishes, choose, find_preset, layer_of, read_user
 from lightship_cluster.options import SCHEDULERS
 from lightship_cluster.paths import is_file
 
@@ -46,6 +46,10 @@ class SiteSettings:
     def choose(self, given: Wishes, preset: str = "") -> Wishes:
         """What holds for a start with these flags: a value for every key of the table of options."""
         return choose(self.layers, given, preset)
+
+    def said(self, key: str, given: Wishes, preset: str = "") -> bool:
+        """Whether these flags or the preset say it, and no default does."""
+        return key in given or bool(preset and key in find_preset(self.layers, preset))
 
 
 @dataclass(frozen=True)

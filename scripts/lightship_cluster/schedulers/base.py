@@ -26,7 +26,8 @@ class Resources:
     """What a job asks of its cluster. What is empty or 0 is left to the batch script and the scheduler.
 
     `memory` is MiB for the whole job on each node, `gpus` a number with or without a type ("2", "a100:2"), and `extra`
-    further options of the scheduler's own, handed on as they were typed.
+    further options of the scheduler's own, handed on as they were typed. `timed` says whether somebody gave the minutes
+    for this start, or they are a default's.
     """
 
     minutes: int
@@ -40,6 +41,7 @@ class Resources:
     reservation: str = ""
     constraint: str = ""
     extra: tuple[str, ...] = ()
+    timed: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ class Scheduler(JobSource, Protocol):
 
     name: str
 
-    def check(self, resources: Resources, script: Path | None = None) -> None:
-        """Refuse what the cluster cannot give, naming what it can, before anything is made.
+    def check(self, resources: Resources, script: Path | None = None) -> str:
+        """Refuse what the cluster cannot give, naming what it can, before anything is made; a warning or nothing.
 
         The batch script may choose for itself what is left out of the resources.
         """

@@ -57,7 +57,7 @@ class Here:
 
     name = "This machine"
 
-    def check(self, _resources: Resources, script: Path | None = None) -> None:
+    def check(self, _resources: Resources, script: Path | None = None) -> str:
         """Refuse to start what cannot be run, or would end with the login."""
         if script and not os.access(script, os.X_OK):
             raise LightshipError(
@@ -70,6 +70,7 @@ class Here:
                 "Type once: loginctl enable-linger. Then start again.",
                 ExitStatus.SCHEDULER,
             )
+        return ""
 
     def submit(self, request: JobRequest) -> Submission:
         """Start the job; its name is the machine, its first process, and when that began."""

@@ -21,6 +21,8 @@ class Dialect:
     mark: str
     partition: Flags
     array: Flags
+    # What they say of the time is read in own_times.
+    time: Flags
     qos: Flags = ()
     clusters: Flags = ()
 
@@ -34,10 +36,15 @@ class Dialect:
 
 
 SBATCH = Dialect(
-    "#SBATCH", ("-p", "--partition"), ("-a", "--array"), ("-q", "--qos"), ("-M", "--clusters", "--cluster")
+    "#SBATCH",
+    ("-p", "--partition"),
+    ("-a", "--array"),
+    ("-t", "--time"),
+    ("-q", "--qos"),
+    ("-M", "--clusters", "--cluster"),
 )
 # PBS has -J for a job array, Torque -t, and Slurm's qsub both; none uses the other's for anything else.
-QSUB = Dialect("#PBS", ("-q",), ("-J", "-t"))
+QSUB = Dialect("#PBS", ("-q",), ("-J", "-t"), ("-l",))
 
 
 def directives(script: Path | None, mark: str) -> list[str]:
@@ -52,15 +59,20 @@ def directives(script: Path | None, mark: str) -> list[str]:
 
 def value_of(words: Sequence[str], flags: Flags) -> str:
     """What the last of these flags says: `-pX`, `-p X`, `--partition=X` or `--partition X`; nothing without any."""
-    found = ""
+    return next(reversed(values_of(words, flags)), "")
+
+
+def values_of(words: Sequence[str], flags: Flags) -> list[str]:
+    """What each of these flags says, in the order in which they stand."""
+    found = []
     for word, following in zip_longest(words, words[1:], fillvalue=""):
         name, _, value = word.partition("=")
         if word in flags:
-            found = following
+            found.append(following)
         elif name in flags and name.startswith("--"):
-            found = value
+            found.append(value)
         elif word[:2] in flags:
-            found = word[2:]
+            found.append(word[2:])
     return found
 
 

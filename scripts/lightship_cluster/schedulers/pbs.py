@@ -28,6 +28,7 @@ from lightship_cluster.schedulers.base import (
     unread,
 )
 from lightship_cluster.schedulers.own_options import QSUB, directives, require_one_job
+from lightship_cluster.schedulers.own_times import require_no_time, unused_time
 from lightship_cluster.schedulers.pbs_text import Record
 
 _JOB_ID = re.compile(r"[1-9]\d*(\.[A-Za-z0-9._-]+)?", re.ASCII)
@@ -48,9 +49,10 @@ class Pbs:
     # qsub would leave a process behind that speaks with the server for it.
     submit_flags: tuple[str, ...] = ("-f",)
 
-    def check(self, resources: Resources, script: Path | None = None) -> None:
+    def check(self, resources: Resources, script: Path | None = None) -> str:
         """Refuse a queue that is not there, closed, or too small. Without -p the server itself chooses and refuses."""
         self._options(resources)  # what there is no word for is refused before anything is made
+        require_no_time(resources.extra, QSUB)
         for words in (resources.extra, directives(script, QSUB.mark)):
             require_one_job(words, QSUB)
         done = ask(["qstat", "-Q", "-f"])
@@ -62,6 +64,7 @@ class Pbs:
         # A queue of another server is that server's to check.
         if resources.partition and "@" not in resources.partition:
             pbs_queues.check(queues, resources)
+        return unused_time(resources, script, (QSUB,))
 
     def submit(self, request: JobRequest) -> Submission:
         """Hand the job in."""

@@ -24,6 +24,7 @@ from lightship_cluster.schedulers.base import (
     unread,
 )
 from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, require_one_job, value_of
+from lightship_cluster.schedulers.own_times import require_no_time, unused_time
 
 JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
@@ -33,6 +34,8 @@ _COLUMNS = "JobID,State,UID"
 # A format of strftime: the seconds mean the same to whoever is told of them, whatever their time zone.
 _UNIX_TIMES = {"SLURM_TIME_FORMAT": "%s"}
 _MARK = "sbatch: "
+# sbatch reads those of both.
+_DIRECTIVES = (SBATCH, QSUB)
 # What scancel says of a job that is over already.
 _DONE = re.compile(r"Invalid job id specified|already completing or completed")
 MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
@@ -45,10 +48,11 @@ class Slurm:
     # That of the options which users hand on.
     dialect: Dialect = SBATCH
 
-    def check(self, resources: Resources, script: Path | None = None) -> None:
+    def check(self, resources: Resources, script: Path | None = None) -> str:
         """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
+        require_no_time(resources.extra, self.dialect)
         require_one_job(resources.extra, self.dialect)
-        for dialect in (SBATCH, QSUB):  # sbatch reads the directives of both
+        for dialect in _DIRECTIVES:
             require_one_job(directives(script, dialect.mark), dialect)
         done = ask(["sinfo", "--all", "--noheader", "--exact", f"--format={slurm_partitions.FORMAT}"])
         if done.returncode:
@@ -56,7 +60,8 @@ class Slurm:
                 f"Slurm does not answer: {last_line(done.stderr)} Try again later.", ExitStatus.SCHEDULER
             )
         wanted = slurm_partitions.choose(resources, script, self.dialect)
-        slurm_partitions.check(slurm_partitions.parse(done.stdout), wanted)
+        doubt = slurm_partitions.check(slurm_partitions.parse(done.stdout), wanted)
+        return " ".join(filter(None, (doubt, unused_time(resources, script, _DIRECTIVES))))
 
     def submit(self, request: JobRequest) -> Submission:
         """Hand the job in."""

@@ -60,8 +60,11 @@ def choose(wanted: Resources, script: Path | None, dialect: Dialect) -> Resource
     )
 
 
-def check(known: Sequence[Nodes], wanted: Resources) -> None:
-    """Refuse a partition that is not there, closed, or too small, and name those that would do."""
+def check(known: Sequence[Nodes], wanted: Resources) -> str:
+    """Refuse a partition that is not there, closed, or too small, and name those that would do.
+
+    Of the default partition only warn: where nobody names one, a site may move the job to another as it is submitted.
+    """
     names = [name for name in wanted.partition.split(",") if name]
     for name in names:
         _require(name, known)
@@ -71,11 +74,19 @@ def check(known: Sequence[Nodes], wanted: Resources) -> None:
     # Slurm takes the first of several partitions that can run the job.
     troubles = [trouble for trouble in (_trouble(nodes, wanted) for nodes in chosen) if trouble]
     if not chosen or len(troubles) < len(chosen):
-        return
+        return ""
     fits = sorted({nodes.partition for nodes in known if not _trouble(nodes, wanted)})
     elsewhere = f" It would fit in: {', '.join(fits)} (choose with -p)." if fits else ""
     # The nodes that come closest say it best.
-    raise LightshipError(f"{max(troubles)[2]}{elsewhere}", ExitStatus.PARTITION)
+    said = max(troubles)
+    if names:
+        raise LightshipError(
+            f"The partition {said.partition} {said.lack}. {said.advice}{elsewhere}", ExitStatus.PARTITION
+        )
+    return (
+        f"The partition {said.partition}, where jobs go that name none, {said.lack}. "
+        f"Unless your site moves this one elsewhere, it will not start.{elsewhere or f' {said.advice}'}"
+    )
 
 
 def time_of(text: str) -> int:
@@ -116,8 +127,15 @@ def _require(name: str, known: Sequence[Nodes]) -> None:
     )
 
 
-# How close the nodes come: the rank of what is missing, how much they have of it, and the sentence.
-_Trouble = tuple[int, int, str]
+@dataclass(frozen=True, order=True)
+class _Trouble:
+    """Why a job cannot run on these nodes, and how close they come: the rank of what they lack, how much they have."""
+
+    rank: int
+    amount: int
+    partition: str
+    lack: str
+    advice: str
 
 
 def _trouble(nodes: Nodes, wanted: Resources) -> _Trouble | None:
@@ -126,25 +144,26 @@ def _trouble(nodes: Nodes, wanted: Resources) -> _Trouble | None:
 
 
 def _troubles(nodes: Nodes, wanted: Resources) -> Iterator[_Trouble]:
-    where = f"The partition {nodes.partition}"
+    def trouble(rank: int, amount: int, lack: str, advice: str) -> _Trouble:
+        return _Trouble(rank, amount, nodes.partition, lack, advice)
+
     if nodes.state in _CLOSED:
-        yield 0, 0, f"{where} {_CLOSED[nodes.state]}. Choose another with -p, or try again later."
+        yield trouble(0, 0, _CLOSED[nodes.state], "Choose another with -p, or try again later.")
     if wanted.minutes > nodes.minutes:
         limit, asked = words_of(nodes.minutes * 60), words_of(wanted.minutes * 60)
-        yield 1, nodes.minutes, f"{where} gives {limit} at most, and you asked for {asked}. Give less with -t."
+        lack = f"gives {limit} at most, and you asked for {asked}"
+        yield trouble(1, nodes.minutes, lack, "Give less with -t.")
     if wanted.cores > nodes.cores:
-        has = f"its nodes have {nodes.cores} at most"
-        yield 2, nodes.cores, f"{where} has no node with {wanted.cores} cores: {has}. Ask for fewer."
+        lack = f"has no node with {wanted.cores} cores: its nodes have {nodes.cores} at most"
+        yield trouble(2, nodes.cores, lack, "Ask for fewer.")
     if wanted.memory > nodes.memory:
         has = f"its nodes have {_in_gib(nodes.memory)} at most"
-        yield 3, nodes.memory, f"{where} has no node with {_in_gib(wanted.memory)} of memory: {has}. Ask for less."
+        lack = f"has no node with {_in_gib(wanted.memory)} of memory: {has}"
+        yield trouble(3, nodes.memory, lack, "Ask for less.")
     if wanted.gpus and not _has_gpus(nodes, wanted.gpus):
         has = ", ".join(f"{count} {name or 'GPUs'}" for name, count in nodes.gpus) or "none"
-        yield (
-            4,
-            sum(count for _, count in nodes.gpus),
-            f"{where} has no node with the GPUs {wanted.gpus}: it has {has}. Ask for others with -g.",
-        )
+        lack = f"has no node with the GPUs {wanted.gpus}: it has {has}"
+        yield trouble(4, sum(count for _, count in nodes.gpus), lack, "Ask for others with -g.")
 
 
 def _has_gpus(nodes: Nodes, wanted: str) -> bool:

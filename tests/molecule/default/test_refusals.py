@@ -90,6 +90,10 @@ def test_a_time_that_is_none() -> None:
     refused("start-jupyter -t soon", ExitStatus.USAGE, "soon")
 
 
+def test_a_time_that_the_link_would_not_know_of() -> None:
+    refused("start-jupyter -- -t 240", ExitStatus.USAGE, "Give the time with -t: the link ends with it.")
+
+
 def test_a_job_that_slurm_does_not_take() -> None:
     script = "#!/bin/bash\n#SBATCH --nodes=9\n"
     bed.run("login", f"printf %s {shlex.quote(script)} > ~/nine.sh", user="bob")
@@ -106,7 +110,11 @@ def test_a_job_that_the_site_does_not_take() -> None:
 
 
 def test_a_time_over_the_sites_limit() -> None:
-    refused("start-jupyter -t 99:00:00", ExitStatus.PARTITION, "The partition compute gives 24 h 00 min at most")
+    limit = "gives 24 h 00 min at most"
+    refused("start-jupyter -p compute -t 99:00:00", ExitStatus.PARTITION, f"The partition compute {limit}")
+    # Where nobody names a partition the site may have its own for such jobs, so that the answer is its scheduler's.
+    by_default = f"The partition compute, where jobs go that name none, {limit}"
+    refused("start-jupyter -t 1441 -- --comment=refuse", ExitStatus.SUBMIT, by_default, "Slurm did not take the job")
     # And where no scheduler has a limit, the registry has.
     answer = bed.agent("bob", op="create", seconds=99 * 3600)
     assert "72 hours" in answer["error"]

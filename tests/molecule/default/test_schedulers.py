@@ -96,7 +96,7 @@ def test_slurm_tells_a_start_that_is_the_same_moment_in_every_time_zone(by_torqu
         ("-t 30 -- -p nope", "There is no partition 'nope'"),
         ("-p debug -t 61", "debug gives 1 h 00 min at most, and you asked for 1 h 01 min. .* fit in: compute"),
         ("-b torque/notebook.sh -p nope", "There is no partition 'nope'"),
-        ("-t 1441", "The partition compute gives 24 h 00 min at most"),
+        ("-p compute -t 1441", "The partition compute gives 24 h 00 min at most"),
     ],
 )
 def test_what_can_never_run_is_refused_at_once(arguments: str, words: str) -> None:

@@ -206,6 +206,61 @@ def test_what_the_scheduler_says_of_a_job_that_it_takes_is_shown(
     assert capsys.readouterr().err.splitlines()[0] == "Slurm says: Your project has 3 hours left."
 
 
+def test_what_a_default_partition_does_not_give_is_said_and_left_to_the_site(
+    login: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("-t", "1441") is ExitStatus.OK
+    said = "The partition compute, where jobs go that name none, gives 24 h 00 min at most, "
+    assert capsys.readouterr().err.splitlines()[0].startswith(said)
+    assert "--time=1441" in login.submitted().splitlines()
+
+
+@pytest.mark.usefixtures("login")
+def test_a_program_is_told_of_it_before_the_link(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-t", "1441", "--json") is ExitStatus.OK
+    told = events(capsys.readouterr().out)
+
+    assert [event["event"] for event in told[:2]] == ["note", "link"]
+    assert "compute, where jobs go that name none, gives 24 h 00 min" in told[0]["words"]
+
+
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [
+        ([], True),
+        (["--preset", "small"], True),
+        (["--preset", "short"], False),
+        (["-t", "45"], False),
+        (["10"], False),
+    ],
+)
+def test_a_batch_scripts_own_time_is_said_to_be_unused_unless_somebody_gave_another(
+    login: Login, capsys: pytest.CaptureFixture[str], line: list[str], *, warned: bool
+) -> None:
+    own = program(login.path / "own.sh", '#!/bin/bash\n#SBATCH --time=08:00:00\nexec "$2" "$1" -- jupyter lab\n')
+    mine = login.path / "home" / ".config" / "lightship" / "lightship.ini"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("[defaults]\ntime = 45\n[preset short]\ntime = 10\n[preset small]\ncores = 1\n")
+
+    assert run("-b", str(own), *line) is ExitStatus.OK
+    said = "The batch script's own time, 08:00:00, is not used: the job gets 45 min. Give the time with -t."
+    assert (said in capsys.readouterr().err) is warned
+
+
+def test_a_time_for_the_scheduler_alone_is_refused_before_anything_is_made(
+    login: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--", "-t", "240") is ExitStatus.USAGE
+    assert "Give the time with -t: the link ends with it." in capsys.readouterr().err
+    assert not login.registry.asked
+
+    mine = login.path / "home" / ".config" / "lightship" / "lightship.ini"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("[defaults]\nextra = --time=4:00:00\n")
+    assert run() is ExitStatus.USAGE
+    assert not login.registry.asked
+
+
 def events(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 

@@ -124,6 +124,17 @@ def test_the_program_of_the_settings_is_what_is_looked_for(healthy: Login, capsy
     assert findings["jupyter"]["level"] == "ok"
 
 
+def test_what_the_default_partition_does_not_give_is_a_doubt(
+    healthy: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = healthy.path / "site" / "etc" / "lightship.ini"
+    settings.write_text(settings.read_text() + "[defaults]\ntime = 48:00:00\n")
+    status, findings = examined(capsys)
+
+    assert (status, findings["job"]["level"]) == (ExitStatus.OK, "doubt")
+    assert "compute, where jobs go that name none, gives 24 h 00 min at most" in findings["job"]["words"]
+
+
 def test_a_job_that_is_still_on_its_way_is_no_doubt(healthy: Login, capsys: pytest.CaptureFixture[str]) -> None:
     folder = made(healthy.root, "briar-two-three", 9, cluster="demo")
     folder.log.write_text("Lmod has been loaded\n")

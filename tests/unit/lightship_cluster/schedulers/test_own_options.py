@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.schedulers.own_options import directives, value_of
+from lightship_cluster.schedulers.own_options import directives, value_of, values_of
 
 PARTITION = ("-p", "--partition")
 
@@ -24,6 +24,10 @@ PARTITION = ("-p", "--partition")
 )
 def test_an_option_is_read_in_each_of_its_forms(words: list[str], value: str) -> None:
     assert value_of(words, PARTITION) == value
+
+
+def test_an_option_that_stands_several_times_is_read_each_time() -> None:
+    assert values_of(["-l", "a=1", "-lb=2", "-l", "c=3"], ("-l",)) == ["a=1", "b=2", "c=3"]
 
 
 def test_directives_end_at_the_first_command(tmp_path: Path) -> None:

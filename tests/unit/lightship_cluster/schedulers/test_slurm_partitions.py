@@ -39,7 +39,11 @@ def refusal(minutes: int = 30, partition: str = "", script: Path | None = None, 
 
 
 def passes(minutes: int = 30, partition: str = "", script: Path | None = None, **wishes: Any) -> None:
-    check(parse(SINFO), choose(Resources(minutes, partition, **wishes), script, SBATCH))
+    assert warning(minutes, partition, script, **wishes) == ""
+
+
+def warning(minutes: int = 30, partition: str = "", script: Path | None = None, **wishes: Any) -> str:
+    return check(parse(SINFO), choose(Resources(minutes, partition, **wishes), script, SBATCH))
 
 
 @pytest.mark.parametrize(
@@ -83,11 +87,17 @@ def test_what_fits_passes(wishes: dict[str, Any]) -> None:
             {"minutes": 31, "partition": "debug"},
             "debug gives 30 min at most, and you asked for 31 min. Give less with -t.",
         ),
-        ({"minutes": 1441}, "The partition compute gives 24 h 00 min at most"),
-        ({"cores": 65}, "no node with 65 cores: its nodes have 64 at most"),
+        ({"minutes": 1441, "partition": "compute"}, "The partition compute gives 24 h 00 min at most"),
+        ({"cores": 65, "partition": "compute"}, "no node with 65 cores: its nodes have 64 at most. Ask for fewer."),
         ({"cores": 17, "partition": "debug,long"}, "its nodes have 16 at most"),
-        ({"memory": 300 * 1024}, "no node with 300 GiB of memory: its nodes have 250 GiB at most"),
-        ({"gpus": "1"}, "The partition compute has no node with the GPUs 1: it has none."),
+        (
+            {"memory": 300 * 1024, "partition": "compute"},
+            "no node with 300 GiB of memory: its nodes have 250 GiB at most. Ask for less.",
+        ),
+        (
+            {"gpus": "1", "partition": "compute"},
+            "The partition compute has no node with the GPUs 1: it has none. Ask for others with -g.",
+        ),
         ({"gpus": "a100:5", "partition": "gpu"}, "it has 4 a100, 2 v100"),
         ({"gpus": "h100:1", "partition": "gpu"}, "no node with the GPUs h100:1"),
         ({"partition": "closed"}, "takes jobs but starts none just now"),
@@ -103,8 +113,41 @@ def test_what_can_never_run_is_refused(wishes: dict[str, Any], words: str) -> No
 
 def test_the_partitions_where_it_would_fit_are_named() -> None:
     assert refusal(60, "debug").endswith("It would fit in: compute, gpu, long, plain-gpu (choose with -p).")
-    assert refusal(gpus="a100:1").endswith("It would fit in: gpu (choose with -p).")
-    assert "would fit" not in refusal(gpus="a100:9")
+    assert refusal(partition="compute", gpus="a100:1").endswith("It would fit in: gpu (choose with -p).")
+    assert "would fit" not in refusal(partition="compute", gpus="a100:9")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        (
+            {"minutes": 1441},
+            "The partition compute, where jobs go that name none, gives 24 h 00 min at most, and you asked for "
+            "24 h 01 min. Unless your site moves this one elsewhere, it will not start. "
+            "It would fit in: gpu, long, plain-gpu (choose with -p).",
+        ),
+        ({"cores": 65}, "it will not start. Ask for fewer."),
+        ({"memory": 300 * 1024}, "its nodes have 250 GiB at most. Unless your site moves this one elsewhere"),
+        (
+            {"gpus": "1"},
+            "it has none. Unless your site moves this one elsewhere, it will not start. It would fit in: gpu",
+        ),
+    ],
+)
+def test_what_names_no_partition_gets_a_warning_for_a_site_may_choose_another(
+    wishes: dict[str, Any], words: str
+) -> None:
+    said = warning(**wishes)
+    assert said.startswith("The partition compute, where jobs go that name none, ")
+    assert words in said
+
+
+def test_a_default_partition_that_is_closed_is_doubtful_too() -> None:
+    closed = parse("compute*|down|infinite|16|16000|(null)\nlong|up|infinite|16|16000|(null)\n")
+    assert check(closed, Resources(30)) == (
+        "The partition compute, where jobs go that name none, takes jobs but starts none just now. "
+        "Unless your site moves this one elsewhere, it will not start. It would fit in: long (choose with -p)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,6 +166,7 @@ def test_a_script_may_choose_its_own_partition(tmp_path: Path, line: str) -> Non
     script.write_text(f"#!/bin/bash\n\n# comment\n{line}\n")
 
     passes(10**6, script=script)
+    assert "long has no node with 17 cores" in refusal(cores=17, script=script)
     assert "gives 30 min at most" in refusal(60, "debug", script=script)
 
 
@@ -139,7 +183,7 @@ def test_what_only_looks_like_a_choice_is_none(tmp_path: Path, text: str) -> Non
     script = tmp_path / "own.sh"
     script.write_text(f"#!/bin/bash\n{text}\n")
 
-    assert "The partition compute gives 24 h" in refusal(10**6, script=script)
+    assert "The partition compute, where jobs go that name none, gives 24 h" in warning(10**6, script=script)
 
 
 @pytest.mark.parametrize("extra", [("-p", "gpu"), ("-pgpu",), ("--partition=gpu",), ("--partition", "gpu")])
@@ -175,9 +219,11 @@ def test_a_script_may_lift_the_time_limit(tmp_path: Path) -> None:
 
 def test_so_may_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SBATCH_PARTITION", "long")
-
     passes(10**6)
+
+    monkeypatch.setenv("SBATCH_PARTITION", "compute")
+    assert "The partition compute gives 24 h 00 min at most" in refusal(10**6)
 
 
 def test_a_cluster_without_a_default_partition_is_left_to_slurm() -> None:
-    check(parse("a|up|30:00|1|1000|(null)\n"), Resources(60))
+    assert check(parse("a|up|30:00|1|1000|(null)\n"), Resources(60)) == ""
