@@ -38,10 +38,10 @@ def environment(request: JobRequest, users: Mapping[str, str]) -> dict[str, str]
     return {**users, LINK: link, REGISTER: register, "PWD": str(request.folder)}
 
 
-def names(environment: Mapping[str, str]) -> str:
-    """The list for `qsub -v`: names alone, so that no value is on a command line."""
+def names(environment: Mapping[str, str], own: Mapping[str, str]) -> str:
+    """The list for `qsub -v`: names alone, so that no value is on a command line, and then the user's own entries."""
     kept = (name for name in NAMES if environment.get(name) and not _UNSAFE.search(environment[name]))
-    return ",".join([LINK, REGISTER, *kept])
+    return ",".join([LINK, REGISTER, *(name for name in kept if name not in own), *own.values()])
 
 
 def own_output(log: Path) -> Path:

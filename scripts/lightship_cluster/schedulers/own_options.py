@@ -76,6 +76,21 @@ def values_of(words: Sequence[str], flags: Flags) -> list[str]:
     return found
 
 
+def parted(words: Sequence[str], flag: str) -> tuple[list[str], list[str]]:
+    """The other options, and what each `-l X` and `-lX` says, for a flag of one letter."""
+    others: list[str] = []
+    values: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word == flag:
+            values.append(next(left, ""))
+        elif word.startswith(flag):
+            values.append(word[len(flag) :])
+        else:
+            others.append(word)
+    return others, values
+
+
 def require_one_job(words: Sequence[str], dialect: Dialect) -> None:
     """Refuse options that make several jobs, or one that is out of sight."""
     if value_of(words, dialect.array):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import carried, pbs_jobs, pbs_queues, pbs_text, pbs_words
+from lightship_cluster.schedulers import carried, own_variables, pbs_jobs, pbs_queues, pbs_text, pbs_words
 from lightship_cluster.schedulers.base import (
     GONE,
     JobReport,
@@ -69,9 +69,10 @@ class Pbs:
     def submit(self, request: JobRequest) -> Submission:
         """Hand the job in."""
         environment = carried.environment(request, os.environ)
+        own, extra = own_variables.taken_from(request)
         output = ["-j", "oe", "-o", str(carried.own_output(request.log))]
-        wishes = [*self._options(request.resources), *request.resources.extra]
-        command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", carried.names(environment), *wishes]
+        wishes = [*self._options(request.resources), *extra]
+        command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", carried.names(environment, own), *wishes]
         done = hand_in([*command, str(request.script)], environment, request.folder, _MAYBE_QUEUED)
         if done.returncode:
             raise refusal(self.name, done.stderr, _MARK)

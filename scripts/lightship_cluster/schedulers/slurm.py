@@ -68,7 +68,9 @@ class Slurm:
         # A percent sign in the path would be taken for one of Slurm's patterns.
         log = str(request.log).replace("%", "%%")
         options = _options(request.resources, directives(request.script, SBATCH.mark))
-        command = ["sbatch", "--parsable", f"--chdir={request.folder}", f"--output={log}", *options]
+        # Both streams: a script or SBATCH_ERROR may send what Jupyter says elsewhere.
+        output = [f"--output={log}", f"--error={log}"]
+        command = ["sbatch", "--parsable", f"--chdir={request.folder}", *output, *options]
         done = hand_in([*command, "--", str(request.script), *request.arguments], os.environ, None, MAYBE_QUEUED)
         if done.returncode:
             # sbatch's own patience is often shorter than ours.

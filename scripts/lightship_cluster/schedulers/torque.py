@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from lightship_cluster.schedulers import carried
+from lightship_cluster.schedulers import carried, own_variables
 from lightship_cluster.schedulers.base import JobRequest, JobState, Resources, Submission, hand_in, last_line, refusal
-from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, value_of
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, parted, value_of
 from lightship_cluster.schedulers.pbs import Pbs, clock, number_of_gpus
 from lightship_cluster.schedulers.pbs_text import Record
 from lightship_cluster.schedulers.slurm import MAYBE_QUEUED, Slurm, number_in
 
 _REASON = "sbatch: error: "
+# What qsub calls the whole environment.
+_ALL = "-V"
 
 
 class Torque(Pbs):
@@ -57,14 +59,18 @@ class SlurmTorque(Slurm):
     def submit(self, request: JobRequest) -> Submission:
         """Hand the job in; what sbatch says of a job that is taken, Slurm's qsub keeps to itself."""
         wanted = request.resources
+        own, extra = own_variables.taken_from(request)
+        options, variables = _export(request, own, extra)
+        # Of several lists of resources it takes the last alone.
+        options, resources = parted(options, "-l")
         # Slurm's qsub hands the whole environment on; what it has no option for, sbatch reads there.
-        environment = {**carried.environment(request, os.environ), **_for_sbatch(request)}
+        environment = {**carried.environment(request, os.environ), **_for_sbatch(request), **variables}
         log = str(request.log).replace("%", "%%")
-        told = {"-q": wanted.partition, "-A": wanted.account, "-l": ",".join(self._list(wanted))}
-        output = ["-r", "n", "-j", "oe", "-o", log, *_export(request)]
-        options = [*output, *(word for pair in told.items() if pair[1] for word in pair)]
+        told = {"-q": wanted.partition, "-A": wanted.account, "-l": ",".join([*self._list(wanted), *resources])}
+        output = ["-r", "n", "-j", "oe", "-o", log]
+        wishes = [word for pair in told.items() if pair[1] for word in pair]
         # It puts all of them into a line for a shell as they are.
-        quoted = [shlex.quote(word) for word in (*options, *wanted.extra, str(request.script))]
+        quoted = [shlex.quote(word) for word in (*output, *wishes, *options, str(request.script))]
         done = hand_in(["qsub", *quoted], environment, request.folder, MAYBE_QUEUED)
         if done.returncode:
             raise refusal("Slurm", _why(done.stdout + done.stderr), "")
@@ -98,10 +104,18 @@ def _resources(scheduler: str, wanted: Resources) -> list[str]:
     ]
 
 
-def _export(request: JobRequest) -> list[str]:
-    """The whole environment, also where the site says otherwise with SBATCH_EXPORT, unless the user names variables."""
-    own = value_of([*directives(request.script, QSUB.mark), *request.resources.extra], ("-v",))
-    return [] if own or value_of(directives(request.script, SBATCH.mark), ("--export",)) else ["-V"]
+def _export(request: JobRequest, own: Mapping[str, str], extra: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The user's options and what sbatch finds in its environment, so that a job gets the variables that it shall have.
+
+    That is all of them, also where the site says otherwise with SBATCH_EXPORT, unless the user names some. qsub would
+    take a list of those apart at quoted commas, and put the values into a line for a shell: sbatch itself reads it.
+    """
+    if own:
+        everything = ["ALL"] if _ALL in [*directives(request.script, QSUB.mark), *extra] else []
+        variables = [*everything, carried.LINK, carried.REGISTER, *map(own_variables.for_sbatch, own.values())]
+        return [word for word in extra if word != _ALL], {"SBATCH_EXPORT": ",".join(variables)}
+    chosen = value_of(directives(request.script, SBATCH.mark), ("--export",))
+    return [*([] if chosen else [_ALL]), *extra], {}
 
 
 def _for_sbatch(request: JobRequest) -> dict[str, str]:

@@ -57,7 +57,8 @@ def test_the_job_gets_paths_and_no_secret(login: Login) -> None:
     folder = login.root / "one-two-three"
     words = login.submitted().splitlines()
 
-    assert words[:4] == ["--parsable", "--chdir=/tmp", f"--output={folder}/job.log", "--time=30"]
+    streams = [f"--output={folder}/job.log", f"--error={folder}/job.log"]
+    assert words[:5] == ["--parsable", "--chdir=/tmp", *streams, "--time=30"]
     assert words[-3:] == [
         str(login.path / "site" / "batch" / "slurm" / "notebook.sh"),
         str(folder),

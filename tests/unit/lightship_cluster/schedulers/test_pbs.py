@@ -7,6 +7,7 @@ import os
 import pwd
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,27 @@ def test_a_job_is_submitted_with_names_of_variables_alone(
     assert environment["LIGHTSHIP_LINK"] == "/link"
     assert environment["LIGHTSHIP_REGISTER"] == "/bin/register"
     assert environment["PWD"] == str(tmp_path)
+
+
+def test_a_users_own_variables_do_not_take_the_place_of_the_two_paths(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", "/home/alice/jupyter")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    script = tmp_path / "own.sh"
+    script.write_text("#!/bin/bash\n#PBS -v X=1,LANG=C\n#PBS -N mine\n")
+    noted = command("qsub", "4711.pbs1\n")
+    extra = ("-v", "OMP_NUM_THREADS=8,A='x,y'", "-l", "place=excl", "-vX=2")
+    Pbs().submit(replace(request(tmp_path, extra), script=script))
+
+    arguments = json.loads(noted.read_text())[0]
+    assert [word for word in arguments if word.startswith("-v")] == ["-v"]
+    named = arguments[arguments.index("-v") + 1]
+    assert named.startswith("LIGHTSHIP_LINK,LIGHTSHIP_REGISTER,")
+    assert named.endswith(",X=2,LANG=C,OMP_NUM_THREADS=8,A='x,y'")
+    assert named.split(",").count("VIRTUAL_ENV") == 1
+    assert "LANG" not in named.split(",")
+    assert arguments[-3:] == ["-l", "place=excl", str(script)]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pyt
         "--parsable",
         "--chdir=/home/a b",
         "--output=/home/100%%j/job.log",
+        "--error=/home/100%%j/job.log",
         "--time=60",
         "--partition=debug",
         "--account=abc123",
@@ -55,7 +56,20 @@ def test_every_wish_becomes_an_option_of_sbatch(command: Command) -> None:
     arguments = json.loads(noted.read_text())[0]
     told = ["--cpus-per-task=8", "--mem=16384M", "--gres=gpu:a100:2", "--nodes=2", "--ntasks=2", "--qos=long"]
     more = ["--reservation=course", "--constraint=ssd&ib", "--export=ALL"]
-    assert arguments[4:-4] == [*told, *more, "--exclusive", "--comment=a b"]
+    assert arguments[5:-4] == [*told, *more, "--exclusive", "--comment=a b"]
+
+
+def test_what_the_script_says_of_stderr_does_not_hide_it_and_the_users_own_option_counts(
+    command: Command, tmp_path: Path
+) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text("#!/bin/bash\n#SBATCH --error=%x.err\n")
+    noted = command("sbatch", "4711\n")
+    Slurm().submit(replace(request(extra=("-e", "mine.err")), script=script))
+
+    # The last counts, and what is on the command line counts more than the script and SBATCH_ERROR.
+    arguments = json.loads(noted.read_text())[0]
+    assert arguments.index("--error=/home/100%%j/job.log") < arguments.index("-e")
 
 
 @pytest.mark.parametrize(

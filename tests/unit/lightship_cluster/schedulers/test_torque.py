@@ -99,6 +99,14 @@ def test_a_job_that_torque_forgot_is_gone(command: Command) -> None:
     assert Torque().accounted(["179.host"]) == {}
 
 
+def test_a_users_own_resources_come_after_ours_in_one_list(command: Command, tmp_path: Path) -> None:
+    noted = command("qsub", "17\n")
+    SlurmTorque().submit(request(tmp_path, ("-l", "nodes=1:ppn=4:ssd", "-lother=1")))
+    arguments = json.loads(noted.read_text())[0]
+    assert [word for word in arguments if "walltime" in word] == ["walltime=01:30:00,nodes=1:ppn=4:ssd,other=1"]
+    assert arguments.count("-l") == 1
+
+
 def test_slurms_qsub_gets_every_word_quoted_for_its_shell(command: Command, tmp_path: Path) -> None:
     noted = command("qsub", "17\n")
     wishes: dict[str, Any] = {
@@ -119,10 +127,10 @@ def test_slurms_qsub_gets_every_word_quoted_for_its_shell(command: Command, tmp_
         *("-r", "n"),
         *("-j", "oe"),
         *("-o", "'/home/a b/100%%j/job.log'"),
-        "-V",
         *("-q", "debug"),
         *("-A", "'a b'"),
         *("-l", "walltime=01:30:00,nodes=2:ppn=2,mppnppn=2,mem=4096mb"),
+        "-V",
         "'/b/torque/my notebook.sh'",
     ]
     told = {"SBATCH_QOS": "long", "SBATCH_RESERVATION": "course", "SBATCH_CONSTRAINT": "ib"}
@@ -165,6 +173,41 @@ def test_the_environment_goes_with_the_job_unless_the_user_says_otherwise(
     SlurmTorque().submit(replace(request(tmp_path, extra), script=script))
 
     assert ("-V" in json.loads(noted.read_text())[0]) is all_of_it
+
+
+@pytest.mark.parametrize(
+    ("line", "extra", "told"),
+    [
+        ("", ("-v", "OMP_NUM_THREADS=8"), "OMP_NUM_THREADS=8"),
+        ("#PBS -v A=1,B", ("-vA=2",), "A=2,B"),
+        # As PBS takes it, and as sbatch: its quotes are in the value unless they are around the whole.
+        ("", ("-v", "A='x,y',LIGHTSHIP_LINK=/none,B"), "'A=x,y',B"),
+        ("#SBATCH --export=NONE", ("-v", "A"), "A"),
+    ],
+)
+def test_variables_that_the_user_names_go_beside_the_two_paths(
+    command: Command, tmp_path: Path, line: str, extra: tuple[str, ...], told: str
+) -> None:
+    script = tmp_path / "own.sh"
+    script.write_text(f"#!/bin/bash\n{line}\n")
+    noted = command("qsub", "17\n")
+    SlurmTorque().submit(replace(request(tmp_path, extra), script=script))
+
+    arguments, environment = json.loads(noted.read_text())
+    # Not by -v: Slurm's qsub would break quoted values, and paths with a blank.
+    assert not [word for word in arguments if word[:2] in {"-v", "-V"}]
+    assert environment["SBATCH_EXPORT"] == f"LIGHTSHIP_LINK,LIGHTSHIP_REGISTER,{told}"
+    assert environment["LIGHTSHIP_LINK"] == "/link"
+
+
+def test_the_whole_environment_beside_variables_of_the_users_own_stays_whole(command: Command, tmp_path: Path) -> None:
+    noted = command("qsub", "17\n")
+    SlurmTorque().submit(request(tmp_path, ("-V", "-v", "A=1", "-m", "a")))
+
+    arguments, environment = json.loads(noted.read_text())
+    assert arguments[-3:-1] == ["-m", "a"]
+    assert "-V" not in arguments
+    assert environment["SBATCH_EXPORT"] == "ALL,LIGHTSHIP_LINK,LIGHTSHIP_REGISTER,A=1"
 
 
 def test_what_a_site_prints_before_the_number_is_no_refusal(command: Command, tmp_path: Path) -> None:
