@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 import bed
+import cell
 
 # A node of the cluster, where --here is allowed: it lies in the compute networks.
 NODE = "node1"
@@ -51,6 +52,39 @@ def test_torques_commands_bring_jupyterlab_to_life_in_the_folder_that_was_named(
     assert answers(by_torque)
     assert bed.run("login", f"squeue -h -j {by_torque.job} -o '%j %L'").stdout.startswith("jupyterlab 9:")
     assert "it's a $folder; really" in bed.link_file("alice", by_torque.name, "job.log")
+
+
+def test_variables_and_resources_that_a_user_hands_to_qsub_come_beside_those_of_the_link() -> None:
+    own = "-v PATH,HOME,OWN=\\'a,b\\' -l nodes=1:ppn=2"
+    notebook = bed.start("alice", f"-b torque/notebook.sh -t 10 -- {own}")
+    try:
+        assert cell.run(notebook, "import os; print(os.environ['OWN'])") == "a,b"
+        assert bed.run("login", f"squeue -h -j {notebook.job} -o '%C %L'").stdout.startswith("2 9:")
+    finally:
+        bed.stop(notebook)
+
+
+# As users have them from other clusters: with a file of its own for errors.
+SPLIT = """#!/bin/bash
+#SBATCH --error=split.err
+echo printed
+echo complained >&2
+exec "$2" "$1" -- jupyter notebook
+"""
+
+
+def test_both_streams_of_a_script_of_the_users_own_are_in_the_jobs_log() -> None:
+    bed.run("login", "cat > split.sh", user="alice", text=SPLIT)
+    notebook = bed.start("alice", "-b ~/split.sh -t 10")
+    try:
+        log = bed.link_file("alice", notebook.name, "job.log")
+        for words in ("printed\n", "complained\n", " is open.\n", "http"):
+            assert words in log
+        assert log.index("printed") < log.index("complained") < log.index(" is open.")
+        assert bed.run("login", "ls ~alice/split.err", check=False).returncode != 0
+    finally:
+        bed.stop(notebook)
+        bed.run("login", "rm split.sh", user="alice")
 
 
 @pytest.fixture(params=["slurm/jupyterlab.sh", "torque/jupyterlab.sh"])
