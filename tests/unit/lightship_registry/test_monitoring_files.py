@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard that a centre copies, by Prometheus's own tool and against the metrics there are."""
+"""The alert rules and the dashboard that a centre copies, by Prometheus's tool and against our metrics."""
 
 from __future__ import annotations
 
