@@ -13,14 +13,13 @@ ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - addresses to compare, none to
 STUBS = frozenset({"127.0.0.53", "127.0.0.54"})
 
 
-def port_faults(listeners: Iterable[Mapping[str, Any]], wanted: Iterable[Wanted]) -> list[str]:
+def port_faults(seen: Mapping[str, Any], wanted: Iterable[Wanted]) -> list[str]:
     """Return a sentence for each port that two of ours want, or that a service which is not ours holds.
 
-    Each wanted port has `name` `port` `kind` `address` `units`, and what to do instead.
+    `seen` is what look_at_proxy.py tells. Each wanted port has `name` `port` `kind` `address` `units`, and what to do instead.
     """
     ports = [one for one in wanted if int(one["port"])]
-    listening = list(listeners)
-    return [*_twice(ports), *dict.fromkeys(fault for one in ports for fault in _held(one, listening))]
+    return [*_twice(ports), *dict.fromkeys(fault for one in ports for fault in _held(one, seen))]
 
 
 def _twice(ports: list[Wanted]) -> Iterator[str]:
@@ -30,10 +29,14 @@ def _twice(ports: list[Wanted]) -> Iterator[str]:
                 yield f"{one['name']} and {other['name']} are both {one['port']}. Set them to different ports."
 
 
-def _held(one: Wanted, listening: list[Mapping[str, Any]]) -> Iterator[str]:
-    for other in listening:
+def _held(one: Wanted, seen: Mapping[str, Any]) -> Iterator[str]:
+    for other in seen["listeners"]:
         same = (other["kind"], other["port"]) == (one["kind"], int(one["port"]))
-        if same and _meet(str(one["address"]), str(other["address"])) and not _ours(other, one["units"]):
+        if (
+            same
+            and _meet(str(one["address"]), str(other["address"]))
+            and not _ours(other, one["units"], seen["active"])
+        ):
             holder = other["process"] or "another program"
             unit = f" ({other['unit']})" if other["unit"] else ""
             yield (
@@ -42,7 +45,10 @@ def _held(one: Wanted, listening: list[Mapping[str, Any]]) -> Iterator[str]:
             )
 
 
-def _ours(other: Mapping[str, Any], units: Iterable[str]) -> bool:
+def _ours(other: Mapping[str, Any], units: list[str], active: list[str]) -> bool:
+    if not other["process"]:
+        # A container's root may not see whose it is: ours, where ours runs.
+        return bool({*units} & {*active})
     # Where the kernel names no unit, the program's name must do.
     return (other["unit"] or f"{other['process']}.service") in units
 

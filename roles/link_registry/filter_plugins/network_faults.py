@@ -32,7 +32,7 @@ def overlaps(clusters: Mapping[str, object], key: str) -> Iterator[str]:
             what = f"{a}" if a == b else f"{a} and {b}"
             yield (
                 f"{variable} of the clusters {one} and {other} overlap: {what}. An address is of one cluster: give "
-                "each the networks of its own nodes, or the same cluster_tools_cluster to login nodes that share theirs."
+                "each the networks of its own nodes, or the same cluster_tools_cluster where they share them."
             )
 
 

@@ -31,6 +31,7 @@ HTTPS = {
     "units": ["nginx.service"],
     "instead": "Set it to a free port",
 }
+NOBODY: dict[str, Any] = {"listeners": [], "active": []}
 HTTP = {**HTTPS, "name": "web_proxy_http_port", "port": 80}
 METRICS = {
     **HTTPS,
@@ -60,13 +61,13 @@ def listener(port: int, process: str, unit: str, address: str = ANY, kind: str =
             listener(443, "node", "", "127.0.0.1"),
             "where node of this host listens already. Set it to a free port",
         ),
-        (HTTPS, listener(443, "", ""), "where another program of this host"),
+        (NAMES, listener(53, "", "", kind="udp"), "where another program of this host"),
         (METRICS, listener(9464, "python3", "other.service", "127.0.0.1"), "link_registry_metrics_port is 9464"),
         (NAMES, listener(53, "dnsmasq", "dnsmasq.service", kind="udp"), "where dnsmasq (dnsmasq.service)"),
     ],
 )
 def test_a_port_that_another_service_holds_is_refused(wanted: Any, held: dict[str, Any], said: str) -> None:
-    (sentence,) = checks.port_faults([held], [wanted])
+    (sentence,) = checks.port_faults({"listeners": [held], "active": ["nginx.service"]}, [wanted])
     assert said in sentence
     assert wanted["name"] in sentence
 
@@ -76,6 +77,8 @@ def test_a_port_that_another_service_holds_is_refused(wanted: Any, held: dict[st
     [
         (HTTPS, listener(443, "nginx", "nginx.service")),
         (HTTPS, listener(443, "nginx", "")),
+        # Whose it is cannot be seen, and nginx runs.
+        (HTTPS, listener(443, "", "")),
         (HTTPS, listener(443, "quic", "x.service", kind="udp")),
         (HTTPS, listener(8443, "other", "x.service")),
         ({**HTTPS, "port": 0}, listener(0, "x", "x.service")),
@@ -85,14 +88,14 @@ def test_a_port_that_another_service_holds_is_refused(wanted: Any, held: dict[st
     ],
 )
 def test_a_port_that_is_free_or_ours_is_taken(wanted: Any, held: dict[str, Any]) -> None:
-    assert checks.port_faults([held], [wanted]) == []
+    assert checks.port_faults({"listeners": [held], "active": ["nginx.service"]}, [wanted]) == []
 
 
 @pytest.mark.parametrize(("one", "other"), [(HTTPS, HTTP), (HTTP, METRICS), ({**NAMES, "kind": "tcp"}, HTTPS)])
 def test_two_of_ours_need_two_ports(one: dict[str, Any], other: dict[str, Any]) -> None:
-    (sentence,) = checks.port_faults([], [{**one, "port": 4711}, {**other, "port": "4711"}])
+    (sentence,) = checks.port_faults(NOBODY, [{**one, "port": 4711}, {**other, "port": "4711"}])
     assert sentence == f"{one['name']} and {other['name']} are both 4711. Set them to different ports."
-    assert checks.port_faults([], [{**one, "port": 0}, {**other, "port": 0}]) == []
+    assert checks.port_faults(NOBODY, [{**one, "port": 0}, {**other, "port": 0}]) == []
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ def test_the_look_finds_who_listens_and_changes_nothing() -> None:
     ):
         udp.bind(("127.0.0.2", 0))
         done = subprocess.run(
-            [sys.executable, "-I", REPOSITORY / "ansible/files/look_at_proxy.py"],
+            [sys.executable, "-I", REPOSITORY / "ansible/files/look_at_proxy.py", "nginx.service"],
             capture_output=True,
             text=True,
             timeout=30,
