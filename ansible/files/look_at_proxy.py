@@ -1,7 +1,7 @@
 """Tell who listens on this host and whether a domain is delegated, as one JSON object, and change nothing.
 
-Arguments: names of units, with commas between them, and the domain, or nothing. `active` are those of the units that run;
-`delegated` is true, false, or null where no name server could say.
+Arguments: names of units, with commas between them, and the domain, or nothing. `active` are those of the units that
+run; `delegated` is true, false, or null where no name server could say.
 """
 
 import json

@@ -16,7 +16,8 @@ STUBS = frozenset({"127.0.0.53", "127.0.0.54"})
 def port_faults(seen: Mapping[str, Any], wanted: Iterable[Wanted]) -> list[str]:
     """Return a sentence for each port that two of ours want, or that a service which is not ours holds.
 
-    `seen` is what look_at_proxy.py tells. Each wanted port has `name` `port` `kind` `address` `units`, and what to do instead.
+    `seen` is what look_at_proxy.py tells. Each wanted port has `name` `port` `kind` `address` `units`, and what to do
+    instead.
     """
     ports = [one for one in wanted if int(one["port"])]
     return [*_twice(ports), *dict.fromkeys(fault for one in ports for fault in _held(one, seen))]
