@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 
 LISTENING = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
+# Whoever may run a program chooses its name, and terminals obey some characters.
+ODD = re.compile(r"[^A-Za-z0-9_.@:+-]")
 UNIT = re.compile(r"/([^/]+\.(?:service|socket|scope))(?:/[^/]*)?$", re.MULTILINE)
 RESOLVERS = Path("/etc/resolv.conf")
 PORT = 53
@@ -72,13 +74,13 @@ def owners_of_sockets() -> dict:
         try:
             # Path has no readlink before Python 3.9.
             links = [os.readlink(file) for file in (process / "fd").iterdir()]  # noqa: PTH115
-            name = (process / "comm").read_text().strip()
-            unit = UNIT.search((process / "cgroup").read_text())
+            name = ODD.sub("?", (process / "comm").read_bytes().decode("ascii", "replace").strip())
+            unit = UNIT.search((process / "cgroup").read_bytes().decode("ascii", "replace"))
         except OSError:
             continue
         for link in links:
             if link.startswith("socket:["):
-                owners.setdefault(link[len("socket:[") : -1], (name, unit.group(1) if unit else ""))
+                owners.setdefault(link[len("socket:[") : -1], (name, ODD.sub("?", unit.group(1)) if unit else ""))
     return owners
 
 

@@ -47,7 +47,7 @@ def _held(one: Wanted, seen: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _ours(other: Mapping[str, Any], units: list[str], active: list[str]) -> bool:
-    if not other["process"]:
+    if not other["process"] and not other["unit"]:
         # A container's root may not see whose it is: ours, where ours runs.
         return bool({*units} & {*active})
     # Where the kernel names no unit, the program's name must do.

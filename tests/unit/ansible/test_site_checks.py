@@ -55,6 +55,9 @@ def listener(port: int, process: str, unit: str, address: str = ANY, kind: str =
             listener(22, "sshd", "ssh.service"),
             "is 22, where sshd (ssh.service) of this host",
         ),
+        # A user's program without a name is still no service of ours.
+        (HTTPS, listener(443, "", "session-3.scope"), "where another program (session-3.scope) of this host"),
+        (HTTPS, listener(443, "nginx", "session-3.scope"), "where nginx (session-3.scope) of this host"),
         (HTTP, listener(80, "apache2", "apache2.service", "::"), "web_proxy_http_port is 80, where apache2"),
         (
             HTTPS,
@@ -256,3 +259,19 @@ def test_a_resolver_that_is_silent_or_missing_says_nothing(monkeypatch: pytest.M
     assert look.delegated("notebooks.example.org") is None
     monkeypatch.setattr(look, "RESOLVERS", Path(os.devnull))
     assert look.delegated("notebooks.example.org") is None
+
+
+def test_a_programs_name_cannot_speak_to_the_terminal_nor_stop_the_look() -> None:
+    named = (
+        "import ctypes, sys, socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True);"
+    )
+    named += "ctypes.CDLL(None).prctl(15, b'a\\x1b[2J\\xff{{x}}', 0, 0, 0); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", named], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        port = int(process.stdout.readline())
+        process.stdout.readline()
+        (found,) = [one["process"] for one in look.listeners() if one["port"] == port]
+        process.communicate()
+    assert found == "a??2J???x??"
