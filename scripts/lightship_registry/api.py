@@ -84,7 +84,7 @@ class Api:
         signed = _signed_parts(call.request, body)
         self._verifier.verify(signed)
         call.cluster = signed.cluster
-        self._links.watch.heard(signed.cluster)
+        self._links.watch.heard(signed.cluster, int(signed.time) - self._links.clock())
         call.data = fields.parse_object(body)
 
     def _as_job(self, call: Call, body: bytes, handler: Callable[[Call, Link], Found]) -> Found:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lightship_registry import audit
+from lightship_registry import audit, last_heard
 from lightship_registry.ancestor import Ancestor
 from lightship_registry.ancestor_rules import AncestorRules
 from lightship_registry.ancestor_watch import AncestorWatch
@@ -86,7 +86,7 @@ def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
 def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     """The service on a database that is open and prepared, which it closes when it stops."""
     store = Store(engine)
-    metrics = Metrics(clock)
+    metrics = Metrics(clock, last_heard.path_of(settings), settings.clusters)
     links = Links(settings, store, clock, metrics)
     links.routes.require_folder()
     tunnels = Tunnels(settings, store, clock)

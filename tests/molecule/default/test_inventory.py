@@ -23,7 +23,9 @@ WRONG = [
     ("lightship_domain", "Notebooks.Example.org", "lower case"),
     ("lightship_https_port", "https", "lightship_https_port is"),
     ("lightship_https_port", 70000, "Set it to a port from 1 to 65535"),
+    ("lightship_https_port", 22, "is 22, where sshd (ssh.service) of this host listens already"),
     ("lightship_proxy_address", "", "Set lightship_proxy_address in the inventory"),
+    ("lightship_proxy_address", "203.0.113.10", "set lightship_proxy_behind_nat=true"),
     ("lightship_domian", "notebooks.example.org", "Did you mean lightship_domain?"),
     ("certificates_emial", "root@example.org", "certificates_emial is not a variable of Lightship."),
     (
@@ -45,6 +47,7 @@ WRONG = [
     ("cluster_tools_presets", {"gpu": {"memory": "much"}}, "in [preset gpu], memory"),
     ("cluster_tools_poll_seconds", 0, "Set it to a whole number from 1 to 60."),
     ("cluster_tools_default_time", "soon", "Set it to minutes"),
+    ("cluster_tools_default_partition", "nosuch", 'names the partition "nosuch", and the cluster has compute'),
     ("link_registry_user_quota", "many", "set it to a value of type int"),
     ("link_registry_max_hours", 0, "Set it to a whole number from 1 to 8760."),
     ("link_registry_user_creations_per_hour", 0, "Set it to a whole number from 1 to 1000000."),
@@ -53,6 +56,11 @@ WRONG = [
     ("link_registry_lease_seconds", 31, "at least twice link_registry_heartbeat_seconds (30)"),
     ("link_registry_target_rest_seconds", 60, "Set it above 60"),
     ("ssh_gateway_tunnels", "alice", 'write it as a list, ["one", "two"]'),
+    (
+        "ssh_gateway_tunnels",
+        [{"key": "ssh-ed25519 AAAA", "listen": ["localhost:18888"]}],
+        "which is cut off or damaged",
+    ),
     (
         "ssh_gateway_tunnels",
         [{"cluster": "dmeo", "user": "alice", "listen": ["localhost:18888"]}],
@@ -135,6 +143,9 @@ def test_a_wrong_value_stops_the_whole_run_before_the_first_change(name: str, va
     assert sentence in said(done)
     assert name in said(done)
     assert changes(done.stdout) == 0
+    # A sentence for people, once, and nothing of our own files.
+    assert said(done).count(sentence) == 1
+    assert "Origin:" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -234,8 +235,10 @@ CLOCK, FASTER = "/tmp/start-jupyter.clock", 60
 
 def test_a_start_whose_job_waits_an_hour_ends_in_a_notebook() -> None:
     bed.run("login", f"{bed.GET_FAKETIME} && echo +0 >{CLOCK} && chmod 0644 {CLOCK}")
-    clock = f"LD_PRELOAD={bed.FAKETIME} FAKETIME_TIMESTAMP_FILE={CLOCK} FAKETIME_CACHE_DURATION=1"
-    at_a_terminal = f"script --quiet --flush --return --command '{clock} start-jupyter -t 120 -- --hold' hour.out"
+    preload = shlex.quote(f"LD_PRELOAD={bed.FAKETIME}")
+    clock = f"env {preload} FAKETIME_TIMESTAMP_FILE={CLOCK} FAKETIME_CACHE_DURATION=1"
+    command = shlex.quote(f"{clock} start-jupyter -t 120 -- --hold")
+    at_a_terminal = f"script --quiet --flush --return --command {command} hour.out"
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(bed.run, "login", f"TERM=xterm {at_a_terminal}", user="bob")
         try:
