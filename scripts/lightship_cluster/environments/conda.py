@@ -17,6 +17,7 @@ from lightship_cluster.environments.jupyters import check_folder
 from lightship_cluster.environments.shells import run_script
 from lightship_cluster.paths import absolute, is_folder, matches
 from lightship_cluster.programs import run_program
+from lightship_cluster.texts import quoted
 
 PROGRAMS = ("mamba", "micromamba", "conda")
 TIMEOUT_SECONDS = 60.0
@@ -77,7 +78,8 @@ def find_environment(name: str, variables: Variables) -> Path:
         known.update({folder.name: folder for folder in _asked(variables) if folder.name not in known})
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
-        raise refused(f"There is no conda environment {name!r}. You have: {names}. Name one of them, or give its path.")
+        absent = f"There is no conda environment {quoted(name)}."
+        raise refused(f"{absent} You have: {names}. Name one of them, or give its path.")
     return known[name]
 
 

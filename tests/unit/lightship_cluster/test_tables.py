@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from lightship_cluster.tables import shortened, table
+from lightship_cluster.tables import table
+from lightship_cluster.texts import shortened
 
 CELLS = [("NAME", "STATE"), ("one-two-three", "ready for a long time"), ("four", "ended")]
 NARROW = [("one-two-three", "ready for a long time"), ("four", "ended")]
