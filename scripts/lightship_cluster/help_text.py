@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from lightship_cluster.options import COMMANDS, OPTIONS, Command, Option
 
-WIDTH, LEAST_WIDTH = 79, 20
+WIDTH, LEAST_WIDTH = 79, 30
 COLUMN = 26
 START = """\
 usage: start-jupyter [OPTION]... [TIME] [-- OPTION OF THE SCHEDULER...]

@@ -150,7 +150,7 @@ OPTIONS = (
     ),
     Option(("--gpu",), "gpu", "let the container use the node's GPUs", ENVIRONMENT, default=False, rare=True),
     Option(
-        ("-t", "--time"), "time", "minutes (default: 30), 2h, or HH:MM:SS; or at the end", JOB, "TIME", minutes_of, 30,
+        ("-t", "--time"), "time", "minutes (default: 30), 2h, HH:MM:SS; or at the end", JOB, "TIME", minutes_of, 30,
     ),
     Option(
         ("-p", "--partition"), "partition", "partition (or queue) to wait for", JOB, "NAME", word_of,
@@ -194,7 +194,8 @@ class Command:
     options: tuple[Option, ...] = ()
 
 
-_TIME, _QUIET, _JSON = (next(option for option in OPTIONS if option.name == name) for name in ("time", "quiet", "json"))
+_QUIET, _JSON = (next(option for option in OPTIONS if option.name == name) for name in ("quiet", "json"))
+_TIME = Option(("-t", "--time"), "time", "a longer time, or a shorter one", JOB, "TIME", minutes_of, setting=False)
 _ALL = Option(("-a", "--all"), "all", "also those that have ended", OUTPUT, default=False, setting=False)
 _EVERY = Option(("-a", "--all"), "all", "all that you have on this cluster", NOTEBOOK, default=False, setting=False)
 _FOLLOW = Option(("-f", "--follow"), "follow", "go on until the job ends", OUTPUT, default=False, setting=False)

@@ -13,6 +13,8 @@ from pathlib import Path
 COMMANDS = {"slurm": ("sbatch", "sinfo"), "pbs": ("qsub", "qstat"), "torque": ("qsub", "qstat")}
 
 prefix, scheduler_path = sys.argv[1:3]
+# Where its package, or a site that builds it, puts what loads completions as they are needed.
+COMPLETION = [Path(folder) / "share/bash-completion/bash_completion" for folder in ("/usr", "/usr/local")]
 
 
 def there(command: str) -> bool:
@@ -29,6 +31,7 @@ print(
             "openssl": shutil.which("openssl") is not None,
             "systemd": Path("/run/systemd/system").is_dir(),
             "schedulers": [name for name, needed in COMMANDS.items() if all(map(there, needed))],
+            "bash_completion": any(file.is_file() for file in COMPLETION),
             "parent": str(parent),
             "parent_is_writable": parent.is_dir() and os.access(str(parent), os.W_OK),
         }

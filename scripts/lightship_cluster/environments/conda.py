@@ -22,7 +22,7 @@ from lightship_cluster.texts import quoted
 PROGRAMS = ("mamba", "micromamba", "conda")
 TIMEOUT_SECONDS = 60.0
 # Where the three are installed when nobody says otherwise.
-_USUAL = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba", ".conda", ".mamba")
+USUAL_ROOTS = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba", ".conda", ".mamba")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _roots(variables: Variables) -> Iterator[Path]:
         for folder in filter(None, variables.get(name, "").split(os.pathsep)):
             yield Path(folder).parent if Path(folder).name == "envs" else Path(folder)
     home = absolute(variables.get("HOME") or "~")
-    yield from (home / folder for folder in _USUAL)
+    yield from (home / folder for folder in USUAL_ROOTS)
 
 
 def _listed_folders(variables: Variables) -> Iterator[Path]:
