@@ -84,6 +84,7 @@ class Launch:
             _hear_interrupts()
             raise
         self._note_job(name, job_id, folder)
+        remove_old(self._root)
         return Submitted(name, job_id, folder, str(link["url"]), self._plan.subject, submission.remarks)
 
     def _create(self) -> dict[str, Any]:
@@ -107,7 +108,6 @@ class Launch:
             raise LightshipError(
                 f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
             )
-        remove_old(self._root)
         plan = self._plan
         facts = {
             "name": name,

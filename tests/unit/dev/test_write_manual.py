@@ -49,5 +49,5 @@ def test_nothing_of_markdown_is_left(page: str) -> None:
 
 
 def test_words_lose_their_marks_and_nothing_else() -> None:
-    text = "name [another environment](#environments), `-p`, **all** of *them*: [OPTION]... 2*3*4 comet-ln* login?.*"
-    assert write_manual._plain(text) == "name another environment, -p, all of them: [OPTION]... 2*3*4 comet-ln* login?.*"
+    text = "[another environment](#environments), `-p`, **all** of *them*: [OPTION]... 2*3*4 comet-ln* login?.*"
+    assert write_manual._plain(text) == "another environment, -p, all of them: [OPTION]... 2*3*4 comet-ln* login?.*"
