@@ -74,6 +74,8 @@ class Progress:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+            with suppress(OSError):
+                self.clear()
 
     def job(self, job_id: str, log: str) -> None:  # noqa: ARG002 - for programs
         """The job, as soon as it has its number; a person sees it beside each state."""

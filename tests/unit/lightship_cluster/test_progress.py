@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 
 import pytest
 
@@ -74,6 +75,21 @@ def test_a_narrow_terminal_still_shows_when_the_job_starts(terminal: Terminal, w
     Progress(terminal).show(words)
 
     assert terminal.getvalue() == f"{ERASE_LINE}{shown}"
+
+
+def test_what_is_waited_for_is_shown_if_it_takes_long_and_then_gone(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = Progress(terminal)
+    with progress.waiting("Asking"):
+        pass
+    assert terminal.getvalue() == ""
+
+    monkeypatch.setattr("lightship_cluster.progress.MOMENT_SECONDS", 0.001)
+    with progress.waiting("Asking"):
+        while not terminal.getvalue():
+            time.sleep(0.001)
+    assert terminal.getvalue() == f"{ERASE_LINE}Asking  (0 s){ERASE_LINE}"
 
 
 def test_nothing_that_is_shown_drives_the_terminal(terminal: Terminal) -> None:
