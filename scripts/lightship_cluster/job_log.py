@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 
 from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.schedulers.carried import own_output
+from lightship_cluster.texts import cleaned
 
 LOG_BYTES = 65536
-
-_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def say(sentence: str) -> None:
@@ -43,9 +41,3 @@ def _lines(log: Path) -> list[str]:
     except OSError:
         return []
     return [line for line in cleaned(text).splitlines() if line.strip()]
-
-
-def cleaned(text: str) -> str:
-    """The text without anything that could drive a terminal."""
-    lines = _COLOURS.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(letter for letter in lines if letter.isprintable() or letter in "\n\t")

@@ -147,8 +147,9 @@ def write_private(path: Path, content: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(content)
         stream.flush()
-        # Quota and full disks of network file systems show only here.
-        os.fsync(descriptor)
+        # Quota and full disks of network file systems show only here, and an empty file takes no room.
+        if content:
+            os.fsync(descriptor)
 
 
 def _require_own(path: Path, found: os.stat_result) -> None:

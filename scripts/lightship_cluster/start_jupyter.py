@@ -8,13 +8,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from lightship_cluster.command_line import parse, parse_command
+from lightship_cluster.command_line import Line, parse, parse_command
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.options import COMMANDS
+from lightship_cluster.texts import visible
 
 if TYPE_CHECKING:
     from lightship_cluster.settings import SiteSettings
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
-        return _command(words) if words and words[0] in COMMANDS else _start(words)
+        return _command(words) if words and words[0] in COMMANDS else _start(parse(words))
     except LightshipError as error:
         _say(error.sentence)
         return error.status
@@ -49,17 +49,17 @@ def _command(words: list[str]) -> ExitStatus:
     try:
         asked = parse_command(words)
         module = importlib.import_module(f"lightship_cluster.commands.{asked.command}")
-        status: ExitStatus = module.run(asked, load_settings)
+        done: ExitStatus | Line = module.run(asked, load_settings)
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         return ExitStatus.OK  # whoever read has enough, as with `start-jupyter list | head -1`
-    return status
+    # What a command says to start is started as if it had been typed.
+    return _start(done) if isinstance(done, Line) else done
 
 
-def _start(words: list[str]) -> ExitStatus:
-    line = parse(words)
+def _start(line: Line) -> ExitStatus:
     try:
         # Imported late: --help and a mistyped flag must answer at once.
         from lightship_cluster.launch import Launch
@@ -67,14 +67,16 @@ def _start(words: list[str]) -> ExitStatus:
         return Launch(load_settings(), line).run()
     except LightshipError as error:
         if line.json:
-            _tell_failure(error)
+            from lightship_cluster.progress import tell_failure
+
+            tell_failure(int(error.status), error.status.name, error.sentence)
         raise
     except KeyboardInterrupt:
         print(NOTHING_LEFT, file=sys.stderr)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         # Unlike a list, a start is not done when nobody reads on.
-        _say("nobody reads what is printed, so no job was submitted; nothing is left.")
+        _say("nobody reads what is printed, so there is no job and no link; nothing is left.")
         return ExitStatus.INTERRUPTED
 
 
@@ -86,16 +88,8 @@ def load_settings() -> SiteSettings:
     return load_site(find_settings(sys.argv[0]), user=user_file())
 
 
-def _tell_failure(error: LightshipError) -> None:
-    from lightship_cluster.progress import tell
-
-    # Whoever reads may have gone; the sentence goes to standard error too.
-    with suppress(OSError):
-        tell("failed", status=int(error.status), code=error.status.name, words=error.sentence)
-
-
 def _say(sentence: str) -> None:
-    print(f"start-jupyter: {sentence}", file=sys.stderr)
+    print(f"start-jupyter: {visible(sentence)}", file=sys.stderr)
 
 
 def _let_go_of_output() -> None:

@@ -189,6 +189,8 @@ class Api:
             "job_id": link.job_id,
             "url": self._links.settings.origin(link.name),
             "expires": int(link.expires_at),
+            "ready": int(link.ready_at),
+            "ended": int(link.ended_at),
             "seconds": link.seconds,
         }
 

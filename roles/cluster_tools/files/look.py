@@ -20,6 +20,8 @@ SECONDS = 20
 
 prefix, scheduler_path = sys.argv[1:3]
 chosen = sys.argv[3] if len(sys.argv) > 3 else ""
+# Where its package, or a site that builds it, puts what loads completions as they are needed.
+COMPLETION = [Path(folder) / "share/bash-completion/bash_completion" for folder in ("/usr", "/usr/local")]
 
 
 def there(command: str) -> bool:
@@ -71,6 +73,7 @@ print(
             "systemd": Path("/run/systemd/system").is_dir(),
             "schedulers": schedulers,
             "partitions": partitions(chosen or next(iter(schedulers), "")),
+            "bash_completion": any(file.is_file() for file in COMPLETION),
             "parent": str(parent),
             "parent_is_writable": parent.is_dir() and os.access(str(parent), os.W_OK),
         }

@@ -17,11 +17,12 @@ from lightship_cluster.environments.jupyters import check_folder
 from lightship_cluster.environments.shells import run_script
 from lightship_cluster.paths import absolute, is_folder, matches
 from lightship_cluster.programs import run_program
+from lightship_cluster.texts import quoted
 
 PROGRAMS = ("mamba", "micromamba", "conda")
 TIMEOUT_SECONDS = 60.0
 # Where the three are installed when nobody says otherwise.
-_USUAL = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba", ".conda", ".mamba")
+USUAL_ROOTS = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba", ".conda", ".mamba")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def find_environment(name: str, variables: Variables) -> Path:
         known.update({folder.name: folder for folder in _asked(variables) if folder.name not in known})
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
-        raise refused(f"There is no conda environment {name!r}. You have: {names}. Name one of them, or give its path.")
+        absent = f"There is no conda environment {quoted(name)}."
+        raise refused(f"{absent} You have: {names}. Name one of them, or give its path.")
     return known[name]
 
 
@@ -102,7 +104,7 @@ def _roots(variables: Variables) -> Iterator[Path]:
         for folder in filter(None, variables.get(name, "").split(os.pathsep)):
             yield Path(folder).parent if Path(folder).name == "envs" else Path(folder)
     home = absolute(variables.get("HOME") or "~")
-    yield from (home / folder for folder in _USUAL)
+    yield from (home / folder for folder in USUAL_ROOTS)
 
 
 def _listed_folders(variables: Variables) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from lightship_cluster.environments.base import refused
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.paths import is_there, matches
+from lightship_cluster.texts import quoted
 
 # Below this version a known hole (CVE-2026-44727) is open.
 SAFE_JUPYTER_SERVER = (2, 20, 0)
@@ -35,8 +36,8 @@ def check_other(interface: Interface, path: str) -> str:
     if shutil.which(interface.program, path=path):
         return ""
     raise refused(
-        f"There is no {interface.program!r} on the PATH that the job would have. Activate the environment that has it, "
-        "name one with --venv, --conda, --module or --image, or give the program's whole path."
+        f"There is no {quoted(interface.program)} on the PATH that the job would have. Activate the environment that "
+        "has it, name one with --venv, --conda, --module or --image, or give the program's whole path."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from lightship_cluster.environments.base import Plain, Variables, refused
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.shells import Shell, run_script
+from lightship_cluster.texts import quoted
 
 # How bash hands a function on; where it does, the user's own `module` is there without a login shell.
 _HANDED_ON = ("BASH_FUNC_module%%", "BASH_FUNC_module()")
@@ -33,7 +34,7 @@ class Modules(Plain):
         """Refuse what is no module's name, before a shell hears of it."""
         for name in self.names:
             if not _NAME.fullmatch(name):
-                raise refused(f"{name!r} is not the name of a module. Names look like python/3.12.")
+                raise refused(f"{quoted(name)} is not the name of a module. Names look like python/3.12.")
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Whether they are there is found out by loading them."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.programs import run_program
+from lightship_cluster.texts import cleaned
 
 TIMEOUT_SECONDS = 30.0
 NO_REASON = "it gave no reason."
@@ -182,13 +183,14 @@ def unread(scheduler: str, printed: str, maybe_queued: str) -> LightshipError:
 
 def remarks(text: str, mark: str) -> tuple[str, ...]:
     """What a command says under its own name, `mark`, among what other programs of the site may print beside it."""
-    lines = (line.strip().partition(mark) for line in text.splitlines())
+    lines = (line.strip().partition(mark) for line in cleaned(text).splitlines())
     return tuple(said.removeprefix("error: ") for before, found, said in lines if found and said and not before)
 
 
 def refusal(scheduler: str, text: str, mark: str, hint: str = "") -> LightshipError:
     """For a job that was not taken: all that was said, since a site's own reason often comes before the scheduler's."""
-    lines = [line.strip().removeprefix(mark).removeprefix("error: ") for line in text.splitlines() if line.strip()]
+    said = (line.strip() for line in cleaned(text).splitlines())
+    lines = [line.removeprefix(mark).removeprefix("error: ") for line in said if line]
     lines = lines or [NO_REASON]
     why = f" {lines[0]}" if len(lines) == 1 else "".join(f"\n    {line}" for line in lines[-MOST_LINES:])
     return LightshipError(f"{scheduler} did not take the job:{why}{hint}", ExitStatus.SUBMIT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 
 import pytest
 from testinfra.host import Host
@@ -52,6 +53,27 @@ def test_users_have_the_manual_and_the_tab_key(host: Host) -> None:
         "COMP_WORDS=(start-jupyter --pres) COMP_CWORD=1; _start_jupyter; echo \\${COMPREPLY[@]}\"'"
     )
     assert completed == "--preset"
+
+
+def completed(*words: str) -> set[str]:
+    """What a user's shell offers, with the modules and the scheduler that are there."""
+    typed = shlex.join(["start-jupyter", *words])
+    lines = (
+        "source /usr/local/share/bash-completion/completions/start-jupyter",
+        f"COMP_WORDS=({typed}) COMP_CWORD={len(words)}; _start_jupyter",
+        "printf '%s\\n' \"${COMPREPLY[@]}\"",
+    )
+    return set(run("login", "\n".join(lines), user="alice").stdout.split())
+
+
+def test_the_tab_key_knows_partitions_and_modules() -> None:
+    assert {"compute", "debug"} <= completed("-p", "")
+    run("login", "mkdir -p ~alice/modulefiles/physics && touch ~alice/modulefiles/physics/2.1.lua", user="alice")
+    run("login", "printf 'module use ~/modulefiles\\n' > .bash_profile", user="alice")
+    try:
+        assert completed("--module", "phy") == {"physics/2.1"}
+    finally:
+        run("login", "rm -rf .bash_profile modulefiles .cache/lightship/partitions.*", user="alice")
 
 
 def test_users_can_list_their_links_and_ask_the_doctor(host: Host) -> None:

@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,9 @@ def test_the_link_comes_first_and_then_the_notebook(login: Login, capsys: pytest
     assert status is ExitStatus.OK
     assert printed.out == f"Your notebook is here:\n    https://one-two-three.example.org?token={token}\n"
     assert len(token) == 32
-    assert re.search(r"Ready: your notebook answers\. 5\d min left\. To stop it: scancel 17", printed.err)
+    assert re.search(r"Ready: your notebook answers\. 5\d min left\. To stop it: start-jupyter stop\n", printed.err)
+    assert "https://one-two-three.example.org/.lightship/\n" in printed.err
+    assert "time          1 h 00 min" in printed.err
     assert "account       abc123" in printed.err
     assert login.registry.actions() == ["ping", "links", "job", login.registry.actions()[3]]
     assert login.registry.asked[1].json["seconds"] == 3600
@@ -122,11 +126,16 @@ def test_a_broken_site_leaves_nothing(
     assert list((login.path / "home").iterdir()) == []
 
 
-def test_a_job_that_slurm_refuses_takes_its_link_back(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("how", [(), ("-q",), ("--json",)])
+def test_a_job_that_slurm_refuses_takes_its_link_back_and_shows_none(
+    login: Login, capsys: pytest.CaptureFixture[str], how: tuple[str, ...]
+) -> None:
     program(login.path / "bin" / "sbatch", "#!/bin/sh\necho 'sbatch: error: Invalid account' >&2; exit 1\n")
 
-    assert run("-A", "wrong") is ExitStatus.SUBMIT
-    assert "Invalid account" in capsys.readouterr().err
+    assert run("-A", "wrong", *how) is ExitStatus.SUBMIT
+    printed = capsys.readouterr()
+    assert "Invalid account" in printed.err
+    assert "https://" not in printed.out + printed.err
     assert login.registry.actions() == ["ping", "links", "cancel"]
     assert not login.root.exists()
 
@@ -260,6 +269,36 @@ def test_a_time_for_the_scheduler_alone_is_refused_before_anything_is_made(
     mine.write_text("[defaults]\nextra = --time=4:00:00\n")
     assert run() is ExitStatus.USAGE
     assert not login.registry.asked
+
+
+def test_whoever_waits_for_the_scheduler_is_told_for_what(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightship_cluster.progress.MOMENT_SECONDS", 0.01)
+    program(login.path / "bin" / "sbatch", "#!/bin/sh\n/bin/sleep 0.3\necho 17\n")
+
+    assert run() is ExitStatus.OK
+    assert "Waiting for Slurm to take the job\n" in capsys.readouterr().err
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_time_that_slurm_would_read_otherwise_is_said(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-t", "1:00", "-p", "compute") is ExitStatus.OK
+    said = "The time 1:00 is taken for hours and minutes, 1 h 00 min."
+    assert capsys.readouterr().err.startswith(said)
+    assert "--time=60" in login.submitted().splitlines()
+
+
+@pytest.mark.parametrize("letters", ["\x1b[2Jb\x07", "a\x9b31mb", "a\u202eb", "a\rb"])
+def test_nothing_that_was_typed_drives_the_terminal(
+    login: Login, capsys: pytest.CaptureFixture[str], letters: str
+) -> None:
+    for argv in (["-d", f"/absent/{letters}"], ["-b", letters], ["-p", letters], [letters], ["stop", letters]):
+        with suppress(SystemExit):
+            run(*argv)
+        printed = capsys.readouterr()
+        assert (printed.out + printed.err).replace("\n", "").isprintable()
+    assert not login.submitted()
 
 
 def events(text: str) -> list[dict[str, Any]]:
