@@ -11,7 +11,7 @@ from pathlib import Path
 from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Resources
-from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect
 
 # Partition, whether it is open, its time limit; then the cores, memory and generic resources of a node.
 FORMAT = "%P|%a|%l|%c|%m|%G"
@@ -49,7 +49,7 @@ def choose(wanted: Resources, script: Path | None, dialect: Dialect) -> Resource
 
     def chosen(among: Callable[[Dialect, Sequence[str]], str], named: str, variable: str) -> str:
         # As sbatch takes them: the end of its command line first, the script last.
-        in_script = (among(kind, directives(script, kind.mark)) for kind in (QSUB, SBATCH))
+        in_script = (among(kind, kind.directives(script)) for kind in (QSUB, SBATCH))
         sources = (among(dialect, wanted.extra), named, os.environ.get(variable, ""), *in_script)
         return next(filter(None, sources), "")
 
