@@ -16,6 +16,7 @@ from typing import Any
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.ini import ASK, Form, Known, Values, read_ini, wrong
 from lightship_cluster.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, SOURCES, did_you_mean
+from lightship_cluster.paths import home
 from lightship_cluster.texts import quoted
 
 PRESET = "preset "
@@ -46,7 +47,7 @@ def user_file() -> Path | None:
     chosen = os.environ.get("XDG_CONFIG_HOME", "")
     try:
         # The standard says that a path which is not absolute is none.
-        base = Path(chosen) if chosen.startswith("/") else Path.home() / ".config"
+        base = Path(chosen) if chosen.startswith("/") else home() / ".config"
     except RuntimeError:
         return None
     return base / "lightship" / "lightship.ini"

@@ -34,8 +34,8 @@ def find_folder(text: str) -> Path:
 
 def find_batch_script(batch: Path, text: str) -> Path:
     """A script of the site by its name below the batch folder, or the user's own by its path."""
-    chosen = absolute(text)
-    for script in (chosen,) if text.startswith((".", "/", "~")) else (batch / text, chosen):
+    for name in (text,) if text.startswith((".", "/", "~")) else (str(batch / text), text):
+        script = absolute(name)
         if is_file(script) and os.access(script, os.R_OK):
             return script
     known = ", ".join(sorted(str(script.relative_to(batch)) for script in batch.glob("*/*.sh"))) or "none"

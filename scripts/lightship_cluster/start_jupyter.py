@@ -35,12 +35,10 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
             signal.signal(number, _interrupt)
     try:
         return _command(words) if words and words[0] in COMMANDS else _start(parse(words))
-    except LightshipError as error:
-        _say(error.sentence)
-        return error.status
-    except OSError as error:
-        _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
-        return ExitStatus.FAILED
+    except (LightshipError, OSError) as error:
+        told = _told(error)
+        _say(told.sentence)
+        return told.status
     finally:
         _let_go_of_output()
 
@@ -65,12 +63,6 @@ def _start(line: Line) -> ExitStatus:
         from lightship_cluster.launch import Launch
 
         return Launch(load_settings(), line).run()
-    except LightshipError as error:
-        if line.json:
-            from lightship_cluster.progress import tell_failure
-
-            tell_failure(int(error.status), error.status.name, error.sentence)
-        raise
     except KeyboardInterrupt:
         print(NOTHING_LEFT, file=sys.stderr)
         return ExitStatus.INTERRUPTED
@@ -78,6 +70,13 @@ def _start(line: Line) -> ExitStatus:
         # Unlike a list, a start is not done when nobody reads on.
         _say("nobody reads what is printed, so there is no job and no link; nothing is left.")
         return ExitStatus.INTERRUPTED
+    except (LightshipError, OSError) as error:
+        if line.json:
+            from lightship_cluster.progress import tell_failure
+
+            told = _told(error)
+            tell_failure(int(told.status), told.status.name, told.sentence)
+        raise
 
 
 def load_settings() -> SiteSettings:
@@ -86,6 +85,13 @@ def load_settings() -> SiteSettings:
     from lightship_cluster.settings import find_settings, load_site
 
     return load_site(find_settings(sys.argv[0]), user=user_file())
+
+
+def _told(error: LightshipError | OSError) -> LightshipError:
+    """What a person is told; of the system's own errors, which and about which file."""
+    if isinstance(error, LightshipError):
+        return error
+    return LightshipError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
 
 
 def _say(sentence: str) -> None:

@@ -17,6 +17,9 @@ from pathlib import Path
 COMMANDS = {"slurm": ("sbatch", "sinfo"), "pbs": ("qsub", "qstat"), "torque": ("qsub", "qstat")}
 
 SECONDS = 20
+# What the programs' first line names, and where they look when that is too old.
+PYTHON = Path("/usr/bin/python3")
+NEWER = ["/usr/bin/python3.%d" % minor for minor in range(9, 41)]  # noqa: UP031 - no f-strings in the oldest
 
 prefix, scheduler_path = sys.argv[1:3]
 chosen = sys.argv[3] if len(sys.argv) > 3 else ""
@@ -68,7 +71,8 @@ print(
     json.dumps(
         {
             "python": ".".join(str(number) for number in sys.version_info[:3]),
-            "python_is_new_enough": sys.version_info >= (3, 9),
+            "python_is_there": PYTHON.exists(),
+            "python_is_new_enough": sys.version_info >= (3, 9) or any(map(os.path.exists, NEWER)),
             "openssl": shutil.which("openssl") is not None,
             "systemd": Path("/run/systemd/system").is_dir(),
             "schedulers": schedulers,

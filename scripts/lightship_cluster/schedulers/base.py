@@ -18,8 +18,11 @@ NO_REASON = "it gave no reason."
 # Of a refusal; a banner of the site may come before it.
 MOST_LINES = 20
 
-# The users' own settings of what the schedulers' commands print.
-_PREFERENCES = ("SQUEUE_", "SINFO_", "SACCT_", "PBS_QSTAT_", "PBS_DPREFIX")
+# The users' own settings of what the schedulers' commands print, of which jobs they speak, and how they fail.
+_PREFERENCES = (
+    *("SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_", "SLURM_CLUSTERS", "SLURM_DEBUG_FLAGS", "SLURM_EXIT_ERROR"),
+    *("PBS_QSTAT_", "PBS_DPREFIX"),
+)
 
 
 @dataclass(frozen=True)
@@ -143,10 +146,11 @@ class Scheduler(JobSource, Protocol):
         """What a user types to stop the job."""
 
 
-def ask(command: Sequence[str], extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a scheduler's command in plain English, without the user's output preferences."""
+def ask(command: Sequence[str], extra: Mapping[str, str | None] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command in plain English, without the user's preferences, nor what is None in `extra`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_PREFERENCES)}
-    return run(command, {**kept, "LC_ALL": "C", **(extra or {})})
+    told = {**kept, "LC_ALL": "C", **(extra or {})}
+    return run(command, {key: value for key, value in told.items() if value is not None})
 
 
 def hand_in(

@@ -51,7 +51,7 @@ def choose(wanted: Resources, script: Path | None, dialect: Dialect) -> Resource
 
     def chosen(among: Callable[[Dialect, Sequence[str]], str], named: str, variable: str) -> str:
         # As sbatch takes them: the end of its command line first, the script last.
-        in_script = (among(kind, directives(script, kind.mark)) for kind in (QSUB, SBATCH))
+        in_script = (among(kind, kind.directives(script)) for kind in (QSUB, SBATCH))
         sources = (among(dialect, wanted.extra), named, os.environ.get(variable, ""), *in_script)
         return next(filter(None, sources), "")
 

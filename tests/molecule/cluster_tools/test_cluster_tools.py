@@ -84,7 +84,7 @@ def test_users_can_list_their_links_and_ask_the_doctor(host: Host) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_each_program_is_one_file_that_needs_nothing_but_python(host: Host, program: str) -> None:
-    host.check_output(f"runuser -u nobody -- env -i PATH=/usr/bin:/bin python3 -I -S {PREFIX}/bin/{program} --help")
+    host.check_output(f"runuser -u nobody -- env -i PATH=/none PYTHONHOME=/none {PREFIX}/bin/{program} --help")
 
 
 @pytest.mark.parametrize(

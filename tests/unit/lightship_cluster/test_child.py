@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +30,15 @@ def test_a_program_that_may_not_be_signalled_does_not_hold_up_the_end(monkeypatc
     finally:
         os.kill(running.process, 9)
         running.wait(5)
+
+
+def test_nothing_of_the_users_shell_keeps_the_guard_from_its_work(tmp_path: Path) -> None:
+    (tmp_path / "exit.sh").write_text("exit 0\n")
+    functions = {f"BASH_FUNC_{name}%%": "() { :; }" for name in ("kill", "read", "sleep", "trap")}
+    variables = {"PATH": os.defpath, "BASH_ENV": str(tmp_path / "exit.sh"), **functions}
+    with subprocess.Popen(["/bin/sleep", "60"], start_new_session=True) as running:
+        watching = child.guard(running.pid, Start(("sleep",), variables))
+        assert watching.stdin
+        watching.stdin.close()
+        assert running.wait(10) == -15
+        watching.wait(10)

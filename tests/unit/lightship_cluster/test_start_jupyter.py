@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -402,6 +403,75 @@ def test_a_program_that_cannot_be_shown_is_refused_before_anything_is_made(
     assert phrase in capsys.readouterr().err
     assert not login.submitted()
     assert not login.root.exists()
+
+
+def test_a_program_by_its_path_is_looked_for_where_the_job_starts(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(login.path / "site" / "batch" / "slurm" / "app.sh", 'exec "$2" "$1" --app\n')
+    here, home = login.path / "here", login.path / "home"
+    program(here / "x.sh", "#!/bin/sh\n")
+    program(here / "bin" / "tool", "#!/bin/sh\n")
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PATH", f"{login.path}/bin:bin:")
+
+    # Without -d the job starts in the home, which has neither.
+    for command in ("./x.sh {port}", "tool {port}", "x.sh {port}"):
+        assert run("--app", command) is ExitStatus.JUPYTER
+        assert not login.submitted()
+    said = capsys.readouterr().err
+    assert f"There is no program {home}/x.sh that can be run. The job starts in its own folder" in said
+    assert "There is no 'tool' on the PATH that the job would have." in said
+
+    for command in ("./x.sh {port}", "tool {port}", f"{here}/x.sh {{port}}"):
+        shutil.rmtree(login.root, ignore_errors=True)
+        assert run("-d", ".", "--app", command) is ExitStatus.OK
+
+
+def test_a_start_in_a_deleted_folder_works_unless_it_names_something_there(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = login.path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    for folder in (".", "sub"):
+        assert run("--json", "-d", folder) is ExitStatus.FOLDER
+        printed = capsys.readouterr()
+        (failed,) = events(printed.out)
+        assert (failed["event"], failed["status"]) == ("failed", 4)
+        assert f"The folder that you are in was deleted, and '{folder}' is below it." in printed.err
+    assert run("--json", "-d", "/tmp") is ExitStatus.OK
+    assert [event["event"] for event in events(capsys.readouterr().out)] == ["link", "job", "ready"]
+    monkeypatch.chdir(login.path)
+
+
+@pytest.mark.usefixtures("login")
+def test_a_program_is_told_of_an_error_of_the_system_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "/home/file")
+
+    monkeypatch.setattr("lightship_cluster.launch.Launch", broken)
+
+    assert run("--json") is ExitStatus.FAILED
+    printed = capsys.readouterr()
+    (failed,) = events(printed.out)
+    assert (failed["event"], failed["words"]) == ("failed", "Input/output error: /home/file.")
+    assert printed.err == "start-jupyter: Input/output error: /home/file.\n"
+
+
+@pytest.mark.parametrize("variable", ["SBATCH_ARRAY_INX", "SBATCH_CLUSTERS", "SLURM_CLUSTERS"])
+def test_a_variable_that_makes_another_job_is_refused_before_anything_is_made(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "1-3")
+
+    assert run() is ExitStatus.USAGE
+    assert f"Type: unset {variable}" in capsys.readouterr().err
+    assert not login.registry.asked
 
 
 def test_a_user_has_presets_and_defaults_of_their_own(login: Login) -> None:
