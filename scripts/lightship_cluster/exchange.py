@@ -15,9 +15,10 @@ from lightship_cluster.http_heads import (
     Head,
     body_length,
     copy_body,
-    read_head,
+    read_answer,
     status_of,
 )
+from lightship_cluster.job_log import say_once
 
 CONNECT_SECONDS, UPGRADE_SECONDS, LINGER_SECONDS = 10.0, 60.0, 5.0
 SWITCHED = 101
@@ -44,7 +45,8 @@ class Exchange:
         """Bring the request there and the answer back."""
         try:
             program = await asyncio.wait_for(connect(), CONNECT_SECONDS)
-        except (OSError, asyncio.TimeoutError):
+        except (OSError, asyncio.TimeoutError) as error:
+            say_once(f"The program took no connection ({error!r}), so the browser was shown a 502.")
             await turn_away((self._reader, self._writer), AWAY)
             return
         try:
@@ -96,18 +98,25 @@ class Exchange:
         try:
             while True:
                 # An answer may take its time, but a WebSocket opens at once.
-                answer = await asyncio.wait_for(read_head(program), UPGRADE_SECONDS if self._upgrade else None)
+                answer = await asyncio.wait_for(read_answer(program), UPGRADE_SECONDS if self._upgrade else None)
                 if answer is None:
+                    say_once("The program closed a connection without an answer, so the browser was shown a 502.")
                     return None
                 status = status_of(answer)
                 if status >= 200 or (status == SWITCHED and self._upgrade):
                     return answer
                 if status == SWITCHED:
+                    say_once(
+                        "The program switches to a protocol that was not asked for, so the browser was shown a 502."
+                    )
                     return None
                 # What comes before an answer stays here: a proxy that takes it for the answer would take the answer for
                 # that to the next request, which may be somebody else's.
-        except (BadMessageError, asyncio.TimeoutError):
-            return None
+        except BadMessageError as error:
+            say_once(f"An answer of the program is no HTTP/1.1 ({error}), so the browser was shown a 502.")
+        except asyncio.TimeoutError:
+            say_once(f"The program did not open a WebSocket within {UPGRADE_SECONDS:.0f} s.")
+        return None
 
 
 async def turn_away(browser: Streams, refusal: Refusal) -> None:

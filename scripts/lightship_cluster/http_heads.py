@@ -1,4 +1,7 @@
-"""The heads of HTTP/1.1 messages (RFC 9112), read strictly: what could be understood in two ways is refused."""
+"""The heads of HTTP/1.1 messages (RFC 9112), read strictly: what could be understood in two ways is refused.
+
+Answers may have the faults that programs have and that a proxy is to mend; what is passed on has none.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ MOST_TRAILERS = 100
 REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[\x21-\x7e]*) HTTP/1\.[01]")
 STATUS = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
 FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_SPACE_BEFORE_COLON = re.compile(r"^([^:\s]+)[ \t]+:")
+# How much of a field's name an error message shows.
+_SHOWN = 60
 LENGTH = re.compile(r"[0-9]{1,18}")
 CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 # Of one connection, not of the message (RFC 9110, 7.6.1).
@@ -70,13 +76,45 @@ async def read_head(reader: asyncio.StreamReader) -> Head | None:
     except asyncio.LimitOverrunError as error:
         raise BadMessageError("a head is too long") from error
     line, *rest = raw.decode("latin-1")[:-4].split("\r\n")
-    fields = []
-    for text in rest:
-        found = FIELD.fullmatch(text)
-        if not found:
-            raise BadMessageError("a field is malformed")
-        fields.append((found[1], found[2]))
-    return Head(line, tuple(fields))
+    return Head(line, tuple(map(_field, rest)))
+
+
+async def read_answer(reader: asyncio.StreamReader) -> Head | None:
+    """The head of an answer, in the forms that RFC 9112 has a proxy mend, and mended (2.2, 5.1 and 5.2).
+
+    Lines may end without a CR, values go on in lines that begin with a space, and a space stand before the colon.
+    """
+    lines: list[str] = []
+    length = 0
+    while True:
+        try:
+            raw = await reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError as error:
+            if error.partial or lines:
+                raise BadMessageError("closed within a head") from error
+            return None
+        except asyncio.LimitOverrunError as error:
+            raise BadMessageError("a head is too long") from error
+        length += len(raw)
+        if length > LONGEST_HEAD:
+            raise BadMessageError("a head is too long")
+        line = raw[: -2 if raw.endswith(b"\r\n") else -1].decode("latin-1")
+        if not line:
+            break
+        if line[0] in " \t" and len(lines) > 1:
+            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
+        else:
+            lines.append(line)
+    if not lines:
+        raise BadMessageError("a head is empty")
+    return Head(lines[0], tuple(_field(_SPACE_BEFORE_COLON.sub(r"\1:", text, 1)) for text in lines[1:]))
+
+
+def _field(text: str) -> tuple[str, str]:
+    found = FIELD.fullmatch(text)
+    if not found:
+        raise BadMessageError(f"the field {text.partition(':')[0][:_SHOWN]!r} is malformed")
+    return found[1], found[2]
 
 
 def request_of(head: Head) -> tuple[str, str]:
@@ -94,7 +132,7 @@ def status_of(head: Head) -> int:
     """Status of a response."""
     found = STATUS.fullmatch(head.line)
     if not found:
-        raise BadMessageError("no response")
+        raise BadMessageError(f"its first line is {head.line[:_SHOWN]!r}")
     return int(found[1])
 
 

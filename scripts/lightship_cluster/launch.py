@@ -108,7 +108,7 @@ class Launch:
             "scheduler": plan.scheduler_module,
             "minutes": plan.resources.minutes,
             environments.FACT: plan.environment.facts(),
-            **{key: plan.wishes[key] for key in ("app", "title") if plan.wishes[key]},
+            **{key: plan.wishes[key] for key in ("app", "kernels", "title") if plan.wishes[key]},
             "created": int(time.time()),
         }
         return LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)

@@ -20,6 +20,7 @@ import pytest
 
 from lightship_cluster import doorkeeper
 from lightship_cluster.doorkeeper import COOKIE, Doorkeeper
+from lightship_cluster.job_log import say_once
 from lightship_cluster.notebook_probe import pick_port, serves
 from lightship_cluster.place import Place
 from unit.lightship_cluster.world import self_signed
@@ -27,6 +28,12 @@ from unit.lightship_cluster.world import self_signed
 TOKEN = "0123456789abcdef" * 2
 ORIGIN = "https://one-two-three.notebooks.test"
 GUESTS = 16
+# Answers of programs that take HTTP lightly, by path.
+ODD = {
+    "/unix-lines": b"HTTP/1.0 200 OK\nContent-Type: text/plain\nX-Long: a\n b\n\nodd",
+    "/folded": b"HTTP/1.1 200 OK\r\nX-Long: a\r\n\tb\r\nContent-Length: 3\r\n\r\nodd",
+    "/spaced": b"HTTP/1.1 200 OK\r\nX-Long : a b\r\n\r\nodd",
+}
 
 
 @dataclass
@@ -69,6 +76,10 @@ def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
                 return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             asked.append((self.command, self.path, {key.lower(): text for key, text in self.headers.items()}, body))
+            if self.path in (*ODD, "/no-http"):
+                self.wfile.write(ODD.get(self.path, b"200 fine\r\n\r\n"))
+                self.close_connection = True
+                return
             if self.path == "/early":
                 self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\nLink: </a>\r\n\r\n")
             if self.path == "/unasked":
@@ -194,6 +205,23 @@ def test_an_address_that_would_lead_elsewhere_stays_here(house: House, start: st
 def test_the_answer_of_a_program_that_has_heard_enough_is_brought_back(house: House) -> None:
     status, _, text = house.ask("POST", "/too-large", {"Cookie": house.cookie()}, b"x" * 20_000_000)
     assert (status, text) == (413, b"too large")
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_an_answer_in_an_older_form_is_brought_back_in_todays(house: House, path: str) -> None:
+    status, fields, text = house.ask("GET", path, {"Cookie": house.cookie()})
+    assert (status, fields["X-Long"], text) == (200, "a b", b"odd")
+
+
+def test_why_an_answer_was_not_brought_back_is_said_once(house: House, capfd: pytest.CaptureFixture[str]) -> None:
+    say_once.cache_clear()
+    cookie = house.cookie()
+    assert [house.ask("GET", "/no-http", {"Cookie": cookie})[0] for _ in range(3)] == [502] * 3
+    said = capfd.readouterr().out
+    expected = (
+        "An answer of the program is no HTTP/1.1 (its first line is '200 fine'), so the browser was shown a 502.\n"
+    )
+    assert said == expected
 
 
 def test_a_token_of_the_programs_own_is_left_to_it(house: House) -> None:
