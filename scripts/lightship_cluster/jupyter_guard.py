@@ -10,6 +10,7 @@ Whoever replaces the server's own code in a settings file of hers does so on pur
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import ssl
@@ -35,6 +36,8 @@ OF_THE_SERVER = (
     *("allow_origin", "allow_origin_pat", "allow_credentials", "disable_check_xsrf"),
 )
 OF_KERNELS = ("transport", "ip", "root_dir")
+# What messages to kernels are signed with.
+OF_SIGNATURES = ("key", "keyfile")
 OF_FILES = ("files_handler_class", "files_handler_params", "root_dir")
 # What Tornado is told of these things beside the settings above.
 OF_TORNADO = (
@@ -49,6 +52,7 @@ _SECTIONS = (
     (re.compile(r".*(App|IdentityProvider)"), OF_THE_SERVER),
     (re.compile(r".*KernelManager|ConnectionFileMixin"), OF_KERNELS),
     (re.compile(r".*(FileContentsManager|LargeFileManager)|FileManagerMixin"), OF_FILES),
+    (re.compile("Session"), OF_SIGNATURES),
     (re.compile(r".*"), ("transport",)),
 )
 _FILE_MANAGERS = {"FileManagerMixin", "FileContentsManager"}
@@ -115,12 +119,19 @@ class Guard:
         os.environ.pop("JUPYTER_TOKEN", None)
         os.environ["JUPYTER_TOKEN_FILE"] = self._token_file
         app.config.KernelManager.transport = self._transport
+        if self._transport == "ipc":
+            app.log.addFilter(self._explain)
         # Of extensions that leave it to the server to ask who comes: it does.
         warnings.filterwarnings("ignore", ".*endpoints without @allow_unauthenticated")
         if self._is_elsewhere(app.preferred_dir):
             app.preferred_dir = ""
         app.ssl_options = self._without("ServerApp.ssl_options", app.ssl_options, OF_TLS)
         app.tornado_settings = self._without("ServerApp.tornado_settings", app.tornado_settings, OF_TORNADO)
+        headers = app.tornado_settings.get("headers")
+        if isinstance(headers, dict):
+            # Those that let in pages elsewhere.
+            foreign = [name for name in headers if str(name).lower().startswith("access-control-")]
+            app.tornado_settings["headers"] = self._without("ServerApp.tornado_settings['headers']", headers, foreign)
         for name, value in {**self._server, **self._entry(app)}.items():
             if app.has_trait(name):
                 setattr(app, name, value)
@@ -137,6 +148,16 @@ class Guard:
                 "`jupyter server extension disable NAME`, and start again."
             )
         Path(app.runtime_dir, MARK).touch(0o600)
+
+    def _explain(self, record: logging.LogRecord) -> bool:
+        """What Jupyter says of a kernel that dies at each start does not tell why."""
+        if str(record.msg).endswith("restart failed") and "kernels" not in self._said:
+            self._said.add("kernels")
+            self._say(
+                "A kernel died again and again. If it knows only TCP, as some of xeus do, start with `start-jupyter "
+                "--kernels tcp`; the guide says what that costs."
+            )
+        return True
 
     def _entry(self, app: Any) -> dict[str, Any]:  # noqa: ANN401 - Jupyter's
         """What decides who enters, in the form that this version of the server knows."""
@@ -190,10 +211,12 @@ class Guard:
             return
         from jupyter_server.auth.identity import PasswordIdentityProvider
 
-        yield "identity_provider_class", type(provider) is PasswordIdentityProvider
-        yield "IdentityProvider.token", provider.token == self._token()
-        yield "hashed_password", not provider.hashed_password
-        yield "allow_password_change", not provider.allow_password_change
+        known = type(provider) is PasswordIdentityProvider
+        yield "identity_provider_class", known
+        if known:
+            yield "IdentityProvider.token", provider.token == self._token()
+            yield "hashed_password", not provider.hashed_password
+            yield "allow_password_change", not provider.allow_password_change
 
     def _strip_files(self, app: Any) -> None:  # noqa: ANN401 - Jupyter's
         """A manager of the user's own is called by the names of all its classes."""
