@@ -14,6 +14,8 @@ LONGEST_HEAD = 65536
 LONGEST_CHUNK_LINE = 1024
 PIECE = 65536
 MOST_TRAILERS = 100
+# Of an answer: its body comes in chunks, or ends when the connection does.
+CHUNKED, CLOSED = -1, -2
 
 REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[\x21-\x7e]*) HTTP/1\.[01]")
 STATUS = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
@@ -146,6 +148,20 @@ def body_length(head: Head) -> int | None:
     if head.all("content-length") and not LENGTH.fullmatch(length):
         raise BadMessageError("the body's length is no number")
     return int(length or 0)
+
+
+def answer_length(head: Head, method: str) -> int:
+    """How long the body of an answer is (RFC 9112, 6.3): CHUNKED or CLOSED where no number says it."""
+    if method == "HEAD" or status_of(head) in (204, 304):
+        return 0
+    if head.all("transfer-encoding"):
+        return CHUNKED if head.words("transfer-encoding") == {"chunked"} else CLOSED
+    lengths = set(head.all("content-length"))
+    if not lengths:
+        return CLOSED
+    if len(lengths) > 1 or not LENGTH.fullmatch(lengths.pop()):
+        raise BadMessageError("its length is in doubt")
+    return int(head.all("content-length")[0])
 
 
 async def copy_body(length: int | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

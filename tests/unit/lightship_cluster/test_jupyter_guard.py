@@ -18,7 +18,6 @@ from lightship_cluster import jupyter_guard
 from lightship_cluster.jupyter_guard import MARK, decided
 from unit.lightship_cluster.node import TOKEN
 
-
 NOTHING: dict[str, Any] = {}
 
 
