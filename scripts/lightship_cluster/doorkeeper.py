@@ -93,6 +93,9 @@ class Doorkeeper(threading.Thread):
             # Whoever is lost without a word, as when the proxy host loses its power, must not stay for ever.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+            # asyncio does it for sockets that say they are of TCP, and an accepted one does not: each answer would wait
+            # 40 ms for word that its head has arrived.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._shake_hands(connection)
         finally:
             self._unknown.pop(connection, None)

@@ -14,6 +14,7 @@ from lightship_cluster.child import Child
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job_log import say
 from lightship_cluster.jupyter_guard import MARK
 from lightship_cluster.jupyter_options import without_ours
 from lightship_cluster.node_workspace import node_disk
@@ -59,7 +60,8 @@ def facts(place: Place, origin: str, transport: str, runtime: str) -> dict[str, 
 
 def variables(place: Place, entered: Mapping[str, str]) -> dict[str, str]:
     """An environment's variables with three paths; kernels inherit them, so they must hold no secret."""
-    # Without any settings Jupyter would not be guarded by ours either.
+    if entered.get("JUPYTER_NO_CONFIG"):
+        say("JUPYTER_NO_CONFIG is not used: without any settings Jupyter would not be guarded by ours either.")
     kept = {key: value for key, value in entered.items() if key not in ("JUPYTER_TOKEN", "JUPYTER_NO_CONFIG")}
     configs = [str(place.config.parent), *filter(None, [kept.get("JUPYTER_CONFIG_PATH")])]
     return {

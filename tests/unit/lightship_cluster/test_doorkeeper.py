@@ -46,6 +46,7 @@ class House:
     context: ssl.SSLContext
     asked: list[tuple[str, str, dict[str, str], bytes]]
     guests: set[Any]
+    unknown: dict[socket.socket, None]
 
     def knock(self) -> ssl.SSLSocket:
         plain = socket.create_connection(("127.0.0.1", self.port), 10)
@@ -144,8 +145,8 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
     context = ssl.create_default_context(cadata=text)
     context.check_hostname = False
     context.load_cert_chain(proxy, proxy_key)
-    yield House(place.port, context, asked, door._guests)
-    wait_until_empty(House(place.port, context, asked, door._guests))
+    yield House(place.port, context, asked, door._guests, door._unknown)
+    wait_until_empty(House(place.port, context, asked, door._guests, door._unknown))
     server.shutdown()
     server.server_close()
     assert not [text for text in (capfd.readouterr().err,) if "register-jupyter" in text]
@@ -362,6 +363,12 @@ def test_a_connection_is_kept_after_an_answer_whose_end_is_known(house: House, p
         assert answer.read() == (b"" if path == "/nothing" else b"odd"), "nothing that follows it"
         assert connection.sock.getsockname()[1] == port
     connection.close()
+
+
+def test_an_answers_body_does_not_wait_until_its_head_has_arrived(house: House) -> None:
+    with house.knock():
+        (inside,) = house.unknown
+        assert inside.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("path", CLOSED)
