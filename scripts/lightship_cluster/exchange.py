@@ -101,7 +101,7 @@ class Exchange:
         if length == CLOSED:
             await _copy(program[0], self._writer)
         else:
-            await copy_body(None if length == CHUNKED else length, program[0], self._writer)
+            await copy_body(None if length == CHUNKED else length, program[0], self._writer, mend=True)
             await self._writer.drain()
         self._whole = True
 

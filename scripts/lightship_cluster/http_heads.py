@@ -164,10 +164,12 @@ def answer_length(head: Head, method: str) -> int:
     return int(head.all("content-length")[0])
 
 
-async def copy_body(length: int | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on exactly the body of a request."""
+async def copy_body(
+    length: int | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, mend: bool = False
+) -> None:
+    """Pass on exactly the body of a message; that of an answer may have lines that end without a CR."""
     if length is None:
-        await _copy_chunks(reader, writer)
+        await _copy_chunks(reader, writer, mend=mend)
     else:
         await _copy(reader, writer, length)
 
@@ -182,9 +184,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, coun
         count -= len(piece)
 
 
-async def _copy_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, mend: bool) -> None:
     while True:
-        found = CHUNK.fullmatch(await _line(reader))
+        found = CHUNK.fullmatch(await _line(reader, mend=mend))
         if not found:
             raise BadMessageError("a chunk is malformed")
         size = int(found[1], 16)
@@ -192,23 +194,23 @@ async def _copy_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
         if not size:
             break
         await _copy(reader, writer, size)
-        if await _line(reader) != b"\r\n":
+        if await _line(reader, mend=mend) != b"\r\n":
             raise BadMessageError("a chunk is malformed")
         writer.write(b"\r\n")
     # Fields after the body are read and left out.
     for _ in range(MOST_TRAILERS):
-        if await _line(reader) == b"\r\n":
+        if await _line(reader, mend=mend) == b"\r\n":
             writer.write(b"\r\n")
             await writer.drain()
             return
     raise BadMessageError("too many fields after a body")
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
+async def _line(reader: asyncio.StreamReader, *, mend: bool) -> bytes:
     try:
-        line = await reader.readuntil(b"\r\n")
+        line = await reader.readuntil(b"\n" if mend else b"\r\n")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise BadMessageError("closed within a body, or a line is too long") from error
     if len(line) > LONGEST_CHUNK_LINE:
         raise BadMessageError("a line is too long")
-    return line
+    return line if line.endswith(b"\r\n") else line[:-1] + b"\r\n"

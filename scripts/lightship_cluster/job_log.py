@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from lightship_cluster.link_folder import LinkFolder
@@ -22,7 +22,7 @@ def say(sentence: str) -> None:
         print(sentence, flush=True)
 
 
-@cache
+@lru_cache(64)
 def say_once(sentence: str) -> None:
     """Write a line that each request of a page may cause."""
     say(sentence)

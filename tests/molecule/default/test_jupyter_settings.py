@@ -61,10 +61,13 @@ def _jupyter_server_extension_points():
 def _load_jupyter_server_extension(app):
     app.identity_provider.token = "secret1"
 """
-# What a notebook sees of the server that it runs in.
+# A notebook finds the server that it runs in, and asks it for its kernels, as ipynbname.path() does.
 OWN_SERVER = """
-import json, os, subprocess, urllib.request
-print(subprocess.run(["jupyter", "server", "list", "--json"], capture_output=True, text=True).stdout)
+import json, ssl, subprocess, urllib.request
+found = json.loads(subprocess.run(["jupyter", "server", "list", "--json"], capture_output=True, text=True).stdout)
+trust = ssl.create_default_context(cafile="/shared/lightship/etc/registry-ca.pem")
+asked = urllib.request.urlopen(f"{found['url']}api/kernels?token={found['token']}", context=trust, timeout=20)
+print(json.dumps([found, json.load(asked)]))
 """
 
 # All that else can be set, class by class: someone has looked at each and found that it does not decide who enters, or
@@ -210,7 +213,8 @@ def test_the_usual_last_line_of_recipes_starts_with_tls_of_yesterday_and_kernels
     log = bed.link_file("alice", notebook.name, "job.log")
     for name in ("--ip", "--port", "--port-retries", "--notebook-dir"):
         assert f"The option {name} of the batch script is not used" in log
-    found = json.loads(cell.run(notebook, OWN_SERVER))
+    found, kernels = json.loads(cell.run(notebook, OWN_SERVER))
+    assert len(kernels) == 1
     assert (found["url"], found["token"]) == (f"{notebook.origin}/", notebook.token)
     assert found["root_dir"] == "/home/alice"
     files = cell.run(notebook, "import ipykernel; print(open(ipykernel.get_connection_file()).read())")

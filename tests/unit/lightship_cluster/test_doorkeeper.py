@@ -340,6 +340,7 @@ def test_a_second_request_on_the_same_connection_is_judged_by_itself(house: Hous
 KEPT = {
     "/length": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nodd and more",
     "/chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n3;x=y\r\nodd\r\n0\r\n\r\n+",
+    "/unix-chunks": b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n3\nodd\n0\n\n",
     "/nothing": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n",
 }
 CLOSED = {
