@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from lightship_cluster.link_folder import LinkFolder
@@ -17,6 +18,12 @@ def say(sentence: str) -> None:
     """Write a line. The log is in the user's home: where that is full the line is lost, and the notebook lives on."""
     with suppress(OSError):
         print(sentence, flush=True)
+
+
+@lru_cache(64)
+def say_once(sentence: str) -> None:
+    """Write a line that each request of a page may cause."""
+    say(sentence)
 
 
 def last_lines(folder: LinkFolder, most: int) -> list[str]:

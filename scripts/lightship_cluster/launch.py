@@ -118,7 +118,7 @@ class Launch:
             "scheduler": plan.scheduler_module,
             "minutes": plan.resources.minutes,
             environments.FACT: plan.environment.facts(),
-            **{key: plan.wishes[key] for key in ("app", "title") if plan.wishes[key]},
+            **{key: plan.wishes[key] for key in ("app", "kernels", "title") if plan.wishes[key]},
             **self._typed(),
             "created": int(time.time()),
         }

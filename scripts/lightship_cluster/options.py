@@ -40,6 +40,8 @@ APP = "app.sh"
 SCHEDULERS = ("slurm", "pbs", "torque", "none")
 # What --runtime takes: the modules of `environments` that run containers.
 RUNTIMES = ("apptainer", "singularity", "podman", "charliecloud")
+# What --kernels takes: how Jupyter and its kernels are connected.
+KERNELS = ("ipc", "tcp")
 # Jupyter comes from one place: whoever names one of these takes back another that was named farther away.
 SOURCES = ("venv", "conda", "image")
 
@@ -126,6 +128,10 @@ OPTIONS = (
     ),
     Option(
         ("--preset",), "preset", "settings that have a name", NOTEBOOK, "NAME", word_of, setting=False, offers=PRESETS,
+    ),
+    Option(
+        ("--kernels",), "kernels", "ipc (default), or tcp, which others on the node can read", NOTEBOOK, "WAY", str,
+        KERNELS[0], choices=KERNELS, rare=True,
     ),
     Option(("--title",), "title", "what you call it, for its page and the list", NOTEBOOK, "TEXT", title_of, rare=True),
     Option(

@@ -11,7 +11,7 @@ from pathlib import Path
 from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Resources
-from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect
 from lightship_cluster.texts import counted, quoted
 from lightship_cluster.values import size_words
 
