@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from lightship_registry.records import NO_HASH
 
-# The web server takes the tokens from the address and from every cookie of that name, between commas, and lets no such header
-# of a client's through. Several, because older browsers let a neighbour's page add such a cookie, and any page an address.
+# The web server takes the tokens from the address and from every cookie of that name, puts commas between them, and
+# lets no such header of a client's through. There may be several: any page can lead here with a wrong one in the
+# address, and older browsers let a neighbour's page add such a cookie.
 HEADER = "x-lightship-token"
 MOST_TOKENS = 16
 # The prefix makes browsers refuse it from any other host: no neighbour can plant one here.

@@ -105,7 +105,8 @@ def test_nginx_and_the_registry_set_the_same_cookie() -> None:
     assert f'TOKEN_COOKIE = "{proofs.COOKIE}"' in lua["lightship_tokens.lua.j2"]
     assert f"MOST_TOKENS = {proofs.MOST_TOKENS}\n" in lua["lightship_tokens.lua.j2"]
     assert (
-        f'"{proofs.COOKIE}=" .. token .. "; Path=/; Max-Age={proofs.COOKIE_SECONDS}; ' in lua["lightship_answers.lua.j2"]
+        f'"{proofs.COOKIE}=" .. token .. "; Path=/; Max-Age={proofs.COOKIE_SECONDS}; '
+        in lua["lightship_answers.lua.j2"]
     )
 
 
@@ -139,7 +140,8 @@ def test_ipv6_is_listened_on_where_the_host_has_any() -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "origin"), [(443, "https://$lightship_host$request_uri"), (8443, "https://$lightship_host:8443$request_uri")]
+    ("port", "origin"),
+    [(443, "https://$lightship_host$request_uri"), (8443, "https://$lightship_host:8443$request_uri")],
 )
 def test_redirects_name_the_port_where_it_is_not_the_usual_one(port: int, origin: str) -> None:
     site = render(web_proxy_https_port=port)

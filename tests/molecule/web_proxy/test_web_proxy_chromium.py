@@ -20,11 +20,10 @@ testinfra_hosts = ["ssh://proxy13"]
 OK, FORBIDDEN = 200, 403
 VICTIM, EVIL = f"quiet-river-stone.{DOMAIN}", f"mallory-was-here.{DOMAIN}"
 ORIGIN = f"https://{VICTIM}"
-SPECULATE = {
-    "prefetch": f'{{"prefetch": [{{"source": "list", "urls": ["{ORIGIN}/logout?prefetch"], "eagerness": "immediate"}}]}}',
-    "prerender": f'{{"prerender": [{{"source": "list", "urls": ["{ORIGIN}/logout?prerender"], "eagerness": "immediate"}}]}}',
-}
+RULE = '{"%s": [{"source": "list", "urls": ["%s/logout?%s"], "eagerness": "immediate"}]}'
+SPECULATE = {kind: RULE % (kind, ORIGIN, kind) for kind in ("prefetch", "prerender")}
 WORKER = "self.onfetch = event => event.respondWith(new Response('worker was here'))"
+REFUSED = (("/sw.js", "/"), ("/sw.js?/a/", "/.lightship/"), ("/a/sw.js", "/"), ("/a/sw.js", "/.lightship/"))
 REGISTER = """([script, scope]) => navigator.serviceWorker.register(script, {scope})
     .then(() => 'registered', error => error.name)"""
 
@@ -109,7 +108,7 @@ def test_a_notebooks_service_worker_answers_for_its_own_folder_and_never_for_the
 ) -> None:
     with window(tmp_path) as tab:
         tab.goto(f"{ORIGIN}/lab")
-        for script, scope in (("/sw.js", "/"), ("/sw.js?/a/", "/.lightship/"), ("/a/sw.js", "/"), ("/a/sw.js", "/.lightship/")):
+        for script, scope in REFUSED:
             assert tab.evaluate(REGISTER, [script, scope]) != "registered"
         assert tab.evaluate(REGISTER, ["/a/sw.js", "/a/"]) == "registered"
         tab.goto(f"{ORIGIN}/.lightship/")
