@@ -119,7 +119,7 @@ def test_one_user_has_no_say_over_the_link_of_another(notebook: bed.Notebook) ->
 def test_a_neighbours_cookie_neither_hides_the_owners_nor_stands_for_it(notebook: bed.Notebook) -> None:
     mine, wrong = f"__Host-lightship={notebook.token}", f"__Host-lightship={'f' * 32}"
     with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
-        # As a neighbour's page sets it for the domain; nginx would split the first two, and older browsers take the last.
+        # As a neighbour sets it for the domain; nginx would split the first two, and older browsers take the last.
         for planted in (f"x=a, {wrong}", "x=a, __Host-lightship=evil", f"x={wrong}", wrong, "__Host-lightship=evil"):
             for cookie in (f"{planted}; {mine}", f"{mine}; {planted}"):
                 page = browser.get("/.lightship/", headers={"Cookie": cookie})

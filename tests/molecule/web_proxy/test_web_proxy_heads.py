@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import socket
+import ssl
 
 import pytest
 
@@ -108,6 +109,36 @@ def test_the_head_of_a_switch_is_filtered_like_any_other(raw: Raw, browser: Brow
     assert b"Set-Cookie: evil=1\r\n" in head + b"\r\n"
     assert b"Domain" not in head
     assert b"Clear-Site-Data" not in head
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """Return a frame of HTTP/2."""
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+def over_http2(browser: Browser, **headers: str) -> bytes:
+    """Ask over HTTP/2 with any header, as no browser does, and return what came until all was answered."""
+    known = {":method": "GET", ":scheme": "https", ":path": "/x", ":authority": LINK, "origin": f"https://{LINK}"}
+    pairs = ((name.encode(), value.encode()) for name, value in {**known, **headers}.items())
+    block = b"".join(bytes([0, len(name)]) + name + bytes([len(value)]) + value for name, value in pairs)
+    context = ssl.create_default_context(
+        cadata="".join(map(ssl.DER_cert_to_PEM_cert, browser.trust.get_ca_certs(binary_form=True)))
+    )
+    context.set_alpn_protocols(["h2"])
+    with Browser(context).connect(LINK) as connection:
+        # The preface, settings, and the request with its end.
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 5, 1, block))
+        seen = b""
+        while b"</html>" not in seen and b"evil" not in seen and (data := connection.recv(65536)):
+            seen += data
+        return seen
+
+
+def test_nothing_is_switched_to_over_http2(raw: Raw, browser: Browser) -> None:
+    for raw.answer in (SWITCH + EVIL + b"evil", b"\n" + SWITCH + EVIL + b"evil"):
+        answer = over_http2(browser, upgrade="websocket")
+        assert b"</html>" in answer
+        assert b"evil" not in answer
 
 
 def test_odd_heads_that_nginx_reads_are_filtered(raw: Raw, browser: Browser) -> None:

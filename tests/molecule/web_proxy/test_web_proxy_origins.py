@@ -180,7 +180,7 @@ CHANGES = [
     *("/logout", "/terminals/new", "/hub/logout", "/git-pull?repo=x", "/voila/render/a.ipynb", "/rstudio/", "/lab2"),
     *("/lab?reset", f"/lab?reset&token={'f' * 32}", f"/?token={'f' * 32}&next=/logout", "/lab/../logout", "/%6cogout"),
 ]
-SHOWS = ["/", "/lab", "/lab/tree/a.ipynb", "/tree", "/notebooks/a.ipynb", "/doc/tree/a"]
+SHOWS = ["/", "/lab", "/lab/tree/a.ipynb", "/tree", "/notebooks/a.ipynb", "/doc/tree/a", "/voila", "/voila/"]
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
