@@ -134,7 +134,7 @@ def test_sshd_asks_for_users_keys_where_the_registry_writes_them(render: Callabl
     conf = render("ssh_gateway", "sshd.conf.j2", ssh_gateway_tunnels=[ALICE])
     (command,) = (line.split() for line in conf.splitlines() if "AuthorizedKeysCommand " in line)
     assert command[-1] == f"{folder}/authorized_keys"
-    assert "    AuthorizedKeysCommandUser nobody\n" in conf
+    assert "    AuthorizedKeysCommandUser lightship-tunnel\n" in conf
     assert f"d {folder} 0755 lightship lightship\n" in render("link_registry", "tmpfiles.conf.j2", **SITE)
     assert f'tunnels_dir = "{folder}"\n' in render("link_registry", "registry.toml.j2", **SITE)
-    assert "    AuthorizedKeysCommand none\n" in render("ssh_gateway", "sshd.conf.j2", ssh_gateway_tunnels=[FIXED])
+    assert folder not in render("ssh_gateway", "sshd.conf.j2", ssh_gateway_tunnels=[FIXED])

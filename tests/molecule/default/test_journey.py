@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 import bed
+import cell
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,10 @@ def test_the_link_answers_with_the_users_own_notebook(notebook: bed.Notebook) ->
         assert status.status_code == httpx.codes.OK
         root = browser.get("/api/contents", params={"token": notebook.token}).json()
         assert root["type"] == "directory"
+
+
+def test_a_program_that_shows_its_token_in_the_address_runs_a_cell(notebook: bed.Notebook) -> None:
+    assert cell.run(notebook, "print(6 * 7)", by_address=True) == "42"
 
 
 def test_the_notebook_runs_on_a_compute_node_as_the_user(notebook: bed.Notebook) -> None:

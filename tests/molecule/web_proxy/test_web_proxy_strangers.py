@@ -110,6 +110,16 @@ def test_port_80_redirects_and_says_no_more() -> None:
     connection.close()
 
 
+@pytest.mark.parametrize("port", [80, 443])
+@pytest.mark.parametrize("mark", ["#", "?", "@", "\\", "%2f", "$", "_", "x:y@"])
+def test_a_host_that_is_no_name_is_not_sent_on_to(port: int, mark: str) -> None:
+    connection = http.client.HTTPConnection(PROXY, port, timeout=10)
+    connection.request("GET", "/lab", headers={"Host": f"evil.example{mark}.{DOMAIN}"})
+    with contextlib.closing(connection), contextlib.suppress(http.client.RemoteDisconnected):
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Location"]) == (BAD_REQUEST, None)
+
+
 def test_plain_http_on_the_port_for_https_is_sent_to_the_right_one() -> None:
     connection = http.client.HTTPConnection(PROXY, 443, timeout=10)
     connection.request("GET", "/lab", headers={"Host": LINK})
