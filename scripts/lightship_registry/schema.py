@@ -59,6 +59,8 @@ links = Table(
     Column("api", String(8), nullable=False, server_default="v1"),
     # Where a client of the ancestor's said that its notebook will listen; no target before it answers there.
     Column("announced", String(64), nullable=False, server_default=""),
+    # What the program there showed of itself when the link was bound to it; see satellite_listener.py.
+    Column("program_mark", String(64), nullable=False, server_default=""),
     Index("links_of_owner", "cluster", "user", "state"),
     Index("links_by_creation", "cluster", "user", "created_at"),
     Index("links_by_end", "state", "expires_at"),

@@ -252,7 +252,7 @@ class Store:
 
     def end_all(self, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
         """End the links that are so; their names."""
-        statement = update(links).where(*conditions).values(_ended(ending, now))
+        statement = update(links).where(*conditions).values(statements.ended_values(ending, now))
         with self.write() as connection:
             return list(connection.execute(statement.returning(links.c.name)).scalars())
 
@@ -271,10 +271,6 @@ def _live_in(cluster: str) -> ColumnElement[bool]:
     # Links that ended are many more than those that live. The states are named one by one and the cluster is compared
     # as an expression, or SQLite would go through all links that the cluster ever had instead of the live ones.
     return and_(links.c.state.in_([WAITING, STARTING, READY]), links.c.cluster.concat("") == cluster, links.c.api == V1)
-
-
-def _ended(ending: Ending, now: float) -> dict[str, object]:
-    return {"state": ENDED, "cause": ending.cause.value, "reason": ending.reason, "tail": ending.tail, "ended_at": now}
 
 
 def _owned(owner: Owner) -> ColumnElement[bool]:

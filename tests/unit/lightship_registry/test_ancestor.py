@@ -12,7 +12,8 @@ import pytest
 from lightship_registry.names import is_name
 from unit.lightship_registry.ancestors import LOGIN, NODE, OUTSIDE, Client, Rounds, build
 from unit.lightship_registry.looking import look
-from unit.lightship_registry.world import DOMAIN, World, both_databases, notebook
+from unit.lightship_registry.programs import program
+from unit.lightship_registry.world import DOMAIN, World, both_databases
 
 pytestmark = both_databases
 
@@ -21,7 +22,7 @@ pytestmark = both_databases
 def world(tmp_path: Path, store_url: str) -> Iterator[World]:
     world = build(tmp_path, store_url=store_url)
     yield world
-    world.engine.dispose()
+    world.close()
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_a_notebook_lives_from_its_token_to_its_destruction(world: World, login:
     assert login.state(name) == "Q"
     login.report("4711 RUNNING\n")
     assert login.state(f"{name}.{DOMAIN}") == "R"
-    with notebook(None) as port:
+    with program() as port:
         assert node.redeem(name, port) == "Success!\n"
         assert (login.state(name), world.routes) == ("M", {})
         Rounds(world).go()
@@ -117,7 +118,7 @@ def test_there_is_nothing_else(login: Client) -> None:
 
 def test_a_token_serves_once(login: Client, node: Client) -> None:
     name = login.token()
-    with notebook(None) as port:
+    with program() as port:
         assert node.redeem(name, port) == "Success!\n"
         assert node.redeem(name, port).startswith("Oops! That token was redeemed already")
         assert Client(node.world, "127.0.0.7").redeem(name, port).startswith("Oops! That token was redeemed already")
@@ -146,7 +147,7 @@ def test_a_host_has_as_many_links_as_the_site_allows(tmp_path: Path, store_url: 
     login.token()
     assert "This host made 3 links within the last hour" in login.get("/getlink.cgi")
     Client(world, NODE).token()
-    world.engine.dispose()
+    world.close()
 
 
 def test_without_such_networks_there_is_no_interface(tmp_path: Path, store_url: str) -> None:
@@ -155,7 +156,7 @@ def test_without_such_networks_there_is_no_interface(tmp_path: Path, store_url: 
     answer = Client(world).ask("/getlink.cgi")
     assert (answer.status_code, "Oops" in answer.text) == (404, False)
     assert "lightship_ancestor_links" not in look(world, "/metrics").text
-    world.engine.dispose()
+    world.close()
 
 
 def test_every_step_is_in_the_audit_under_its_own_name(
@@ -165,7 +166,7 @@ def test_every_step_is_in_the_audit_under_its_own_name(
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
     login.state(name)
-    with notebook(None) as port:
+    with program() as port:
         node.redeem(name, port)
         Rounds(world).go()
         Client(world, OUTSIDE).redeem(name, port)

@@ -9,14 +9,15 @@ import pytest
 
 from lightship_registry.ancestor_rules import _ENDED_WORDS, _QUEUED_WORDS, JOB_WORDS, STALE_SECONDS, jobs_in
 from unit.lightship_registry.ancestors import NODE, Client, Rounds, build
-from unit.lightship_registry.world import World, notebook
+from unit.lightship_registry.programs import program
+from unit.lightship_registry.world import World
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     world = build(tmp_path)
     yield world
-    world.engine.dispose()
+    world.close()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_notebook_that_answers_is_proxied_whatever_the_queue_says_but_for_a_de
     login, node = Client(world), Client(world, NODE)
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
-    with notebook(None) as port:
+    with program() as port:
         node.redeem(name, port)
         login.report("17 RUNNING")
         assert login.state(name) == "M"
