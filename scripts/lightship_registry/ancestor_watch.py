@@ -58,6 +58,8 @@ class AncestorWatch:
         # By target: whoever announces it meanwhile means a program that was there before.
         self._left: dict[str, Listener] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        # Whose programs went. What the store said a moment ago must not bind them to the next one.
+        self._over: set[str] = set()
 
     async def run(self) -> None:
         """Go round until cancelled; trouble with disk or store is told, and tried again."""
@@ -91,10 +93,12 @@ class AncestorWatch:
 
     async def start_round(self) -> list[asyncio.Task[None]]:
         """Begin what is due for every link, unless an earlier round still waits for it."""
+        over = self._over.copy()
         running = await run_in_threadpool(
             self._links.ancestors.running, self._links.settings.ancestor_networks.keys(), self._links.clock()
         )
         self._forget({link.name: link for link in running})
+        self._over -= over - self._known.keys()
         busy = Counter(self._looking.values())
         started = []
         for count, link in enumerate(running):
@@ -167,7 +171,7 @@ class AncestorWatch:
 
     async def _look(self, link: Link) -> None:
         async with self._slots[link.state]:
-            if self._links.is_shut(link.name):
+            if link.name in self._over:
                 await self._end(link)
             else:
                 await (self._keep(link) if link.state == READY else self._open(link))
@@ -247,6 +251,7 @@ class AncestorWatch:
         if link is None:
             # The last round did not find it any more: only its program was left.
             return
+        self._over.add(name)
         self._links.shut(name)
         # The event loop itself keeps no task from being thrown away.
         task = asyncio.get_running_loop().create_task(self._guarded(link, self._end(link)))
@@ -258,6 +263,7 @@ class AncestorWatch:
         self._met.pop(link.name, None)
         if listener:
             listener.leave()
+        self._over.add(link.name)
         self._links.shut(link.name)
         ended = await run_in_threadpool(self._links.end, link, GONE)
         if ended.reason == GONE.reason:

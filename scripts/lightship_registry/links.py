@@ -262,10 +262,6 @@ class Links:
         self._shut.add(name)
         self.routes.remove(name)
 
-    def is_shut(self, name: str) -> bool:
-        """Is the link's end still to be written down?"""
-        return name in self._shut
-
     def end_due(self, *, spare_silent: bool) -> None:
         """End what is over. Silent links are spared for a while after a start, when no heartbeat could come in."""
         with self._routing.hold():
