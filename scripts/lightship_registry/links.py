@@ -213,6 +213,10 @@ class Links:
         if done is Announced.USED:
             raise _conflict("That token was redeemed already. Each serves once.", "already-claimed")
 
+    def rests_for(self, target: str) -> float:
+        """For how many seconds more no other link may have a target."""
+        return self.ancestors.rests_until(target, self._rest_seconds) - self.clock()
+
     def publish(self, link: Link, target: str) -> Link:
         """Open the route to a target that was probed."""
         now = self.clock()
