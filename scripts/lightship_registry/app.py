@@ -109,7 +109,9 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        current_default_thread_limiter().total_tokens = at_once(settings.store)
+        limiter = current_default_thread_limiter()
+        limiter.total_tokens = at_once(settings.store)
+        store.places.connect(limiter)
         rounds = [Sweeper(links, tunnels).run(), *([notebooks.run()] if settings.ancestor_networks else [])]
         try:
             await run_in_threadpool(links.restore)

@@ -87,7 +87,7 @@ class Links:
         self._peers = targets.Peers()
         # Whoever changes a link's state and its route holds this: the folder follows the store, never the reverse.
         # Between processes too, for an administrator's command ends links while the service publishes others.
-        self._routing = SharedLock(settings.folders.state_dir / "routing.lock")
+        self._routing = SharedLock(settings.folders.state_dir / "routing.lock", places=store.places)
         # Names whose routes stay closed, though the store may not know yet that they ended.
         self._shut: set[str] = set()
         self._series = names.read_series(settings.folders.state_dir)[-1]
