@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from lightship_registry import places, sqlite_writing
 from lightship_registry.records import Cause, Ending
+from lightship_registry.schema import BUSY_SECONDS
 from lightship_registry.sweeper import Sweeper
 from unit.lightship_registry.test_app import running
 from unit.lightship_registry.world import World
@@ -52,7 +53,7 @@ def test_who_waits_for_a_locked_store_keeps_nobody_from_reading(world: World, wr
                 waiting = await creations(world, client, writers)
                 # Each of the pages needs a thread and the store: none waits for as long as the writers do.
                 for _ in range(5):
-                    async with asyncio.timeout(sqlite_writing.BUSY_SECONDS / 2):
+                    async with asyncio.timeout(BUSY_SECONDS / 2):
                         assert (await client.get("/", headers=page)).status_code == 503
                 assert not [each for each in waiting if each.done()]
             return [answer.status_code for answer in await asyncio.gather(*waiting)]
