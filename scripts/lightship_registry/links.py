@@ -6,12 +6,13 @@ import hashlib
 import hmac
 import math
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
 
 from lightship_registry import audit, errors, names, targets
-from lightship_registry.ancestor_store import AncestorStore
+from lightship_registry.ancestor_store import AncestorStore, Announced
 from lightship_registry.authorities import server_certificate
 from lightship_registry.clock import Clock
 from lightship_registry.csr import public_key_of
@@ -53,7 +54,10 @@ JOB_OVER = "The job is over."
 NOT_STARTED = Ending(Cause.NOT_STARTED, "The job did not start in time.")
 TIME_OVER = Ending(Cause.TIME_LIMIT, "The time asked for is over.")
 SILENT = Ending(Cause.SILENT, "The notebook's node fell silent.")
+# Ten minutes, as every job has for its first answer: whoever comes to the port later is no more likely this job's.
+ANNOUNCED_SECONDS = 600.0
 UNANSWERED = Ending(Cause.FAILED, "No notebook answered at the port that its job named.")
+SUPERSEDED = Ending(Cause.ENDED, "A later job on its node named the same port.")
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ class Links:
         self._peers = targets.Peers()
         # Whoever changes a link's state and its route holds this: the folder follows the store, never the reverse.
         # Between processes too, for an administrator's command ends links while the service publishes others.
-        self._routing = SharedLock(settings.folders.state_dir / "routing.lock")
+        self._routing = SharedLock(settings.folders.state_dir / "routing.lock", places=store.places)
+        # Names whose routes stay closed, though the store may not know yet that they ended.
+        self._shut: set[str] = set()
         self._series = names.read_series(settings.folders.state_dir)[-1]
 
     def create(self, owner: Owner, wish: Wish, api: str = V1) -> tuple[Link, str]:
@@ -185,11 +191,31 @@ class Links:
         self.require_free(link, address, port)
         return Expected(self.settings.host(link.name), link.certificate_sha256)
 
-    def require_free(self, link: Link, address: targets.Address, port: int) -> None:
-        """Refuse a target that an earlier link is still connected to. To be asked before the probe, which connects."""
+    def require_free(
+        self, link: Link, address: targets.Address, port: int, but_for: Collection[targets.Endpoint] = ()
+    ) -> None:
+        """Refuse a target that an earlier link is still connected to. To be asked before the probe, which connects.
+
+        Connections of the caller's own may be named by this host's ends.
+        """
         target = targets.target_of(address, port)
-        if self.store.had_target(link.name, target) and self._peers.has(address, port):
+        if self.store.had_target(link.name, target) and self._peers.has(address, port, but_for):
             raise _resting(target)
+
+    def announce(self, link: Link, target: str) -> None:
+        """Note where a satellite's notebook will listen; who announced the same before has gone, or never was there."""
+        now = self.clock()
+        with self._routing.hold():
+            done, older = self.ancestors.announce(link, target, SUPERSEDED, now, int(now) + link.seconds)
+            self._close(older, SUPERSEDED)
+        if done is Announced.TAKEN:
+            raise _conflict(f"{target} is another link's notebook. Let yours listen on another port.", "target-taken")
+        if done is Announced.USED:
+            raise _conflict("That token was redeemed already. Each serves once.", "already-claimed")
+
+    def rests_for(self, target: str) -> float:
+        """For how many seconds more no other link may have a target."""
+        return self.ancestors.rests_until(target, self._rest_seconds) - self.clock()
 
     def publish(self, link: Link, target: str) -> Link:
         """Open the route to a target that was probed."""
@@ -200,6 +226,9 @@ class Links:
                 self._require_claimed(self._found(link.name))
                 raise _resting(target)
             self.routes.write(link.name, route_to(link.api, target))
+            # Looked at afterwards: `shut` waits for nobody.
+            if link.name in self._shut:
+                self.routes.remove(link.name)
         published = self._found(link.name)
         # Again after a lost answer: the first time counts.
         if published.ready_at == now:
@@ -225,11 +254,17 @@ class Links:
         with self._routing.hold():
             ended = self.store.end(link.name, ending, self.clock())
             self.routes.remove(link.name)
+            self._shut.discard(link.name)
             over = self._found(link.name)
             if ended:
                 self._cut(over)
                 self.watch.ended(link.cluster, ending.cause)
         return over
+
+    def shut(self, name: str) -> None:
+        """Close a link's route at once; `end` is to follow, however long the store lets it wait."""
+        self._shut.add(name)
+        self.routes.remove(name)
 
     def end_due(self, *, spare_silent: bool) -> None:
         """End what is over. Silent links are spared for a while after a start, when no heartbeat could come in."""
@@ -239,7 +274,7 @@ class Links:
             self._close(self.store.end_overdue(TIME_OVER, now), TIME_OVER)
             if not spare_silent:
                 self._close(self.store.end_silent(SILENT, now, SILENCE_SECONDS), SILENT)
-                self._close(self.ancestors.end_unanswered(UNANSWERED, now, SILENCE_SECONDS), UNANSWERED)
+                self._close(self.ancestors.end_unanswered(UNANSWERED, now, ANNOUNCED_SECONDS), UNANSWERED)
 
     def end_job(self, cluster: str, report: JobReport) -> None:
         """End the link whose job has ended and can no longer say so itself."""
@@ -267,6 +302,7 @@ class Links:
         with self._routing.hold():
             now = self.clock()
             live, silent = self.store.live_routes(now), self.store.silent_routes(now) if spare_silent else {}
+            live = {name: route for name, route in live.items() if name not in self._shut}
             changed = self.routes.reconcile(live, silent)
             # A crash between the end of a link and that of its route leaves the cut to be done.
             for link in filter(None, map(self.store.find, changed)):
