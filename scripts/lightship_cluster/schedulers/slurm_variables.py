@@ -19,7 +19,7 @@ def _all(prefix: str, names: str) -> frozenset[str]:
     return frozenset(f"{prefix}_{name}" for name in names.split())
 
 
-# Wishes that go well with a link: where the job runs, with what, and at whose cost.
+# What a user may ask for beside a link: where the job runs, with what, and at whose cost.
 HONOURED = _all(
     "SBATCH",
     "ACCOUNT ACCTG_FREQ BATCH BURST_BUFFER CLUSTER_CONSTRAINT CONSTRAINT CORE_SPEC CPU_FREQ_REQ CPUS_PER_GPU "
@@ -40,7 +40,7 @@ _INSTEAD_OF = {
     "gpus": _all("SBATCH", "GPUS GPUS_PER_NODE GPUS_PER_SOCKET GPUS_PER_TASK GRES TRES_PER_TASK"),
     "cores": _all("SBATCH", "CPUS_PER_GPU"),
 }
-# An allocation sets all of the others, and srun in the notebook would take them for the user's wishes.
+# An allocation sets all of the others, and srun in the notebook would take them for the user's own.
 _KEPT = _all("SLURM", "BITSTR_LEN CONF CONF_SERVER JWT MPI_TYPE TIME_FORMAT") | {"SLURM_SACK_JWKS", "SLURM_SACK_KEY"}
 _OF_AN_ALLOCATION = ("SLURM_", "SLURMD_", "PMI_", "PMIX_")
 _OF_A_STEP = _all("SBATCH", "CPU_BIND CPU_BIND_LIST CPU_BIND_TYPE CPU_BIND_VERBOSE") | _all(
@@ -60,7 +60,7 @@ def require_usable(variables: Mapping[str, str]) -> None:
 
 def environment(users: Mapping[str, str], wanted: Resources) -> dict[str, str]:
     """What sbatch runs in, and hands on to the job: the user's, without what is another allocation's."""
-    dropped = set(DROPPED).union(*(names for wish, names in _INSTEAD_OF.items() if getattr(wanted, wish)))
+    dropped = set(DROPPED).union(*(names for option, names in _INSTEAD_OF.items() if getattr(wanted, option)))
     if users.get("SLURM_JOB_ID") or users.get("SLURM_JOBID"):
         dropped.update(_inherited(users))
     return {name: value for name, value in users.items() if name not in dropped}

@@ -8,7 +8,7 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import JobState, Scheduler
 
 # A job of this machine may take as long to end as Jupyter does.
-GONE_SECONDS, LOOK_SECONDS = 30.0, 0.3
+GONE_SECONDS, POLL_SECONDS = 30.0, 0.3
 # Slurm's and PBS's states of a job that will not run on, though its node is still busy with it.
 _ENDING = {"COMPLETING", "STAGE_OUT", "E"}
 
@@ -24,7 +24,7 @@ def stop_job(scheduler: Scheduler, job_id: str) -> None:
                 f"To stop it: {scheduler.stop_command(job_id)}",
                 ExitStatus.SCHEDULER,
             )
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _alive(scheduler: Scheduler, job_id: str) -> JobState | None:

@@ -175,7 +175,8 @@ def answers(hostile: Hostile) -> dict[str, tuple[int, str, str]]:
         return hostile.command(told(row)[0], environment=hostile.variables(row))
 
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(ROWS, pool.map(ask, ROWS), strict=True))
+        asked = {row: pool.submit(ask, row) for row in ROWS}
+        return {row: answer.result() for row, answer in asked.items()}
 
 
 @pytest.mark.parametrize("row", ROWS)

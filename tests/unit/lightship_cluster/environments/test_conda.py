@@ -96,7 +96,7 @@ def test_its_jupyter_is_looked_at_and_other_folders_are_refused(tmp_path: Path) 
         ("echo broken package >&2; exit 1\n", r"status 1 \(broken package\)"),
         ("exit 0\n", r"status 0\. Remove the line"),
         ("set -u; PATH=$NONE_SUCH:$PATH\n", "NONE_SUCH: unbound variable"),
-        ("exec true\n", r"status 0\. Remove the line"),
+        ("exec /bin/true\n", r"status 0\. Remove the line"),
     ],
 )
 def test_a_script_that_ends_the_shell_is_named_before_a_job_is_made(tmp_path: Path, script: str, why: str) -> None:

@@ -21,7 +21,7 @@ def test_a_job_that_ends_is_stopped(command: Command, state: str) -> None:
 
 def test_a_job_that_stays_is_said_to(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopping, "GONE_SECONDS", 0.0)
-    monkeypatch.setattr(stopping, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(stopping, "POLL_SECONDS", 0.0)
     command("scancel")
     command("squeue", "17|RUNNING|1000|N/A|node1|None\n")
     with pytest.raises(
@@ -32,7 +32,7 @@ def test_a_job_that_stays_is_said_to(command: Command, monkeypatch: pytest.Monke
 
 
 def test_it_is_looked_for_until_it_has_gone(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(stopping, "POLL_SECONDS", 0.0)
     command("scancel")
     states = "[ -e seen ] && state=COMPLETING || state=RUNNING; : >seen"
     program(tmp_path / "squeue", f'#!/bin/sh\ncd {tmp_path}; {states}; echo "17|$state|1000|N/A|node1|None"\n')
