@@ -69,7 +69,7 @@ def _start(line: Line) -> ExitStatus:
         if line.json:
             from lightship_cluster.progress import tell_failure
 
-            tell_failure(int(error.status), error.status.name, error.sentence)
+            tell_failure(error)
         raise
     except KeyboardInterrupt:
         print(NOTHING_LEFT, file=sys.stderr)
