@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 from lightship_cluster.command_line import Line
 from lightship_cluster.durations import words_of
+from lightship_cluster.errors import LightshipError
 from lightship_cluster.texts import shortened, visible
 
 ERASE_LINE = "\r\x1b[K"
@@ -161,11 +162,11 @@ def tell(event: str, **facts: object) -> None:
     print(json.dumps({"event": event, **facts}), flush=True)
 
 
-def tell_failure(status: int, code: str, words: str) -> None:
+def tell_failure(error: LightshipError) -> None:
     """The last event of a start that fails."""
     # Whoever reads may have gone; the sentence goes to standard error too.
     with suppress(OSError):
-        tell("failed", status=status, code=code, words=words)
+        tell("failed", status=int(error.status), code=error.status.name, words=error.sentence)
 
 
 def require_reader() -> None:

@@ -74,8 +74,7 @@ def _start(line: Line) -> ExitStatus:
         if line.json:
             from lightship_cluster.progress import tell_failure
 
-            told = _told(error)
-            tell_failure(int(told.status), told.status.name, told.sentence)
+            tell_failure(_told(error))
         raise
 
 

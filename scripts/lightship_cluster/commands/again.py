@@ -23,7 +23,7 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> Line:
         return _line(asked, load())
     except LightshipError as error:
         if asked.says("json"):
-            tell_failure(int(error.status), error.status.name, error.sentence)
+            tell_failure(error)
         raise
 
 

@@ -17,7 +17,7 @@ from lightship_cluster.links import ENDED, MyLink, my_links, status_of
 from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.settings import SiteSettings
 from lightship_cluster.tables import table
-from lightship_cluster.texts import shortened
+from lightship_cluster.texts import shortened, visible
 
 HEAD = ("NAME", "JOB", "LEFT", "TITLE", "STATE")
 WIDEST_TITLE = 20
@@ -34,7 +34,7 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     if asked.says("json"):
         print("".join(json.dumps(row) + "\n" for row in rows), end="")
     else:
-        print(_table(rows) if rows else "You have no links. start-jupyter makes one.")
+        print(visible(_table(rows)) if rows else "You have no links. start-jupyter makes one.")
     if looker.trouble:
         raise looker.trouble
     return ExitStatus.OK

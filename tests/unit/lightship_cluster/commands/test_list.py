@@ -201,3 +201,12 @@ def test_without_all_nobody_asks_for_those_that_have_ended(links: Login) -> None
         "amber-two-three",
         "briar-two-three",
     ]
+
+
+def test_nothing_that_a_registry_or_a_scheduler_says_drives_the_terminal(
+    links: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    links.registry.replies["cedar-two-three"] = over(AFTERNOON, 0, "cancelled", "by \x1b[2J somebody")
+    start_jupyter.main(["list", "-a"])
+
+    assert capsys.readouterr().out.replace("\n", "").isprintable()
