@@ -19,6 +19,9 @@ from templates.test_link_registry import SITE
 
 Tunnels = list[dict[str, Any]]
 
+# Its fixture makes the roles' own filters known.
+pytestmark = pytest.mark.usefixtures("render")
+
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 GROUP_VARS = ROLES.parent / "ansible" / "group_vars" / "all.yml"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA alice@workstation"
@@ -26,12 +29,6 @@ FIXED = {"key": KEY, "listen": ["localhost:8889"]}
 ALICE = {"cluster": "demo", "user": "alice", "listen": ["localhost:8888"]}
 PLACES = "Set listen to a list of ADDRESS:PORT with ports from 1024 to 65535"
 WHO = "Give it either key, or cluster and user"
-
-
-@pytest.fixture(autouse=True)
-def filters(render: Callable[..., str]) -> None:
-    """The roles' own filters are known as soon as templates can be rendered."""
-    assert render
 
 
 def wired(tunnels: object) -> Any:
