@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ansible import constants
-from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback.default import CallbackModule as Default
+
+if TYPE_CHECKING:
+    from ansible.executor.task_result import CallbackTaskResult
 
 DOCUMENTATION = """
     name: refusals
@@ -42,19 +46,23 @@ class CallbackModule(Default):  # type: ignore[misc]
             super().v2_runner_item_on_failed(result)
 
     def _refused(self, result: CallbackTaskResult) -> bool:
-        if self._display.verbosity or result.task.action not in CHECKS:
+        # Before ansible-core 2.19 these have an underscore.
+        task: Any = getattr(result, "task", None) or result._task
+        said: Any = getattr(result, "result", None) or result._result
+        if self._display.verbosity or task.action not in CHECKS:
             return False
-        if result.task.loop and "results" in result.result:
+        if task.loop and "results" in said:
             return True
-        sentence = result.result.get("msg")
+        sentence = said.get("msg")
         # A condition that could not be computed is a fault of ours, or of a value of an unknown kind: show all of it.
-        if not isinstance(sentence, str) or ("assert" in result.task.action and "assertion" not in result.result):
+        if not isinstance(sentence, str) or ("assert" in task.action and "assertion" not in said):
             return False
         # Login nodes share their variables, and so their faults.
         if sentence not in self._told:
             self._told.add(sentence)
-            if self._last_task_banner != result.task._uuid:
-                self._print_task_banner(result.task)
-            line = f"Refused: [{result.host.get_name()}] {sentence}"
+            if self._last_task_banner != task._uuid:
+                self._print_task_banner(task)
+            host = getattr(result, "host", None) or result._host
+            line = f"Refused: [{host.get_name()}] {sentence}"
             self._display.display(line, color=constants.COLOR_ERROR, stderr=self.get_option("display_failed_stderr"))
         return True

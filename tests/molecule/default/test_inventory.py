@@ -58,11 +58,6 @@ WRONG = [
     ("ssh_gateway_tunnels", "alice", 'write it as a list, ["one", "two"]'),
     (
         "ssh_gateway_tunnels",
-        [{"key": "ssh-ed25519 AAAA", "listen": ["localhost:18888"]}],
-        "which is cut off or damaged",
-    ),
-    (
-        "ssh_gateway_tunnels",
         [{"cluster": "dmeo", "user": "alice", "listen": ["localhost:18888"]}],
         'lets alice of "dmeo" open tunnels, and there is no such cluster',
     ),
