@@ -127,6 +127,14 @@ def test_nginxs_own_pages_fit_into_its_strings() -> None:
     assert set(pages) == {"No answer", "Too long to be read", "Another page led here"}
 
 
+def test_a_slow_head_is_waited_for_as_briefly_before_a_connection_has_named_its_server_as_after() -> None:
+    servers = render(web_proxy_ancestor=True).split("\nserver {")[1:]
+    assert len([server for server in servers if "default_server" in server]) == 2
+    for server in servers:
+        assert "client_header_timeout 20s;" in server
+        assert "large_client_header_buffers 4 32k;" in server
+
+
 def test_http2_is_asked_for_as_each_nginx_understands_it() -> None:
     assert "listen 0.0.0.0:443 ssl http2;" in render(DEBIAN_12)
     assert "http2 on;" not in render(DEBIAN_12)
