@@ -1,4 +1,4 @@
-"""Looks after the notebooks of the satellite's links, whose jobs announce a port once and are never heard of again.
+"""Looks after the notebooks of Satellite's links, whose jobs announce a port once and are never heard of again.
 
 A job may announce its port before Jupyter listens there. The first program that answers HTTP there is the link's, and
 stays the only one: the link lives for as long as this one listens, and its answers are its heartbeats. The next to
@@ -25,7 +25,7 @@ from lightship_registry.trouble import explain
 
 ROUND_SECONDS = 1.0
 # A thousand links are not gone through in one breath: others wait for answers meanwhile.
-SLICE, SLICE_SECONDS = 20, 0.01
+SLICE, SLICE_SECONDS = 20, 0.005
 # Well within a lease, and seldom enough for the notebooks' logs.
 LOOK_SECONDS = 15.0
 # So many of each kind at once: those that are announced and hang must not keep the open ones from being looked at.
@@ -64,14 +64,18 @@ class AncestorWatch:
     async def run(self) -> None:
         """Go round until cancelled; trouble with disk or store is told, and tried again."""
         try:
+            spent = 0.0
             while True:
-                await asyncio.sleep(ROUND_SECONDS)
+                # A round over a thousand links takes a good part of a second itself.
+                await asyncio.sleep(max(ROUND_SECONDS / 4, ROUND_SECONDS - spent))
+                began = self._ticks()
                 try:
                     await self.start_round()
                 except (SQLAlchemyError, OSError) as error:
-                    audit.problem(f"looking after the satellite's links: {explain(error)}")
+                    audit.problem(f"looking after Satellite's links: {explain(error)}")
                 except Exception:  # or no link of theirs would live for longer than its lease
-                    audit.problem("looking after the satellite's links: unexpected error", traceback=True)
+                    audit.problem("looking after Satellite's links: unexpected error", traceback=True)
+                spent = self._ticks() - began
         finally:
             self.close()
 
@@ -86,10 +90,6 @@ class AncestorWatch:
         """Does the program of a link that has ended still listen there?"""
         listener = self._left.get(target)
         return listener is not None and not listener.over
-
-    def look_again(self) -> None:
-        """Take the next round's look at every link, however lately it was looked at."""
-        self._due.clear()
 
     async def start_round(self) -> list[asyncio.Task[None]]:
         """Begin what is due for every link, unless an earlier round still waits for it."""

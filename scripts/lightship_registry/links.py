@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import math
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -20,6 +17,7 @@ from lightship_registry.cuts import REST_SECONDS, Cuts
 from lightship_registry.errors import RegistryError
 from lightship_registry.keystore import Keystore, pem
 from lightship_registry.locks import SharedLock
+from lightship_registry.making import Maker, sha256_of
 from lightship_registry.probe import Expected
 from lightship_registry.records import (
     ANCESTOR,
@@ -28,23 +26,18 @@ from lightship_registry.records import (
     READY,
     V1,
     WAITING,
-    Allowance,
     Cause,
-    Creation,
     Ending,
     JobReport,
     Link,
-    NewLink,
     Owner,
     Wish,
     route_to,
 )
 from lightship_registry.routes import Routes
 from lightship_registry.settings import Settings
-from lightship_registry.store import HOUR, Store
+from lightship_registry.store import Store
 from lightship_registry.watching import NOBODY, Watch
-
-NAME_DRAWS = 20
 
 # A missed lease closes the route at once, and the next heartbeat opens it again. Only a notebook that is silent for
 # much longer is given up: some time without network, or a flood at its node, must not cost anybody their kernels.
@@ -90,44 +83,13 @@ class Links:
         self._routing = SharedLock(settings.folders.state_dir / "routing.lock", places=store.places)
         # Names whose routes stay closed, though the store may not know yet that they ended.
         self._shut: set[str] = set()
-        self._series = names.read_series(settings.folders.state_dir)[-1]
+        self._maker = Maker(settings, store, clock)
 
     def create(self, owner: Owner, wish: Wish, api: str = V1) -> tuple[Link, str]:
         """Make a link; its secret is told here and never again."""
-        longest = self.settings.max_hours * HOUR
-        if not 1 <= wish.seconds <= longest:
-            raise errors.invalid(
-                f"seconds must be from 1 to {longest}: a link lasts {self.settings.max_hours} hours at most."
-            )
-        secret = secrets.token_hex(32)
-        allowed = self._allowance(api)
-        for _ in range(NAME_DRAWS):
-            link = self._new(owner, wish, secret, api)
-            made = self.store.create(link, allowed.live, allowed.hourly)
-            if made is Creation.OVER_QUOTA:
-                raise _over_quota(allowed)
-            if made is Creation.TOO_MANY:
-                raise self._too_many(owner, link.created_at, allowed)
-            if made is Creation.DONE:
-                self.watch.created(owner.cluster)
-                return self._found(link.name), secret
-        raise RegistryError("No free name was found. Try again.")
-
-    def _allowance(self, api: str) -> Allowance:
-        known = self.settings
-        if api == ANCESTOR:
-            return Allowance(known.ancestor_quota, known.ancestor_creations_per_hour, "This host")
-        return Allowance(known.user_quota, known.user_creations_per_hour, "You")
-
-    def _new(self, owner: Owner, wish: Wish, secret: str, api: str) -> NewLink:
-        now = self.clock()
-        waits_until = now + self.settings.waiting_hours * HOUR
-        return NewLink(names.new_name(self._series), owner, _sha256(secret), wish, now, waits_until, api)
-
-    def _too_many(self, owner: Owner, now: float, allowed: Allowance) -> RegistryError:
-        minutes = max(1, math.ceil((self.store.may_create_at(owner, allowed.hourly) - now) / 60))
-        made = f"{allowed.maker} made {allowed.hourly} links within the last hour, as many as are allowed."
-        return RegistryError(f"{made} Try again in {minutes} min.", "too-many", 429)
+        name, secret = self._maker.make(owner, wish, api)
+        self.watch.created(owner.cluster)
+        return self._found(name), secret
 
     def _found(self, name: str) -> Link:
         link = self.store.find(name)
@@ -147,7 +109,7 @@ class Links:
         link = self.store.find(name) if names.is_name(name) else None
         # The ancestor's links have none that anybody was told.
         link = link if link and link.api == V1 else None
-        same = hmac.compare_digest(_sha256(secret), link.secret_sha256 if link else NO_HASH)
+        same = hmac.compare_digest(sha256_of(secret), link.secret_sha256 if link else NO_HASH)
         if link is None or not same:
             raise errors.refused("unknown name" if link is None else "wrong secret")
         return link
@@ -333,17 +295,8 @@ class Links:
             audit.problem(f"The open connections of {link.name} to {link.target} cannot be cut: {error}.")
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 def _conflict(sentence: str, code: str) -> RegistryError:
     return RegistryError(sentence, code, 409)
-
-
-def _over_quota(allowed: Allowance) -> RegistryError:
-    has = "You have" if allowed.maker == "You" else f"{allowed.maker} has"
-    return RegistryError(f"{has} {allowed.live} live links, as many as are allowed. End one first.", "quota", 429)
 
 
 def _resting(target: str) -> RegistryError:

@@ -31,6 +31,7 @@ VERSION_1, VERSION_2 = (
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(ancestor_watch, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(ancestor_watch, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(ancestor, "TRY_SECONDS", 0.01)
     world = build(tmp_path)
     yield world
@@ -226,7 +227,6 @@ def test_who_comes_late_must_stand_a_while_in_which_its_own_job_may_speak(world:
         stale = await service.announced(nobody.port)
         world.clock.now += 240
         strangers = Program(port=nobody.port)
-        service.watch.look_again()
         await service.until_it_is_bound(stale)
         assert service.link(stale).state == STARTING
         own = await service.announced(strangers.port)
@@ -238,7 +238,6 @@ def test_who_comes_late_must_stand_a_while_in_which_its_own_job_may_speak(world:
         late = await service.announced(nobody.port)
         world.clock.now += 240
         slow = Program(port=nobody.port)
-        service.watch.look_again()
         await service.until_it_is_bound(late)
         world.clock.now += SETTLE_SECONDS
         await service.until_it_is(late, READY)
@@ -317,7 +316,6 @@ def test_a_store_that_cannot_be_written_keeps_no_route_open(world: World, monkey
             await service.until(lambda: world.routes == {}, PROMISED_SECONDS)
             world.links.reconcile(spare_silent=True)
             assert (world.routes, service.link(name).state) == ({}, READY)
-        service.watch.look_again()
         await service.until_it_is(name, ENDED)
 
     play(world, scene)
