@@ -22,7 +22,12 @@ TOKEN = re.compile(r"[0-9a-f]{32}")
 def proven_token(request: Request, token_sha256: str) -> str:
     """The token that the viewer shows, if it is the one with this digest; else nothing."""
     shown = request.headers.getlist(HEADER)
-    token = shown[0] if len(shown) == 1 and TOKEN.fullmatch(shown[0]) else ""
+    return proven(shown[0] if len(shown) == 1 else "", token_sha256)
+
+
+def proven(text: str, token_sha256: str) -> str:
+    """The text, if it is the token with this digest; else nothing."""
+    token = text if TOKEN.fullmatch(text) else ""
     digest = hashlib.sha256(token.encode("ascii")).hexdigest()
     same = hmac.compare_digest(digest, token_sha256 or NO_HASH)
     return token if same else ""
