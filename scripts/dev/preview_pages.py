@@ -29,7 +29,7 @@ sys.path.insert(0, str(SCRIPTS))
 import httpx  # noqa: E402
 
 from lightship_cluster import door_pages  # noqa: E402
-from lightship_registry import settings  # noqa: E402
+from lightship_registry import settings, waiting  # noqa: E402
 from lightship_registry.admin.reading import Count  # noqa: E402
 from lightship_registry.clock import wall  # noqa: E402
 from lightship_registry.dashboard import Dashboard  # noqa: E402
@@ -102,7 +102,7 @@ def pages(now: float) -> Pages:
         "starting": views.room(replace(link, state=STARTING, job_state=JOB_RUNNING), now),
         "almost-there": views.room(runs, now),
         "out-of-reach": views.room(replace(runs, lease_until=now - HOUR), now),
-        "waiting-for-strangers": views.stranger(link),
+        "waiting-for-strangers": views.stranger(link, waiting.plain(link)),
         "running": views.running(runs, now),
         "running-ends-soon": views.running(replace(runs, expires_at=now + 4 * MINUTE), now),
         "running-program": views.running(replace(runs, subject="program", title="Dash"), now),

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from lightship_registry import audit, entrance, events
+from lightship_registry import audit, entrance, events, waiting
 from lightship_registry.bodies import read_body
 from lightship_registry.calls import address_of
 from lightship_registry.errors import RegistryError
@@ -123,7 +123,7 @@ class Pages:
             view = self._views.ended(link, now) if link.state == ENDED else self._views.room(link, now)
             return remembered(_sent(view), visit.token)
         if link and link.state != ENDED and not link.token_sha256:
-            return _sent(self._views.stranger(link))
+            return _sent(self._views.stranger(link, waiting.plain(link)))
         return self._nothing()
 
     async def _status(self, visit: Visit) -> Response:

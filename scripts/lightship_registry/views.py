@@ -42,9 +42,9 @@ class Views:
     def _view(self, status: int, template: str, *, live: bool = False, form: bool = False, **values: object) -> View:
         return View(status, self._looks.render(template, **values), self._looks.headers(live=live, form=form))
 
-    def stranger(self, link: Link) -> View:
+    def stranger(self, link: Link, state: dict[str, str]) -> View:
         """For everybody, of a link that cannot tell its owner from others."""
-        return self._wait("waiting.html", link, waiting.plain(link), live=False)
+        return self._wait("waiting.html", link, state, live=False)
 
     def room(self, link: Link, now: float) -> View:
         """While the link waits for its notebook, or for its way there."""
