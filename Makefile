@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit molecule test demo demo-down bench dist clean
+.PHONY: help setup lint unit molecule test demo demo-down preview bench dist clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible/ansible.cfg
@@ -52,6 +52,9 @@ demo: setup ## The whole service on this machine, and a notebook in your browser
 
 demo-down: ## End the demo; the images stay for the next one
 	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh down; fi
+
+preview: .venv/.complete ## Every page that users see, with sample data, in your browser
+	@python scripts/dev/preview_pages.py --port "$${PREVIEW_PORT:-8099}"
 
 bench: setup ## Measure: the command's own time; on the running bed, CPU per request, a link's milliseconds, 1,000 links
 	@python tests/benchmarks/start_up.py

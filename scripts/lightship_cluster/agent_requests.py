@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from lightship_cluster.job_states import JobStates
-from lightship_cluster.protocol import FINGERPRINT, JOB_ID, LINK_NAME, LONGEST_KEY
+from lightship_cluster.protocol import FINGERPRINT, JOB_ID, LINK_NAME, LONGEST_KEY, SUBJECTS
 from lightship_cluster.registry import SignedRegistry
 from lightship_cluster.schedulers.base import JobState
 from lightship_cluster.transport import Answer, Unreachable
@@ -73,6 +73,7 @@ class Requests:
             "title": _text(question, "title"),
             "command": _text(question, "command", LONGEST_COMMAND),
             "token_sha256": _digest(question, "token_sha256"),
+            "subject": _subject(question),
         }
         # Only what was told: an older registry, or an older start-jupyter, knows less.
         return self._registry.create(peer.user, seconds, {key: text for key, text in told.items() if text})
@@ -148,6 +149,12 @@ def _fingerprint(question: dict[str, Any]) -> str:
     if not isinstance(fingerprint, str) or not FINGERPRINT.fullmatch(fingerprint):
         raise BadRequest("fingerprint must be SHA256: and 43 characters of base64.")
     return fingerprint
+
+
+def _subject(question: dict[str, Any]) -> str:
+    subject = question.get("subject", "")
+    # What a newer start-jupyter calls something that is not known here is called what it was before.
+    return subject if subject in SUBJECTS else ""
 
 
 def _digest(question: dict[str, Any], key: str) -> str:

@@ -16,6 +16,7 @@ import socket
 import ssl
 import threading
 from contextlib import suppress
+from urllib.parse import quote
 
 from lightship_cluster.door_pages import BAD, FORBIDDEN, FOREIGN
 from lightship_cluster.exchange import Connect, Exchange, Streams, turn_away
@@ -35,6 +36,8 @@ BACKLOG, KEEPALIVE_SECONDS = 128, 60
 # What a page elsewhere may make a browser ask for without a sign of where it came from.
 SAFE = ("GET", "HEAD", "OPTIONS")
 OWN_SITES = ("", "same-origin", "none")
+# The registry's page at this address that asks a person for the token.
+ENTER, LONGEST_TARGET = "/.lightship/enter", 1000
 
 
 class Doorkeeper(threading.Thread):
@@ -151,7 +154,10 @@ class Doorkeeper(threading.Thread):
         bare, by_address = self._without_token(target)
         by_header = self._is_token(head.one("authorization").rpartition(" ")[2])
         if not (by_header or by_address or self._has_cookie(head)):
-            await turn_away(browser, FORBIDDEN)
+            if method == "GET" and _navigates(head):
+                await self._send_to(browser[1], f"{ENTER}?next={quote(target[:LONGEST_TARGET], safe='')}")
+            else:
+                await turn_away(browser, FORBIDDEN)
         elif not by_header and self._is_foreign(head, method):
             await turn_away(browser, FOREIGN)
         elif by_address and method == "GET" and not head.all("upgrade"):
@@ -179,18 +185,21 @@ class Doorkeeper(threading.Thread):
 
     def _is_foreign(self, head: Head, method: str) -> bool:
         """Cookies do not tell neighbours apart: to a browser all links of a centre are one site."""
-        navigation = (head.one("sec-fetch-mode"), head.one("sec-fetch-dest")) == ("navigate", "document")
-        if head.one("sec-fetch-site") not in OWN_SITES and not (method == "GET" and navigation):
+        if head.one("sec-fetch-site") not in OWN_SITES and not (method == "GET" and _navigates(head)):
             return True
         if method in SAFE and not head.all("upgrade"):
             return False
         return head.one("origin") not in ("", self._origin)
 
     async def _send_on(self, writer: asyncio.StreamWriter, target: str) -> None:
+        # Two slashes would name another host, and to a browser the other kind is one too.
+        cookie = f"{COOKIE}={self._cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"
+        await self._send_to(writer, "/" + target.lstrip("/\\"), ("Set-Cookie", cookie))
+
+    async def _send_to(self, writer: asyncio.StreamWriter, address: str, *more: tuple[str, str]) -> None:
         fields = (
-            # Two slashes would name another host, and to a browser the other kind is one too.
-            ("Location", "/" + target.lstrip("/\\")),
-            ("Set-Cookie", f"{COOKIE}={self._cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"),
+            ("Location", address),
+            *more,
             ("Cache-Control", "no-store"),
             ("Referrer-Policy", "no-referrer"),
             ("Content-Length", "0"),
@@ -219,6 +228,10 @@ def most_guests() -> int:
     if descriptors == resource.RLIM_INFINITY:
         return MOST_GUESTS
     return max(1, min(MOST_GUESTS, descriptors // SHARE_OF_DESCRIPTORS))
+
+
+def _navigates(head: Head) -> bool:
+    return (head.one("sec-fetch-mode"), head.one("sec-fetch-dest")) == ("navigate", "document")
 
 
 def _cookies(head: Head) -> list[str]:

@@ -13,6 +13,7 @@ from lightship_cluster.child import Child
 from lightship_cluster.end_warning import EndWarning
 from lightship_cluster.endings import Ending
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job_location import job_location
 from lightship_cluster.job_log import say
 from lightship_cluster.link_folder import SECRET, TOKEN, LinkFolder, write_private
 from lightship_cluster.memory_kills import MemoryKills
@@ -91,7 +92,7 @@ class Job:
     def _claim(self, private: Path) -> lease.Claim:
         with node_disk():
             request = make_request(private, private / "key.pem")
-        claim = lease.claim(self._registry, request)
+        claim = lease.claim(self._registry, request, job_location())
         self._expires = claim.expires
         with node_disk():
             write_private(private / "certificate.pem", claim.certificate)

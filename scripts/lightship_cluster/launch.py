@@ -95,6 +95,7 @@ class Launch:
                 "command": self._line.typed,
                 "title": self._plan.wishes["title"],
                 "token_sha256": hashlib.sha256(self._token.encode("ascii")).hexdigest(),
+                "subject": self._plan.subject.noun,
             }
             return self._agent.create(minutes * 60, **{key: text for key, text in told.items() if text})
         except AgentError as error:

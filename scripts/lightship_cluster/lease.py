@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Callable
 
@@ -34,9 +35,9 @@ class Claim:
     origin: str
 
 
-def claim(registry: LinkRegistry, request: str) -> Claim:
+def claim(registry: LinkRegistry, request: str, location: Mapping[str, str]) -> Claim:
     """Exchange the certificate request for the link's certificate."""
-    body = _granted(patiently(lambda: registry.claim(request), CLAIM_SECONDS)).body
+    body = _granted(patiently(lambda: registry.claim(request, location), CLAIM_SECONDS)).body
     try:
         return Claim(
             certificate=str(body["certificate"]),

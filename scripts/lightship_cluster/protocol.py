@@ -61,3 +61,7 @@ def _object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadLine("The line is not a JSON object.")
     return value
+
+
+# What a link leads to.
+SUBJECTS = ("notebook", "program")

@@ -67,9 +67,9 @@ class LinkRegistry:
         self._name = name
         self._headers: dict[str, str] = {"Authorization": f"Bearer {secret}"}
 
-    def claim(self, csr: str) -> Answer:
-        """Exchange the signing request for the link's certificate; possible once."""
-        return self._post("claim", {"csr": csr})
+    def claim(self, csr: str, location: Mapping[str, str]) -> Answer:
+        """Exchange the signing request for the link's certificate, and say where the job runs; possible once."""
+        return self._post("claim", {**location, "csr": csr})
 
     def target(self, port: int) -> Answer:
         """Say where the notebook listens; the registry takes the address from the connection."""

@@ -18,7 +18,7 @@ from lightship_registry.jobs import INTERVAL_SECONDS, Jobs
 from lightship_registry.key_calls import KeyCalls
 from lightship_registry.links import Links
 from lightship_registry.probe import Expected, Prober
-from lightship_registry.records import Cause, Ending, Link, Wish
+from lightship_registry.records import SUBJECTS, Cause, Ending, Link, Location, Wish
 from lightship_registry.signatures import Signed, Verifier
 from lightship_registry.tunnels import Tunnels
 
@@ -112,6 +112,7 @@ class Api:
             title=fields.note(call.data, "title", fields.LONGEST_TITLE),
             command=fields.note(call.data, "command", fields.LONGEST_COMMAND),
             token_sha256=fields.digest(call.data, "token_sha256"),
+            subject=fields.word(call.data, "subject", SUBJECTS),
         )
         link, secret = self._links.create(call.owner, wish)
         call.name = link.name
@@ -139,7 +140,12 @@ class Api:
 
     def _claim(self, call: Call, link: Link) -> Json:
         settings = self._links.settings
-        claimed = self._links.claim(link, fields.string(call.data, "csr"))
+        location = Location(
+            node=fields.note(call.data, "node", fields.LONGEST_NODE),
+            partition=fields.note(call.data, "partition", fields.LONGEST_PARTITION),
+            folder=fields.note(call.data, "folder", fields.LONGEST_FOLDER),
+        )
+        claimed = self._links.claim(link, fields.string(call.data, "csr"), location)
         return {
             "certificate": claimed.certificate,
             "client_ca": self._links.client_ca,
@@ -173,7 +179,7 @@ class Api:
         call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
         ending = Ending(
             fields.cause(call.data),
-            call.reason or "The notebook ended.",
+            call.reason or f"The {link.noun} ended.",
             fields.lines(call.data, "tail", fields.LONGEST_TAIL),
         )
         ended = self._links.end(link, ending)

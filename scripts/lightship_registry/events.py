@@ -96,7 +96,7 @@ class Events:
             if link is None:
                 return
             if link.state not in view.states:
-                await _say(send, _event({"over": "yes"}))
+                await _say(send, _event({"over": link.state}))
                 return
             state = view.texts(link, self._clock())
             changed = {key: text for key, text in state.items() if known.get(key) != text}

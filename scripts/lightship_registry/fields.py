@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from lightship_registry.errors import RegistryError, invalid
@@ -19,6 +20,7 @@ SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}")
 LONGEST_REASON = 200
 LONGEST_TITLE = 100
 LONGEST_COMMAND = 500
+LONGEST_NODE, LONGEST_PARTITION, LONGEST_FOLDER = 64, 64, 500
 LONGEST_TAIL = 4000
 LONGEST_TAIL_LINES = 20
 
@@ -78,6 +80,14 @@ def digest(data: dict[str, Any], key: str) -> str:
     value = data.get(key, "")
     if value != "" and not (isinstance(value, str) and SHA256.fullmatch(value)):
         raise invalid(f"{key} must be 64 hexadecimal digits in lower case.")
+    return str(value)
+
+
+def word(data: dict[str, Any], key: str, words: Collection[str]) -> str:
+    """One of these words; optional."""
+    value = data.get(key, "")
+    if value != "" and not (isinstance(value, str) and value in words):
+        raise invalid(f"{key} must be one of {', '.join(words)}.")
     return str(value)
 
 

@@ -23,6 +23,7 @@ from lightship_registry.records import (
     ANCESTOR,
     ENDED,
     NO_HASH,
+    NOWHERE,
     READY,
     V1,
     WAITING,
@@ -30,6 +31,7 @@ from lightship_registry.records import (
     Ending,
     JobReport,
     Link,
+    Location,
     Owner,
     Wish,
     route_to,
@@ -123,7 +125,7 @@ class Links:
             raise errors.link_ended() if link.state == ENDED else _conflict("This link has a job already.", "job-set")
         return link
 
-    def claim(self, link: Link, request: str) -> Claimed:
+    def claim(self, link: Link, request: str, location: Location = NOWHERE) -> Claimed:
         """Sign the job's certificate, once."""
         self._require_waiting(link)
         key = public_key_of(request)
@@ -131,7 +133,7 @@ class Links:
         expires = int(now) + link.seconds
         certificate = server_certificate(self._authority, key, self.settings.host(link.name), now, expires)
         print_ = certificate.fingerprint(hashes.SHA256()).hex()
-        if not self.store.claim(link.name, print_, now, expires):
+        if not self.store.claim(link.name, print_, now, expires, location):
             self._require_waiting(self._found(link.name))
             raise errors.link_ended()
         return Claimed(link, pem(certificate) + self._authority_pem, expires)

@@ -9,11 +9,13 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup, escape
 
+from lightship_registry.centre import UNNAMED, Centre
+
 
 class Looks:
     """Renders the packed templates; everything that comes from people is escaped."""
 
-    def __init__(self) -> None:
+    def __init__(self, centre: Centre = UNNAMED) -> None:
         self._templates = jinja2.Environment(
             loader=jinja2.FunctionLoader(_packed),
             autoescape=True,
@@ -22,7 +24,7 @@ class Looks:
             lstrip_blocks=True,
         )
         self._templates.filters["ticked"] = _ticked
-        self._templates.globals.update(style=_packed("style.css"), script=_packed("page.js"))
+        self._templates.globals.update(style=_packed("style.css"), script=_packed("page.js"), centre=centre)
         self._style, self._script = _digest(_packed("style.css")), _digest(_packed("page.js"))
 
     def render(self, template: str, **values: object) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -11,26 +11,44 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from lightship_registry import audit, running, waiting, words
+from lightship_registry import audit, entrance, events, waiting
+from lightship_registry.bodies import read_body
 from lightship_registry.calls import address_of
 from lightship_registry.errors import RegistryError
-from lightship_registry.events import ROOM, STATUS, Events, EventStream, View
+from lightship_registry.events import Events, EventStream
 from lightship_registry.links import Links
-from lightship_registry.looks import Looks
 from lightship_registry.names import is_name
-from lightship_registry.proofs import proven_token, remembered
-from lightship_registry.records import ANCESTOR, ENDED, READY, Cause, Ending, Link
-from lightship_registry.tombstones import epitaph
+from lightship_registry.proofs import proven, proven_token, remembered
+from lightship_registry.records import ANCESTOR, ENDED, READY, Cause, Ending, Glance, Link
 from lightship_registry.trouble import explain
+from lightship_registry.views import REFRESH_SECONDS, View, Views
 
-REFRESH_SECONDS = 3
-STATUS_REFRESH_SECONDS = 60
 CANCELLED = Ending(Cause.CANCELLED, "Cancelled on its page.")
 ENDED_BY_OWNER = Ending(Cause.CANCELLED, "Ended on its page.")
 READING = ("GET", "HEAD")
+STATUS = "/.lightship/"
 
-# Link and the viewer's token, which is empty unless it is this link's.
-Handler = Callable[[Request, Link | None, str], Awaitable[ASGIApp]]
+
+@dataclass(frozen=True)
+class Visit:
+    """A request for a page: which link, as far as it may be known, and who looks."""
+
+    request: Request
+    name: str
+    # Nothing unless the viewer may see it.
+    link: Link | None
+    # Empty unless it is this link's.
+    token: str
+    # Its notebook can be reached, which its own answer tells everybody.
+    runs: bool
+    # The registry does not know the token: the notebook alone can tell whether it is right.
+    unknown_token: bool
+    # Of a form.
+    typed: str = ""
+    asked: str = ""
+
+
+Handler = Callable[[Visit], Awaitable[ASGIApp]]
 
 
 @dataclass(frozen=True)
@@ -49,15 +67,15 @@ class Pages:
         self._links = links
         self._suffix = f".{links.settings.domain}"
         self.events = Events(links.store.find, links.clock)
-        self._looks = Looks()
-        self._headers = self._looks.headers()
-        self._gone = self._looks.render("gone.html")
+        self._views = Views(links.settings)
+        self._headers = self._views.headers
         # As the web server calls them; every other path is the page's.
         self._places = {
             "/status": Place(self._status, READING),
             "/events": Place(self._listen_waiting, ("GET",)),
             "/running": Place(self._listen_running, ("GET",)),
             "/cancel": Place(self._cancel, ("POST",)),
+            "/enter": Place(self._enter, (*READING, "POST")),
             "/none": Place(self._none, READING),
         }
         self._page_place = Place(self._page, READING, public=True)
@@ -69,109 +87,144 @@ class Pages:
             allowed = {**self._headers, "Allow": ", ".join(place.methods)}
             return PlainTextResponse(f"Only {' and '.join(place.methods)}.\n", 405, allowed)
         try:
-            # One small lookup and one comparison for every name, so that the time taken tells nothing either.
-            name = self._name_of(request.headers.get("host", ""))
-            state, token_sha256 = await run_in_threadpool(self._links.store.glance, name)
-            token = proven_token(request, token_sha256)
-            # A link that came without a hash cannot tell its owner from others, and shows everybody that it waits.
-            shown = token or (place.public and state not in ("", ENDED) and not token_sha256)
-            link = await run_in_threadpool(self._links.store.find, name) if shown else None
-            return await place.handler(request, link, token)
+            host = bare_host(request.headers.get("host", ""))
+            if host == self._links.settings.domain:
+                return _sent(self._views.landing)
+            return await place.handler(await self._visit(request, self._name_of(host), place))
         except (SQLAlchemyError, OSError, RegistryError) as error:
             audit.problem(f"page: {explain(error)}")
-            return HTMLResponse(self._looks.render("trouble.html"), 500, self._headers)
+            return _sent(self._views.trouble)
 
-    async def _page(self, _request: Request, link: Link | None, token: str) -> Response:
+    async def _visit(self, request: Request, name: str, place: Place) -> Visit:
+        # One small lookup and one comparison for every name, so that the time taken tells nothing either.
+        known = await run_in_threadpool(self._links.store.glance, name)
+        token, runs = proven_token(request, known.token_sha256), known.runs(self._links.clock())
+        visit = Visit(request, name, None, token, runs, unknown_token=not known.token_sha256)
+        if request.method == "POST" and place.handler == self._enter:
+            visit = await self._with_form(visit, known)
+        # A link that came without a hash cannot tell its owner from others, and shows everybody that it waits.
+        open_to_all = place.public and known.state not in ("", ENDED) and not known.token_sha256
+        if visit.token or open_to_all:
+            return replace(visit, link=await run_in_threadpool(self._links.store.find, name))
+        return visit
+
+    async def _with_form(self, visit: Visit, known: Glance) -> Visit:
+        try:
+            typed, asked = entrance.form_fields(await read_body(visit.request))
+        except RegistryError:
+            # Too large, too slow or broken off: a stranger's, for the owner's is a line.
+            typed, asked = "", ""
+        return replace(visit, token=proven(typed, known.token_sha256) or visit.token, typed=typed, asked=asked)
+
+    async def _page(self, visit: Visit) -> Response:
         """At any path of a link without a route."""
-        if link and token:
-            return remembered(self._tombstone(link) if link.state == ENDED else self._room(link), token)
+        link, now = visit.link, self._links.clock()
+        if link and visit.token:
+            view = self._views.ended(link, now) if link.state == ENDED else self._views.room(link, now)
+            return remembered(_sent(view), visit.token)
         if link and link.state != ENDED and not link.token_sha256:
             state = await self._satellite(link) if link.api == ANCESTOR else waiting.plain(link)
-            return self._wait("waiting.html", link, state, self._headers)
+            return _sent(self._views.stranger(link, state))
         return self._nothing()
 
     async def _satellite(self, link: Link) -> dict[str, str]:
         rests = await run_in_threadpool(self._links.rests_for, link.announced) if link.announced else 0.0
         return waiting.satellite(link, rests)
 
-    async def _status(self, request: Request, link: Link | None, token: str) -> Response:
+    async def _status(self, visit: Visit) -> Response:
         """At the path that is never the notebook's own."""
-        if link and token and link.state == READY:
-            return remembered(self._running(link), token)
-        return await self._page(request, link, token)
+        if visit.link and visit.token and visit.link.state == READY:
+            return remembered(_sent(self._views.running(visit.link, self._links.clock())), visit.token)
+        if visit.runs and not visit.token:
+            return _sent(self._views.needs_token(STATUS, wrong=False))
+        return await self._page(visit)
 
-    async def _none(self, _request: Request, _link: Link | None, _token: str) -> Response:
+    async def _none(self, _visit: Visit) -> Response:
         return self._nothing()
 
     def _nothing(self) -> Response:
-        """Unknown, ended and foreign: one page, byte for byte, so that names cannot be told apart."""
-        return HTMLResponse(self._gone, 404, self._headers)
+        return _sent(self._views.gone)
 
-    def _room(self, link: Link) -> Response:
-        state = waiting.state_of(link, self._links.clock())
-        return self._wait("room.html", link, state, self._looks.headers(live=True, form=True))
+    async def _enter(self, visit: Visit) -> Response:
+        """The way into the notebook, for whoever has the token, and the question for it to everybody else."""
+        posted = visit.request.method == "POST"
+        asked = visit.asked if posted else visit.request.query_params.get("next", "")
+        if visit.link and visit.token:
+            if posted and not self._is_own(visit):
+                return self._foreign()
+            return self._let_in(visit, visit.link, asked)
+        if not visit.runs:
+            return self._nothing()
+        page = STATUS if asked == STATUS else entrance.destination(asked)
+        if posted and visit.unknown_token and visit.typed and self._is_own(visit):
+            return _moved(entrance.with_token(entrance.destination(asked), visit.typed), self._headers)
+        return _sent(self._views.needs_token(page, wrong=posted or bool(entrance.tokens_in(asked))))
 
-    def _running(self, link: Link) -> Response:
-        state = running.state_of(link, self._links.clock())
-        heartbeat = self._links.settings.heartbeat_seconds
-        page = self._looks.render(
-            "running.html", link=link, state=state, heartbeat=heartbeat, refresh=STATUS_REFRESH_SECONDS
-        )
-        return HTMLResponse(page, 200, self._looks.headers(live=True, form=True))
+    def _let_in(self, visit: Visit, link: Link, asked: str) -> Response:
+        page = entrance.destination(asked)
+        if link.state != READY or asked == STATUS:
+            return remembered(_moved(STATUS, self._headers), visit.token)
+        if visit.token in entrance.tokens_in(asked):
+            # The notebook was shown the very token, and asked for one: to send it again would go in a circle.
+            return _sent(self._views.needs_token(page, wrong=True))
+        if visit.request.method == "POST" or entrance.is_own_navigation(visit.request, self._origin(link.name)):
+            return remembered(_moved(entrance.with_token(page, visit.token), self._headers), visit.token)
+        return _sent(self._views.open(link, page))
 
-    def _wait(self, template: str, link: Link, state: dict[str, str], headers: dict[str, str]) -> Response:
-        message = self._links.settings.message
-        page = self._looks.render(template, link=link, state=state, message=message, refresh=REFRESH_SECONDS)
-        return HTMLResponse(page, 503, {**headers, "Retry-After": str(REFRESH_SECONDS)})
+    async def _listen_waiting(self, visit: Visit) -> ASGIApp:
+        return self._listen(visit, events.ROOM)
 
-    def _tombstone(self, link: Link) -> Response:
-        page = self._looks.render(
-            "tombstone.html",
-            link=link,
-            epitaph=epitaph(link),
-            ended=words.instant(link.ended_at),
-            ended_text=words.hour(link.ended_at, self._links.clock()),
-            ran=words.span(link.ended_at - link.ready_at) if link.ready_at else "",
-            waited=words.span(link.ended_at - link.created_at),
-            asked=words.span(link.seconds),
-        )
-        return HTMLResponse(page, 410, self._looks.headers(live=True))
+    async def _listen_running(self, visit: Visit) -> ASGIApp:
+        return self._listen(visit, events.STATUS)
 
-    async def _listen_waiting(self, _request: Request, link: Link | None, token: str) -> ASGIApp:
-        return self._listen(link, token, ROOM)
-
-    async def _listen_running(self, _request: Request, link: Link | None, token: str) -> ASGIApp:
-        return self._listen(link, token, STATUS)
-
-    def _listen(self, link: Link | None, token: str, view: View) -> ASGIApp:
-        if link is None or not token:
+    def _listen(self, visit: Visit, view: events.View) -> ASGIApp:
+        if visit.link is None or not visit.token:
             return self._nothing()
         later = {**self._headers, "Retry-After": str(REFRESH_SECONDS)}
         busy = PlainTextResponse("Too many listen. Load the page again now and then.\n", 503, later)
-        return EventStream(self.events, link.name, view, self._headers, busy)
+        return EventStream(self.events, visit.link.name, view, dict(self._headers), busy)
 
-    async def _cancel(self, request: Request, link: Link | None, token: str) -> Response:
-        if link is None or not token:
+    async def _cancel(self, visit: Visit) -> Response:
+        link = visit.link
+        if link is None or not visit.token:
             return self._nothing()
-        own = self._links.settings.origin(link.name)
-        # The web server refuses these already. Neighbours are strangers, and cookies do not tell them apart.
-        if request.headers.get("origin") != own:
-            return PlainTextResponse("Refused: this came from a page at another address.\n", 403, self._headers)
+        if not self._is_own(visit):
+            return self._foreign()
         if link.state != ENDED:
             ending = ENDED_BY_OWNER if link.ready_at else CANCELLED
             await run_in_threadpool(self._links.end, link, ending)
-            who = (link.cluster, link.user, link.name, address_of(request) or "")
+            who = (link.cluster, link.user, link.name, address_of(visit.request) or "")
             audit.record(audit.Event("cancel", "ok", *who, reason=ending.reason))
         return RedirectResponse("/", 303, self._headers)
 
+    def _is_own(self, visit: Visit) -> bool:
+        # The web server refuses others already. Neighbours are strangers, and cookies do not tell them apart.
+        return visit.request.headers.get("origin") == self._origin(visit.name)
+
+    def _foreign(self) -> Response:
+        return PlainTextResponse("Refused: this came from a page at another address.\n", 403, self._headers)
+
+    def _origin(self, name: str) -> str:
+        return self._links.settings.origin(name)
+
     def _name_of(self, host: str) -> str:
-        label = bare_host(host).removesuffix(self._suffix)
+        label = host.removesuffix(self._suffix)
         return label if is_name(label) else ""
+
+
+def _sent(view: View) -> Response:
+    return HTMLResponse(view.text, view.status, view.headers)
+
+
+def _moved(address: str, headers: Mapping[str, str]) -> Response:
+    # As it is: it was written for this header, and has what Starlette would write otherwise.
+    return Response(status_code=303, headers={**headers, "Location": address})
 
 
 def page_action(path: str) -> str:
     """What is asked for, in a word for the metrics."""
-    return {"/events": "events", "/running": "events", "/cancel": "page-cancel"}.get(path, "page")
+    known = {"/events": "events", "/running": "events", "/cancel": "page-cancel", "/enter": "page-enter"}
+    return known.get(path, "page")
 
 
 def bare_host(host: str) -> str:

@@ -24,13 +24,16 @@ TOKEN = re.compile(r"[0-9a-f]{32}")
 
 def proven_token(request: Request, token_sha256: str) -> str:
     """The one among the tokens that the viewer shows that has this digest; else nothing."""
-    proven = ""
     # All are compared, and one where there is none, so that the time taken tells nothing of which it was.
-    for token in _shown(request) or [""]:
-        digest = hashlib.sha256(token.encode("ascii")).hexdigest()
-        if hmac.compare_digest(digest, token_sha256 or NO_HASH):
-            proven = token
-    return proven
+    return max(proven(token, token_sha256) for token in _shown(request) or [""])
+
+
+def proven(text: str, token_sha256: str) -> str:
+    """The text, if it is the token with this digest; else nothing."""
+    token = text if TOKEN.fullmatch(text) else ""
+    digest = hashlib.sha256(token.encode("ascii")).hexdigest()
+    same = hmac.compare_digest(digest, token_sha256 or NO_HASH)
+    return token if same else ""
 
 
 def _shown(request: Request) -> list[str]:

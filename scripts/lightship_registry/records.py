@@ -13,6 +13,9 @@ JOB_STATES = JOB_QUEUED, JOB_HELD, JOB_RUNNING, JOB_ENDED = "queued", "held", "r
 # The interface that made a link: our own, or the ancestor's, which knows no users and no TLS. Neither sees the other's.
 V1, ANCESTOR = "v1", "ancestor"
 
+# What a link leads to: Jupyter, or any other web program.
+SUBJECTS = NOTEBOOK, PROGRAM = "notebook", "program"
+
 # Compared with when there is no such link, or it has no token, so that the answer takes as long.
 NO_HASH = "0" * 64
 
@@ -85,6 +88,17 @@ class Link:
     api: str
     announced: str
     program_mark: str
+    # Empty: made by a start-jupyter that did not tell.
+    subject: str
+    # Where its job runs, as the job itself says; empty: it did not say.
+    node: str
+    partition: str
+    folder: str
+
+    @property
+    def noun(self) -> str:
+        """What people call it."""
+        return self.subject or NOTEBOOK
 
     @property
     def route(self) -> str:
@@ -105,6 +119,33 @@ class Wish:
     title: str = ""
     command: str = ""
     token_sha256: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a job runs, as it says itself: for its owner to read, and for nothing else."""
+
+    node: str = ""
+    partition: str = ""
+    folder: str = ""
+
+
+NOWHERE = Location()
+
+
+@dataclass(frozen=True)
+class Glance:
+    """As much of a link as a page needs to know before it knows who looks; empty when there is no such link."""
+
+    state: str = ""
+    token_sha256: str = ""
+    api: str = ""
+    lease_until: float = 0.0
+
+    def runs(self, now: float) -> bool:
+        """Whether its notebook can be reached, which that notebook's own answer tells everybody as well."""
+        return self.state == READY and self.api == V1 and self.lease_until > now
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ def state_of(link: Link, now: float) -> dict[str, str]:
     # Of a short life the last half is warned of, not all of it.
     ending = left <= min(WARN_SECONDS, link.seconds / 2)
     return {
-        "heading": "" if ending else heading,
+        "heading": "" if ending else words.about(link.noun, heading),
         "ending": words.briefly(left) if ending else "",
-        "status": ENDING if ending else status,
+        "status": ENDING if ending else words.about(link.noun, status),
         "left": words.span(left),
         "used": str(_percent(link.seconds - left, link.seconds)),
         "end": words.instant(link.expires_at),

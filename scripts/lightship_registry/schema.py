@@ -61,6 +61,11 @@ links = Table(
     Column("announced", String(64), nullable=False, server_default=""),
     # What the program there showed of itself when the link was bound to it; see satellite_listener.py.
     Column("program_mark", String(64), nullable=False, server_default=""),
+    # A word of records.py: what the link leads to. And where its job says that it runs.
+    Column("subject", String(8), nullable=False, server_default=""),
+    Column("node", String(64), nullable=False, server_default=""),
+    Column("partition", String(64), nullable=False, server_default=""),
+    Column("folder", String(500), nullable=False, server_default=""),
     Index("links_of_owner", "cluster", "user", "state"),
     Index("links_by_creation", "cluster", "user", "created_at"),
     Index("links_by_end", "state", "expires_at"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lightship_registry import csr, fields, jobs, names, reports, ssh_keys, targets, tunnels
-from lightship_registry.records import ENDED, JOB_STATES, READY, STARTING, WAITING, Cause
+from lightship_registry.records import ENDED, JOB_STATES, READY, STARTING, SUBJECTS, WAITING, Cause
 
 Schema = dict[str, Any]
 
@@ -107,6 +107,7 @@ WISH = request(
     title=_cut(fields.LONGEST_TITLE, "The owner's name for it."),
     command=_cut(fields.LONGEST_COMMAND, "What makes such a link again."),
     token_sha256=text("Of the notebook's token.", pattern=f"^(?:{fields.SHA256.pattern})?$"),
+    subject=choice(("", *SUBJECTS), "What the link leads to; a notebook when it is not said."),
 )
 MADE = answer(name=NAME, secret=matching(fields.SHA256, "Told here and never again."), url=URL, expires=INSTANT)
 
@@ -128,7 +129,13 @@ KEYS = answer(
 KEY_GIVEN = request("user", "key", user=USER, key=matching(ssh_keys.LINE, "The line of a .pub file."))
 KEY_TAKEN = request("user", "fingerprint", user=USER, fingerprint=FINGERPRINT)
 
-CLAIM = request("csr", csr=text("A certificate signing request in PEM.", maxLength=csr.MAX_PEM))
+CLAIM = request(
+    "csr",
+    csr=text("A certificate signing request in PEM.", maxLength=csr.MAX_PEM),
+    node=_cut(fields.LONGEST_NODE, "The node's name, for the owner to read."),
+    partition=_cut(fields.LONGEST_PARTITION, "The partition or queue, for the owner to read."),
+    folder=_cut(fields.LONGEST_FOLDER, "Where the notebook starts, for the owner to read."),
+)
 CLAIMED = answer(
     certificate=PEM,
     client_ca=PEM,

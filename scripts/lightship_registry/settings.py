@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from lightship_registry import centre
+from lightship_registry.centre import UNNAMED, Centre
 from lightship_registry.errors import bad_settings
 from lightship_registry.tunnel_settings import Places, read_destination, read_tunnels
 
@@ -43,7 +45,7 @@ FOLDERS = {
     "cut_dir": "/run/lightship/cut",
     "tunnels_dir": "/run/lightship/tunnels",
 }
-OTHERS = {"domain", "clusters", "message", "store_url", "audit_file", "tunnels", "tunnel_destination"}
+OTHERS = {"domain", "clusters", "message", "store_url", "audit_file", "tunnels", "tunnel_destination", *centre.KEYS}
 AUDIT_FILE = "/var/log/lightship/audit.jsonl"
 LONGEST_MESSAGE = 500
 # The service has no right to others.
@@ -86,6 +88,8 @@ class Settings:
     store_url: str = field(repr=False)
     # The centre's words to those who wait.
     message: str
+    # Who runs it, for every page.
+    centre: Centre = UNNAMED
     # Nothing: the events are in the journal only.
     audit_file: Path | None
     # Not a setting of the file: only the unit tests have their notebooks on the machine itself.
@@ -152,6 +156,7 @@ def parse(data: dict[str, Any]) -> Settings:
         **numbers,
         store_url=_store_url(data.get("store_url", "")),
         message=_message(data.get("message", "")),
+        centre=centre.read_centre(data),
         audit_file=_audit_file(data.get("audit_file", AUDIT_FILE)),
         allow_local_targets=False,
         ancestor_networks=_ancestor_networks(data["clusters"]),

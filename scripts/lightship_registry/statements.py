@@ -30,7 +30,7 @@ LEASE = bindparam("lease", type_=Float)
 # The columns that a link is made with; the value for `name` is `new_name`, and so on.
 GIVEN = (
     *("name", "cluster", "user", "secret_sha256", "seconds", "title", "command", "token_sha256"),
-    *("created_at", "expires_at", "api"),
+    *("created_at", "expires_at", "api", "subject"),
 )
 
 
@@ -61,7 +61,7 @@ _TAKEN = exists().where(
 _ALIVE = and_(links.c.state.in_([STARTING, READY]), links.c.expires_at > NOW)
 
 FIND = select(links).where(_for("name", "of_name"))
-GLANCE = select(links.c.state, links.c.token_sha256).where(_for("name", "of_name"))
+GLANCE = select(links.c.state, links.c.token_sha256, links.c.api, links.c.lease_until).where(_for("name", "of_name"))
 CREATE = insert(links).from_select(
     [*GIVEN, "state"], select(*_NEW, bindparam("state_of_new", WAITING, links.c.state.type)).where(_ROOM)
 )
@@ -70,6 +70,9 @@ CLAIM = _change(links.c.state == WAITING, links.c.expires_at > NOW).values(
     state=STARTING,
     certificate_sha256=bindparam("print"),
     expires_at=bindparam("expires"),
+    node=bindparam("at_node"),
+    partition=bindparam("at_partition"),
+    folder=bindparam("at_folder"),
 )
 PUBLISH = _change(or_(links.c.state == STARTING, _for("target", "at")), _ALIVE, ~_TAKEN).values(
     state=READY,

@@ -33,14 +33,17 @@ from lightship_registry.places import Places
 from lightship_registry.records import (
     ENDED,
     JOB_ENDED,
+    NOWHERE,
     READY,
     STARTING,
     V1,
     WAITING,
     Creation,
     Ending,
+    Glance,
     JobReport,
     Link,
+    Location,
     NewLink,
     Owner,
     route_to,
@@ -106,11 +109,11 @@ class Store:
         with self.read() as connection:
             return _link(connection.execute(statements.FIND, {"of_name": name}).one_or_none())
 
-    def glance(self, name: str) -> tuple[str, str]:
+    def glance(self, name: str) -> Glance:
         """A link's state and its token's digest; empty if there is none. It costs the same for every name."""
         with self._engine.connect() as connection:
             row = connection.execute(statements.GLANCE, {"of_name": name}).one_or_none()
-            return (row.state, row.token_sha256) if row else ("", "")
+            return Glance(**row._mapping) if row else Glance()
 
     def live_routes(self, now: float) -> dict[str, str]:
         """Name and route of every link that must have one."""
@@ -174,10 +177,13 @@ class Store:
         free = links.c.job_id.in_(["", job_id])
         return self.change(_of(name, _owned(owner), links.c.state != ENDED, free).values(job_id=job_id), {})
 
-    def claim(self, name: str, certificate_sha256: str, now: float, expires_at: float) -> bool:
+    def claim(
+        self, name: str, certificate_sha256: str, now: float, expires_at: float, location: Location = NOWHERE
+    ) -> bool:
         """Once, while the link waits."""
         values = {"of_name": name, "print": certificate_sha256, "now": now, "expires": expires_at}
-        return self.change(statements.CLAIM, values)
+        told = {f"at_{key}": value for key, value in asdict(location).items()}
+        return self.change(statements.CLAIM, {**values, **told})
 
     def publish(self, name: str, target: str, now: float, lease_until: float, rested_since: float) -> bool:
         """Give the link its target, unless another link has it or had it too lately."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lightship_registry import words
 from lightship_registry.records import Cause, Link
 
 
@@ -24,7 +25,7 @@ EPITAPHS = {
     Cause.TIME_LIMIT: Epitaph(
         "This notebook's time was up",
         "It had all the time that it was started with, and the cluster ended it.",
-        "Next time ask for more with `-t`: minutes, or hours as in `-t 4:00:00`. Save your work now and then.",
+        "Ask for more time with `-t`, in minutes, or in hours as in `-t 4:00:00`.",
     ),
     Cause.OUT_OF_MEMORY: Epitaph(
         "This notebook ran out of memory",
@@ -63,10 +64,31 @@ EPITAPHS = {
 }
 
 CANCELLED_RUNNING = Epitaph("This notebook was ended", "It ran until its link or its job was cancelled.", AGAIN)
+# By the reason that comes with the end, where it says by whom: a command of the owner's, or a page's button.
+BY_COMMAND = Epitaph("You stopped this notebook", "Its job was stopped too, by `start-jupyter stop`.", AGAIN)
+ON_PAGE = Epitaph("You ended this notebook", "It was ended with the button on its page.", AGAIN)
+CANCELLED_ON_PAGE = Epitaph("You cancelled this notebook", "It was cancelled with the button on its page.", AGAIN)
+BY_REASON = {
+    "Stopped with start-jupyter stop.": BY_COMMAND,
+    "Ended on its page.": ON_PAGE,
+    "Cancelled on its page.": CANCELLED_ON_PAGE,
+}
 
 
 def epitaph(link: Link) -> Epitaph:
     """For a link that has ended."""
+    said = _of_cause(link)
+    return Epitaph(*(words.about(link.noun, text) for text in (said.heading, said.why, said.remedy)))
+
+
+def is_told(link: Link) -> bool:
+    """Whether that says all that the reason would."""
+    return link.cause == Cause.CANCELLED and link.reason in BY_REASON
+
+
+def _of_cause(link: Link) -> Epitaph:
+    if is_told(link):
+        return BY_REASON[link.reason]
     if link.cause == Cause.CANCELLED and link.ready_at:
         return CANCELLED_RUNNING
     known = link.cause in frozenset(Cause)

@@ -37,7 +37,7 @@ def plain(link: Link) -> dict[str, str]:
     """For everybody: nothing that the link's state alone does not say."""
     step = {WAITING: "1", STARTING: "2", READY: "3"}[link.state]
     heading, status = STEPS[step]
-    return {"step": step, "heading": heading, "status": status}
+    return {"step": step, "heading": words.about(link.noun, heading), "status": words.about(link.noun, status)}
 
 
 def satellite(link: Link, rests_seconds: float) -> dict[str, str]:
@@ -64,8 +64,8 @@ def state_of(link: Link, now: float) -> dict[str, str]:
     stale = queued and link.job_seen_at and now - link.job_seen_at > STALE_SECONDS
     return {
         "step": step,
-        "heading": heading,
-        "status": status,
+        "heading": words.about(link.noun, heading),
+        "status": words.about(link.noun, status),
         "reason": link.job_reason if queued else "",
         "start": words.instant(start) if start else "",
         "start_text": words.hour(start, now) if start else "",

@@ -42,3 +42,8 @@ def hour(when: float, now: float) -> str:
 def ahead(when: float, now: float) -> str:
     """How far away, from now."""
     return f"in {span(when - now + MINUTE / 2)}" if when - now >= MINUTE else "any minute now"
+
+
+def about(noun: str, text: str) -> str:
+    """A sentence about a notebook, of whatever the link leads to."""
+    return text.replace("notebook", noun)

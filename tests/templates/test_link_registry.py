@@ -11,6 +11,7 @@ import pytest
 
 from lightship_registry import settings
 from lightship_registry.admin.status import ExitStatus
+from lightship_registry.centre import UNNAMED, Centre
 
 Render = Callable[..., str]
 
@@ -73,6 +74,19 @@ def test_what_a_centre_tells_those_who_wait_arrives_as_it_was_written(render: Re
     message = 'Maintenance on "Friday":\nsave your work \\o/ ä {# #} \U0001f6e0'
     text = render("link_registry", "registry.toml.j2", **SITE, link_registry_message=message)
     assert settings.parse(tomllib.loads(text)).message == message
+
+
+def test_a_centres_name_contact_and_guide_arrive_and_are_none_by_default(render: Render) -> None:
+    read = settings.parse(tomllib.loads(render("link_registry", "registry.toml.j2", **SITE)))
+    assert read.centre == UNNAMED
+    centre = {
+        "centre_name": 'Zürich "HPC" {{ 7 }}',
+        "contact": "help@example.org",
+        "guide_url": "https://example.org/a",
+    }
+    site = {**SITE, **{f"link_registry_{key}": value for key, value in centre.items()}}
+    read = settings.parse(tomllib.loads(render("link_registry", "registry.toml.j2", **site)))
+    assert read.centre == Centre(*centre.values())
 
 
 def test_the_unit_reaches_the_networks_of_all_clusters_and_no_other(unit: dict[str, list[str]]) -> None:

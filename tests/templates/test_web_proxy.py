@@ -59,6 +59,7 @@ def test_only_a_links_own_page_is_shown_what_proves_its_owner() -> None:
     assert shown == {
         "*.notebooks.example.org /": ['""'],
         "*.notebooks.example.org ^~ /.lightship/": ["$lightship_token"],
+        "*.notebooks.example.org = /.lightship/enter": ["$lightship_token"],
         "*.notebooks.example.org @instead": ["$lightship_token"],
         "registry.notebooks.example.org /v1/": ['""'],
         "notebooks.example.org /": ['""'],
@@ -93,6 +94,13 @@ def test_below_the_pages_own_path_no_notebook_is_asked_and_all_is_refused_that_i
     assert re.findall(r'proxy_set_header (\S+) "";', own) == re.findall(r'proxy_set_header (\S+) "";', instead)
     assert 'proxy_set_header Cookie "";' in own
     assert "proxy_pass_request_body off;" in own
+    # The one body that is passed on is a form with a token, so small that it stays in memory.
+    enter = found["*.notebooks.example.org = /.lightship/enter"]
+    assert "client_max_body_size 4k;" in enter
+    assert 'return require("lightship_origins").refusal_of_own_paths()' in enter
+    passed = {place for place, text in found.items() if "_body off" not in text and "lightship_registry" in text}
+    assert "*.notebooks.example.org = /.lightship/enter" in passed
+    assert not any(place.endswith(("@instead", "^~ /.lightship/")) for place in passed)
 
 
 def test_events_are_never_silent_for_as_long_as_nginx_waits() -> None:
@@ -190,6 +198,7 @@ def test_nothing_of_the_ancestors_interface_is_there_unless_it_is_switched_on() 
     assert re.findall(r"proxy_pass (\S+);", site) == [
         "https://lightship_notebook",
         "http://lightship_registry$lightship_page",
+        "http://lightship_registry/enter?next=$arg_next",
         "http://lightship_registry$lightship_page",
         "http://lightship_registry",
         "http://lightship_registry$lightship_page",
@@ -217,7 +226,9 @@ def test_what_is_refused_for_links_is_refused_for_links_in_the_clear() -> None:
     missing = {line for line in lines if not line.startswith(("#", "/", "{"))} - {
         line.strip() for line in plain.splitlines()
     }
-    assert missing == set()
+    # The token of such a link is its maker's affair: its notebook asks for it in its own way.
+    assert missing == {'header_filter_by_lua_block { require("lightship_answers").filter(true) }'}
+    assert 'require("lightship_answers").filter(false)' in plain
 
 
 def test_strict_transport_security_is_sent_from_the_ancestors_places_too() -> None:

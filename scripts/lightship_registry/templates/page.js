@@ -41,23 +41,76 @@ const title = () => (document.title = first("h1:not([hidden])").innerText);
 const own = location.pathname.startsWith("/.lightship/");
 // There the token leaves the address: what runs at the same one could read it in the browser's history. A cookie has it.
 const search = location.search;
-if (own && search) history.replaceState(null, "", location.pathname);
+if (own && search) history.replaceState(history.state, "", location.pathname);
 
 // A reload would overtake the answer to the page's own form.
 let leaving = false;
 addEventListener("submit", () => (leaving = true));
 
-function leave() {
+// With the token in the address the notebook lets its owner in; without it, the cookie does, at a path of the registry's.
+function leave(over) {
   if (leaving) return;
-  if (own) location.replace("/" + search);
+  // What comes next at this address is another page's, and none of ours to remember anything for.
+  history.replaceState(null, "");
+  if (over === "ready" && !search.includes("token=")) {
+    const next = own ? "" : "?next=" + encodeURIComponent(location.pathname + search);
+    location.replace("/.lightship/enter" + next + location.hash);
+  } else if (own) location.replace("/" + search);
   else location.reload();
 }
 
+// A page that the reader does not see would take its notification along: it says what it has to say, and waits.
+function ready(text) {
+  show("heading", text);
+  show("status", "");
+  title();
+  notify(text);
+  if (document.hidden && noticed) document.addEventListener("visibilitychange", () => leave("ready"), { once: true });
+  else leave("ready");
+}
+
 function update(changed) {
-  if (changed.over) return leave();
+  if (changed.over === "ready") return ready(first("[data-ready]")?.dataset.ready ?? "");
+  if (changed.over) return leave(changed.over);
   for (const [key, text] of Object.entries(changed)) show(key, text);
   if (changed.step) mark(Number(changed.step));
   title();
+  if (changed.ending && !warned) notify(document.title);
+  if ("ending" in changed) warned = Boolean(changed.ending);
+}
+
+// Notifications: asked for by the reader's click, remembered where the tab reloads, and sent while this page is open.
+const bell = first("[data-notify]");
+const kept = "lightship-notify";
+let noticed = false;
+let warned = Boolean(first('[data-row="ending"]:not([hidden])'));
+
+function notify(text) {
+  if (!noticed) return;
+  try {
+    const note = new Notification(text, { body: location.host.split(".")[0], tag: kept });
+    note.onclick = () => {
+      focus();
+      note.close();
+    };
+  } catch {
+    noticed = false; // a phone's browser, which lets a page ask and not send
+  }
+}
+
+function promise(granted) {
+  noticed = granted;
+  bell.querySelector("button").hidden = granted;
+  bell.querySelector("p").textContent = granted ? bell.dataset.notify : "Your browser does not allow notifications from this page.";
+  if (granted) history.replaceState(kept, "");
+}
+
+if (bell && "Notification" in window) {
+  bell.hidden = false;
+  if (Notification.permission === "granted" && history.state === kept) promise(true);
+  bell.querySelector("button").addEventListener("click", () =>
+    Notification.requestPermission().then((answer) => promise(answer === "granted")),
+  );
 }
 
 // What this page listens to, if it does. Nobody waits for a notebook that runs already.
@@ -75,7 +128,9 @@ function listen() {
   const source = new EventSource(events);
   source.addEventListener("state", (event) => {
     pause = soon;
-    update(JSON.parse(event.data));
+    const changed = JSON.parse(event.data);
+    if (changed.over) source.close();
+    update(changed);
   });
   source.onerror = () => {
     const refused = source.readyState === EventSource.CLOSED;

@@ -60,7 +60,7 @@ def test_capital_letters_are_the_same_name(start: Start, browser: Browser) -> No
     assert browser.ask(LINK, authority=LINK.upper()).status == OK
 
 
-@pytest.mark.parametrize("name", [LINK, DOMAIN, f"www.{DOMAIN}"])
+@pytest.mark.parametrize("name", [LINK, f"www.{DOMAIN}"])
 def test_a_name_without_notebook_shows_the_registrys_page(browser: Browser, name: str) -> None:
     answer = browser.ask(name, "/lab?token=SECRET", {"Cookie": "a=b"})
     assert answer.status == NOT_FOUND

@@ -38,11 +38,15 @@ def test_a_link_is_made_for_the_one_who_asks(registry: StubRegistry, requests: R
 
 def test_what_the_user_tells_is_passed_on_and_nothing_else(registry: StubRegistry, requests: Requests) -> None:
     registry.replies["links"] = (201, {})
-    told = {"title": "", "command": "start-jupyter -t 60", "token_sha256": "ab" * 32}
+    told = {"title": "", "command": "start-jupyter -t 60", "token_sha256": "ab" * 32, "subject": "program"}
     requests.answer(ALICE, {"op": "create", "seconds": 60, **told, "job_state": "running"})
 
     del told["title"]
     assert registry.asked[0].json == {"user": "alice", "seconds": 60, **told}
+    # A newer start-jupyter may know more kinds.
+    for subject in ("desktop", 7, ["program"]):
+        requests.answer(ALICE, {"op": "create", "seconds": 60, "subject": subject})
+        assert registry.asked[-1].json == {"user": "alice", "seconds": 60}
 
 
 def test_the_other_questions_reach_the_registry(registry: StubRegistry, requests: Requests) -> None:

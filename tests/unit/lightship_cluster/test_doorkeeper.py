@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -182,6 +183,22 @@ def test_without_the_token_nothing_reaches_the_program(house: House) -> None:
         status, fields, page = house.ask("GET", path, headers)
         assert (status, fields["Connection"]) == (403, "close")
         assert b"start-jupyter open" in page
+    assert house.asked == []
+
+
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.mark.parametrize("path", ["/", "/a//b?x=1&y=%2F", f"/?token={'f' * 32}", "/login?next=/"])
+def test_a_person_without_the_token_is_sent_to_the_page_that_asks_for_it(house: House, path: str) -> None:
+    status, fields, page = house.ask("GET", path, NAVIGATION)
+    assert (status, page) == (303, b"")
+    assert urlsplit(fields["Location"]).path == "/.lightship/enter"
+    assert parse_qs(urlsplit(fields["Location"]).query) == {"next": [path]}
+    assert "Set-Cookie" not in fields
+    for way in ({**NAVIGATION, "Sec-Fetch-Dest": "iframe"}, {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}, {}):
+        assert house.ask("GET", path, way)[0] == 403
+    assert house.ask("POST", path, NAVIGATION)[0] == 403
     assert house.asked == []
 
 

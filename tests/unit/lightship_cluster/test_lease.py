@@ -35,7 +35,7 @@ def one_after_another(*replies: Reply) -> Any:
 def test_a_claim_outlives_a_restart_of_the_registry(registry: StubRegistry, link: LinkRegistry) -> None:
     registry.replies["claim"] = one_after_another((502, b"<html>"), (200, CLAIM))
 
-    assert lease.claim(link, "CSR") == lease.Claim("C", "A", 5.0, 30.0, "h", "https://h")
+    assert lease.claim(link, "CSR", {}) == lease.Claim("C", "A", 5.0, 30.0, "h", "https://h")
     assert registry.actions() == ["claim", "claim"]
 
 
@@ -54,7 +54,7 @@ def test_a_refused_claim_is_not_repeated(
 ) -> None:
     registry.replies["claim"] = reply
     with pytest.raises(LightshipError, match=words) as refused:
-        lease.claim(link, "CSR")
+        lease.claim(link, "CSR", {})
 
     assert refused.value.status is status
     assert registry.actions() == ["claim"]
@@ -64,7 +64,7 @@ def test_an_unreachable_registry_is_given_up_in_time(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lease, "CLAIM_SECONDS", 0.6)
     nowhere = LinkRegistry(Transport("https://127.0.0.1:9"), "one-two-three", "ab" * 32)
     with pytest.raises(LightshipError, match="cannot be reached from this node") as refused:
-        lease.claim(nowhere, "CSR")
+        lease.claim(nowhere, "CSR", {})
 
     assert refused.value.status is ExitStatus.REGISTRY
     lease.end(nowhere, "failed", "why")

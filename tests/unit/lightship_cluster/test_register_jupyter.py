@@ -39,6 +39,8 @@ def test_a_notebook_lives_until_the_scheduler_ends_it(node: Node) -> None:
 
     assert process.returncode == ExitStatus.INTERRUPTED
     assert node.registry.actions()[:3] == ["claim", "target", "heartbeat"]
+    assert node.registry.asked[0].json["node"] == socket.gethostname().partition(".")[0]
+    assert node.registry.asked[0].json["folder"].startswith("/")
     assert node.ending() == {"cause": "cancelled", "reason": "The job was stopped.", "tail": ""}
     assert "https://one-two-three.example.org is open" in printed
     assert sorted(path.name for path in node.folder.path.iterdir()) == ["job.log", "link.json"]

@@ -47,13 +47,13 @@ def test_the_agent_signs_every_request(registry: StubRegistry, signed: SignedReg
 
 
 def test_the_job_bears_the_secret_in_a_header_only(registry: StubRegistry, link: LinkRegistry) -> None:
-    link.claim("CSR")
+    link.claim("CSR", {"node": "node1"})
     link.target(4567)
     link.heartbeat()
     link.end("failed", "over", "last\nwords")
 
     assert registry.actions() == ["claim", "target", "heartbeat", "end"]
     ending = {"cause": "failed", "reason": "over", "tail": "last\nwords"}
-    assert [asked.json for asked in registry.asked] == [{"csr": "CSR"}, {"port": 4567}, {}, ending]
+    assert [asked.json for asked in registry.asked] == [{"csr": "CSR", "node": "node1"}, {"port": 4567}, {}, ending]
     assert {asked.headers["Authorization"] for asked in registry.asked} == {"Bearer " + "ab" * 32}
     assert not any("abab" in asked.path for asked in registry.asked)

@@ -53,6 +53,7 @@ def test_the_registry_is_told_how_to_start_again_and_the_hash_of_the_token_only(
 
     assert told["command"] == "start-jupyter -p debug -t 60 --title 'My thesis'"
     assert told["title"] == "My thesis"
+    assert told["subject"] == "notebook"
     assert told["token_sha256"] == hashlib.sha256(token.encode()).hexdigest()
     assert not any(token.encode() in asked.body for asked in login.registry.asked)
 

@@ -365,3 +365,38 @@ def test_no_json_of_an_agent_breaks_the_registry(shared: Any, data: Any) -> None
     world, made = shared
     assert world.agent("POST", "/v1/links", data | {"seconds": 0}).status_code == 422
     assert world.agent("POST", f"/v1/links/{made['name']}/job", data).status_code in {404, 422}
+
+
+def test_a_job_says_where_it_runs_and_a_start_what_it_is_for(world: World) -> None:
+    made = world.create(subject="program")
+    csr = make_csr(ec.generate_private_key(ec.SECP256R1()))
+    told = {"node": "node1\n", "partition": "p" * 99, "folder": "/home/alice/" + "f" * 40}
+    assert world.job(made, "claim", {"csr": csr, **told}).status_code == 200
+    link = world.store.find(made["name"])
+    assert link
+    assert (link.subject, link.noun, link.node, link.partition) == ("program", "program", "node1", "p" * 64)
+    # What looks like a secret is none of the pages' business, in a folder's name either.
+    assert link.folder == "/home/alice/[hidden]"
+
+
+def test_a_start_and_a_job_of_an_older_version_say_less(world: World) -> None:
+    made = world.create()
+    world.claim(made)
+    link = world.store.find(made["name"])
+    assert link
+    assert (link.subject, link.noun, link.node, link.partition, link.folder) == ("", "notebook", "", "", "")
+
+
+@pytest.mark.parametrize("field", ["node", "partition", "folder"])
+@pytest.mark.parametrize("value", [7, ["node1"], {}, None])
+def test_where_a_job_runs_is_text(world: World, field: str, value: object) -> None:
+    made = world.create()
+    csr = make_csr(ec.generate_private_key(ec.SECP256R1()))
+    assert world.job(made, "claim", {"csr": csr, field: value}).status_code == 422
+    assert world.status(made)["state"] == "waiting"
+
+
+@pytest.mark.parametrize("subject", ["desktop", 7, ["program"], None])
+def test_a_link_is_for_something_that_is_known(world: World, subject: object) -> None:
+    asked = {"user": "alice", "seconds": 60, "subject": subject}
+    assert world.agent("POST", "/v1/links", asked).status_code == 422

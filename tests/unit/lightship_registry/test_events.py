@@ -78,7 +78,7 @@ def test_changes_arrive_and_the_end_is_the_last(world: World) -> None:
         assert listener.states[1] == {"reason": "<b>Busy</b>\nevent: state"}
         world.change(made, state="ended")
         await listener.task
-        assert listener.states[2:] == [{"over": "yes"}]
+        assert listener.states[2:] == [{"over": "ended"}]
 
     run(go)
     assert count(world) == 0
@@ -92,7 +92,7 @@ def test_who_comes_too_late_is_told_at_once(world: World, state: str) -> None:
     async def go() -> None:
         listener = Listener(world, made["name"])
         await listener.task
-        assert listener.states == [{"over": "yes"}]
+        assert listener.states == [{"over": state}]
 
     run(go)
 
@@ -111,7 +111,7 @@ def test_the_page_of_a_running_notebook_hears_on_until_it_ends(world: World) -> 
         assert listener.states[1]["ending"] == "4 min"
         world.change(made, state="ended")
         await listener.task
-        assert listener.states[2:] == [{"over": "yes"}]
+        assert listener.states[2:] == [{"over": "ended"}]
 
     run(go)
     assert count(world) == 0
@@ -125,7 +125,7 @@ def test_the_page_of_a_notebook_that_does_not_run_is_over(world: World, state: s
     async def go() -> None:
         listener = Listener(world, made["name"], path="/running")
         await listener.task
-        assert listener.states == [{"over": "yes"}]
+        assert listener.states == [{"over": state}]
 
     run(go)
 

@@ -5,7 +5,9 @@ import hashlib
 import re
 
 from lightship_registry import running
+from lightship_registry.centre import Centre
 from lightship_registry.looks import Looks
+from lightship_registry.start_again import Again
 from lightship_registry.tombstones import EPITAPHS
 from unit.lightship_registry.world import World
 
@@ -15,20 +17,22 @@ MARKUP = "<b>&\"'</b>{{ 7 * 7 }}</script></style>"
 def test_whatever_people_wrote_is_text(world: World) -> None:
     made = world.create(title=MARKUP, command=MARKUP)
     world.change(made, reason=MARKUP, tail=MARKUP, job_id="1", ready_at=1.0)
-    link, looks = world.store.find(made["name"]), Looks()
+    world.change(made, node=MARKUP, partition=MARKUP, folder=MARKUP)
+    link, looks = world.store.find(made["name"]), Looks(Centre(MARKUP, MARKUP, MARKUP))
     assert link
     state = dict.fromkeys(("heading", "status", "reason", "start", "start_text", "start_ahead", "waited"), MARKUP)
     state |= {"step": "1", "job": MARKUP, "heard": MARKUP}
     alive = dict.fromkeys(running.state_of(link, world.clock()), MARKUP)
-    times = dict.fromkeys(("ended", "ended_text", "ran", "waited", "asked"), "")
+    times = {**dict.fromkeys(("ended", "ended_text", "ran", "waited", "asked"), ""), "queued": True, "reported": MARKUP}
+    told = {"epitaph": next(iter(EPITAPHS.values())), "again": Again(MARKUP, MARKUP), **times}
     for page in (
         looks.render("room.html", link=link, state=state, message=MARKUP, refresh=3),
-        looks.render("tombstone.html", link=link, epitaph=next(iter(EPITAPHS.values())), **times),
-        looks.render("running.html", link=link, state=alive, heartbeat=30, refresh=60),
+        looks.render("tombstone.html", link=link, **told),
+        looks.render("running.html", link=link, state=alive, heartbeat=30, refresh=60, enter="/"),
     ):
         assert "<b>" not in page
         assert "49" not in re.sub(r"(?s)<style>.*?</style>|<script>.*?</script>", "", page)
-        assert page.count("&lt;b&gt;&amp;&#34;&#39;") >= 4
+        assert page.count("&lt;b&gt;&amp;&#34;&#39;") >= 4 + len(("guide", "contact", "its name", "and again"))
 
 
 def test_the_policy_names_the_very_style_and_script_of_the_page() -> None:
@@ -50,6 +54,6 @@ def test_only_what_a_page_needs_is_allowed() -> None:
 
 
 def _stone() -> dict[str, object]:
-    link = {"name": "a-b-c", "title": "", "reason": "", "job_id": "", "command": "", "tail": ""}
-    times = dict.fromkeys(("ended", "ended_text", "ran", "waited", "asked"), "")
-    return {"link": link, "epitaph": next(iter(EPITAPHS.values())), **times}
+    link = {"name": "a-b-c", "title": "", "reason": "", "job_id": "", "command": "", "tail": "", "node": ""}
+    times = dict.fromkeys(("ended", "ended_text", "ran", "waited", "asked", "queued", "reported"), "")
+    return {"link": link, "epitaph": next(iter(EPITAPHS.values())), "again": Again("start-jupyter"), **times}

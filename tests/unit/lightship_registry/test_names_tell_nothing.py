@@ -17,6 +17,7 @@ from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World
 
 # As many as are asked for; 20,000 take half a minute, a million half an hour.
 NAMES = int(os.environ.get("LIGHTSHIP_NAMES", "20000"))
+PATHS = ("/", "/lab", "/status", "/events", "/running", "/enter", "/none")
 OLD, WAITING, RUNNING = 200, 100, 100
 ALICE = Owner("demo", "alice")
 # What was answered: status, headers, body.
@@ -65,7 +66,7 @@ def test_names_cannot_be_told_apart(world: World) -> None:
     object.__setattr__(world.settings, "user_creations_per_hour", 10**6)
     ended, waiting, running = made(world, OLD, end=True), made(world, WAITING), made(world, RUNNING, run=True)
     tokens = ["", "0" * 32, "nonsense"]
-    ways = [("GET", path) for path in ("/", "/lab", "/status", "/events", "/running", "/none")] + [("POST", "/cancel")]
+    ways = [("GET", path) for path in PATHS] + [("POST", path) for path in ("/cancel", "/enter")]
     asked = [(name, *way, token) for name in (*ended, *waiting, *running) for way in ways for token in tokens]
     while len(asked) < NAMES:
         name = "-".join(chance.sample(names.words(), 3))
@@ -80,3 +81,16 @@ def test_names_cannot_be_told_apart(world: World) -> None:
     assert all(world.store.find(name) is not None for name in (*ended, *waiting))
     assert {link.state for name in waiting if (link := world.store.find(name))} == {"waiting"}
     assert {link.state for name in running if (link := world.store.find(name))} == {"ready"}
+
+
+def test_running_names_say_that_they_run_as_their_notebooks_do_and_cannot_be_told_from_each_other(world: World) -> None:
+    running = made(world, 5, run=True)
+    for name in running:
+        world.change({"name": name}, lease_until=world.clock() + 90, title=name, node=name)
+    for way in (("GET", "/status"), ("GET", "/enter"), ("POST", "/enter")):
+        seen = answers(world, [(name, *way, token) for name in running for token in ("", "0" * 32)])
+        ((status, _headers, _body),) = seen
+        assert status == 403
+    for way in (("GET", "/"), ("GET", "/running"), ("POST", "/cancel")):
+        seen = answers(world, [(name, *way, "") for name in (*running, "no-such-name")])
+        assert len(seen) == 1

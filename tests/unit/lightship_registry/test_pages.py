@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from lightship_registry.centre import Centre
+from lightship_registry.records import Glance
 from lightship_registry.store import Store
 from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World, build_world, notebook
 
@@ -46,7 +48,7 @@ def test_all_dead_names_look_alike(world: World) -> None:
     ended = of(world, made)
     assert ended.status_code == 404
     hosts = ["never-was-there", "x", "registry.registry", "a.b", "UPPER-CASE-NAME", "..", "%00"]
-    for host in (*(f"{label}.{DOMAIN}" for label in hosts), DOMAIN, "other.example.org", "[::1]:80", made["name"]):
+    for host in (*(f"{label}.{DOMAIN}" for label in hosts), "other.example.org", "[::1]:80", made["name"]):
         answer = page(world, host, path="/lab?token=x")
         assert (answer.status_code, answer.content, dict(answer.headers)) == (404, ended.content, dict(ended.headers))
 
@@ -164,7 +166,9 @@ def test_the_owner_of_a_running_notebook_sees_its_time_and_how_to_open_or_end_it
         "Protein folding",
         "4711",
         "16 minutes",
-        '<a class="open" href="/"',
+        '<a class="open" href="/.lightship/enter"',
+        "demo",
+        f"start-jupyter stop {made['name']}",
         "at most 30 s later",
     ):
         assert part in answer.text
@@ -204,22 +208,24 @@ def test_at_the_pages_own_path_the_owner_sees_room_and_tombstone_as_elsewhere(wo
     assert shown(world, made, path="/status").text == shown(world, made).text
 
 
-@pytest.mark.parametrize("path", ["/status", "/none", "/running", "/events"])
+@pytest.mark.parametrize("path", ["/status", "/none", "/running", "/events", "/enter"])
 def test_at_the_pages_own_paths_strangers_cannot_tell_names_apart(
     world: World, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    waiting, running, ended, bare = (
+    waiting, silent, ended, bare = (
         world.create(token_sha256=TOKEN_SHA256),
         world.create(token_sha256=TOKEN_SHA256),
         world.create(token_sha256=TOKEN_SHA256),
         world.create(),
     )
-    run(world, running)
+    # Without a route, as its own address is.
+    run(world, silent)
+    world.change(silent, lease_until=world.clock() - 1)
     world.change(ended, state="ended")
     unknown = page(world, f"no-such-name.{DOMAIN}:8443", path=path)
     # Not even a link whose waiting everybody may see is looked up.
     monkeypatch.setattr(Store, "find", None)
-    for made in (waiting, running, ended, bare):
+    for made in (waiting, silent, ended, bare):
         answer = of(world, made, path=path)
         assert (answer.status_code, answer.content, answer.headers) == (404, unknown.content, unknown.headers)
 
@@ -227,7 +233,7 @@ def test_at_the_pages_own_paths_strangers_cannot_tell_names_apart(
 def test_below_the_pages_own_path_there_is_nothing_else(world: World) -> None:
     made = world.create(token_sha256=TOKEN_SHA256)
     run(world, made)
-    assert shown(world, made, path="/none").content == page(world, DOMAIN).content
+    assert shown(world, made, path="/none").content == page(world, f"no-such-name.{DOMAIN}").content
 
 
 def test_ending_a_running_notebook_closes_its_route_and_cuts_what_is_open(world: World, tmp_path: Path) -> None:
@@ -242,8 +248,8 @@ def test_ending_a_running_notebook_closes_its_route_and_cuts_what_is_open(world:
     assert [order.name for order in world.settings.folders.cut_dir.iterdir()] == [made["name"]]
     assert world.job(made, "heartbeat").status_code == 410
     text = shown(world, made).text
-    assert "Ended on its page." in text
-    assert "This notebook was ended" in text
+    assert "You ended this notebook" in text
+    assert "on its page" in text
     assert world.status(made)["cause"] == "cancelled"
 
 
@@ -269,6 +275,60 @@ def test_a_link_that_never_opened_tells_how_its_job_leaves_the_queue(world: Worl
     assert "Never opened" in text
 
 
+@pytest.mark.parametrize(
+    "columns", [{"job_state": "running"}, {"job_state": "ended"}, {"certificate_sha256": "0" * 64}, {"ready_at": 1.0}]
+)
+def test_a_job_that_ran_is_not_said_to_be_in_the_queue(world: World, columns: dict[str, object]) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    world.change(made, job_id="4711", **columns)
+    world.job(made, "end", {"cause": "failed"})
+    assert "in the queue" not in shown(world, made).text
+
+
+def test_the_page_of_a_running_notebook_says_where_it_runs(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256)
+    run(world, made)
+    # A job of an older version says nothing of it.
+    for label in ("Node", "Partition", "Folder"):
+        assert f"<dt>{label}</dt>" not in shown(world, made, path="/status").text
+    where = {"node": "node1", "partition": "gpu", "folder": "/home/alice/<b>"}
+    world.change(made, **where)
+    text = shown(world, made, path="/status").text
+    for label, told in {"Cluster": "demo", "Node": "node1", "Partition": "gpu"}.items():
+        assert f"<dt>{label}</dt><dd>{told}</dd>" in text
+    assert "<dd>/home/alice/&lt;b&gt;</dd>" in text
+    for detail in ("node1", "/home/alice", "gpu"):
+        assert detail not in of(world, made, path="/status").text
+
+
+def test_a_program_is_called_a_program_on_every_page(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256, subject="program")
+    seen = [shown(world, made).text]
+    run(world, made)
+    seen.append(shown(world, made, path="/status").text)
+    world.job(made, "end", {"cause": "stopped"})
+    seen.append(shown(world, made).text)
+    for text in seen:
+        words = re.sub(r"(?s)<style>.*?</style>|<script>.*?</script>|<footer>.*", "", text)
+        assert "program" in words
+        assert "otebook" not in words
+
+
+def test_every_page_leads_to_the_guide_and_to_those_who_help(tmp_path: Path) -> None:
+    centre = Centre("Example Centre", "help@example.org", "https://example.org/guide")
+    world = build_world(tmp_path, centre=centre)
+    made = world.create(token_sha256=TOKEN_SHA256)
+    seen = [of(world, made), page(world, DOMAIN), of(world, world.create()), shown(world, made)]
+    run(world, made)
+    seen += [shown(world, made, path="/status"), of(world, made, path="/enter"), shown(world, made, path="/enter")]
+    world.job(made, "end")
+    seen.append(shown(world, made))
+    assert len({answer.text for answer in seen}) == len(seen)
+    for answer in seen:
+        assert '<a href="https://example.org/guide">Guide</a>' in answer.text
+        assert '<a href="mailto:help@example.org">Contact Example Centre</a>' in answer.text
+
+
 def test_the_owner_cancels(world: World, caplog: pytest.LogCaptureFixture) -> None:
     made = world.create(token_sha256=TOKEN_SHA256)
     with caplog.at_level(logging.INFO):
@@ -282,7 +342,8 @@ def test_the_owner_cancels(world: World, caplog: pytest.LogCaptureFixture) -> No
 
 def test_nobody_else_cancels(world: World) -> None:
     made = world.create(token_sha256=TOKEN_SHA256)
-    stranger, nobody = of(world, made, method="POST", path="/cancel"), page(world, DOMAIN, "POST", "/cancel")
+    stranger = of(world, made, method="POST", path="/cancel")
+    nobody = page(world, f"no-such-name.{DOMAIN}", "POST", "/cancel")
     assert (stranger.status_code, stranger.content) == (404, nobody.content)
     for origin in ("https://other-link-here.notebooks.test:8443", "null", ""):
         assert shown(world, made, "POST", "/cancel", Origin=origin).status_code == 403
@@ -298,7 +359,7 @@ def test_ended_and_unknown_names_cost_the_same_small_lookup(world: World, monkey
     asked: list[str] = []
     glance = Store.glance
 
-    def counted(store: Store, name: str) -> tuple[str, str]:
+    def counted(store: Store, name: str) -> Glance:
         asked.append(name)
         return glance(store, name)
 

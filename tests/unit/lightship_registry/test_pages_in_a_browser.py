@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import pytest
 import uvicorn
@@ -24,24 +24,33 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from starlette.types import Receive, Scope, Send
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
-from lightship_registry import events, pages
+from lightship_registry import events, views
+from lightship_registry.centre import Centre
 from lightship_registry.records import Owner, Wish
 from lightship_registry.server import Server
 from unit.lightship_registry.world import DOMAIN, NODE, TOKEN, TOKEN_SHA256, World, build_world
 
 # The sandbox cannot start as root, and nothing here opens a page of the outside world.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-RULE = f"--host-resolver-rules=MAP *.{DOMAIN} {NODE}"
+RULE = f"--host-resolver-rules=MAP *.{DOMAIN} {NODE}, MAP {DOMAIN} {NODE}"
 PATHS = {
     "/.lightship/": "/status",
     "/.lightship/events": "/events",
     "/.lightship/running": "/running",
     "/.lightship/cancel": "/cancel",
+    "/.lightship/enter": "/enter",
 }
 OWN = "/.lightship/"
 PORTS = itertools.count(20000)
+CENTRE = Centre("Example Computing Centre", "help@example.org", "https://example.org/guide/notebooks")
+# A link of somebody else's, and what its page holds.
+ELSEWHERE, ELSEWHERES_PAGE = "other-link-here", [""]
+# Where the way into a notebook led, by the query of who asked there.
+ENTERED: dict[str, str] = {}
+WAYS_AHEAD = {"frame", "image", "prefetch", "fetch"}
 TAIL = "\n".join(f"slurmstepd: line {number} " + "x" * 200 for number in range(20))
 
 # Every text with less contrast to what is behind it than WCAG 2 asks for at level AA.
@@ -68,7 +77,7 @@ FAINT = """() => {
 
 
 class StandIn:
-    """Path, token and host as roles/web_proxy passes them on."""
+    """Path, token and host as roles/web_proxy passes them on; at an open route, Jupyter's answers as it turns them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -76,11 +85,35 @@ class StandIn:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         cookies = SimpleCookie(headers.pop(b"cookie", b"").decode())
-        shown = parse_qs(scope["query_string"].decode()).get("token", [])
+        query = parse_qs(scope["query_string"].decode())
+        shown = query.get("token", [])
         shown = shown or [cookie.value for name, cookie in cookies.items() if name == "__Host-lightship"]
+        name = headers[b"host"].decode().partition(".")[0]
+        if not scope["path"].startswith(OWN) and name == ELSEWHERE:
+            await PlainTextResponse(ELSEWHERES_PAGE[0], media_type="text/html")(scope, receive, send)
+            return
+        if not scope["path"].startswith(OWN) and name in self._world.routes:
+            await self._notebook(scope, query, cookies)(scope, receive, send)
+            return
         headers |= {b"x-lightship-token": "".join(shown).encode(), b"x-real-ip": NODE.encode()}
         path = PATHS.get(scope["path"], "/")
-        await self._world.app({**scope, "path": path, "headers": list(headers.items())}, receive, send)
+
+        async def sent(message: Message) -> None:
+            if path == "/enter" and "headers" in message:
+                ENTERED[scope["query_string"].decode()] = dict(message["headers"]).get(b"location", b"").decode()
+            await send(message)
+
+        await self._world.app({**scope, "path": path, "headers": list(headers.items())}, receive, sent)
+
+    def _notebook(self, scope: Scope, query: dict[str, list[str]], cookies: SimpleCookie) -> Response:
+        if query.get("token") == [TOKEN]:
+            page: Response = PlainTextResponse("<title>The notebook</title>", media_type="text/html")
+            page.set_cookie("jupyter", "in", secure=True)
+            return page
+        if "jupyter" in cookies:
+            return PlainTextResponse("<title>The notebook</title>", media_type="text/html")
+        asked = quote(scope["path"] + ("?" + scope["query_string"].decode() if scope["query_string"] else ""), safe="")
+        return Response(status_code=302, headers={"Location": f"/.lightship/enter?next={asked}"})
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +121,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     with socket.create_server((NODE, 0)) as listener, pytest.MonkeyPatch.context() as patch:
         patch.setattr(events, "LOOK_SECONDS", 0.1)
-        patch.setattr(pages, "REFRESH_SECONDS", 1)
-        patch.setattr(pages, "STATUS_REFRESH_SECONDS", 1)
-        world = build_world(folder, https_port=listener.getsockname()[1], user_quota=100, message="Backup at night.")
+        patch.setattr(views, "REFRESH_SECONDS", 1)
+        patch.setattr(views, "STATUS_REFRESH_SECONDS", 1)
+        port = listener.getsockname()[1]
+        world = build_world(folder, https_port=port, user_quota=100, message="Backup at night.", centre=CENTRE)
         config = uvicorn.Config(
             StandIn(world), log_config=None, access_log=False, lifespan="off", ws="none", http="h11"
         )
@@ -182,6 +216,20 @@ def gone(_world: World) -> dict[str, Any]:
     return {"name": "no-such-name"}
 
 
+def stopped(world: World) -> dict[str, Any]:
+    made = queued(world)
+    world.change(made, state="ended", cause="time-limit", ready_at=1.0, ended_at=world.clock(), seconds=3600)
+    return made
+
+
+def reachable(world: World, made: dict[str, Any]) -> None:
+    """Its notebook answers from now on."""
+    target, now = f"https://127.0.0.1:{next(PORTS)}", world.clock()
+    world.links.routes.write(made["name"], target)
+    ends = {"expires_at": now + 1150, "lease_until": now + 3600}
+    world.change(made, state="ready", target=target, ready_at=now, **ends)
+
+
 def address(world: World, made: dict[str, Any], path: str = "/lab") -> str:
     return f"{world.settings.origin(made['name'])}{path}?token={TOKEN}"
 
@@ -234,14 +282,15 @@ def test_the_keyboard_alone_cancels(world: World, browser: Browser, complaints: 
     made = queued(world)
     page = tab(browser, complaints)
     page.goto(address(world, made))
-    page.keyboard.press("Tab")
-    expect(page.get_by_text("Cancel this notebook")).to_be_focused()
-    assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
+    for name in ("Notify me when it is ready", "Cancel this notebook"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_text(name)).to_be_focused()
+        assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Cancel it now")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("This notebook was cancelled")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You cancelled this notebook")
     assert page.url == f"{world.settings.origin(made['name'])}/"
     link = world.store.find(made["name"])
     assert link
@@ -287,11 +336,243 @@ def test_the_way_to_the_notebook_keeps_the_token_that_its_owner_came_with(
     page.context.close()
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_an_owner_whom_the_cookie_alone_knows_is_let_in_from_the_waiting_page(
+    world: World, browser: Browser, complaints: list[str], script: bool
+) -> None:
+    made = queued(world)
+    world.change(made, state="starting")
+    page = tab(browser, complaints, java_script_enabled=script)
+    page.goto(address(world, made, OWN))
+    origin = world.settings.origin(made["name"])
+    page.goto(f"{origin}/lab/tree/a%20b?reset=1")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your notebook is starting")
+    reachable(world, made)
+    expect(page).to_have_title("The notebook")
+    assert page.url == f"{origin}/lab/tree/a%20b?reset=1&token={TOKEN}"
+    page.context.close()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_an_owner_whom_the_cookie_alone_knows_opens_the_notebook_from_its_page(
+    world: World, browser: Browser, complaints: list[str], script: bool
+) -> None:
+    made = running(world)
+    page = tab(browser, complaints, java_script_enabled=script)
+    origin = world.settings.origin(made["name"])
+    page.goto(address(world, made, OWN))
+    reachable(world, made)
+    page.goto(f"{origin}{OWN}")
+    page.get_by_role("link", name="Open the notebook").click()
+    expect(page).to_have_title("The notebook")
+    assert page.url == f"{origin}/?token={TOKEN}"
+    page.context.close()
+
+
+LEADS = {
+    "a link": '<a id="go" href="{}">go</a>',
+    "a window": "<button id=\"go\" onclick=\"window.open('{}', '_self')\">go</button>",
+    "a redirect": '<button id="go" onclick="location = \'{}\'">go</button>',
+    "a form": '<form action="{}"><button id="go">go</button></form>',
+}
+
+
+@pytest.mark.parametrize("way", LEADS)
+def test_a_page_elsewhere_that_leads_there_opens_nothing_before_the_owner_does(
+    world: World, browser: Browser, complaints: list[str], way: str
+) -> None:
+    made = running(world)
+    page = tab(browser, complaints)
+    page.goto(address(world, made, OWN))
+    reachable(world, made)
+    origin = world.settings.origin(made["name"])
+    ELSEWHERES_PAGE[0] = LEADS[way].format(f"{origin}/.lightship/enter?next=%2Flab")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(world.settings.origin(ELSEWHERE))
+    page.locator("#go").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Open your notebook?")
+    assert not any("token" in url for url in asked)
+    page.get_by_role("link", name="Open the notebook").click()
+    expect(page).to_have_title("The notebook")
+    page.context.close()
+
+
+AHEAD = (
+    '<iframe src="{0}?frame"></iframe><img src="{0}?image"><link rel="prefetch" href="{0}?prefetch">'
+    '<script>fetch("{0}?fetch", {{mode: "no-cors", credentials: "include"}}).catch(() => 0)</script>'
+)
+
+
+def test_what_a_page_elsewhere_loads_without_its_reader_never_gets_the_token(world: World, browser: Browser) -> None:
+    made = running(world)
+    page = tab(browser, [])
+    page.goto(address(world, made, OWN))
+    reachable(world, made)
+    ELSEWHERES_PAGE[0] = AHEAD.format(f"{world.settings.origin(made['name'])}/.lightship/enter")
+    ENTERED.clear()
+    page.goto(world.settings.origin(ELSEWHERE))
+    for _ in range(50):
+        if len(ENTERED) >= len(WAYS_AHEAD):
+            break
+        page.wait_for_timeout(100)
+    assert set(ENTERED) == WAYS_AHEAD
+    assert not any(ENTERED.values())
+    page.context.close()
+
+
+def test_whoever_has_no_token_is_asked_for_it_and_then_let_in(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = queued(world)
+    reachable(world, made)
+    page = tab(browser, complaints, java_script_enabled=False)
+    origin = world.settings.origin(made["name"])
+    page.goto(f"{origin}/lab/tree/x")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This address needs its token")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.get_by_label("Token").fill("f" * 32)
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("alert")).to_contain_text("That is not the token of this address")
+    page.get_by_label("Token").fill(f"{origin}?token={TOKEN}")
+    page.keyboard.press("Enter")
+    expect(page).to_have_title("The notebook")
+    assert page.url == f"{origin}/lab/tree/x?token={TOKEN}"
+    page.context.close()
+
+
+def test_after_an_old_link_with_a_wrong_token_it_says_so(world: World, browser: Browser, complaints: list[str]) -> None:
+    made = queued(world)
+    reachable(world, made)
+    page = tab(browser, complaints)
+    page.goto(f"{world.settings.origin(made['name'])}/lab?token={'f' * 32}")
+    expect(page.get_by_role("alert")).to_contain_text("That is not the token of this address")
+    page.context.close()
+
+
+# Playwright's browser has no notifications of its own: this one is asked and told as a browser's would be.
+NOTIFICATIONS = """
+window.sent = [];
+window.Notification = class {
+  static permission = "default";
+  static requestPermission() { Notification.permission = "ANSWER"; return Promise.resolve("ANSWER"); }
+  constructor(title) { window.sent.push(title); }
+  close() {}
+};
+Object.defineProperty(document, "hidden", { get: () => Boolean(window.away) });
+"""
+
+
+def test_a_reader_who_asked_is_notified_when_the_notebook_is_ready_and_finds_it_when_back(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = queued(world)
+    page = tab(browser, complaints)
+    page.add_init_script(NOTIFICATIONS.replace("ANSWER", "granted"))
+    page.goto(address(world, made))
+    assert page.evaluate("Notification.permission") == "default", "nobody is asked before the button is pressed"
+    page.get_by_role("button", name="Notify me when it is ready").click()
+    expect(page.get_by_text("You will be notified when it is ready")).to_be_visible()
+    page.evaluate("window.away = true")
+    reachable(world, made)
+    expect(page).to_have_title("Your notebook is ready")
+    assert page.evaluate("window.sent") == ["Your notebook is ready"]
+    page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page).to_have_title("The notebook")
+    page.context.close()
+
+
+def test_a_reader_who_asked_is_notified_five_minutes_before_the_end_and_once(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = running(world)
+    page = tab(browser, complaints)
+    page.add_init_script(NOTIFICATIONS.replace("ANSWER", "granted"))
+    page.goto(address(world, made, OWN))
+    page.get_by_role("button", name="Notify me five minutes before its end").click()
+    for left in (299, 200):
+        world.change(made, expires_at=world.clock() + left)
+        expect(page.get_by_role("alert")).to_contain_text(f"ends in {left // 60} min")
+    (said,) = page.evaluate("window.sent")
+    assert said.startswith("This notebook ends in 4 min, at ")
+    page.context.close()
+
+
+def test_a_reader_whose_browser_says_no_is_told_so_and_goes_on(
+    world: World, browser: Browser, complaints: list[str]
+) -> None:
+    made = queued(world)
+    page = tab(browser, complaints)
+    page.add_init_script(NOTIFICATIONS.replace("ANSWER", "denied"))
+    page.goto(address(world, made))
+    page.get_by_role("button", name="Notify me when it is ready").click()
+    expect(page.get_by_text("Your browser does not allow notifications from this page.")).to_be_visible()
+    page.evaluate("window.away = true")
+    reachable(world, made)
+    expect(page).to_have_title("The notebook")
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_line_of_the_log_stays_a_line(world: World, browser: Browser, complaints: list[str], width: int) -> None:
+    page = tab(browser, complaints, viewport={"width": width, "height": 800})
+    page.goto(address(world, ended(world)))
+    region = page.get_by_role("region", name="Its last lines")
+    wider, rows = region.evaluate(
+        "element => [element.scrollWidth > element.clientWidth, element.firstChild.getBoundingClientRect().height /"
+        " parseFloat(getComputedStyle(element).lineHeight)]"
+    )
+    assert wider
+    assert round(rows) == len(TAIL.splitlines())
+    page.context.close()
+
+
+def test_after_the_time_was_over_a_longer_one_is_offered(world: World, browser: Browser, complaints: list[str]) -> None:
+    page = tab(browser, complaints)
+    page.goto(address(world, stopped(world)))
+    expect(page.locator("[data-command]")).to_have_text("start-jupyter -p gpu -t 120")
+    page.context.close()
+
+
+def landing(world: World, page: Page) -> None:
+    page.goto(f"https://{DOMAIN}:{world.settings.https_port}/")
+
+
+def needs_token(world: World, page: Page) -> None:
+    made = queued(world)
+    reachable(world, made)
+    page.goto(f"{world.settings.origin(made['name'])}/lab?token={'f' * 32}")
+
+
+def opened_from_elsewhere(world: World, page: Page) -> None:
+    made = running(world)
+    page.goto(address(world, made, OWN))
+    ELSEWHERES_PAGE[0] = LEADS["a link"].format(f"{world.settings.origin(made['name'])}/.lightship/enter")
+    page.goto(world.settings.origin(ELSEWHERE))
+    page.locator("#go").click()
+
+
+@pytest.mark.parametrize("show", [landing, needs_token, opened_from_elsewhere])
+def test_pages_of_no_link_in_particular_fit_and_are_easy_to_read_as_well(
+    world: World, browser: Browser, complaints: list[str], show: Callable[[World, Page], None]
+) -> None:
+    for scheme in ("light", "dark"):
+        page = tab(browser, complaints, color_scheme=scheme, viewport={"width": 320, "height": 600})
+        show(world, page)
+        expect(page.get_by_role("link", name="Guide", exact=True)).to_have_attribute("href", CENTRE.guide_url)
+        expect(page.get_by_role("link", name="Contact Example")).to_have_attribute("href", "mailto:help@example.org")
+        texts, faint = page.evaluate(FAINT)
+        assert texts > 3
+        assert faint == []
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        page.context.close()
+
+
 def test_the_keyboard_alone_ends_a_running_notebook(world: World, browser: Browser, complaints: list[str]) -> None:
     made = running(world)
     page = tab(browser, complaints)
     page.goto(address(world, made, OWN))
-    for name in ("Open the notebook", "End this notebook"):
+    for name in ("Open the notebook", "Notify me five minutes before its end", "End this notebook"):
         page.keyboard.press("Tab")
         expect(page.get_by_text(name)).to_be_focused()
         assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
@@ -299,8 +580,7 @@ def test_the_keyboard_alone_ends_a_running_notebook(world: World, browser: Brows
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="End it now")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("This notebook was ended")
-    expect(page.get_by_text("Ended on its page.")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You ended this notebook")
     page.context.close()
 
 
@@ -341,7 +621,7 @@ def test_without_javascript_a_running_notebooks_page_reads_the_same(
     expect(page).to_have_title(warning)
     page.get_by_text("End this notebook").click()
     page.get_by_role("button", name="End it now").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("This notebook was ended")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You ended this notebook")
     page.context.close()
 
 

@@ -6,6 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from lightship_registry.proofs import proven_token
+from lightship_registry.records import Glance
 from unit.lightship_registry.world import TOKEN, TOKEN_SHA256, World
 
 
@@ -14,15 +15,15 @@ def showing(*tokens: str) -> Request:
 
 
 def test_only_the_links_own_token_proves_anything(world: World) -> None:
-    _, known = world.store.glance(world.create(token_sha256=TOKEN_SHA256)["name"])
+    known = world.store.glance(world.create(token_sha256=TOKEN_SHA256)["name"]).token_sha256
     assert proven_token(showing(TOKEN), known) == TOKEN
     for tokens in ([], [""], ["f" * 32], [TOKEN.upper()], [TOKEN + "\n"], [TOKEN_SHA256], [TOKEN, TOKEN]):
         assert proven_token(showing(*tokens), known) == ""
-    assert world.store.glance("one-two-nobody") == ("", "")
+    assert world.store.glance("one-two-nobody") == Glance()
 
 
 def test_the_right_token_is_found_among_those_that_neighbours_added(world: World) -> None:
-    _, known = world.store.glance(world.create(token_sha256=TOKEN_SHA256)["name"])
+    known = world.store.glance(world.create(token_sha256=TOKEN_SHA256)["name"]).token_sha256
     others = [f"{number:032x}" for number in range(15)]
     for shown in ([*others, TOKEN], [TOKEN, *others], [TOKEN, TOKEN], [others[0], TOKEN, others[1]]):
         assert proven_token(showing(",".join(shown)), known) == TOKEN
@@ -32,6 +33,6 @@ def test_the_right_token_is_found_among_those_that_neighbours_added(world: World
 
 @pytest.mark.parametrize("known", ["", hashlib.sha256(b"").hexdigest()])
 def test_a_link_without_a_token_is_nobodys(world: World, known: str) -> None:
-    _, kept = world.store.glance(world.create(token_sha256=known)["name"])
+    kept = world.store.glance(world.create(token_sha256=known)["name"]).token_sha256
     for token in (TOKEN, "", "0" * 32, "0" * 64):
         assert proven_token(showing(token), kept) == ""

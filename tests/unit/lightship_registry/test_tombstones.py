@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from lightship_cluster.commands import stop
+from lightship_registry import pages
 from lightship_registry.records import Cause
-from lightship_registry.tombstones import EPITAPHS, epitaph
+from lightship_registry.tombstones import EPITAPHS, epitaph, is_told
 from unit.lightship_registry.world import World
 
 
@@ -29,3 +31,31 @@ def test_a_cause_of_another_version_is_no_cause(world: World) -> None:
     assert link
     for cause in ("", "struck by lightning"):
         assert epitaph(dataclasses.replace(link, cause=cause)) == EPITAPHS[Cause.ENDED]
+
+
+def test_who_ended_it_is_said_where_it_is_known(world: World) -> None:
+    link = world.store.find(world.create()["name"])
+    assert link
+    ways = {
+        stop.REASON: "You stopped",
+        pages.ENDED_BY_OWNER.reason: "You ended",
+        pages.CANCELLED.reason: "You cancelled",
+    }
+    for reason, heading in ways.items():
+        stopped = dataclasses.replace(link, cause=Cause.CANCELLED, reason=reason, ready_at=1.0)
+        assert epitaph(stopped).heading == f"{heading} this notebook"
+        assert "link or its job" not in epitaph(stopped).why
+        assert is_told(stopped)
+    other = dataclasses.replace(link, cause=Cause.CANCELLED, reason="Maintenance.")
+    assert not is_told(other)
+    # A job may say anything: what it says of another cause is no word of its owner's.
+    assert epitaph(dataclasses.replace(link, cause=Cause.FAILED, reason=stop.REASON)) == EPITAPHS[Cause.FAILED]
+
+
+def test_a_program_is_called_a_program(world: World) -> None:
+    link = world.store.find(world.create(subject="program")["name"])
+    assert link
+    for cause in Cause:
+        said = epitaph(dataclasses.replace(link, cause=cause))
+        assert "notebook" not in " ".join(dataclasses.astuple(said))
+        assert "program" in said.heading or cause is Cause.REVOKED
