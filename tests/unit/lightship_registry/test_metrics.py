@@ -225,7 +225,7 @@ def test_a_scrape_of_many_links_is_quick(world: World) -> None:
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO links"
             " SELECT 'x' || i, cluster, user, secret_sha256, token_sha256, title, command, job_id, job_state,"
             " job_reason, job_start, job_seen_at, seconds, 'ended', cause, reason, tail, created_at, ready_at,"
-            " expires_at, certificate_sha256, target, lease_until, ended_at, api, announced"
+            " expires_at, certificate_sha256, target, lease_until, ended_at, api, announced, program_mark"
             " FROM n, links WHERE name = ?",
             (made["name"],),
         )
