@@ -238,6 +238,7 @@ def test_its_page_says_for_how_long_its_port_rests(world: World, login: Client, 
     second = login.token()
     with program(port=port):
         node.redeem(second, port)
+        rounds.go()
         world.clock.now += 20
         assert f"Port {port} of its node was another notebook's" in page_of(world, second)
         assert "it opens in 55 seconds" in page_of(world, second)

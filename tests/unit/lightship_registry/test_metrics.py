@@ -272,12 +272,10 @@ def test_a_scrape_reads_no_link_that_has_ended(world: World) -> None:
     made = world.create()
     values = [f"'x' || i AS {column.name}" if column.name == "name" else column.name for column in links.columns]
     asked: list[tuple[str, Any]] = []
+    many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+    copy = f"{many} INSERT INTO links SELECT {', '.join(values)} FROM n, links WHERE name = ?"  # noqa: S608 - our columns
     with world.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-            f" INSERT INTO links SELECT {', '.join(values)} FROM n, links WHERE name = ?",  # noqa: S608 - our columns
-            (made["name"],),
-        )
+        connection.exec_driver_sql(copy, (made["name"],))
         connection.exec_driver_sql("UPDATE links SET state = 'ended' WHERE name != ?", (made["name"],))
     record = lambda _connection, _cursor, statement, parameters, *_: asked.append((statement, parameters))  # noqa: E731
     event.listen(world.engine, "before_cursor_execute", record)

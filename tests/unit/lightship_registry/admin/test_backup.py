@@ -130,7 +130,7 @@ def test_where_only_the_store_was_lost_what_is_open_stays_open(desk: Desk, file:
 def test_a_link_in_the_clear_is_not_trusted_after_an_outage(desk: Desk, tmp_path: Path) -> None:
     links, now = desk.world.links, desk.world.clock()
     made, _ = links.create(Owner("demo", "ancestor:10.1.0.1"), Wish(7200), ANCESTOR)
-    assert links.ancestors.announce(made.name, "demo", "10.1.2.9:8888", now, now + 7200)
+    links.announce(made, "10.1.2.9:8888")
     links.publish(made, "10.1.2.9:8888")
     assert desk.world.routes[made.name] == "http://10.1.2.9:8888\n"
     desk.world.change({"name": made.name}, lease_until=now - 60)
