@@ -195,6 +195,8 @@ def test_nothing_that_lies_in_wait_is_run(answers: dict[str, tuple[int, str, str
 
 # What the stand-ins cannot do without.
 NOT_TOGETHER = ("PATH", "IFS")
+# What Jupyter gets besides.
+OURS = ("JUPYTER_TOKEN_FILE", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_PATH")
 
 
 def everything(hostile: Hostile) -> dict[str, str]:
@@ -226,7 +228,7 @@ def test_so_does_jupyter(hostile: Hostile, node: Node) -> None:
     given = everything(hostile)
     # The stand-in for Jupyter is a program in Python, too: it notes what it was given and goes on without.
     program(node.path / "bin" / "stand-in", JUPYTER)
-    keep = 'PATH="$PATH" JUPYTER_TOKEN_FILE="$JUPYTER_TOKEN_FILE" JUPYTER_RUNTIME_DIR="$JUPYTER_RUNTIME_DIR"'
+    keep = " ".join(f'{name}="${name}"' for name in ("PATH", *OURS))
     lines = f'cat /proc/$$/environ >{node.path}/environment\nexec /usr/bin/env -i {keep} {node.path}/bin/stand-in "$@"'
     program(node.path / "bin" / "jupyter", f"#!/bin/sh\n{lines}\n")
     environment = {**given, "PATH": f"{node.path}/bin:/usr/bin:/bin"}
@@ -247,6 +249,6 @@ def test_so_does_jupyter(hostile: Hostile, node: Node) -> None:
 
     got = noted(node.path / "environment")
     assert {name: got.get(name) for name in environment} == environment
-    assert set(got) - set(environment) == {"JUPYTER_TOKEN_FILE", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_PATH"}
+    assert set(got) - set(environment) == set(OURS)
     assert "Traceback" not in printed
     assert not (hostile.folder() / "ran").exists()
