@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from lightship_cluster import output
 from lightship_cluster.command_line import parse, parse_command
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.options import COMMANDS
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
         _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
         return ExitStatus.FAILED
     finally:
-        _let_go_of_output()
+        output.let_go()
 
 
 def _command(words: list[str]) -> ExitStatus:
@@ -95,16 +95,9 @@ def _tell_failure(error: LightshipError) -> None:
 
 
 def _say(sentence: str) -> None:
-    print(f"start-jupyter: {sentence}", file=sys.stderr)
-
-
-def _let_go_of_output() -> None:
-    try:
-        if sys.stdout:
-            sys.stdout.flush()
-    except OSError:
-        # Or Python tries again at its end, and complains.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    # On a full disk the words are lost, not the status.
+    with suppress(OSError):
+        print(f"start-jupyter: {sentence}", file=sys.stderr)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
