@@ -30,6 +30,7 @@ def main(argv: Sequence[str]) -> ExitStatus:
         sections = read_ini(path, replace(form, help_from=""))
         layer_of(path, sections, "")
         _check_registry(path, sections[section])
+        settings.read_networks(path, sections[section].get("notebook_networks", ""), "")
     except LightshipError as error:
         print(error.sentence, file=sys.stderr)
         return error.status
