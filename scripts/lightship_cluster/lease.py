@@ -103,7 +103,7 @@ def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ..
         if time.monotonic() + wait > deadline:
             if answer:
                 return answer
-            raise unreachable(trouble)
+            raise _unreachable(trouble)
         time.sleep(wait)
         pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -164,7 +164,7 @@ class Heart:
         self._silent = silent
 
 
-def unreachable(why: str) -> LightshipError:
+def _unreachable(why: str) -> LightshipError:
     """The node has no way to the registry."""
     return LightshipError(
         f"The registry cannot be reached from this node ({why}). Tell your administrators.", ExitStatus.REGISTRY
