@@ -31,8 +31,9 @@ AUTHORITY = STATE / "pebble-root.pem"
 DOMAIN = "notebooks.localhost"
 PORT = int(os.environ.get("DEMO_PORT", "8443"))
 REGISTRY = f"https://registry.{DOMAIN}:{PORT}"
-# What makes a program believe another time, and how a host gets it.
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+# What makes a program believe another time, and how a host gets it. The dynamic linker puts the folder of its own
+# architecture's libraries for $LIB: lib/x86_64-linux-gnu, lib/aarch64-linux-gnu. A shell must not: it is quoted there.
+FAKETIME = "/usr/$LIB/faketime/libfaketime.so.1"
 GET_FAKETIME = "apt-get install --yes --quiet libfaketime"
 LINK = re.compile(r"Your (?:notebook|program) is here:\n    (https://([a-z-]+)\.[^?\s]+)\?token=([0-9a-f]{32})\n")
 

@@ -23,13 +23,19 @@ SECONDS = 60
 TEXT, CLOSE, PING = 1, 8, 9
 
 
-def run(notebook: bed.Notebook, code: str) -> str:
-    """Return what a cell printed, in a kernel of its own; an exception in the cell fails the test."""
+def run(notebook: bed.Notebook, code: str, *, by_address: bool = False) -> str:
+    """Return what a cell printed, in a kernel of its own; an exception in the cell fails the test.
+
+    Args:
+        notebook: where to run it.
+        code: the cell.
+        by_address: show the token in the WebSocket's address, as jupyter_nbmodel_client does, instead of in a header.
+    """
     with bed.client(_host(notebook), headers={"Authorization": f"token {notebook.token}"}) as browser:
         made = browser.post("/api/kernels", json={})
         assert made.status_code == httpx.codes.CREATED, made.text
         kernel = made.json()["id"]
-        with closing(_open(notebook, kernel)) as channel:
+        with closing(_open(notebook, kernel, by_address=by_address)) as channel:
             printed = "".join(_execute(channel, code))
         assert browser.delete(f"/api/kernels/{kernel}").is_success
     return printed.strip()
@@ -39,13 +45,14 @@ def _host(notebook: bed.Notebook) -> str:
     return f"{notebook.name}.{bed.DOMAIN}"
 
 
-def _open(notebook: bed.Notebook, kernel: str) -> socket.socket:
+def _open(notebook: bed.Notebook, kernel: str, *, by_address: bool) -> socket.socket:
     plain = socket.create_connection(("127.0.0.1", bed.PORT), timeout=SECONDS)
     secure = bed.trust().wrap_socket(plain, server_hostname=_host(notebook))
+    query = f"session_id={uuid.uuid4().hex}" + (f"&token={notebook.token}" if by_address else "")
     lines = [
-        f"GET /api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex} HTTP/1.1",
+        f"GET /api/kernels/{kernel}/channels?{query} HTTP/1.1",
         f"Host: {_host(notebook)}:{bed.PORT}",
-        f"Authorization: token {notebook.token}",
+        *([] if by_address else [f"Authorization: token {notebook.token}"]),
         "Connection: Upgrade",
         "Upgrade: websocket",
         "Sec-WebSocket-Version: 13",

@@ -18,6 +18,13 @@ REPOSITORY = SCRIPTS.parent
 # Zip archives know no earlier time.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 SHEBANG = b"#!/usr/bin/env python3\n"
+# For commands that users run, whose module systems set variables for other programs: the host's own Python, without
+# theirs (-I) and without packages of any kind (-S). What the loader would read must be gone before Python is loaded;
+# __main__.py puts it back for the programs that are started from there. Old kernels read 127 bytes of this line.
+ISOLATED = (
+    b"#!/usr/bin/env -S -u LD_PRELOAD -u LD_LIBRARY_PATH "
+    b"LIGHTSHIP_LD=${LD_PRELOAD}\\n${LD_LIBRARY_PATH} /usr/bin/python3 -IS\n"
+)
 # Data that the packages read at run time; everything else that is not Python stays at home.
 SUFFIXES = {".py", ".sh", ".txt", ".html", ".css", ".js", ".typed"}
 SKIPPED = {"requirements.txt", "batch", "__pycache__"}
@@ -26,33 +33,79 @@ SKIPPED = {"requirements.txt", "batch", "__pycache__"}
 MAIN = """\
 import sys
 if sys.version_info < ({floor[0]}, {floor[1]}):
-    sys.exit("{name} needs Python {floor[0]}.{floor[1]} or newer; this is %d.%d.{hint}" % sys.version_info[:2])
+    sys.exit("{name} needs Python {floor[0]}.{floor[1]} or newer; this is %d.%d." % sys.version_info[:2])
 from {module} import main
 sys.exit(main())
 """
 
+# The same for what is started by the isolated line. What a user set is handed on, unchanged, to the programs that are
+# started from here: os.environ has it, even where this process itself must not.
+ISOLATED_MAIN = """\
+import os
+import sys
 
-# Users have theirs from environments; Jupyter need not run on the same.
-OTHER = " Deactivate the environment that it is from, and name that with --venv or --conda."
+old, again = sys.version_info < ({floor[0]}, {floor[1]}), os.environ.pop("LIGHTSHIP_AGAIN", "")
+
+
+def start_again(python):
+    os.execve(python, [python, "-IS"] + sys.argv, dict(os.environ, LIGHTSHIP_AGAIN="1"))
+
+
+if old and not again:
+    from shutil import which
+
+    for minor in range(40, {floor[1]} - 1, -1):
+        if which("python3.%d" % minor, path="/usr/bin"):
+            start_again("/usr/bin/python3.%d" % minor)
+for name, value in zip(("LD_PRELOAD", "LD_LIBRARY_PATH"), os.environ.pop("LIGHTSHIP_LD", "").split("\\n")):
+    if value:
+        os.environ[name] = value
+if old and not again and which("python3"):
+    # The user's own, which may need these libraries.
+    start_again(which("python3"))
+if old:
+    sys.exit(
+        "{name} needs Python {floor[0]}.{floor[1]} or newer; this is %d.%d. Activate an environment with a newer "
+        "python3, or ask your administrators for one in /usr/bin." % sys.version_info[:2]
+    )
+for name in os.environ:
+    if name.startswith(("OPENSSL_", "SSL")):
+        os.unsetenv(name)
+if os.environ.get("LC_CTYPE", "").lower() in ("c.utf-8", "c.utf8", "utf-8"):
+    # Python sets it where there is none, and where it is C.
+    try:
+        with open("/proc/self/environ", "rb") as before:
+            given = [entry[9:] for entry in before.read().split(b"\\0") if entry.startswith(b"LC_CTYPE=")]
+        del os.environ["LC_CTYPE"]
+        os.environ.update([("LC_CTYPE", os.fsdecode(value)) for value in given[:1]])
+    except OSError:
+        pass
+
+from {module} import main
+
+sys.exit(main())
+"""
 
 
 @dataclass(frozen=True)
 class App:
-    """One file to make; `hint` says what to do where Python is older than its floor."""
+    """One file to make."""
 
     name: str
     package: str
     module: str
     floor: tuple[int, int]
-    hint: str = ""
+    shebang: bytes = SHEBANG
+    main: str = MAIN
 
 
+_CLUSTER, _REGISTRY = "lightship_cluster", "lightship_registry"
 APPS = (
-    App("start-jupyter", "lightship_cluster", "lightship_cluster.start_jupyter", (3, 9), OTHER),
-    App("register-jupyter", "lightship_cluster", "lightship_cluster.register_jupyter", (3, 9), OTHER),
-    App("lightship-agent", "lightship_cluster", "lightship_cluster.agent", (3, 9)),
-    App("lightship-registry.pyz", "lightship_registry", "lightship_registry.cli", (3, 11)),
-    App("lightship.pyz", "lightship_registry", "lightship_registry.admin.cli", (3, 11)),
+    App("start-jupyter", _CLUSTER, f"{_CLUSTER}.start_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
+    App("register-jupyter", _CLUSTER, f"{_CLUSTER}.register_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
+    App("lightship-agent", _CLUSTER, f"{_CLUSTER}.agent", (3, 9), ISOLATED, ISOLATED_MAIN),
+    App("lightship-registry.pyz", _REGISTRY, f"{_REGISTRY}.cli", (3, 11)),
+    App("lightship.pyz", _REGISTRY, f"{_REGISTRY}.admin.cli", (3, 11)),
 )
 
 
@@ -74,14 +127,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def content(app: App) -> bytes:
     """The whole file."""
-    buffer = io.BytesIO(SHEBANG)
+    buffer = io.BytesIO(app.shebang)
     buffer.seek(0, os.SEEK_END)
     with zipfile.ZipFile(buffer, "w") as archive:
-        _add(
-            archive,
-            "__main__.py",
-            MAIN.format(name=app.name, module=app.module, floor=app.floor, hint=app.hint).encode("ascii"),
-        )
+        _add(archive, "__main__.py", app.main.format(name=app.name, module=app.module, floor=app.floor).encode("ascii"))
         for source in sources(SCRIPTS / app.package):
             _add(archive, source.relative_to(SCRIPTS).as_posix(), source.read_bytes())
     return buffer.getvalue()

@@ -61,7 +61,14 @@ build() {
   say "$target on $release: building ..."
   "$CONTAINER_ENGINE" build --target "$target" --build-arg "BASE_IMAGE=$prefix/debian:$release" \
     --label "lightship.source=$wanted" --tag "$image" "$context" >"$log" 2>&1 || explain "$log"
+  notices "$log"
   say "$target on $release: ready"
+}
+
+# What a build that went well has to say nevertheless.
+notices() {
+  local line
+  while read -r line; do say "$line"; done < <(grep -o 'NOTICE: .*' "$1" || true)
 }
 
 # The base for images that the cluster's hosts build themselves.

@@ -10,11 +10,25 @@ from build_zipapps import SCRIPTS, write_one
 
 sys.path.insert(0, str(SCRIPTS))
 
-from lightship_cluster.options import COMMANDS, FILES, FOLDERS, OPTIONS, PRESETS, Command, Option
+from lightship_cluster.environments.conda import USUAL_ROOTS
+from lightship_cluster.options import (
+    COMMANDS,
+    ENVIRONMENTS,
+    FILES,
+    FOLDERS,
+    MODULES,
+    OPTIONS,
+    PARTITIONS,
+    PRESETS,
+    Command,
+    Option,
+)
 from lightship_cluster.options import SCRIPTS as BATCH_SCRIPTS
 
 NAME = "start-jupyter.bash"
 GENERAL = ("-h", "--help")
+# For which a link that has ended will do.
+OF_ALL_LINKS = ("logs", "again")
 
 SCRIPT = """\
 # Completion of start-jupyter for bash; in zsh, first: autoload -U compinit bashcompinit && compinit && bashcompinit
@@ -46,6 +60,64 @@ _start_jupyter_presets() {{
 
 _start_jupyter_scripts() {{
   (cd -- "$(_start_jupyter_prefix)/batch" 2>/dev/null && printf '%s\\n' */*.sh)
+}}
+
+# One plain word a line: what else a name might hold would be typed into a command line.
+_start_jupyter_plain() {{
+  LC_ALL=C grep -x '[A-Za-z0-9][A-Za-z0-9._+/@-]*' | LC_ALL=C sort -u
+}}
+
+# Nothing that is asked may keep a user waiting at the Tab key.
+_start_jupyter_soon() {{
+  timeout -k 1 2 "$@" </dev/null 2>/dev/null
+}}
+
+_start_jupyter_asked_partitions() {{
+  if command -v sinfo >/dev/null; then
+    _start_jupyter_soon sinfo --noheader --format=%R
+  elif command -v qstat >/dev/null; then
+    _start_jupyter_soon qstat -Q -f | sed -n 's/^Queue: *//p'
+  fi | _start_jupyter_plain
+}}
+
+# Asked once in ten minutes; once a minute while there is no answer.
+_start_jupyter_partitions() {{
+  local folder=${{XDG_CACHE_HOME:-$HOME/.cache}}/lightship file
+  file=$folder/partitions.$(uname -n)
+  if [[ -z $(find "$file" \\( -mmin -1 -o -size +0 -mmin -10 \\) 2>/dev/null) ]]; then
+    if ! (umask 077 && mkdir -p "$folder" && : >|"$file.$$") 2>/dev/null; then
+      _start_jupyter_asked_partitions
+      return
+    fi
+    _start_jupyter_asked_partitions >|"$file.$$"
+    mv -f "$file.$$" "$file"
+  fi
+  cat "$file"
+}}
+
+# By their files, as Lmod and the Tcl modules find them.
+_start_jupyter_modules() {{
+  local IFS=: folders
+  # shellcheck disable=SC2206 # to be split
+  folders=(${{MODULEPATH-}})
+  [[ ${{#folders[@]}} -gt 0 ]] || return 0
+  _start_jupyter_soon find -L "${{folders[@]}}" -mindepth 1 -maxdepth 4 -name '.*' -prune -o -type f -printf '%P\\n' |
+    sed 's/\\.lua$//' | _start_jupyter_plain
+}}
+
+# Where conda, mamba and micromamba keep environments, and the list of all that conda ever made.
+_start_jupyter_environments() {{
+  local IFS=: folders root conda=${{CONDA_EXE-}} mamba=${{MAMBA_EXE-}}
+  # shellcheck disable=SC2206 # to be split
+  folders=(${{CONDA_ENVS_PATH-}} ${{CONDA_ENVS_DIRS-}})
+  for root in "${{MAMBA_ROOT_PREFIX-}}" "${{CONDA_ROOT-}}" "${{conda%/*/*}}" "${{mamba%/*/*}}" \\
+    {roots}; do
+    if [[ -n $root ]]; then folders+=("$root/envs"); fi
+  done
+  {{
+    _start_jupyter_soon find -L "${{folders[@]}}" -mindepth 2 -maxdepth 2 -name conda-meta -printf '%h\\n'
+    _start_jupyter_soon cat ~/.conda/environments.txt
+  }} | sed 's|.*/||' | _start_jupyter_plain
 }}
 
 _start_jupyter() {{
@@ -99,12 +171,15 @@ def content() -> str:
         values="\n".join(_value(option) for option in OPTIONS if option.metavar and option.flags != ("--",)),
         flags=" ".join([*flags, *GENERAL, "--version"]),
         names=" ".join(COMMANDS),
+        roots=" ".join(f"~/{folder}" for folder in USUAL_ROOTS),
     )
 
 
 def _command(command: Command) -> str:
     flags = " ".join([*(flag for option in command.options for flag in option.flags), *GENERAL])
-    names = f" $(_start_jupyter_links {'all' if command.name == 'logs' else 'alive'})" if command.takes_name else ""
+    names = (
+        f" $(_start_jupyter_links {'all' if command.name in OF_ALL_LINKS else 'alive'})" if command.takes_name else ""
+    )
     values = [_value(option) for option in command.options if option.metavar]
     if not values:
         return f'    {command.name}) words="{flags}{names}" ;;'
@@ -125,6 +200,9 @@ def _value(option: Option) -> str:
         FOLDERS: "compopt -o dirnames 2>/dev/null",
         FILES: "compopt -o default 2>/dev/null",
         BATCH_SCRIPTS: "words=$(_start_jupyter_scripts); compopt -o default 2>/dev/null",
+        PARTITIONS: "words=$(_start_jupyter_partitions)",
+        MODULES: "words=$(_start_jupyter_modules)",
+        ENVIRONMENTS: "words=$(_start_jupyter_environments); compopt -o default 2>/dev/null",
         PRESETS: "words=$(_start_jupyter_presets)",
     }.get(option.offers, f"words='{' '.join(option.choices)}'")
     return f"        {' | '.join(option.flags)}) {action} ;;"

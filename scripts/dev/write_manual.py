@@ -18,11 +18,19 @@ from lightship_cluster.options import BUILT_IN, COMMANDS, OPTIONS, SETTINGS, Com
 NAME = "start-jupyter.1"
 GUIDE = SCRIPTS / "lightship_cluster" / "README.md"
 STATUS = re.compile(r"^\| (\d+) `[A-Z_]+` \| ([^|]+) \| ([^|]*)\|$", re.MULTILINE)
+# What Markdown has around words: the address of a link, the marks of code and of emphasis.
+MARKS = re.compile(r"\[([^\]]+)\]\([^)\s]*\)|`([^`]*)`|\*\*([^*]+)\*\*|(?<!\w)\*([^*\s][^*]*)\*(?!\w)")
 
 INTRODUCTION = """\
-Starts Jupyter in a job on a compute node of the cluster and prints a private HTTPS link to it, at once. The link opens
-when the notebook answers; until then its page tells what the job waits for. Then the command follows the job until the
-notebook answers; Ctrl-C leaves the job alone. A time alone at the end does what -t does.
+Starts Jupyter in a job on a compute node of the cluster and prints a private HTTPS link to it as soon as the job is
+accepted. The link opens when the notebook answers; until then its page tells what the job waits for. Then the command
+follows the job until the notebook answers; Ctrl-C leaves the job alone. A time alone at the end does what -t does.
+"""
+TIMES_TEXT = """\
+A number alone is minutes: 60. Hours, minutes and days have their letters: 2h, 90m, 1h30m, 1.5h, 1d12h. HH:MM:SS,
+D-HH:MM:SS, D-HH and D-HH:MM are read as Slurm reads them. HH:MM is hours and minutes, as people write it: 1:00 is one
+hour here and would be one minute to Slurm and PBS, in which no notebook is of use. From 10:00 on either may be meant;
+that is not guessed but refused with both ways to write it.
 """
 SETTINGS_TEXT = """\
 What you always say can stand in a file of your own, in the section [defaults], or under a name of its own in
@@ -55,6 +63,7 @@ def content() -> str:
         _section("SYNOPSIS", synopsis),
         _section("DESCRIPTION", _text(INTRODUCTION)),
         _section("OPTIONS", "".join(options)),
+        _section("TIMES", _text(TIMES_TEXT)),
         _section("COMMANDS", "".join(map(_command, COMMANDS.values()))),
         _section("SETTINGS", _text(SETTINGS_TEXT.format(keys=", ".join(SETTINGS)))),
         _section("FILES", "".join(_item(path, what) for path, what in FILES)),
@@ -93,7 +102,11 @@ def _item(term: str, text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return "".join(f"{_escaped(line)}\n" for line in text.replace("`", "").strip("\n").splitlines())
+    return "".join(f"{_escaped(line)}\n" for line in _plain(text).strip("\n").splitlines())
+
+
+def _plain(text: str) -> str:
+    return MARKS.sub(lambda found: next(filter(None, found.groups()), ""), text)
 
 
 def _escaped(line: str) -> str:

@@ -32,7 +32,8 @@ def main(argv: Sequence[str]) -> ExitStatus:
         _check_registry(path, sections[section])
         settings.read_networks(path, sections[section].get("notebook_networks", ""), "")
     except LightshipError as error:
-        print(error.sentence, file=sys.stderr)
+        # Whoever hands the settings over knows where they came from, and no file of that name.
+        print(error.sentence.replace(f"The settings {STDIN} ", "The settings "), file=sys.stderr)
         return error.status
     return ExitStatus.OK
 

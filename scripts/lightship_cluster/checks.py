@@ -172,7 +172,7 @@ def job(patient: Patient) -> str:
 def jupyter(patient: Patient) -> str:
     """Jupyter, for that script, where the settings say that it comes from."""
     environment = patient.plan.environment
-    warning = environment.check(patient.plan.interface, os.environ)
+    warning = environment.check(patient.plan.interface, patient.plan.variables)
     if warning:
         raise Doubt(warning, ExitStatus.JUPYTER)
     return environments.words_of(environment)

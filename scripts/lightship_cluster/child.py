@@ -40,7 +40,8 @@ def guard(group: int, start: Start) -> subprocess.Popen[bytes]:
     """
     script = (pkgutil.get_data(__package__, "guard.sh") or b"").decode("utf-8")
     return subprocess.Popen(
-        ["/bin/bash", "-c", script, "lightship-guard", str(group), *start.cleanup],
+        # Privileged (-p) it reads nothing of the user's: neither what BASH_ENV names nor functions that replace `kill`.
+        ["/bin/bash", "-p", "-c", script, "lightship-guard", str(group), *start.cleanup],
         env=dict(start.variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

@@ -1,8 +1,9 @@
 """Who may enter a program that knows neither certificates nor tokens: the proxy, for whoever has the link's token.
 
 It listens where the proxy connects, with the link's own certificate, and asks for the proxy's. Each request must bear
-the token: in the address, which sets a cookie and is taken out of the address; in that cookie; or in a header. A
-connection serves one request, so that nothing that follows a request can come in with it.
+the token: in the address, which sets a cookie and is taken out of the address; in that cookie; or in a header. The
+proxy may bring further requests on a connection, each of which is judged by itself: where one ends is beyond doubt, or
+it is the connection's last.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ COOKIE = "__Host-lightship-app"
 # The web server and the registry keep the token itself in another one, for pages of their own.
 OURS = (f"{COOKIE}=", "__Host-lightship=")
 HEAD_SECONDS, HANDSHAKE_SECONDS, CLOSE_SECONDS, PAUSE_SECONDS = 30.0, 5.0, 5.0, 0.5
+# For longer than the proxy keeps a connection that nobody uses: it must not be closed while a request is on its way.
+IDLE_SECONDS = 120.0
 # Guests at a time; more wait outside. Each takes two descriptors, and the job's own dealings need some too.
 MOST_GUESTS, SHARE_OF_DESCRIPTORS = 256, 4
 BACKLOG, KEEPALIVE_SECONDS = 128, 60
@@ -90,6 +93,9 @@ class Doorkeeper(threading.Thread):
             # Whoever is lost without a word, as when the proxy host loses its power, must not stay for ever.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+            # asyncio does it for sockets that say they are of TCP, and an accepted one does not: each answer would wait
+            # 40 ms for word that its head has arrived.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._shake_hands(connection)
         finally:
             self._unknown.pop(connection, None)
@@ -117,11 +123,11 @@ class Doorkeeper(threading.Thread):
 
     async def _enter(self, browser: Streams, connection: socket.socket) -> None:
         try:
-            head = await asyncio.wait_for(read_head(browser[0]), HEAD_SECONDS)
-            exchange = await self._judge(head, browser) if head else None
-            if exchange:
-                self._unknown.pop(connection, None)
-                await exchange.run(self._connect)
+            seconds = HEAD_SECONDS
+            while await self._serve_one(browser, connection, seconds):
+                # Until the next request it may make room for somebody else's.
+                self._unknown[connection] = None
+                seconds = IDLE_SECONDS
         except BadMessageError:
             with suppress(OSError):
                 await turn_away(browser, BAD)
@@ -129,6 +135,15 @@ class Doorkeeper(threading.Thread):
             pass  # whoever asked has gone
         except Exception as error:  # one request's trouble is nobody else's
             say(f"A request failed: {error!r}")
+
+    async def _serve_one(self, browser: Streams, connection: socket.socket, seconds: float) -> bool:
+        """Whether another request may follow."""
+        head = await asyncio.wait_for(read_head(browser[0]), seconds)
+        exchange = await self._judge(head, browser) if head else None
+        if not exchange:
+            return False
+        self._unknown.pop(connection, None)
+        return await exchange.run(self._connect)
 
     async def _judge(self, head: Head, browser: Streams) -> Exchange | None:
         """What is to be brought to the program; nothing when the answer was given here."""
@@ -142,7 +157,8 @@ class Doorkeeper(threading.Thread):
         elif by_address and method == "GET" and not head.all("upgrade"):
             await self._send_on(browser[1], bare)
         else:
-            return Exchange(self._for_program(head, method, bare, by_header), browser)
+            last = "close" in head.words("connection") or head.line.endswith("/1.0")
+            return Exchange(self._for_program(head, method, bare, by_header), browser, last=last)
         return None
 
     def _is_token(self, text: str) -> bool:

@@ -1,25 +1,32 @@
-"""One request is brought to a program, and its answer back; then both connections are closed."""
+"""One request is brought to a program, and its answer back; the connection to the program is closed then."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Callable
 
 from lightship_cluster.door_pages import AWAY, BAD, Refusal, tell
 from lightship_cluster.http_heads import (
+    CHUNKED,
+    CLOSED,
     HOP_BY_HOP,
     PIECE,
     BadMessageError,
     Head,
+    answer_length,
     body_length,
     copy_body,
-    read_head,
+    read_answer,
     status_of,
 )
+from lightship_cluster.job_log import say_once
 
-CONNECT_SECONDS, UPGRADE_SECONDS, LINGER_SECONDS = 10.0, 60.0, 5.0
+CONNECT_SECONDS, UPGRADE_SECONDS, LINGER_SECONDS, GONE_SECONDS = 10.0, 60.0, 5.0, 0.5
+# As the kernel calls it (netinet/tcp.h).
+ESTABLISHED = 1
 SWITCHED = 101
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -29,36 +36,39 @@ Connect = Callable[[], Awaitable[Streams]]
 class Exchange:
     """Between a browser that was let in and the program."""
 
-    def __init__(self, head: Head, browser: Streams) -> None:
+    def __init__(self, head: Head, browser: Streams, *, last: bool) -> None:
         self._head = head
+        self._method = head.line.partition(" ")[0]
         self._reader, self._writer = browser
         # Before the program hears of it: what is in doubt is for nobody.
         self._length = body_length(head)
         self._upgrade = bool(head.all("upgrade"))
         if self._upgrade and self._length != 0:
             raise BadMessageError("another protocol, and a body")
-        self._answered = False
-        self._sent = False
+        self._last = last or self._upgrade
+        self._answered = self._whole = self._sent = False
 
-    async def run(self, connect: Connect) -> None:
-        """Bring the request there and the answer back."""
+    async def run(self, connect: Connect) -> bool:
+        """Bring the request there and the answer back; whether another request may come on this connection."""
         try:
             program = await asyncio.wait_for(connect(), CONNECT_SECONDS)
-        except (OSError, asyncio.TimeoutError):
+        except (OSError, asyncio.TimeoutError) as error:
+            say_once(f"The program took no connection ({error!r}), so the browser was shown a 502.")
             await turn_away((self._reader, self._writer), AWAY)
-            return
+            return False
         try:
             program[1].write(self._head.encode())
             # A program that has heard enough may hang up on whoever still speaks.
             with suppress(ConnectionError):
-                await _first_of(self._send_body(program[1]), self._bring_back(program))
+                await _first_of(self._send_body(program[1]), self._bring_back(program), _gone(self._writer))
         except BadMessageError:
             if not self._answered:
                 await tell(self._writer, BAD)
         finally:
-            program[1].close()
+            _drop(program[1])
         if not self._sent:
             await _linger(self._reader)
+        return self._sent and self._whole and not self._last
 
     async def _send_body(self, program: asyncio.StreamWriter) -> None:
         try:
@@ -68,15 +78,13 @@ class Exchange:
             if self._reader.exception():
                 raise  # it was the browser that went
             # The program has heard enough: its answer says why.
-            await asyncio.Event().wait()
-        if self._upgrade:
-            # What follows belongs to the program, as soon as it agrees to speak something else.
-            await asyncio.Event().wait()
-        await _discard(self._reader)
+        # What follows is another request, or belongs to the program as soon as it agrees to speak something else.
+        await asyncio.Event().wait()
 
     async def _bring_back(self, program: Streams) -> None:
         answer = await self._answer(program[0])
         if answer is None:
+            self._last = True
             await tell(self._writer, AWAY)
             return
         self._answered = True
@@ -84,30 +92,44 @@ class Exchange:
             self._writer.write(answer.encode())
             await _first_of(_copy(self._reader, program[1]), _copy(program[0], self._writer))
             return
-        self._writer.write(answer.changed(answer.line, HOP_BY_HOP, [("Connection", "close")]).encode())
-        steps = [_copy(program[0], self._writer)]
-        if self._upgrade:
-            # Whoever wanted another protocol did not get it and says nothing more, but may go.
-            steps.append(_discard(self._reader))
-        await _first_of(*steps)
+        length = answer_length(answer, self._method)
+        self._last = self._last or length == CLOSED
+        dropped = [*HOP_BY_HOP, *(["content-length"] if length == CHUNKED else [])]
+        self._writer.write(
+            answer.changed(answer.line, dropped, [("Connection", "close")] if self._last else []).encode()
+        )
+        if length == CLOSED:
+            await _copy(program[0], self._writer)
+        else:
+            await copy_body(None if length == CHUNKED else length, program[0], self._writer, mend=True)
+            await self._writer.drain()
+        self._whole = True
 
     async def _answer(self, program: asyncio.StreamReader) -> Head | None:
         """The program's answer; None for none, or for none that can be understood."""
         try:
             while True:
                 # An answer may take its time, but a WebSocket opens at once.
-                answer = await asyncio.wait_for(read_head(program), UPGRADE_SECONDS if self._upgrade else None)
+                answer = await asyncio.wait_for(read_answer(program), UPGRADE_SECONDS if self._upgrade else None)
                 if answer is None:
+                    say_once("The program closed a connection without an answer, so the browser was shown a 502.")
                     return None
                 status = status_of(answer)
                 if status >= 200 or (status == SWITCHED and self._upgrade):
+                    answer_length(answer, self._method)
                     return answer
                 if status == SWITCHED:
+                    say_once(
+                        "The program switches to a protocol that was not asked for, so the browser was shown a 502."
+                    )
                     return None
                 # What comes before an answer stays here: a proxy that takes it for the answer would take the answer for
                 # that to the next request, which may be somebody else's.
-        except (BadMessageError, asyncio.TimeoutError):
-            return None
+        except BadMessageError as error:
+            say_once(f"An answer of the program is no HTTP/1.1 ({error}), so the browser was shown a 502.")
+        except asyncio.TimeoutError:
+            say_once(f"The program did not open a WebSocket within {UPGRADE_SECONDS:.0f} s.")
+        return None
 
 
 async def turn_away(browser: Streams, refusal: Refusal) -> None:
@@ -135,6 +157,24 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             return
         writer.write(piece)
         await writer.drain()
+
+
+async def _gone(browser: asyncio.StreamWriter) -> None:
+    """Return when whoever asked has gone.
+
+    The kernel is asked: their end is not read as long as the program does not take what they sent before. Where so much
+    is still to come that it stands before their end, their kernel gives up after some minutes, and ours finds out.
+    """
+    connection = browser.get_extra_info("socket")
+    while connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED:
+        await asyncio.sleep(GONE_SECONDS)
+
+
+def _drop(program: asyncio.StreamWriter) -> None:
+    """Close, and wait for nothing that the program has not taken."""
+    if program.transport.get_write_buffer_size():
+        program.transport.abort()
+    program.close()
 
 
 async def _first_of(*steps: Awaitable[None]) -> None:

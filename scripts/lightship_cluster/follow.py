@@ -25,6 +25,7 @@ LAST_WORDS_SECONDS = 3.0
 LOG_LINES = 15
 # Endings that come from outside: a job that waits for its turn knows nothing of them.
 FROM_OUTSIDE = ("cancelled", "revoked", "not-started")
+STOP = "start-jupyter stop"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Submitted:
     name: str
     job_id: str
     folder: LinkFolder
+    url: str = ""
     subject: Subject = A_NOTEBOOK
     remarks: tuple[str, ...] = ()
 
@@ -149,10 +151,11 @@ class Follower:
         return "\n".join([f"\nThe job's last lines ({log}):", *(f"    {line}" for line in lines)])
 
 
-def describe_ready(status: dict[str, Any], stop_command: str, noun: str = "notebook") -> str:
+def describe_ready(status: dict[str, Any], url: str, noun: str = "notebook") -> str:
     """What a user wants to know when the notebook, or what else it is, answers."""
     left = words_of(float(status.get("expires") or 0) - time.time())
-    return f"Ready: your {noun} answers. {left} left. To stop it: {stop_command}"
+    page = f"Its own page, with the time that is left: {url}/.lightship/"
+    return f"Ready: your {noun} answers. {left} left. To stop it: {STOP}\n{page}"
 
 
 def _sentence(words: str) -> str:

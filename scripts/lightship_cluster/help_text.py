@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import textwrap
 from collections.abc import Iterable
 
 from lightship_cluster.options import COMMANDS, OPTIONS, Command, Option
 
-WIDTH = 79
+WIDTH, LEAST_WIDTH = 79, 30
 COLUMN = 26
 START = """\
 usage: start-jupyter [OPTION]... [TIME] [-- OPTION OF THE SCHEDULER...]
@@ -31,7 +33,7 @@ def of_start() -> str:
         members = [option for option in OPTIONS if option.group == group and not option.rare]
         parts.append(f"{group}:\n" + "\n".join(map(_row, members)))
     parts += [_also(option for option in OPTIONS if option.rare), _commands(), "", EXAMPLES]
-    return "\n".join(parts)
+    return _fitted("\n".join(parts))
 
 
 def of_command(command: Command) -> str:
@@ -42,7 +44,7 @@ def of_command(command: Command) -> str:
         lines.append(
             "NAME is a link's three words or its title, or the beginning; without it, your newest link is meant."
         )
-    return "\n".join(lines) + "\n"
+    return _fitted("\n".join(lines) + "\n")
 
 
 def heading(option: Option) -> str:
@@ -66,4 +68,32 @@ def _commands() -> str:
 
 
 def _filled(text: str) -> str:
-    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return _wrapped(text, _width(), "  ")
+
+
+def _fitted(text: str) -> str:
+    """Lines that are too long for the terminal go on below, with what stands beside a gap under it; no word is torn."""
+    width = _width()
+    return "\n".join(line if len(line) <= width else _folded(line, width) for line in text.split("\n"))
+
+
+def _folded(line: str, width: int) -> str:
+    indent = " " * (len(line) - len(line.lstrip()))
+    head, gap, beside = line.strip().partition("  ")
+    lines = [_wrapped(indent + head, width, f"{indent}    ")]
+    if gap:
+        lines.append(_wrapped(f"{indent}      {beside.strip()}", width, f"{indent}      "))
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, width: int, indent: str) -> str:
+    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+
+
+def _width() -> int:
+    try:
+        # A terminal that was never told its size says 0. One column stays free: some go on in the next line when full.
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns - 1
+    except (OSError, ValueError, AttributeError):
+        return WIDTH
+    return min(WIDTH, max(LEAST_WIDTH, columns)) if columns > 0 else WIDTH

@@ -1,4 +1,7 @@
-"""The heads of HTTP/1.1 messages (RFC 9112), read strictly: what could be understood in two ways is refused."""
+"""The heads of HTTP/1.1 messages (RFC 9112), read strictly: what could be understood in two ways is refused.
+
+Answers may have the faults that programs have and that a proxy is to mend; what is passed on has none.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,15 @@ LONGEST_HEAD = 65536
 LONGEST_CHUNK_LINE = 1024
 PIECE = 65536
 MOST_TRAILERS = 100
+# Of an answer: its body comes in chunks, or ends when the connection does.
+CHUNKED, CLOSED = -1, -2
 
 REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[\x21-\x7e]*) HTTP/1\.[01]")
 STATUS = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
 FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_SPACE_BEFORE_COLON = re.compile(r"^([^:\s]+)[ \t]+:")
+# How much of a field's name an error message shows.
+_SHOWN = 60
 LENGTH = re.compile(r"[0-9]{1,18}")
 CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 # Of one connection, not of the message (RFC 9110, 7.6.1).
@@ -70,13 +78,45 @@ async def read_head(reader: asyncio.StreamReader) -> Head | None:
     except asyncio.LimitOverrunError as error:
         raise BadMessageError("a head is too long") from error
     line, *rest = raw.decode("latin-1")[:-4].split("\r\n")
-    fields = []
-    for text in rest:
-        found = FIELD.fullmatch(text)
-        if not found:
-            raise BadMessageError("a field is malformed")
-        fields.append((found[1], found[2]))
-    return Head(line, tuple(fields))
+    return Head(line, tuple(map(_field, rest)))
+
+
+async def read_answer(reader: asyncio.StreamReader) -> Head | None:
+    """The head of an answer, in the forms that RFC 9112 has a proxy mend, and mended (2.2, 5.1 and 5.2).
+
+    Lines may end without a CR, values go on in lines that begin with a space, and a space stand before the colon.
+    """
+    lines: list[str] = []
+    length = 0
+    while True:
+        try:
+            raw = await reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError as error:
+            if error.partial or lines:
+                raise BadMessageError("closed within a head") from error
+            return None
+        except asyncio.LimitOverrunError as error:
+            raise BadMessageError("a head is too long") from error
+        length += len(raw)
+        if length > LONGEST_HEAD:
+            raise BadMessageError("a head is too long")
+        line = raw[: -2 if raw.endswith(b"\r\n") else -1].decode("latin-1")
+        if not line:
+            break
+        if line[0] in " \t" and len(lines) > 1:
+            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
+        else:
+            lines.append(line)
+    if not lines:
+        raise BadMessageError("a head is empty")
+    return Head(lines[0], tuple(_field(_SPACE_BEFORE_COLON.sub(r"\1:", text, 1)) for text in lines[1:]))
+
+
+def _field(text: str) -> tuple[str, str]:
+    found = FIELD.fullmatch(text)
+    if not found:
+        raise BadMessageError(f"the field {text.partition(':')[0][:_SHOWN]!r} is malformed")
+    return found[1], found[2]
 
 
 def request_of(head: Head) -> tuple[str, str]:
@@ -94,7 +134,7 @@ def status_of(head: Head) -> int:
     """Status of a response."""
     found = STATUS.fullmatch(head.line)
     if not found:
-        raise BadMessageError("no response")
+        raise BadMessageError(f"its first line is {head.line[:_SHOWN]!r}")
     return int(found[1])
 
 
@@ -110,10 +150,26 @@ def body_length(head: Head) -> int | None:
     return int(length or 0)
 
 
-async def copy_body(length: int | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on exactly the body of a request."""
+def answer_length(head: Head, method: str) -> int:
+    """How long the body of an answer is (RFC 9112, 6.3): CHUNKED or CLOSED where no number says it."""
+    if method == "HEAD" or status_of(head) in (204, 304):
+        return 0
+    if head.all("transfer-encoding"):
+        return CHUNKED if head.words("transfer-encoding") == {"chunked"} else CLOSED
+    lengths = set(head.all("content-length"))
+    if not lengths:
+        return CLOSED
+    if len(lengths) > 1 or not LENGTH.fullmatch(lengths.pop()):
+        raise BadMessageError("its length is in doubt")
+    return int(head.all("content-length")[0])
+
+
+async def copy_body(
+    length: int | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, mend: bool = False
+) -> None:
+    """Pass on exactly the body of a message; that of an answer may have lines that end without a CR."""
     if length is None:
-        await _copy_chunks(reader, writer)
+        await _copy_chunks(reader, writer, mend=mend)
     else:
         await _copy(reader, writer, length)
 
@@ -128,9 +184,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, coun
         count -= len(piece)
 
 
-async def _copy_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, mend: bool) -> None:
     while True:
-        found = CHUNK.fullmatch(await _line(reader))
+        found = CHUNK.fullmatch(await _line(reader, mend=mend))
         if not found:
             raise BadMessageError("a chunk is malformed")
         size = int(found[1], 16)
@@ -138,23 +194,23 @@ async def _copy_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
         if not size:
             break
         await _copy(reader, writer, size)
-        if await _line(reader) != b"\r\n":
+        if await _line(reader, mend=mend) != b"\r\n":
             raise BadMessageError("a chunk is malformed")
         writer.write(b"\r\n")
     # Fields after the body are read and left out.
     for _ in range(MOST_TRAILERS):
-        if await _line(reader) == b"\r\n":
+        if await _line(reader, mend=mend) == b"\r\n":
             writer.write(b"\r\n")
             await writer.drain()
             return
     raise BadMessageError("too many fields after a body")
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
+async def _line(reader: asyncio.StreamReader, *, mend: bool) -> bytes:
     try:
-        line = await reader.readuntil(b"\r\n")
+        line = await reader.readuntil(b"\n" if mend else b"\r\n")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise BadMessageError("closed within a body, or a line is too long") from error
     if len(line) > LONGEST_CHUNK_LINE:
         raise BadMessageError("a line is too long")
-    return line
+    return line if line.endswith(b"\r\n") else line[:-1] + b"\r\n"

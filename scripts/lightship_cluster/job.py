@@ -20,6 +20,7 @@ from lightship_cluster.node_keys import make_request
 from lightship_cluster.node_workspace import node_disk
 from lightship_cluster.notebook import Notebook
 from lightship_cluster.notebook_probe import pick_port
+from lightship_cluster.options import KERNELS
 from lightship_cluster.own_addresses import Network
 from lightship_cluster.paths import is_folder
 from lightship_cluster.place import Place
@@ -63,7 +64,8 @@ class Job:
         if app:
             self._program = App(command, place, claim.origin, self._users_umask, environment)
         else:
-            self._program = Notebook(command, place, self._users_umask, environment)
+            kernels = str(facts.get("kernels") or KERNELS[0])
+            self._program = Notebook(command, place, claim.origin, self._users_umask, environment, kernels)
         self._program.wait_ready()
         lease.publish(self._registry, place.address, place.port)
         say(f"The link {claim.origin} is open.")

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from lightship_cluster.link_folder import LinkFolder
 from lightship_cluster.schedulers.carried import own_output
+from lightship_cluster.texts import cleaned
 
 LOG_BYTES = 65536
-
-_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def say(sentence: str) -> None:
     """Write a line. The log is in the user's home: where that is full the line is lost, and the notebook lives on."""
     with suppress(OSError):
         print(sentence, flush=True)
+
+
+@lru_cache(64)
+def say_once(sentence: str) -> None:
+    """Write a line that each request of a page may cause."""
+    say(sentence)
 
 
 def last_lines(folder: LinkFolder, most: int) -> list[str]:
@@ -43,9 +48,3 @@ def _lines(log: Path) -> list[str]:
     except OSError:
         return []
     return [line for line in cleaned(text).splitlines() if line.strip()]
-
-
-def cleaned(text: str) -> str:
-    """The text without anything that could drive a terminal."""
-    lines = _COLOURS.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(letter for letter in lines if letter.isprintable() or letter in "\n\t")

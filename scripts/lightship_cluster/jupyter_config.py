@@ -1,6 +1,7 @@
 """A settings file for Jupyter, which runs it in its own interpreter when it starts; nothing here imports it.
 
-It mends a fault of Python's, and it keeps paths of this job from what Jupyter starts.
+It has the server guarded (jupyter_guard.py) and listed (jupyter_listing.py), mends a fault of Python's, and keeps paths
+of this job from what Jupyter starts. Several parts of one server may read it, each on its own.
 
 With OpenSSL 3.4 or newer, a recent Python (3.13.5 was measured) leaves a failed write in the thread's list of OpenSSL
 errors, and then takes it for the result of whatever other connection is read next: one browser that hangs up in the
@@ -10,6 +11,8 @@ Tornado closes a connection that failed at once, so the list is emptied there.
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import ssl
 import sys
@@ -17,6 +20,22 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+FOLDER = Path(__file__).parent
+# What register-jupyter noted for this job.
+FACTS = FOLDER / "lightship.json"
+
+
+def _change(server: Any) -> None:  # noqa: ANN401 - Jupyter's
+    """Once for the process: what is beside this file changes the server's own class."""
+    facts = json.loads(FACTS.read_text("utf-8"))
+    for name in ("jupyter_guard", "jupyter_listing"):
+        known = f"lightship_{name}"
+        if known not in sys.modules:
+            spec: Any = importlib.util.spec_from_file_location(known, FOLDER / f"{name}.py")
+            sys.modules[known] = module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            module.install(server, facts)
 
 
 def _forget_errors_at_close(iostream: ModuleType) -> None:
@@ -33,24 +52,28 @@ def _forget_errors_at_close(iostream: ModuleType) -> None:
     stream.close_fd = forget_and_close
 
 
-def _forget_paths(server: ModuleType) -> None:
+def _forget_paths(server: Any) -> None:  # noqa: ANN401 - Jupyter's
     """Let no kernel or terminal inherit the job's own folders.
 
     From a terminal they would reach other jobs, where the folders are not there and any user could make them anew.
     """
-    if not server.ServerApp.initialized():
+    if not server.initialized():
         return
     # Read once and kept by the server from then on.
-    own = Path(server.ServerApp.instance().runtime_dir).parent
+    own = Path(server.instance().runtime_dir).parent
     for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_PATH"):
         paths = [path for path in os.environ.get(name, "").split(os.pathsep) if path and Path(path).parent != own]
         os.environ.pop(name, None)
         if paths:
             os.environ[name] = os.pathsep.join(paths)
+    users = json.loads(FACTS.read_text("utf-8"))["runtime"]
+    if users:
+        os.environ["JUPYTER_RUNTIME_DIR"] = users
 
 
 # Every `jupyter` command of the job reads this file; only a server has these loaded.
 if "tornado.iostream" in sys.modules:
     _forget_errors_at_close(sys.modules["tornado.iostream"])
 if "jupyter_server.serverapp" in sys.modules:
-    _forget_paths(sys.modules["jupyter_server.serverapp"])
+    _change(sys.modules["jupyter_server.serverapp"].ServerApp)
+    _forget_paths(sys.modules["jupyter_server.serverapp"].ServerApp)

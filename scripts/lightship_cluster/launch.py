@@ -7,16 +7,18 @@ import os
 import secrets
 import signal
 import time
+from contextlib import suppress
 from typing import Any
 
 from lightship_cluster import environments
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.command_line import Line
+from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.follow import Follower, Submitted, describe_ready
 from lightship_cluster.link_folder import LinkFolder, check_root, default_root, remove_old
 from lightship_cluster.plan import Plan
-from lightship_cluster.progress import progress_for
+from lightship_cluster.progress import progress_for, require_reader
 from lightship_cluster.protocol import LINK_NAME
 from lightship_cluster.schedulers.base import JobRequest
 from lightship_cluster.settings import SiteSettings
@@ -40,11 +42,12 @@ class Launch:
     def run(self) -> ExitStatus:
         """Check, make the link, submit the job, follow it."""
         plan = self._plan
-        warnings = plan.check()
-        check_root(self._root)
-        self._agent.ping()
+        with self._progress.waiting("Looking whether that can be started"):
+            warnings = plan.check()
+            check_root(self._root)
+            self._agent.ping()
         # Before what takes long: whoever reads them may not want to wait for it.
-        self._warn(self._settings.warning, *warnings)
+        self._warn(self._settings.warning, *self._line.doubts, *warnings)
         if not plan.environment.ready:
             self._warn(plan.environment.prepare(plan.interface, os.environ, self._progress.show))
         return self._follow(self._submit())
@@ -54,27 +57,35 @@ class Launch:
             self._progress.say(sentence)
 
     def _submit(self) -> Submitted:
-        name, folder = "", None
+        name, folder, job_id = "", None, ""
         # Interrupted in the middle of these steps, nobody would know whether there is a link or a job: Ctrl-C has to
         # wait until that is known, and is heard between them.
         _hold_interrupts()
         try:
-            link = self._create()
+            with self._progress.waiting("Asking for a link"):
+                link = self._create()
             name = str(link.get("name"))
             folder = self._make_folder(name, link)
             _hear_interrupts()
+            require_reader()
+            _hold_interrupts()
+            with self._progress.waiting(f"Waiting for {self._plan.scheduler.name} to take the job"):
+                submission = self._plan.scheduler.submit(self._request(folder))
+            job_id = submission.job_id
+            # Not before: a link whose job was refused leads nowhere.
             self._progress.link(name, f"{link['url']}?token={self._token}")
-            _hold_interrupts()
-            submission = self._plan.scheduler.submit(self._request(folder))
         except BaseException:
-            # Ctrl-C included: a link without a job would only use up the user's quota.
+            # Ctrl-C included: a link without a job would only use up the user's quota, as would a job without a link.
             _hold_interrupts()
+            if job_id:
+                self._cancel_job(job_id)
             if name:
                 self._take_back(name, folder)
             _hear_interrupts()
             raise
-        self._note_job(name, submission.job_id, folder)
-        return Submitted(name, submission.job_id, folder, self._plan.subject, submission.remarks)
+        self._note_job(name, job_id, folder)
+        remove_old(self._root)
+        return Submitted(name, job_id, folder, str(link["url"]), self._plan.subject, submission.remarks)
 
     def _create(self) -> dict[str, Any]:
         minutes = self._plan.resources.minutes
@@ -89,7 +100,7 @@ class Launch:
         except AgentError as error:
             if error.code != "bad-request":
                 raise
-            sentence = f"The registry does not take {minutes} minutes: {error.sentence} Give less with -t."
+            sentence = f"The registry does not take {words_of(minutes * 60)}: {error.sentence} Give less with -t."
             raise LightshipError(sentence, ExitStatus.REFUSED) from error
 
     def _make_folder(self, name: str, link: dict[str, Any]) -> LinkFolder:
@@ -97,7 +108,6 @@ class Launch:
             raise LightshipError(
                 f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
             )
-        remove_old(self._root)
         plan = self._plan
         facts = {
             "name": name,
@@ -108,10 +118,19 @@ class Launch:
             "scheduler": plan.scheduler_module,
             "minutes": plan.resources.minutes,
             environments.FACT: plan.environment.facts(),
-            **{key: plan.wishes[key] for key in ("app", "title") if plan.wishes[key]},
+            **{key: plan.wishes[key] for key in ("app", "kernels", "title") if plan.wishes[key]},
+            **self._typed(),
             "created": int(time.time()),
         }
         return LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
+
+    def _typed(self) -> dict[str, Any]:
+        """What was typed, and where, for `start-jupyter again`; nothing of what must not be kept."""
+        if not self._line.typed:
+            return {}
+        with suppress(OSError):  # the folder is gone
+            return {"words": self._line.words, "typed_in": os.getcwd()}  # noqa: PTH109 - a text, for JSON
+        return {"words": self._line.words}
 
     def _request(self, folder: LinkFolder) -> JobRequest:
         register = self._settings.prefix / "bin" / "register-jupyter"
@@ -122,6 +141,14 @@ class Launch:
             log=folder.log,
             resources=self._plan.resources,
         )
+
+    def _cancel_job(self, job_id: str) -> None:
+        scheduler = self._plan.scheduler
+        try:
+            scheduler.cancel(job_id)
+        except LightshipError as error:
+            stop = scheduler.stop_command(job_id)
+            self._progress.say(f"Job {job_id} could not be cancelled ({error.sentence}) To stop it: {stop}")
 
     def _take_back(self, name: str, folder: LinkFolder | None) -> None:
         if folder:
@@ -166,7 +193,7 @@ class Launch:
             self._tidy(error, job)
             raise
         detail = {"name": job.name, "job_id": job.job_id, "expires": status.get("expires"), "stop": stop}
-        self._progress.ready(describe_ready(status, stop, self._plan.subject.noun), detail)
+        self._progress.ready(describe_ready(status, job.url, self._plan.subject.noun), detail)
         return ExitStatus.OK
 
     def _tidy(self, error: LightshipError, job: Submitted) -> None:
@@ -184,7 +211,7 @@ class Launch:
             (f"{plan.scheduler.name} job", job.job_id),
             ("partition", plan.resources.partition or "the default"),
             ("account", plan.resources.account or "your default"),
-            ("time", f"{plan.resources.minutes} min"),
+            ("time", words_of(plan.resources.minutes * 60)),
             ("folder", str(plan.folder)),
             ("batch script", str(plan.script)),
             ("Jupyter", environments.words_of(plan.environment)),

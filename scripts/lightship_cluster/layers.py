@@ -16,6 +16,8 @@ from typing import Any
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.ini import ASK, Form, Known, Values, read_ini, wrong
 from lightship_cluster.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, SOURCES, did_you_mean
+from lightship_cluster.paths import home
+from lightship_cluster.texts import quoted
 
 PRESET = "preset "
 KEYS = tuple(SETTINGS)
@@ -45,7 +47,7 @@ def user_file() -> Path | None:
     chosen = os.environ.get("XDG_CONFIG_HOME", "")
     try:
         # The standard says that a path which is not absolute is none.
-        base = Path(chosen) if chosen.startswith("/") else Path.home() / ".config"
+        base = Path(chosen) if chosen.startswith("/") else home() / ".config"
     except RuntimeError:
         return None
     return base / "lightship" / "lightship.ini"
@@ -92,7 +94,7 @@ def find_preset(layers: Sequence[Layer], name: str) -> Wishes:
             return layer.presets[name]
     known = tuple(sorted({known for layer in layers for known in layer.presets}))
     there = f"There is: {', '.join(known)}." if known else "There is none; [preset NAME] in your settings makes one."
-    raise LightshipError(f"There is no preset {name!r}.{did_you_mean(name, known)} {there}", ExitStatus.USAGE)
+    raise LightshipError(f"There is no preset {quoted(name)}.{did_you_mean(name, known)} {there}", ExitStatus.USAGE)
 
 
 def split_batch(wishes: Wishes) -> Wishes:

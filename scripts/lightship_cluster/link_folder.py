@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.paths import home
 
 SECRET, TOKEN, FACTS, LOG = "secret", "token", "link.json", "job.log"
 # Sends a browser on to the link; holds the token.
@@ -25,7 +26,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 def default_root() -> Path:
     """Where a user's links are kept, on the home that login nodes and compute nodes share."""
     try:
-        return Path.home() / ".local" / "state" / "lightship"
+        return home() / ".local" / "state" / "lightship"
     except RuntimeError as error:
         raise _unusable("You have no home folder here, and the link's files go there. Set HOME.") from error
 
@@ -147,8 +148,9 @@ def write_private(path: Path, content: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(content)
         stream.flush()
-        # Quota and full disks of network file systems show only here.
-        os.fsync(descriptor)
+        # Quota and full disks of network file systems show only here, and an empty file takes no room.
+        if content:
+            os.fsync(descriptor)
 
 
 def _require_own(path: Path, found: os.stat_result) -> None:

@@ -11,6 +11,7 @@ from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.link_folder import SECRET, LinkFolder
 from lightship_cluster.protocol import LINK_NAME
+from lightship_cluster.texts import quoted
 
 ENDED = "ended"
 
@@ -71,14 +72,16 @@ def find_link(links: Sequence[MyLink], beginning: str, *, alive: bool = True) ->
     named = [link for link in links if link.name.startswith(wanted) or link.title.casefold().startswith(wanted)]
     # Whoever types the beginning means the one that lives.
     chosen = [link for link in named if link.alive] or named
+    if chosen and not chosen[0].alive and all(link.title.casefold() == wanted for link in chosen):
+        chosen = chosen[:1]  # started again and again under one title: the last one
     if len(chosen) > 1:
         names = ", ".join(link.name for link in chosen)
-        raise _missing(f"{beginning!r} is the beginning of several: {names}. Type more of it.")
+        raise _missing(f"{quoted(beginning)} is the beginning of several: {names}. Type more of it.")
     if not chosen:
         known = ", ".join(link.name for link in living) or "none"
-        raise _missing(f"You have no link whose name or title begins with {beginning!r}. Alive: {known}.")
+        raise _missing(f"You have no link whose name or title begins with {quoted(beginning)}. Alive: {known}.")
     if alive and not chosen[0].alive:
-        raise _missing(f"{chosen[0].name} has ended. start-jupyter makes a new link.")
+        raise _missing(f"{chosen[0].name} has ended. start-jupyter again {chosen[0].name} makes a new link.")
     return chosen[0]
 
 

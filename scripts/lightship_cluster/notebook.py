@@ -2,49 +2,65 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lightship_cluster.child import START_SECONDS, Child
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job_log import say
+from lightship_cluster.jupyter_guard import MARK
+from lightship_cluster.jupyter_options import without_ours
 from lightship_cluster.node_workspace import node_disk
 from lightship_cluster.notebook_probe import is_taken, port_taken, read_bound, serves
+from lightship_cluster.options import KERNELS
 from lightship_cluster.place import Place
 
 LOOK_SECONDS = 0.2
 
 
-def options(place: Place) -> list[str]:
-    """What Jupyter is told. After the user's own options, for the last one counts."""
-    return [
-        "--no-browser",
-        f"--ServerApp.ip={place.address}",
-        f"--ServerApp.port={place.port}",
+# What Jupyter's own process runs, and what it is told.
+_OURS, _FACTS = ("jupyter_config.py", "jupyter_guard.py", "jupyter_listing.py"), "lightship.json"
+
+
+def facts(place: Place, origin: str, transport: str, runtime: str) -> dict[str, Any]:
+    """What Jupyter is told, by a file that our part of its own process reads: see jupyter_guard.py."""
+    server = {
+        "ip": place.address,
+        "port": place.port,
         # Otherwise Jupyter moves to the next port, and the published one is somebody else's.
-        "--ServerApp.port_retries=0",
+        "port_retries": 0,
         # The link leads to the root of its host.
-        "--ServerApp.base_url=/",
-        f"--ServerApp.certfile={place.file('certificate.pem')}",
-        f"--ServerApp.keyfile={place.file('key.pem')}",
-        f"--ServerApp.client_ca={place.file('proxy_ca.pem')}",
+        "base_url": "/",
+        "certfile": str(place.file("certificate.pem")),
+        "keyfile": str(place.file("key.pem")),
+        "client_ca": str(place.file("proxy_ca.pem")),
         # Only the link's own name is answered, whatever name a browser was tricked into using.
-        "--ServerApp.allow_remote_access=False",
-        f"--ServerApp.local_hostnames={place.host}",
+        "allow_remote_access": False,
+        "local_hostnames": [place.host],
         # Safe because none but the proxy has a certificate that this server lets in.
-        "--ServerApp.trust_xheaders=True",
-        f"--ServerApp.root_dir={Path.cwd()}",
-        # Kernels speak through files of the private folder, not through ports of the node.
-        "--KernelManager.transport=ipc",
-    ]
+        "trust_xheaders": True,
+        "root_dir": str(Path.cwd()),
+    }
+    return {
+        "server": server,
+        "token_file": str(place.token_file),
+        "transport": transport,
+        "url": f"{origin}/",
+        "runtime": runtime,
+    }
 
 
 def variables(place: Place, entered: Mapping[str, str]) -> dict[str, str]:
     """An environment's variables with three paths; kernels inherit them, so they must hold no secret."""
-    kept = {key: value for key, value in entered.items() if key != "JUPYTER_TOKEN"}
+    if entered.get("JUPYTER_NO_CONFIG"):
+        say("JUPYTER_NO_CONFIG is not used: without any settings Jupyter would not be guarded by ours either.")
+    kept = {key: value for key, value in entered.items() if key not in ("JUPYTER_TOKEN", "JUPYTER_NO_CONFIG")}
     configs = [str(place.config.parent), *filter(None, [kept.get("JUPYTER_CONFIG_PATH")])]
     return {
         **kept,
@@ -57,14 +73,26 @@ def variables(place: Place, entered: Mapping[str, str]) -> dict[str, str]:
 class Notebook(Child):
     """The running Jupyter."""
 
-    def __init__(self, command: Sequence[str], place: Place, umask: int, environment: Environment) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        place: Place,
+        origin: str,
+        umask: int,
+        environment: Environment,
+        transport: str = KERNELS[0],
+    ) -> None:
         self.place = place
+        words = without_ours(command)
+        entered = environment.enter(os.environ)
+        told = facts(place, origin, transport, entered.get("JUPYTER_RUNTIME_DIR", ""))
         with node_disk():
             place.runtime.mkdir(mode=0o700)
             place.config.parent.mkdir(mode=0o700)
-            place.config.write_bytes(pkgutil.get_data(__package__, place.config.name) or b"")
-        entered = variables(place, environment.enter(os.environ))
-        super().__init__(environment.wrap(Start((*command, *options(place)), entered), place), umask)
+            for name in _OURS:
+                place.config.with_name(name).write_bytes(pkgutil.get_data(__package__, name) or b"")
+            place.config.with_name(_FACTS).write_text(json.dumps(told), "utf-8")
+        super().__init__(environment.wrap(Start(words, variables(place, entered)), place), umask)
 
     def wait_ready(self) -> None:
         """Return when our Jupyter, and nobody else, answers on the port."""
@@ -80,16 +108,21 @@ class Notebook(Child):
         if bound is None:
             _require_no_old_server(self.place.runtime)
             return False
+        if not (self.place.runtime / MARK).exists():
+            raise LightshipError(
+                "This Jupyter did not read the settings that guard a link, which JUPYTER_CONFIG_PATH names. Leave that "
+                "variable as it is in what starts Jupyter, and set no JUPYTER_NO_CONFIG there.",
+                ExitStatus.JUPYTER,
+            )
         if bound.port != self.place.port:
             raise LightshipError(
-                f"Jupyter chose port {bound.port} instead of {self.place.port}. "
-                "Remove ServerApp.port from the batch script and from your Jupyter settings.",
+                f"Jupyter chose port {bound.port} and not {self.place.port}, so the link was not opened. Start again.",
                 ExitStatus.PORT,
             )
         if bound.token != self.place.token:
             raise LightshipError(
-                "Your Jupyter settings (in ~/.jupyter) set a token of their own or none at all, so the link would not "
-                "be guarded by its own. Remove ServerApp.token and IdentityProvider.token there and start again.",
+                "Your Jupyter has another token than the link or none at all, so the link would not be guarded by its "
+                "own. Remove from your Jupyter settings (in ~/.jupyter) whatever sets one, and start again.",
                 ExitStatus.JUPYTER,
             )
         return True

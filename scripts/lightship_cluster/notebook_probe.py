@@ -12,6 +12,10 @@ from pathlib import Path
 from lightship_cluster.errors import ExitStatus, LightshipError
 
 HANDSHAKE_SECONDS = 5.0
+PIECE = 16384
+# The first byte of a TLS record: of an alert, of a handshake; and of that one's message with a certificate.
+_HANDSHAKE, _CERTIFICATE = b"\x16", 11
+_RECORDS = (b"\x15", _HANDSHAKE)
 
 
 @dataclass(frozen=True)
@@ -70,24 +74,76 @@ def read_bound(runtime: Path) -> Bound | None:
 def serves(address: str, port: int, certificate: str) -> bool:
     """Whether exactly this certificate answers; False while nothing listens, an error if somebody else does."""
     wanted = ssl.PEM_cert_to_DER_cert(certificate[: certificate.index("-----END CERTIFICATE-----") + 25] + "\n")
+    try:
+        with socket.create_connection((address, port), HANDSHAKE_SECONDS) as connection:
+            found = _shown(connection)
+    except OSError:
+        return False  # gone while it was asked; whether Jupyter still runs is seen elsewhere
+    except _NoTlsError as error:
+        raise port_taken(port) from error
+    if found is not None and found != wanted:
+        raise port_taken(port)
+    return found is not None
+
+
+class _NoTlsError(Exception):
+    """What answers does not speak TLS."""
+
+
+def _shown(connection: socket.socket) -> bytes | None:
+    """The certificate that is shown; None for whoever hangs up before.
+
+    Jupyter wants the proxy's certificate, which we lack. In TLS 1.3 it shows its own and objects only later. In TLS 1.2
+    it objects within the handshake, which so never ends well; but there its certificate is sent in the clear.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Jupyter wants the proxy's certificate, which we lack. Only TLS 1.3 shows us Jupyter's own before it objects.
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    # Compared whole below, which is stricter than any check of names and signatures.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Compared whole by whoever asks, which is stricter than any check of names and signatures.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    try:
-        with (
-            socket.create_connection((address, port), HANDSHAKE_SECONDS) as plain,
-            context.wrap_socket(plain) as secure,
-        ):
-            found = secure.getpeercert(binary_form=True)
-    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-        return False  # gone while it was asked; whether Jupyter still runs is seen elsewhere
-    except ssl.SSLError as error:
-        raise port_taken(port) from error
-    except OSError:
-        return False
-    if found != wanted:
-        raise port_taken(port)
-    return True
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    handshake, received = context.wrap_bio(incoming, outgoing), b""
+    while True:
+        try:
+            handshake.do_handshake()
+            return handshake.getpeercert(binary_form=True)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            if received[:1] not in _RECORDS:
+                raise _NoTlsError from error
+            raise _unusable(error) from error
+        connection.sendall(outgoing.read())
+        piece = connection.recv(PIECE)
+        if not piece:
+            return None
+        received += piece
+        found = _in_the_clear(received)
+        if found:
+            return found
+        incoming.write(piece)
+
+
+def _in_the_clear(received: bytes) -> bytes | None:
+    """A server's own certificate in what it has sent so far of TLS 1.2 (RFC 5246, 6.2.1 and 7.4.2)."""
+    messages, at = b"", 0
+    while received[at : at + 1] == _HANDSHAKE and len(received) >= at + 5:
+        length = int.from_bytes(received[at + 3 : at + 5], "big")
+        messages += received[at + 5 : at + 5 + length]
+        at += 5 + length
+    at = 0
+    while len(messages) >= at + 4:
+        length = int.from_bytes(messages[at + 1 : at + 4], "big")
+        if messages[at] == _CERTIFICATE and len(messages) >= at + 4 + length:
+            size = int.from_bytes(messages[at + 7 : at + 10], "big")
+            return messages[at + 10 : at + 10 + size]
+        at += 4 + length
+    return None
+
+
+def _unusable(error: ssl.SSLError) -> LightshipError:
+    return LightshipError(
+        f"Jupyter speaks no TLS that the proxy could use ({error.reason or error}). It must offer TLS 1.2 or newer: "
+        "look at ServerApp.ssl_options in your Jupyter settings and at the file that OPENSSL_CONF names.",
+        ExitStatus.JUPYTER,
+    )

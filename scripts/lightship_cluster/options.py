@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import join
 from typing import Any, Callable
 
 from lightship_cluster.durations import minutes_of
+from lightship_cluster.texts import quoted
 from lightship_cluster.values import (
     app_of,
     count_of,
@@ -38,12 +40,15 @@ APP = "app.sh"
 SCHEDULERS = ("slurm", "pbs", "torque", "none")
 # What --runtime takes: the modules of `environments` that run containers.
 RUNTIMES = ("apptainer", "singularity", "podman", "charliecloud")
+# What --kernels takes: how Jupyter and its kernels are connected.
+KERNELS = ("ipc", "tcp")
 # Jupyter comes from one place: whoever names one of these takes back another that was named farther away.
 SOURCES = ("venv", "conda", "image")
 
 NOTEBOOK, ENVIRONMENT, JOB, OUTPUT = "The notebook", "Where Jupyter comes from", "Its job", "What is printed"
 KEYS = "Your keys"
 FOLDERS, FILES, SCRIPTS, PRESETS = "folders", "files", "scripts", "presets"
+PARTITIONS, MODULES, ENVIRONMENTS = "partitions", "modules", "conda environments, or files"
 
 
 @dataclass(frozen=True)
@@ -67,15 +72,26 @@ class Option:
     says: Any = True
     # Told of in one breath at the end of the help.
     rare: bool = False
-    # What a shell offers for the value: one of the four above, or else the choices.
+    # What a shell offers for the value: one of those above, or else the choices.
     offers: str = ""
 
     def read(self, text: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of one argument; a ValueError says what to write instead."""
         if self.choices and text and text not in self.choices:
-            raise ValueError(f"{text!r} is not one of {', '.join(self.choices)}.{did_you_mean(text, self.choices)}")
+            near = did_you_mean(text, self.choices)
+            raise ValueError(f"{quoted(text)} is not one of {', '.join(self.choices)}.{near}")
         # No folder is not this folder: a script's variable may be empty.
         return self.default if not text and self.convert is path_of and not self.many else self.convert(text)
+
+    def spelled(self, value: Any) -> list[str]:  # noqa: ANN401 - each option has its own type
+        """The words of a command line that say the value."""
+        flag = self.flags[-1]
+        if not self.metavar:
+            return [flag] if value == self.says else []
+        if self.many:
+            return [f"{flag}={each}" for each in value]
+        text = f"{value}M" if self.convert is memory_of else join(value) if self.convert is app_of else str(value)
+        return [f"{flag}={text}"]
 
     def read_setting(self, text: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of a key in a settings file; an empty one says: as if nobody had set it."""
@@ -113,15 +129,19 @@ OPTIONS = (
     Option(
         ("--preset",), "preset", "settings that have a name", NOTEBOOK, "NAME", word_of, setting=False, offers=PRESETS,
     ),
+    Option(
+        ("--kernels",), "kernels", "ipc (default), or tcp, which others on the node can read", NOTEBOOK, "WAY", str,
+        KERNELS[0], choices=KERNELS, rare=True,
+    ),
     Option(("--title",), "title", "what you call it, for its page and the list", NOTEBOOK, "TEXT", title_of, rare=True),
     Option(
         ("--module",), "modules", "environment module to load; may be repeated", ENVIRONMENT, "NAME", word_of, (),
-        many=True,
+        many=True, offers=MODULES,
     ),
     Option(("--venv",), "venv", "a virtual environment", ENVIRONMENT, "FOLDER", path_of, offers=FOLDERS),
     Option(
         ("--conda",), "conda", "a conda environment, or an environment.yml", ENVIRONMENT, "NAME", path_of,
-        offers=FILES,
+        offers=ENVIRONMENTS,
     ),
     Option(
         ("--image",), "image", "a container: file, folder, name or URI", ENVIRONMENT, "IMAGE", path_of, offers=FILES,
@@ -135,8 +155,13 @@ OPTIONS = (
         many=True, rare=True,
     ),
     Option(("--gpu",), "gpu", "let the container use the node's GPUs", ENVIRONMENT, default=False, rare=True),
-    Option(("-t", "--time"), "time", "minutes (default: 30), or HH:MM:SS; or at the end", JOB, "TIME", minutes_of, 30),
-    Option(("-p", "--partition"), "partition", "partition (or queue) to wait for", JOB, "NAME", word_of),
+    Option(
+        ("-t", "--time"), "time", "minutes (default: 30), 2h, HH:MM:SS; or at the end", JOB, "TIME", minutes_of, 30,
+    ),
+    Option(
+        ("-p", "--partition"), "partition", "partition (or queue) to wait for", JOB, "NAME", word_of,
+        offers=PARTITIONS,
+    ),
     Option(("-A", "--account"), "account", "project to charge", JOB, "NAME", word_of),
     Option(("-c", "--cores"), "cores", "processor cores", JOB, "N", count_of, 0),
     Option(("-m", "--memory"), "memory", "memory on each node, like 16G", JOB, "SIZE", memory_of, 0),
@@ -175,7 +200,8 @@ class Command:
     options: tuple[Option, ...] = ()
 
 
-_JSON = next(option for option in OPTIONS if option.name == "json")
+_QUIET, _JSON = (next(option for option in OPTIONS if option.name == name) for name in ("quiet", "json"))
+_TIME = Option(("-t", "--time"), "time", "a longer time, or a shorter one", JOB, "TIME", minutes_of, setting=False)
 _ALL = Option(("-a", "--all"), "all", "also those that have ended", OUTPUT, default=False, setting=False)
 _EVERY = Option(("-a", "--all"), "all", "all that you have on this cluster", NOTEBOOK, default=False, setting=False)
 _FOLLOW = Option(("-f", "--follow"), "follow", "go on until the job ends", OUTPUT, default=False, setting=False)
@@ -193,6 +219,12 @@ COMMANDS: Mapping[str, Command] = {
     for command in (
         Command("list", "your links, how they are, and how long they last", takes_name=False, options=(_ALL, _JSON)),
         Command("open", "print a link again, and open it where there is a desktop", takes_name=True),
+        Command(
+            "again",
+            "start once more as a link was started; without a name, as the last one",
+            takes_name=True,
+            options=(_TIME, _QUIET, _JSON),
+        ),
         Command("stop", "end a link and its job", takes_name=True, options=(_EVERY,)),
         Command("logs", "what a link's job printed", takes_name=True, options=(_FOLLOW,)),
         Command("doctor", "check the whole way, and say what is wrong first", takes_name=False, options=(_JSON,)),

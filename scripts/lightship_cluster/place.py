@@ -26,7 +26,7 @@ class Place:
 
     @property
     def config(self) -> Path:
-        """Our own settings file for Jupyter, in a folder with nothing else."""
+        """Our own settings file for Jupyter, in a folder with nothing but what it needs."""
         return self.folder / "config" / "jupyter_config.py"
 
     def file(self, name: str) -> Path:

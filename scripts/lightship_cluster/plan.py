@@ -39,7 +39,7 @@ class Plan:
         """Refuse what cannot work, in the order in which a user would find it; what is only doubtful is a warning."""
         # All of them are found before the first is looked into.
         _, scheduler, script, environment = self.folder, self.scheduler, self.script, self.environment
-        warnings = (environment.check(self.interface, os.environ), scheduler.check(self.resources, script))
+        warnings = (environment.check(self.interface, self.variables), scheduler.check(self.resources, script))
         return tuple(filter(None, warnings))
 
     @property
@@ -57,6 +57,13 @@ class Plan:
     def folder(self) -> Path:
         """The top folder of the notebook."""
         return preflight.find_folder(self.wishes["folder"])
+
+    @cached_property
+    def variables(self) -> dict[str, str]:
+        """The user's, with a PATH that means here what it will mean in the job, which starts in its own folder."""
+        entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        whole = (entry if entry.startswith(os.sep) else str(self.folder / entry) for entry in entries)
+        return {**os.environ, "PATH": os.pathsep.join(whole)}
 
     @cached_property
     def scheduler(self) -> Scheduler:
@@ -89,7 +96,8 @@ class Plan:
     def interface(self) -> Interface | None:
         """What the job will start, as far as that is known."""
         if self.wishes["app"]:
-            return other(self.wishes["app"][0])
+            program = self.wishes["app"][0]
+            return other(str(self.folder / program) if os.sep in program and program[0] != os.sep else program)
         if starts_what_is_told(self.script):
             raise LightshipError(
                 f"The batch script {self.script} starts the program that --app names. Give it: --app 'COMMAND'.",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.paths import absolute, is_file
+from lightship_cluster.texts import quoted
 
 
 def find_folder(text: str) -> Path:
@@ -33,13 +34,13 @@ def find_folder(text: str) -> Path:
 
 def find_batch_script(batch: Path, text: str) -> Path:
     """A script of the site by its name below the batch folder, or the user's own by its path."""
-    chosen = absolute(text)
-    for script in (chosen,) if text.startswith((".", "/", "~")) else (batch / text, chosen):
+    for name in (text,) if text.startswith((".", "/", "~")) else (str(batch / text), text):
+        script = absolute(name)
         if is_file(script) and os.access(script, os.R_OK):
             return script
     known = ", ".join(sorted(str(script.relative_to(batch)) for script in batch.glob("*/*.sh"))) or "none"
     raise LightshipError(
-        f"There is no batch script {text!r} that you can read. This site has: {known}. "
+        f"There is no batch script {quoted(text)} that you can read. This site has: {known}. "
         "Choose one with -b, or give the path of your own.",
         ExitStatus.BATCH_SCRIPT,
     )

@@ -8,17 +8,27 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import select
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from lightship_cluster.command_line import Line
 from lightship_cluster.durations import words_of
+from lightship_cluster.errors import LightshipError
+from lightship_cluster.texts import shortened, visible
 
 ERASE_LINE = "\r\x1b[K"
 # Columns from which on there is room for the number of the job beside what it waits for.
 WIDE = 60
+# What is done in less need not be told of.
+MOMENT_SECONDS = 2.0
+# When a job starts is worth more than why it waits.
+_QUEUED = re.compile(r"(?P<state>[^:,]+)(?P<reason>: .*)?, starts about (?P<start>.*)")
 
 
 class Progress:
@@ -34,7 +44,8 @@ class Progress:
         self._shown = ""
 
     def link(self, name: str, url: str) -> None:  # noqa: ARG002 - the name is in the URL
-        """The link, as soon as it has its name."""
+        """The link, as soon as there is a job that can open it."""
+        self.clear()
         print(f"Your {self._noun} is here:\n    {url}", flush=True)
 
     def show(self, words: str, detail: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002 - for programs
@@ -43,10 +54,29 @@ class Progress:
             width = self._width()
             elapsed = words_of(time.monotonic() - self._since)
             aside = f"  (job {self._job}, {elapsed})" if self._job and width >= WIDE else f"  ({elapsed})"
-            self._write(ERASE_LINE + _shortened(words, width - len(aside) - 1) + aside)
+            self._write(ERASE_LINE + visible(_fitting(words, width - len(aside) - 1)) + aside)
         elif words != self._shown:
-            self._write(words + "\n")
+            self._write(visible(words) + "\n")
         self._shown = words
+
+    @contextmanager
+    def waiting(self, words: str) -> Iterator[None]:
+        """Show the words if what is done meanwhile takes long; on a terminal the time runs along."""
+
+        def tick(*_: object) -> None:
+            with suppress(OSError):  # it is no reason to leave half done what somebody waits for
+                self.show(words)
+
+        # By a signal, not by a thread: signals that are held back now would be heard by it.
+        before = signal.signal(signal.SIGALRM, tick)
+        signal.setitimer(signal.ITIMER_REAL, MOMENT_SECONDS, 1)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            with suppress(OSError):
+                self.clear()
 
     def job(self, job_id: str, log: str) -> None:  # noqa: ARG002 - for programs
         """The job, as soon as it has its number; a person sees it beside each state."""
@@ -55,7 +85,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Something that stays."""
         self.clear()
-        self._write(text + "\n")
+        self._write(visible(text) + "\n")
 
     def ready(self, words: str, detail: Mapping[str, Any]) -> None:  # noqa: ARG002 - for programs
         """The notebook answers."""
@@ -100,6 +130,11 @@ class Events(Progress):
         """The link; whoever has it needs no other password."""
         tell("link", name=name, url=url)
 
+    @contextmanager
+    def waiting(self, words: str) -> Iterator[None]:  # noqa: ARG002 - states are those of a job
+        """Nothing."""
+        yield
+
     def job(self, job_id: str, log: str) -> None:
         """The job and where it prints."""
         tell("job", job_id=job_id, log=log)
@@ -127,10 +162,31 @@ def tell(event: str, **facts: object) -> None:
     print(json.dumps({"event": event, **facts}), flush=True)
 
 
+def tell_failure(error: LightshipError) -> None:
+    """The last event of a start that fails."""
+    # Whoever reads may have gone; the sentence goes to standard error too.
+    with suppress(OSError):
+        tell("failed", status=int(error.status), code=error.status.name, words=error.sentence)
+
+
+def require_reader() -> None:
+    """Raise a BrokenPipeError if nobody reads standard output any more."""
+    poll = select.poll()
+    with suppress(OSError, ValueError, AttributeError):  # it is closed, or no file: then there is nothing to find out
+        poll.register(sys.stdout.fileno(), 0)
+    if any(event & select.POLLERR for _, event in poll.poll(0)):
+        raise BrokenPipeError
+
+
 def progress_for(line: Line, noun: str = "notebook") -> Progress:
     """As the command line asks for it."""
     return Events() if line.json else Quiet() if line.quiet else Progress(noun=noun)
 
 
-def _shortened(words: str, width: int) -> str:
-    return words if len(words) <= width else words[: max(0, width - 3)] + "..."
+def _fitting(words: str, width: int) -> str:
+    """As much of the words as there is room for."""
+    queued = _QUEUED.fullmatch(words)
+    shorter = (
+        (f"{queued['state']}, starts about {queued['start']}", f"Starts about {queued['start']}") if queued else ()
+    )
+    return next((each for each in (words, *shorter) if len(each) <= width), shortened(words, max(3, width)))

@@ -12,9 +12,10 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from lightship_cluster import output
-from lightship_cluster.command_line import parse, parse_command
+from lightship_cluster.command_line import Line, parse, parse_command
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.options import COMMANDS
+from lightship_cluster.texts import visible
 
 if TYPE_CHECKING:
     from lightship_cluster.settings import SiteSettings
@@ -34,13 +35,11 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
-        return _command(words) if words and words[0] in COMMANDS else _start(words)
-    except LightshipError as error:
-        _say(error.sentence)
-        return error.status
-    except OSError as error:
-        _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
-        return ExitStatus.FAILED
+        return _command(words) if words and words[0] in COMMANDS else _start(parse(words))
+    except (LightshipError, OSError) as error:
+        told = _told(error)
+        _say(told.sentence)
+        return told.status
     finally:
         output.let_go()
 
@@ -49,33 +48,35 @@ def _command(words: list[str]) -> ExitStatus:
     try:
         asked = parse_command(words)
         module = importlib.import_module(f"lightship_cluster.commands.{asked.command}")
-        status: ExitStatus = module.run(asked, load_settings)
+        done: ExitStatus | Line = module.run(asked, load_settings)
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         return ExitStatus.OK  # whoever read has enough, as with `start-jupyter list | head -1`
-    return status
+    # What a command says to start is started as if it had been typed.
+    return _start(done) if isinstance(done, Line) else done
 
 
-def _start(words: list[str]) -> ExitStatus:
-    line = parse(words)
+def _start(line: Line) -> ExitStatus:
     try:
         # Imported late: --help and a mistyped flag must answer at once.
         from lightship_cluster.launch import Launch
 
         return Launch(load_settings(), line).run()
-    except LightshipError as error:
-        if line.json:
-            _tell_failure(error)
-        raise
     except KeyboardInterrupt:
         print(NOTHING_LEFT, file=sys.stderr)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         # Unlike a list, a start is not done when nobody reads on.
-        _say("nobody reads what is printed, so no job was submitted; nothing is left.")
+        _say("nobody reads what is printed, so there is no job and no link; nothing is left.")
         return ExitStatus.INTERRUPTED
+    except (LightshipError, OSError) as error:
+        if line.json:
+            from lightship_cluster.progress import tell_failure
+
+            tell_failure(_told(error))
+        raise
 
 
 def load_settings() -> SiteSettings:
@@ -86,18 +87,17 @@ def load_settings() -> SiteSettings:
     return load_site(find_settings(sys.argv[0]), user=user_file())
 
 
-def _tell_failure(error: LightshipError) -> None:
-    from lightship_cluster.progress import tell
-
-    # Whoever reads may have gone; the sentence goes to standard error too.
-    with suppress(OSError):
-        tell("failed", status=int(error.status), code=error.status.name, words=error.sentence)
+def _told(error: LightshipError | OSError) -> LightshipError:
+    """What a person is told; of the system's own errors, which and about which file."""
+    if isinstance(error, LightshipError):
+        return error
+    return LightshipError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
 
 
 def _say(sentence: str) -> None:
     # On a full disk the words are lost, not the status.
     with suppress(OSError):
-        print(f"start-jupyter: {sentence}", file=sys.stderr)
+        print(f"start-jupyter: {visible(sentence)}", file=sys.stderr)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

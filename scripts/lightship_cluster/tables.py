@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
-# Where nobody looks, nothing need be cut.
-NO_TERMINAL = 1000
-# The last column may be cut, but not to nothing.
-LEAST_OF_LAST = 10
+# The last column goes on below itself, but not in a strip of a few letters.
+LEAST_OF_LAST = 24
+LEAST_WIDTH = 10
 
 
 def table(cells: Sequence[Sequence[str]], narrow: Sequence[tuple[str, str]]) -> str:
-    """The rows, the head's first; where the terminal is too narrow for them, `narrow`: two lines for each."""
+    """The rows, the head's first; where the terminal is too narrow for them, `narrow`: two texts for each."""
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else NO_TERMINAL
-    if sum(widths) + 2 * len(widths) + LEAST_OF_LAST > width:
-        return "\n".join(f"{above[:width]}\n  {below[: width - 2]}" for above, below in narrow)
-    lines = ("  ".join([*(f"{cell:{size}}" for cell, size in zip(row, widths)), row[-1]]) for row in cells)
-    return "\n".join(line[:width].rstrip() for line in lines)
+    lines = ["  ".join([*(f"{cell:{size}}" for cell, size in zip(row, widths)), row[-1]]).rstrip() for row in cells]
+    if not sys.stdout.isatty():
+        return "\n".join(lines)  # where nobody looks, each row is one line
+    width = max(LEAST_WIDTH, shutil.get_terminal_size().columns)
+    left = sum(widths) + 2 * len(widths)
+    if left + LEAST_OF_LAST > width and max(map(len, lines)) > width:
+        return "\n".join(f"{above[:width]}\n{_wrapped(f'  {below}', width, 2)}" for above, below in narrow)
+    return "\n".join(_wrapped(line, width, left) for line in lines)
 
 
-def shortened(text: str, most: int) -> str:
-    """The text in at most so many characters."""
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+def _wrapped(line: str, width: int, indent: int) -> str:
+    # By hand, not by textwrap alone: it would close the gaps between the columns.
+    if len(line) <= width:
+        return line
+    return line[:indent] + textwrap.fill(
+        line[indent:], width - indent, subsequent_indent="", break_on_hyphens=False
+    ).replace("\n", f"\n{' ' * indent}")

@@ -1,12 +1,14 @@
-"""The ancestor's interface as its clients speak it: six addresses on the host name `manage`, answers in plain text.
+"""Satellite's interface as its clients speak it: six addresses on `manage` and on the domain, answers in plain text.
 
-Such clients read the last word but one of what `curl` printed, so every answer is the ancestor's to the letter, and a
-refusal has the status 200 as it had there. A GET changes things here, and nowhere else in this service: no browser's
-page can profit from that, for the answers are open to the clusters' networks alone and name no link of our own.
+Such clients read the last word but one of what `curl` printed, or whether it begins with `Oops!`: successes are
+Satellite's to the letter, refusals have its status 200 and its first word, and a sentence of our own. A GET changes
+things here, and nowhere else in this service: no browser's page can profit from that, for the answers are open to the
+clusters' networks alone and name no link of our own.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
@@ -18,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from lightship_registry import audit, errors, targets
 from lightship_registry.ancestor_rules import AncestorRules, job_of, jobs_in
+from lightship_registry.ancestor_watch import AncestorWatch
 from lightship_registry.bodies import read_body
 from lightship_registry.calls import Call, address_of, registry_error
 from lightship_registry.counting import ACTION
@@ -28,6 +31,7 @@ GET, POST = ("GET",), ("POST",)
 # One job in the queue takes about 20 bytes.
 LARGEST_REPORT = 1024 * 1024
 MOST_FIELDS = 20
+TRIES, TRY_SECONDS = 9, 0.25
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 Fields = dict[str, list[str]]
@@ -37,8 +41,9 @@ Handler = Callable[[Call, targets.Address, Fields], Awaitable[str]]
 class Ancestor:
     """The ASGI application."""
 
-    def __init__(self, rules: AncestorRules) -> None:
+    def __init__(self, rules: AncestorRules, watch: AncestorWatch) -> None:
         self._rules = rules
+        self._notebooks = watch
         self._watch = rules.links.watch
         # Handler, methods, and whether success is too common to be recorded.
         self._addresses: dict[str, tuple[Handler, tuple[str, ...], bool]] = {
@@ -49,6 +54,10 @@ class Ancestor:
             "/tokenjobstate.cgi": (self._token_job_state, GET, True),
             "/update-jobs.cgi": (self._update_jobs, POST, True),
         }
+
+    def has(self, path: str) -> bool:
+        """Is this one of the six addresses?"""
+        return path in self._addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
@@ -112,8 +121,23 @@ class Ancestor:
             raise errors.invalid("'revssh' is not offered here: give 'port'", "revssh")
         port = _port(_one(fields, "port"))
         call.target = targets.target_of(address, port)
-        await run_in_threadpool(self._rules.redeem, call.cluster, call.name, address, port)
+        await self._announce(call, address, port)
         return "Success!\n"
+
+    async def _announce(self, call: Call, address: targets.Address, port: int) -> None:
+        if self._notebooks.is_left(call.target):
+            sentence = f"The notebook of an earlier link still listens at {call.target}. Let yours use another port."
+            raise RegistryError(sentence, "target-taken", 409)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                await run_in_threadpool(self._rules.redeem, call.cluster, call.name, address, port)
+            except RegistryError as error:
+                # The notebook that had the port may be gone since this very moment: its link ends within two seconds.
+                if error.code != "target-taken" or not tries_left:
+                    raise
+                await asyncio.sleep(TRY_SECONDS)
+            else:
+                return
 
     async def _destroy_token(self, call: Call, address: targets.Address, fields: Fields) -> str:
         call.name = _one(fields, "token")

@@ -7,6 +7,7 @@ name may do what follows. That is why none of it can reach a link that was made 
 from __future__ import annotations
 
 import re
+import threading
 
 from lightship_registry import errors, names, targets
 from lightship_registry.errors import RegistryError
@@ -31,6 +32,8 @@ from lightship_registry.store import HOUR
 DESTROYED = Ending(Cause.CANCELLED, "Its token was destroyed.")
 # As old as this, the schedulers' word counts for nothing.
 STALE_SECONDS = 600.0
+# More jobs than a large cluster has, some megabytes at most.
+MOST_TOLD = 50_000
 # Queued, running, dead, unknown; pending, mapped, proxied.
 QUEUED, RUNNING, DEAD, UNKNOWN, PENDING, MAPPED, PROXIED = "Q", "R", "D", "U", "PE", "M", "PR"
 BY_STATE = {WAITING: PENDING, STARTING: MAPPED, READY: PROXIED, ENDED: DEAD}
@@ -59,6 +62,7 @@ class AncestorRules:
         self.links = links
         self._store = links.ancestors
         self._networks = links.settings.ancestor_networks
+        self._told = {cluster: ToldStates() for cluster in self._networks}
 
     def cluster_of(self, address: targets.Address) -> str:
         """Whose address it is; a refusal if it is no cluster's."""
@@ -80,6 +84,11 @@ class AncestorRules:
         link = self._live(cluster, name)
         if not self._store.link_job(name, cluster, job_id):
             raise _conflict("That token is linked to a jobid already, or was just destroyed.", "job-set")
+        now = self.links.clock()
+        # A job may be seen in the queue before whoever submitted it says which link it is for.
+        state, told_at = self._told[cluster].of(job_id, now)
+        if state:
+            self._store.report_jobs(cluster, {job_id: state}, told_at)
         return link
 
     def redeem(self, cluster: str, name: str, address: targets.Address, port: int) -> Link:
@@ -87,10 +96,7 @@ class AncestorRules:
         link = self._live(cluster, name)
         targets.require_port(port)
         targets.require_allowed(self.links.settings, cluster, address)
-        now = self.links.clock()
-        target = targets.target_of(address, port)
-        if not self._store.announce(name, cluster, target, now, int(now) + link.seconds):
-            raise _conflict("That token was redeemed already. Each serves once.", "already-claimed")
+        self.links.announce(link, targets.target_of(address, port))
         return link
 
     def destroy(self, cluster: str, name: str, address: targets.Address) -> Link:
@@ -107,7 +113,9 @@ class AncestorRules:
 
     def report(self, cluster: str, said: dict[str, str]) -> None:
         """Keep what was said of jobs. Nobody vouches for it, so it is told to those who ask, and ends nothing."""
-        self._store.report_jobs(cluster, said, self.links.clock())
+        now = self.links.clock()
+        self._told[cluster].note(said, now)
+        self._store.report_jobs(cluster, said, now)
 
     def _live(self, cluster: str, name: str) -> Link:
         link = self._store.find(name, cluster) if names.is_name(name) else None
@@ -117,6 +125,31 @@ class AncestorRules:
         return link
 
 
+class ToldStates:
+    """What was lately said of jobs, whether or not any link belongs to them: the newest of each, and not too many."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def note(self, said: dict[str, str], now: float) -> None:
+        """Keep it beside what was said before."""
+        with self._lock:
+            # The newest stand at the end.
+            older = {job: told for job, told in self._states.items() if job not in said and _fresh(told[1], now)}
+            both = [*older.items(), *((job, (state, now)) for job, state in said.items())]
+            self._states = dict(both[-MOST_TOLD:])
+
+    def of(self, job_id: str, now: float) -> tuple[str, float]:
+        """A job's state and when it was told; empty if it was not, or too long ago."""
+        state, told_at = self._states.get(job_id, ("", 0.0))
+        return (state, told_at) if _fresh(told_at, now) else ("", 0.0)
+
+
+def _fresh(told_at: float, now: float) -> bool:
+    return 0 <= now - told_at <= STALE_SECONDS
+
+
 def state_word(link: Link | None, now: float) -> str:
     """One word; for a link that waits, the job's own state if it was told lately."""
     # Destroyed, as if it had never been.
@@ -124,7 +157,7 @@ def state_word(link: Link | None, now: float) -> str:
         return UNKNOWN
     if link.state == READY and link.lease_until <= now:
         return MAPPED
-    told = link.job_state if link.job_id and 0 <= now - link.job_seen_at <= STALE_SECONDS else ""
+    told = link.job_state if link.job_id and _fresh(link.job_seen_at, now) else ""
     if told == JOB_ENDED:
         return DEAD
     return BY_JOB.get(told, PENDING) if link.state == WAITING else BY_STATE[link.state]

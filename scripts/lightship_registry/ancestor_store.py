@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 
 from lightship_registry.records import ANCESTOR, ENDED, READY, STARTING, WAITING, Ending, Link
 from lightship_registry.schema import links
+from lightship_registry.statements import ended_values
 
 # How long what was said of a job counts as said just now.
 SEEN_SECONDS = 30.0
 
 if TYPE_CHECKING:
     from lightship_registry.store import Store
+
+
+class Announced(Enum):
+    """What became of an announcement."""
+
+    DONE = auto()
+    USED = auto()  # the link does not wait any more
+    TAKEN = auto()  # another live link has the target
 
 
 class AncestorStore:
@@ -33,11 +43,37 @@ class AncestorStore:
         free = and_(links.c.state != ENDED, links.c.job_id == "")
         return self._store.change(update(links).where(_one(name, cluster), free).values(job_id=job_id), {})
 
-    def announce(self, name: str, cluster: str, target: str, now: float, expires_at: float) -> bool:
-        """Once, while the link waits. Nobody's rest or claim of that target begins before it is published."""
+    def announce(
+        self, link: Link, target: str, ending: Ending, now: float, expires_at: float
+    ) -> tuple[Announced, list[str]]:
+        """Once, while the link waits, and never what a live link has; the older ones that named the same end.
+
+        Nobody's rest or claim of that target begins before it is published.
+        """
         waits = and_(links.c.state == WAITING, links.c.expires_at > now)
-        values = {"state": STARTING, "announced": target, "expires_at": expires_at}
-        return self._store.change(update(links).where(_one(name, cluster), waits).values(values), {})
+        mine = update(links).where(_one(link.name, link.cluster), waits)
+        rivals = (links.c.state == STARTING, links.c.announced == target, links.c.name != link.name)
+        with self._store.write("target", target) as connection:
+            taken = select(links.c.name).where(links.c.state == READY, links.c.target == target).limit(1)
+            if connection.execute(taken).first():
+                return Announced.TAKEN, []
+            values = {"state": STARTING, "announced": target, "expires_at": expires_at}
+            if connection.execute(mine.values(values)).rowcount != 1:
+                return Announced.USED, []
+            older = update(links).where(*rivals).values(ended_values(ending, now)).returning(links.c.name)
+            return Announced.DONE, list(connection.execute(older).scalars())
+
+    def note_program(self, name: str, cluster: str, mark: str) -> None:
+        """What the program showed of itself that the link is bound to."""
+        mine = update(links).where(_one(name, cluster), links.c.state == STARTING)
+        self._store.change(mine.values(program_mark=mark), {})
+
+    def rests_until(self, target: str, rest_seconds: float) -> float:
+        """When the last link that had the target has been over for so long; 0 if none had it."""
+        latest = select(func.max(links.c.ended_at)).where(links.c.target == target)
+        with self._store.read() as connection:
+            ended_at: float = connection.execute(latest).scalar() or 0.0
+        return ended_at + rest_seconds if ended_at else 0.0
 
     def report_jobs(self, cluster: str, said: Mapping[str, str], now: float) -> None:
         """Keep what was said of the jobs of live links; it is shown and changes nothing else."""

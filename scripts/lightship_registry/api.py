@@ -87,7 +87,7 @@ class Api:
         self._verifier.verify(signed)
         call.known(AGENT_KNOWN_SECONDS)
         call.cluster = signed.cluster
-        self._links.watch.heard(signed.cluster)
+        self._links.watch.heard(signed.cluster, int(signed.time) - self._links.clock())
         call.data = fields.parse_object(body)
 
     def _as_job(self, call: Call, body: bytes, handler: Callable[[Call, Link], Found]) -> Found:
@@ -195,6 +195,8 @@ class Api:
             "job_id": link.job_id,
             "url": self._links.settings.origin(link.name),
             "expires": int(link.expires_at),
+            "ready": int(link.ready_at),
+            "ended": int(link.ended_at),
             "seconds": link.seconds,
         }
 

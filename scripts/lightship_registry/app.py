@@ -1,4 +1,4 @@
-"""The ASGI application: the API on the registry's host name, the ancestor's on its own, pages on every other."""
+"""The ASGI application: the API on the registry's host name, Satellite's on its own, pages on every other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lightship_registry import audit
+from lightship_registry import audit, last_heard
 from lightship_registry.ancestor import Ancestor
 from lightship_registry.ancestor_rules import AncestorRules
 from lightship_registry.ancestor_watch import AncestorWatch
@@ -51,9 +51,16 @@ TROUBLE_SECONDS = 10.0
 class HostSwitch:
     """Chooses by the Host header; life-cycle messages go to the API."""
 
-    def __init__(self, api: ASGIApp, by_host: Mapping[str, ASGIApp], pages: Pages, dashboard: Dashboard) -> None:
+    def __init__(
+        self, settings: Settings, api: ASGIApp, satellite: Ancestor | None, pages: Pages, dashboard: Dashboard
+    ) -> None:
         self._api = api
-        self._by_host = by_host
+        self._domain = settings.domain
+        self._satellite = satellite
+        self._by_host: Mapping[str, ASGIApp] = {
+            settings.registry_host: api,
+            **({settings.manage_host: satellite} if satellite else {}),
+        }
         self._page_app = _page_app(pages)
         self.pages = pages
         self.dashboard = dashboard
@@ -63,7 +70,11 @@ class HostSwitch:
         if scope["type"] != "http":
             await self._api(scope, receive, send)
             return
-        app = self._by_host.get(bare_host(Headers(scope=scope).get("host", "")), self._page_app)
+        host = bare_host(Headers(scope=scope).get("host", ""))
+        app = self._by_host.get(host, self._page_app)
+        # Satellite had its interface on the domain as well, where the rest is pages.
+        if self._satellite and host == self._domain and self._satellite.has(scope["path"]):
+            app = self._satellite
         await counted(app, self.dashboard.metrics, scope, receive, send)
 
     def hang_up(self) -> None:
@@ -86,19 +97,22 @@ def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
 def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     """The service on a database that is open and prepared, which it closes when it stops."""
     store = Store(engine)
-    metrics = Metrics(clock)
+    metrics = Metrics(clock, last_heard.path_of(settings), settings.clusters)
     links = Links(settings, store, clock, metrics)
     links.routes.require_folder()
     tunnels = Tunnels(settings, store, clock)
     api = Api(links, tunnels, Verifier(settings, store.spend_nonce, clock), Prober(Keystore(settings)))
     pages = Pages(links)
     overviews = Overviews(settings, engine, lambda: pages.events.count, clock)
+    notebooks = AncestorWatch(links)
     dashboard = Dashboard(overviews, metrics, sorted(settings.clusters))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        current_default_thread_limiter().total_tokens = at_once(settings.store)
-        rounds = [Sweeper(links, tunnels).run(), *([AncestorWatch(links).run()] if settings.ancestor_networks else [])]
+        limiter = current_default_thread_limiter()
+        limiter.total_tokens = at_once(settings.store)
+        store.places.connect(limiter)
+        rounds = [Sweeper(links, tunnels).run(), *([notebooks.run()] if settings.ancestor_networks else [])]
         try:
             await run_in_threadpool(links.restore)
             await run_in_threadpool(tunnels.reconcile)
@@ -120,10 +134,8 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
         exception_handlers={HTTPException: _http_error, Exception: _unexpected},
     )
     json.router.redirect_slashes = False
-    by_host: dict[str, ASGIApp] = {settings.registry_host: json}
-    if settings.ancestor_networks:
-        by_host[settings.manage_host] = Ancestor(AncestorRules(links))
-    return HostSwitch(json, by_host, pages, dashboard)
+    satellite = Ancestor(AncestorRules(links), notebooks) if settings.ancestor_networks else None
+    return HostSwitch(settings, json, satellite, pages, dashboard)
 
 
 async def _end_soon() -> None:

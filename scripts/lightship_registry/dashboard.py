@@ -20,6 +20,8 @@ from lightship_registry.records import LIVE
 
 REFRESH_SECONDS = 30
 METHODS = ("GET", "HEAD")
+NEVER = "never"
+LEVELS = {1: "warning", 2: "wrong"}
 # A page elsewhere whose name suddenly means this host would be read by its own script otherwise.
 OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
@@ -67,7 +69,12 @@ class Dashboard:
             reachable=view.counts is not None,
             waiting={cluster: words.span(view.now - since) for cluster, since in view.oldest_waiting().items()},
             certificates={name: int(days) for name, days in view.days_left.items()},
-            agents={cluster: _ago(metrics.seen.get(cluster, 0.0), view.now) for cluster in self._clusters},
+            agents={
+                cluster: _ago(metrics.seen[cluster].when if cluster in metrics.seen else 0.0, view.now, NEVER)
+                for cluster in self._clusters
+            },
+            checks=[(check, LEVELS[level]) for check, level in sorted(view.report.levels.items()) if level],
+            checked=_ago(view.report.time, view.now, NEVER),
             swept=_ago(metrics.swept_at, view.now),
             listeners=view.listeners,
             refusals=[(_ago(refusal.when, view.now), refusal) for refusal in list(metrics.refusals)],
@@ -90,5 +97,5 @@ def _told(count: Count) -> str:
     return f"{count.links}{theirs}"
 
 
-def _ago(when: float, now: float) -> str:
-    return f"{words.span(now - when)} ago" if when else "not since the service started"
+def _ago(when: float, now: float, never: str = "not since the service started") -> str:
+    return f"{words.span(now - when)} ago" if when else never

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import math
-import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
 
 from lightship_registry import audit, errors, names, targets
-from lightship_registry.ancestor_store import AncestorStore
+from lightship_registry.ancestor_store import AncestorStore, Announced
 from lightship_registry.authorities import server_certificate
 from lightship_registry.clock import Clock
 from lightship_registry.csr import public_key_of
@@ -19,6 +17,7 @@ from lightship_registry.cuts import REST_SECONDS, Cuts
 from lightship_registry.errors import RegistryError
 from lightship_registry.keystore import Keystore, pem
 from lightship_registry.locks import SharedLock
+from lightship_registry.making import Maker, sha256_of
 from lightship_registry.probe import Expected
 from lightship_registry.records import (
     ANCESTOR,
@@ -27,23 +26,18 @@ from lightship_registry.records import (
     READY,
     V1,
     WAITING,
-    Allowance,
     Cause,
-    Creation,
     Ending,
     JobReport,
     Link,
-    NewLink,
     Owner,
     Wish,
     route_to,
 )
 from lightship_registry.routes import Routes
 from lightship_registry.settings import Settings
-from lightship_registry.store import HOUR, Store
+from lightship_registry.store import Store
 from lightship_registry.watching import NOBODY, Watch
-
-NAME_DRAWS = 20
 
 # A missed lease closes the route at once, and the next heartbeat opens it again. Only a notebook that is silent for
 # much longer is given up: some time without network, or a flood at its node, must not cost anybody their kernels.
@@ -53,7 +47,10 @@ JOB_OVER = "The job is over."
 NOT_STARTED = Ending(Cause.NOT_STARTED, "The job did not start in time.")
 TIME_OVER = Ending(Cause.TIME_LIMIT, "The time asked for is over.")
 SILENT = Ending(Cause.SILENT, "The notebook's node fell silent.")
+# Ten minutes, as every job has for its first answer: whoever comes to the port later is no more likely this job's.
+ANNOUNCED_SECONDS = 600.0
 UNANSWERED = Ending(Cause.FAILED, "No notebook answered at the port that its job named.")
+SUPERSEDED = Ending(Cause.ENDED, "A later job on its node named the same port.")
 
 
 @dataclass(frozen=True)
@@ -83,45 +80,16 @@ class Links:
         self._peers = targets.Peers()
         # Whoever changes a link's state and its route holds this: the folder follows the store, never the reverse.
         # Between processes too, for an administrator's command ends links while the service publishes others.
-        self._routing = SharedLock(settings.folders.state_dir / "routing.lock")
-        self._series = names.read_series(settings.folders.state_dir)[-1]
+        self._routing = SharedLock(settings.folders.state_dir / "routing.lock", places=store.places)
+        # Names whose routes stay closed, though the store may not know yet that they ended.
+        self._shut: set[str] = set()
+        self._maker = Maker(settings, store, clock)
 
     def create(self, owner: Owner, wish: Wish, api: str = V1) -> tuple[Link, str]:
         """Make a link; its secret is told here and never again."""
-        longest = self.settings.max_hours * HOUR
-        if not 1 <= wish.seconds <= longest:
-            raise errors.invalid(
-                f"seconds must be from 1 to {longest}: a link lasts {self.settings.max_hours} hours at most."
-            )
-        secret = secrets.token_hex(32)
-        allowed = self._allowance(api)
-        for _ in range(NAME_DRAWS):
-            link = self._new(owner, wish, secret, api)
-            made = self.store.create(link, allowed.live, allowed.hourly)
-            if made is Creation.OVER_QUOTA:
-                raise _over_quota(allowed)
-            if made is Creation.TOO_MANY:
-                raise self._too_many(owner, link.created_at, allowed)
-            if made is Creation.DONE:
-                self.watch.created(owner.cluster)
-                return self._found(link.name), secret
-        raise RegistryError("No free name was found. Try again.")
-
-    def _allowance(self, api: str) -> Allowance:
-        known = self.settings
-        if api == ANCESTOR:
-            return Allowance(known.ancestor_quota, known.ancestor_creations_per_hour, "This host")
-        return Allowance(known.user_quota, known.user_creations_per_hour, "You")
-
-    def _new(self, owner: Owner, wish: Wish, secret: str, api: str) -> NewLink:
-        now = self.clock()
-        waits_until = now + self.settings.waiting_hours * HOUR
-        return NewLink(names.new_name(self._series), owner, _sha256(secret), wish, now, waits_until, api)
-
-    def _too_many(self, owner: Owner, now: float, allowed: Allowance) -> RegistryError:
-        minutes = max(1, math.ceil((self.store.may_create_at(owner, allowed.hourly) - now) / 60))
-        made = f"{allowed.maker} made {allowed.hourly} links within the last hour, as many as are allowed."
-        return RegistryError(f"{made} Try again in {minutes} min.", "too-many", 429)
+        name, secret = self._maker.make(owner, wish, api)
+        self.watch.created(owner.cluster)
+        return self._found(name), secret
 
     def _found(self, name: str) -> Link:
         link = self.store.find(name)
@@ -141,7 +109,7 @@ class Links:
         link = self.store.find(name) if names.is_name(name) else None
         # The ancestor's links have none that anybody was told.
         link = link if link and link.api == V1 else None
-        same = hmac.compare_digest(_sha256(secret), link.secret_sha256 if link else NO_HASH)
+        same = hmac.compare_digest(sha256_of(secret), link.secret_sha256 if link else NO_HASH)
         if link is None or not same:
             raise errors.refused("unknown name" if link is None else "wrong secret")
         return link
@@ -185,11 +153,31 @@ class Links:
         self.require_free(link, address, port)
         return Expected(self.settings.host(link.name), link.certificate_sha256)
 
-    def require_free(self, link: Link, address: targets.Address, port: int) -> None:
-        """Refuse a target that an earlier link is still connected to. To be asked before the probe, which connects."""
+    def require_free(
+        self, link: Link, address: targets.Address, port: int, but_for: Collection[targets.Endpoint] = ()
+    ) -> None:
+        """Refuse a target that an earlier link is still connected to. To be asked before the probe, which connects.
+
+        Connections of the caller's own may be named by this host's ends.
+        """
         target = targets.target_of(address, port)
-        if self.store.had_target(link.name, target) and self._peers.has(address, port):
+        if self.store.had_target(link.name, target) and self._peers.has(address, port, but_for):
             raise _resting(target)
+
+    def announce(self, link: Link, target: str) -> None:
+        """Note where a satellite's notebook will listen; who announced the same before has gone, or never was there."""
+        now = self.clock()
+        with self._routing.hold():
+            done, older = self.ancestors.announce(link, target, SUPERSEDED, now, int(now) + link.seconds)
+            self._close(older, SUPERSEDED)
+        if done is Announced.TAKEN:
+            raise _conflict(f"{target} is another link's notebook. Let yours listen on another port.", "target-taken")
+        if done is Announced.USED:
+            raise _conflict("That token was redeemed already. Each serves once.", "already-claimed")
+
+    def rests_for(self, target: str) -> float:
+        """For how many seconds more no other link may have a target."""
+        return self.ancestors.rests_until(target, self._rest_seconds) - self.clock()
 
     def publish(self, link: Link, target: str) -> Link:
         """Open the route to a target that was probed."""
@@ -200,6 +188,9 @@ class Links:
                 self._require_claimed(self._found(link.name))
                 raise _resting(target)
             self.routes.write(link.name, route_to(link.api, target))
+            # Looked at afterwards: `shut` waits for nobody.
+            if link.name in self._shut:
+                self.routes.remove(link.name)
         published = self._found(link.name)
         # Again after a lost answer: the first time counts.
         if published.ready_at == now:
@@ -225,11 +216,17 @@ class Links:
         with self._routing.hold():
             ended = self.store.end(link.name, ending, self.clock())
             self.routes.remove(link.name)
+            self._shut.discard(link.name)
             over = self._found(link.name)
             if ended:
                 self._cut(over)
                 self.watch.ended(link.cluster, ending.cause)
         return over
+
+    def shut(self, name: str) -> None:
+        """Close a link's route at once; `end` is to follow, however long the store lets it wait."""
+        self._shut.add(name)
+        self.routes.remove(name)
 
     def end_due(self, *, spare_silent: bool) -> None:
         """End what is over. Silent links are spared for a while after a start, when no heartbeat could come in."""
@@ -239,7 +236,7 @@ class Links:
             self._close(self.store.end_overdue(TIME_OVER, now), TIME_OVER)
             if not spare_silent:
                 self._close(self.store.end_silent(SILENT, now, SILENCE_SECONDS), SILENT)
-                self._close(self.ancestors.end_unanswered(UNANSWERED, now, SILENCE_SECONDS), UNANSWERED)
+                self._close(self.ancestors.end_unanswered(UNANSWERED, now, ANNOUNCED_SECONDS), UNANSWERED)
 
     def end_job(self, cluster: str, report: JobReport) -> None:
         """End the link whose job has ended and can no longer say so itself."""
@@ -267,6 +264,7 @@ class Links:
         with self._routing.hold():
             now = self.clock()
             live, silent = self.store.live_routes(now), self.store.silent_routes(now) if spare_silent else {}
+            live = {name: route for name, route in live.items() if name not in self._shut}
             changed = self.routes.reconcile(live, silent)
             # A crash between the end of a link and that of its route leaves the cut to be done.
             for link in filter(None, map(self.store.find, changed)):
@@ -297,17 +295,8 @@ class Links:
             audit.problem(f"The open connections of {link.name} to {link.target} cannot be cut: {error}.")
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 def _conflict(sentence: str, code: str) -> RegistryError:
     return RegistryError(sentence, code, 409)
-
-
-def _over_quota(allowed: Allowance) -> RegistryError:
-    has = "You have" if allowed.maker == "You" else f"{allowed.maker} has"
-    return RegistryError(f"{has} {allowed.live} live links, as many as are allowed. End one first.", "quota", 429)
 
 
 def _resting(target: str) -> RegistryError:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lightship_registry.errors import RegistryError
+from lightship_registry.places import Places
 
 LOCK_SECONDS = 10.0
 RETRY_SECONDS = 0.005
@@ -22,8 +23,9 @@ class SharedLock:
     The kernel frees it when its holder dies, so nobody ever has to remove the file.
     """
 
-    def __init__(self, path: Path, seconds: float = LOCK_SECONDS) -> None:
+    def __init__(self, path: Path, seconds: float = LOCK_SECONDS, places: Places | None = None) -> None:
         self._path = path
+        self._places = places or Places()
         self._seconds = seconds
         self._threads = threading.Lock()
 
@@ -32,7 +34,7 @@ class SharedLock:
         """Wait for the lock, and have it until the end of the block."""
         # One limit for both: threads that each waited their own would wait for minutes together.
         deadline = time.monotonic() + self._seconds
-        if not self._threads.acquire(timeout=self._seconds):
+        if not self._places.acquire(self._threads, self._seconds):
             raise self._held()
         try:
             # Only to read: what is over must end on a disk that became read-only, too.

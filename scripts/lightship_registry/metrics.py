@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from lightship_registry import last_heard
 from lightship_registry.clock import Clock
+from lightship_registry.last_heard import Heard
 from lightship_registry.watching import Watch
 
 REFUSALS = 20
+# How often it is kept when agents were last heard.
+KEEP_SECONDS = 60
 ACTIVATION = (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600)
 HANDLING = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -26,13 +32,16 @@ class Refusal:
 
 
 class Metrics(Watch):
-    """Counts since the start of the service, in a registry of its own."""
+    """Counts since the start of the service, in a registry of its own. Only when agents were heard outlives it."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, heard_file: Path | None = None, clusters: Iterable[str] = ()) -> None:
         self._clock = clock
+        self._heard_file = heard_file
+        self._heard_kept_at = 0.0
         self.registry = own = CollectorRegistry()
         self.refusals: deque[Refusal] = deque(maxlen=REFUSALS)
-        self.seen: dict[str, float] = {}
+        kept = last_heard.load(heard_file) if heard_file else {}
+        self.seen: dict[str, Heard] = {cluster: kept[cluster] for cluster in clusters if cluster in kept}
         self.swept_at = 0.0
         self._created = Counter("lightship_links_created", "Links made.", ["cluster"], registry=own)
         self._ended = Counter(
@@ -65,10 +74,18 @@ class Metrics(Watch):
         )
         self._seen = Gauge(
             "lightship_agent_last_seen_timestamp_seconds",
-            "When a request came last that the cluster's key vouches for; nothing until the first since the start.",
+            "When a request came last that the cluster's key vouches for; nothing until the first.",
             ["cluster"],
             registry=own,
         )
+        self._offset = Gauge(
+            "lightship_agent_clock_offset_seconds",
+            "How much the clock of that request was ahead of this host's; more than 30 either way is refused.",
+            ["cluster"],
+            registry=own,
+        )
+        for cluster, heard in self.seen.items():
+            self._show_heard(cluster, heard)
         self._swept = Gauge(
             "lightship_sweeper_last_run_timestamp_seconds", "When the sweeper last did a round.", registry=own
         )
@@ -99,12 +116,20 @@ class Metrics(Watch):
         self._requests.labels(action, str(status)).inc()
         self._handling.labels(action).observe(seconds)
 
-    def heard(self, cluster: str) -> None:
+    def heard(self, cluster: str, clock_offset: float) -> None:
         """Remember when."""
-        self.seen[cluster] = now = self._clock()
-        self._seen.labels(cluster).set(now)
+        self.seen[cluster] = heard = Heard(self._clock(), clock_offset)
+        self._show_heard(cluster, heard)
 
     def swept(self) -> None:
-        """Remember when."""
+        """Remember when, and keep what must outlive the service: the sweeper's thread may wait for the disk."""
         self.swept_at = now = self._clock()
         self._swept.set(now)
+        # Either way: a clock that was set back must not stop it.
+        if self._heard_file and self.seen and abs(now - self._heard_kept_at) >= KEEP_SECONDS:
+            self._heard_kept_at = now
+            last_heard.save(self._heard_file, dict(self.seen))
+
+    def _show_heard(self, cluster: str, heard: Heard) -> None:
+        self._seen.labels(cluster).set(heard.when)
+        self._offset.labels(cluster).set(heard.clock_offset)

@@ -10,9 +10,10 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightship_registry import audit
+from lightship_registry import audit, check_report
 from lightship_registry.admin.certificates import DAY, certificates
 from lightship_registry.admin.reading import Count, Reader
+from lightship_registry.check_report import Report
 from lightship_registry.clock import Clock
 from lightship_registry.errors import RegistryError
 from lightship_registry.records import LIVE, WAITING
@@ -28,6 +29,7 @@ class Overview:
     counts: dict[tuple[str, str], Count] | None
     days_left: dict[str, float]
     listeners: int
+    report: Report
 
     def oldest_waiting(self) -> dict[str, float]:
         """For each cluster with waiting links, since when the first of them waits."""
@@ -47,7 +49,8 @@ class Overviews(Collector):
     def look(self) -> Overview:
         """Everything, or what of it can be known."""
         now = self._clock()
-        return Overview(now, self._counts(), self._days_left(now), self._listeners())
+        report = check_report.load(check_report.path_of(self._settings))
+        return Overview(now, self._counts(), self._days_left(now, report), self._listeners(), report)
 
     def _counts(self) -> dict[tuple[str, str], Count] | None:
         nothing = {(cluster, state): Count(0, 0.0) for cluster in sorted(self._settings.clusters) for state in LIVE}
@@ -57,12 +60,15 @@ class Overviews(Collector):
             audit.problem(f"metrics: {explain(error)}")
             return None
 
-    def _days_left(self, now: float) -> dict[str, float]:
+    def _days_left(self, now: float, report: Report) -> dict[str, float]:
+        # The public one is the web server's, and not for the service to read: the doctor looks at it.
+        public = {"public": report.public_certificate_ends} if report.public_certificate_ends else {}
         try:
-            return {seen.path.name: (seen.ends - now) / DAY for seen in certificates(self._settings)}
+            own = {seen.path.name: seen.ends for seen in certificates(self._settings)}
         except RegistryError as error:
             audit.problem(f"metrics: {error.sentence}")
-            return {}
+            own = {}
+        return {name: (ends - now) / DAY for name, ends in (own | public).items()}
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: being registered must not ask the store."""
@@ -82,7 +88,20 @@ class Overviews(Collector):
         for name, left in view.days_left.items():
             days.add_metric([name], left)
         yield days
+        yield from _checks(view.report)
         yield GaugeMetricFamily("lightship_event_listeners", "Pages that listen for changes.", float(view.listeners))
+
+
+def _checks(report: Report) -> Iterator[Metric]:
+    if not report.time:
+        return
+    text = "What `lightship doctor` found at its last round: 0 in order, 1 a warning, 2 wrong."
+    levels = GaugeMetricFamily("lightship_check_level", text, labels=["check"])
+    for check, level in sorted(report.levels.items()):
+        levels.add_metric([check], level)
+    yield levels
+    text = "When the timer last had `lightship doctor` look at everything."
+    yield GaugeMetricFamily("lightship_check_last_run_timestamp_seconds", text, report.time)
 
 
 def _ancestors(view: Overview) -> Metric:

@@ -19,7 +19,7 @@ from lightship_registry.links import Links
 from lightship_registry.looks import Looks
 from lightship_registry.names import is_name
 from lightship_registry.proofs import proven_token, remembered
-from lightship_registry.records import ENDED, READY, Cause, Ending, Link
+from lightship_registry.records import ANCESTOR, ENDED, READY, Cause, Ending, Link
 from lightship_registry.tombstones import epitaph
 from lightship_registry.trouble import explain
 
@@ -86,8 +86,13 @@ class Pages:
         if link and token:
             return remembered(self._tombstone(link) if link.state == ENDED else self._room(link), token)
         if link and link.state != ENDED and not link.token_sha256:
-            return self._wait("waiting.html", link, waiting.plain(link), self._headers)
+            state = await self._satellite(link) if link.api == ANCESTOR else waiting.plain(link)
+            return self._wait("waiting.html", link, state, self._headers)
         return self._nothing()
+
+    async def _satellite(self, link: Link) -> dict[str, str]:
+        rests = await run_in_threadpool(self._links.rests_for, link.announced) if link.announced else 0.0
+        return waiting.satellite(link, rests)
 
     async def _status(self, request: Request, link: Link | None, token: str) -> Response:
         """At the path that is never the notebook's own."""

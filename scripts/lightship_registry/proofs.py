@@ -11,8 +11,11 @@ from starlette.responses import Response
 
 from lightship_registry.records import NO_HASH
 
-# The web server takes the token from the address or from the cookie, and lets no such header of a client's through.
+# The web server takes the tokens from the address and from every cookie of that name, puts commas between them, and
+# lets no such header of a client's through. There may be several: any page can lead here with a wrong one in the
+# address, and older browsers let a neighbour's page add such a cookie.
 HEADER = "x-lightship-token"
+MOST_TOKENS = 16
 # The prefix makes browsers refuse it from any other host: no neighbour can plant one here.
 COOKIE = "__Host-lightship"
 COOKIE_SECONDS = 7 * 24 * 3600
@@ -20,12 +23,20 @@ TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
 def proven_token(request: Request, token_sha256: str) -> str:
-    """The token that the viewer shows, if it is the one with this digest; else nothing."""
-    shown = request.headers.getlist(HEADER)
-    token = shown[0] if len(shown) == 1 and TOKEN.fullmatch(shown[0]) else ""
-    digest = hashlib.sha256(token.encode("ascii")).hexdigest()
-    same = hmac.compare_digest(digest, token_sha256 or NO_HASH)
-    return token if same else ""
+    """The one among the tokens that the viewer shows that has this digest; else nothing."""
+    proven = ""
+    # All are compared, and one where there is none, so that the time taken tells nothing of which it was.
+    for token in _shown(request) or [""]:
+        digest = hashlib.sha256(token.encode("ascii")).hexdigest()
+        if hmac.compare_digest(digest, token_sha256 or NO_HASH):
+            proven = token
+    return proven
+
+
+def _shown(request: Request) -> list[str]:
+    headers = request.headers.getlist(HEADER)
+    tokens = headers[0].split(",") if len(headers) == 1 else []
+    return tokens if len(tokens) <= MOST_TOKENS and all(map(TOKEN.fullmatch, tokens)) else []
 
 
 def remembered(response: Response, token: str) -> Response:

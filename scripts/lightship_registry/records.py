@@ -84,6 +84,7 @@ class Link:
     ended_at: float
     api: str
     announced: str
+    program_mark: str
 
     @property
     def route(self) -> str:

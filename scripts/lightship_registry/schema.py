@@ -59,6 +59,8 @@ links = Table(
     Column("api", String(8), nullable=False, server_default="v1"),
     # Where a client of the ancestor's said that its notebook will listen; no target before it answers there.
     Column("announced", String(64), nullable=False, server_default=""),
+    # What the program there showed of itself when the link was bound to it; see satellite_listener.py.
+    Column("program_mark", String(64), nullable=False, server_default=""),
     Index("links_of_owner", "cluster", "user", "state"),
     Index("links_by_creation", "cluster", "user", "created_at"),
     Index("links_by_end", "state", "expires_at"),
@@ -100,6 +102,8 @@ ssh_keys = Table(
 # quarter of what they took with 40. What waits for a server waits longer, and for the network.
 AT_ONCE_ON_FILE, AT_ONCE_ON_SERVER, SPARE = 3, 10, 11
 
+# How long anything waits for another program that has locked SQLite's file.
+BUSY_SECONDS = 5.0
 # A thread that waits for a database must not wait for ever. What the site's URL says of these goes first.
 CONNECTION = {
     "connect_timeout": "5",
@@ -167,7 +171,7 @@ def _hide_rows(context: ExceptionContext) -> None:
 def _set_up(connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy types both so
     # The driver must not open transactions of its own: the store says when one begins, and that it writes.
     connection.isolation_level = None
-    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA foreign_keys = ON")
     # FULL, not NORMAL: a power cut must not bring back an ended link or forget that a link was claimed.

@@ -77,6 +77,8 @@ STATUS = answer(
     job_id=text("Empty until it is known.", pattern=f"^(?:{fields.JOB_ID.pattern})?$"),
     url=URL,
     expires=INSTANT,
+    ready=number("When its notebook first answered, in Unix time; 0 if it has not.", minimum=0),
+    ended=number("When it ended, in Unix time; 0 while it lives.", minimum=0),
     seconds=number("The time that was asked for.", minimum=1),
 )
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from lightship_registry.records import ENDED, READY, STARTING, WAITING
+from lightship_registry.records import ENDED, READY, STARTING, WAITING, Ending
 from lightship_registry.schema import links
 
 NOW = bindparam("now", type_=Float)
@@ -91,3 +91,8 @@ END = _change(links.c.state != ENDED).values(
     tail=bindparam("last_lines"),
     ended_at=NOW,
 )
+
+
+def ended_values(ending: Ending, now: float) -> dict[str, object]:
+    """The columns of links that end together."""
+    return {"state": ENDED, "cause": ending.cause.value, "reason": ending.reason, "tail": ending.tail, "ended_at": now}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 
 from sqlalchemy import (
@@ -30,6 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from lightship_registry import statements
+from lightship_registry.places import Places
 from lightship_registry.records import (
     ENDED,
     JOB_ENDED,
@@ -45,7 +45,8 @@ from lightship_registry.records import (
     Owner,
     route_to,
 )
-from lightship_registry.schema import begin_writing, is_sqlite, links, nonces
+from lightship_registry.schema import BUSY_SECONDS, is_sqlite, links, nonces
+from lightship_registry.sqlite_writing import Turns, take_in_log
 
 HOUR = 3600
 
@@ -57,8 +58,8 @@ class Store:
         # By default only SQLite's driver tells how many rows an INSERT made.
         self._engine = engine.execution_options(preserve_rowcount=True)
         on_file = is_sqlite(engine.url)
-        # SQLite lets one writer in at a time and makes the others poll; a lock makes them queue, and in order.
-        self._writing = threading.Lock() if on_file else nullcontext()
+        self.places = Places()
+        self._turns = Turns(self.places) if on_file else None
         insert_of = sqlite.insert if on_file else postgresql.insert
         self._spend = insert_of(nonces).on_conflict_do_nothing()
         # How often the database failed to do what it was asked: meanwhile heartbeats may have been lost.
@@ -77,14 +78,23 @@ class Store:
     @contextmanager
     def write(self, *queue: str) -> Iterator[Connection]:
         """A transaction; those with the same queue come one after the other."""
-        with self._writing, self._engine.connect() as connection:
-            begin_writing(connection)
-            if queue and not is_sqlite(self._engine.url):
+        with self._turn(), self._engine.connect() as connection:
+            if self._turns:
+                self._turns.begin(connection)
+            elif queue:
                 # PostgreSQL does not show a statement what others are about to commit: two of them could both find
                 # room for one more. The lock goes with the transaction.
                 connection.execute(select(func.pg_advisory_xact_lock(literal(_number_of(queue), BigInteger))))
             yield connection
             connection.commit()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._turns.turn() if self._turns else nullcontext()
+
+    def settle(self, seconds: float = BUSY_SECONDS) -> bool:
+        """Take what was written out of reach of damage in the log; false if others were in the way."""
+        with self._turn():
+            return take_in_log(self._engine, seconds)
 
     def change(self, statement: Insert | Update, values: Mapping[str, object], *queue: str) -> bool:
         """Make one change; false if there was nothing to change."""
@@ -252,7 +262,7 @@ class Store:
 
     def end_all(self, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
         """End the links that are so; their names."""
-        statement = update(links).where(*conditions).values(_ended(ending, now))
+        statement = update(links).where(*conditions).values(statements.ended_values(ending, now))
         with self.write() as connection:
             return list(connection.execute(statement.returning(links.c.name)).scalars())
 
@@ -271,10 +281,6 @@ def _live_in(cluster: str) -> ColumnElement[bool]:
     # Links that ended are many more than those that live. The states are named one by one and the cluster is compared
     # as an expression, or SQLite would go through all links that the cluster ever had instead of the live ones.
     return and_(links.c.state.in_([WAITING, STARTING, READY]), links.c.cluster.concat("") == cluster, links.c.api == V1)
-
-
-def _ended(ending: Ending, now: float) -> dict[str, object]:
-    return {"state": ENDED, "cause": ending.cause.value, "reason": ending.reason, "tail": ending.tail, "ended_at": now}
 
 
 def _owned(owner: Owner) -> ColumnElement[bool]:

@@ -16,6 +16,7 @@ from lightship_registry.tunnels import Tunnels
 
 SWEEP_SECONDS = 5.0
 JUMP_SECONDS = 20.0
+SETTLE_SECONDS = 0.1
 
 
 class Sweeper:
@@ -48,6 +49,8 @@ class Sweeper:
         try:
             self._links.end_due(spare_silent=spare_silent)
             self._links.store.forget_nonces(self._links.clock() - NONCE_SECONDS)
+            # Who is reading now, or keeps the store locked, is not waited for: there is another round.
+            self._links.store.settle(SETTLE_SECONDS)
         finally:
             # Where the store can be read but not written, what is over must not stay open.
             self._watch_store()

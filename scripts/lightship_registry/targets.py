@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from lightship_registry.clock import Clock, steady
@@ -13,6 +13,8 @@ from lightship_registry.errors import RegistryError, invalid
 from lightship_registry.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# One end of a connection, as Python's sockets tell it.
+Endpoint = tuple[str, int]
 
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 # Through `self`, which stays visible where the unit hides the rest of /proc.
@@ -79,6 +81,10 @@ def target_of(address: Address, port: int) -> str:
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
 
 
+# The other ends of this host's connections, each with its own ends here, as in the kernel's table.
+Peering = dict[str, set[str]]
+
+
 class Peers:
     """The addresses that this host is connected to.
 
@@ -89,26 +95,31 @@ class Peers:
     def __init__(self, ticks: Clock = steady, tables: Mapping[int, Path] = SOCKET_TABLES) -> None:
         self._ticks = ticks
         self._tables = tables
-        self._seen: dict[int, tuple[float, frozenset[str]]] = {}
+        self._seen: dict[int, tuple[float, Peering]] = {}
 
-    def has(self, address: Address, port: int) -> bool:
+    def has(self, address: Address, port: int, but_for: Collection[Endpoint] = ()) -> bool:
         """Does this host still hold a connection to the target, whose last owner's link ended a minute ago or more?
 
-        The kernel goes through all of its table for each look, so one look serves a second: what it does not show is
-        not opened later, for nothing has led there since that link ended. What it shows may be over, and is looked
-        for once more.
+        Those that the caller holds itself are named by this host's ends and do not count. The kernel goes through all
+        of its table for each look, so one look serves a second: what it does not show is not opened later, for nothing
+        has led there since that link ended. What it shows may be over, and is looked for once more.
         """
         now, wanted = self._ticks(), _as_in_table(address, port)
-        looked_at, peers = self._seen.get(address.version, (now - LOOK_SECONDS, frozenset[str]()))
-        if now - looked_at >= LOOK_SECONDS or wanted in peers:
+        own = {_as_in_table(ipaddress.ip_address(host), number) for host, number in but_for}
+        looked_at, peers = self._seen.get(address.version, (now - LOOK_SECONDS, Peering()))
+        if now - looked_at >= LOOK_SECONDS or peers.get(wanted, set()) - own:
             peers = _peers(self._tables[address.version])
             self._seen[address.version] = (now, peers)
-        return wanted in peers
+        return bool(peers.get(wanted, set()) - own)
 
 
-def _peers(table: Path) -> frozenset[str]:
-    rows = (line.split() for line in table.read_text("ascii").splitlines()[1:])
-    return frozenset(row[2] for row in rows if row[3] != TIME_WAIT)
+def _peers(table: Path) -> Peering:
+    found: Peering = {}
+    for row in table.read_text("ascii").splitlines()[1:]:
+        _, ours, theirs, state, _ = row.split(maxsplit=4)
+        if state != TIME_WAIT:
+            found.setdefault(theirs, set()).add(ours)
+    return found
 
 
 def _as_in_table(address: Address, port: int) -> str:

@@ -33,7 +33,7 @@ class Tunnels:
         self._clock = clock
         self._file = settings.folders.tunnels_dir / FILE
         # Between processes too: what an administrator's command removes, the service must not write again.
-        self._writing = SharedLock(settings.folders.state_dir / "tunnels.lock")
+        self._writing = SharedLock(settings.folders.state_dir / "tunnels.lock", places=store.places)
 
     @property
     def destination(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lightship_registry import words
 from lightship_registry.records import JOB_ENDED, JOB_HELD, JOB_RUNNING, READY, STARTING, WAITING, Link
 
@@ -19,6 +21,12 @@ STEPS = {
 }
 HELD = ("Your job is on hold", "It stays in the queue and does not start before it is released.")
 OVER = ("Your job is over", "The scheduler says that it has ended, and no notebook came up. This page will say why.")
+DIED = "The scheduler says that it has ended, and no notebook came up. Look at its output, and start it again."
+RESTING = "Your notebook's port rests"
+RESTS = (
+    "Port {port} of its node was another notebook's until a moment ago. So that nobody is led to the wrong one, it "
+    "opens in {seconds} seconds. A port that nobody had before opens at once."
+)
 LOST = (
     "Your notebook is out of reach",
     "Nothing was heard from its node for a while. The page opens the notebook as soon as it is back.",
@@ -30,6 +38,21 @@ def plain(link: Link) -> dict[str, str]:
     step = {WAITING: "1", STARTING: "2", READY: "3"}[link.state]
     heading, status = STEPS[step]
     return {"step": step, "heading": heading, "status": status}
+
+
+def satellite(link: Link, rests_seconds: float) -> dict[str, str]:
+    """For everybody, of a link of Satellite's interface, whose owner nobody can be told from others.
+
+    What was said of its job anybody in the cluster may ask for; `rests_seconds` is how long its port still rests.
+    """
+    if link.state == WAITING and link.job_state == JOB_ENDED:
+        return {**plain(link), "heading": OVER[0], "status": DIED}
+    if link.state == WAITING and link.job_state == JOB_RUNNING:
+        return {"step": "2", "heading": STEPS["2"][0], "status": STEPS["2"][1]}
+    if link.state == STARTING and rests_seconds > 0:
+        status = RESTS.format(port=link.announced.rpartition(":")[2], seconds=math.ceil(rests_seconds))
+        return {**plain(link), "heading": RESTING, "status": status}
+    return plain(link)
 
 
 def state_of(link: Link, now: float) -> dict[str, str]:

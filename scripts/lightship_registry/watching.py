@@ -24,8 +24,8 @@ class Watch:
     def answered(self, action: str, status: int, seconds: float) -> None:
         """The answer to a request began, after so much time."""
 
-    def heard(self, cluster: str) -> None:
-        """A request came that a cluster's key vouches for."""
+    def heard(self, cluster: str, clock_offset: float) -> None:
+        """A request came that a cluster's key vouches for; its clock is so much ahead of ours."""
 
     def swept(self) -> None:
         """The sweeper did a round."""

@@ -41,9 +41,9 @@ def main() -> int:
     """Measure in turns, so that a busy moment of the machine hits all alike, and print the medians."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     with tempfile.TemporaryDirectory() as folder, login_node(Path(folder)) as environment:
-        command = [sys.executable, "-I", str(Path(folder) / "site" / "bin" / "start-jupyter")]
+        command = [str(Path(folder) / "site" / "bin" / "start-jupyter")]
         measured: dict[str, Callable[[], float]] = {
-            "python3 -c pass": lambda: until_end([sys.executable, "-I", "-c", "pass"], environment),
+            "python3 -c pass": lambda: until_end(["/usr/bin/python3", "-I", "-c", "pass"], environment),
             "start-jupyter --help": lambda: until_end([*command, "--help"], environment),
             "start-jupyter, from Enter to the link": lambda: until_link([*command, "-q"], environment),
         }
@@ -82,6 +82,7 @@ def login_node(folder: Path) -> Iterator[dict[str, str]]:
     """A login node with everything in place; yields the environment of its user."""
     site = folder / "site"
     site_file(site, "bin/start-jupyter").write_bytes(build_zipapps.content(build_zipapps.APPS[0]))
+    (site / "bin" / "start-jupyter").chmod(0o755)
     program(site / "batch" / "slurm" / "notebook.sh", 'exec "$2" "$1" -- jupyter notebook\n')
     for name, line in {**SLURM, "jupyter": "", "jupyter-notebook": ""}.items():
         program(folder / "bin" / name, f"#!/bin/sh\n{line}\n")

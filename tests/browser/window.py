@@ -16,11 +16,15 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 
 @contextmanager
-def chromium(home: Path) -> Iterator[Page]:
-    """Yield a page of a new browser whose trust store and profile live in `home`."""
+def chromium(home: Path, *flags: str) -> Iterator[Page]:
+    """Yield a page of a new browser whose trust store and profile live in `home`, started with more flags."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
-            home / "profile", executable_path="/usr/bin/chromium", args=FLAGS, env={"HOME": str(home)}, headless=True
+            home / "profile",
+            executable_path="/usr/bin/chromium",
+            args=[*FLAGS, *flags],
+            env={"HOME": str(home)},
+            headless=True,
         )
         page = browser.new_page()
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from lightship_registry import settings
+from lightship_registry.admin.status import ExitStatus
 
 Render = Callable[..., str]
 
@@ -153,3 +154,15 @@ def test_the_administrators_command_takes_nothing_from_its_callers_environment(r
     text = render("link_registry", "lightship.sh.j2", **SITE)
     assert text.startswith("#!/bin/sh\n")
     assert text.endswith('exec /opt/lightship/registry/venv/bin/python -I /opt/lightship/registry/lightship.pyz "$@"\n')
+
+
+def test_the_checks_run_while_the_registry_does_and_stop_with_it(render: Render) -> None:
+    text = render("link_registry", "lightship-doctor.service.j2", **SITE)
+    found = re.findall(r"^(\w+)=(.*)$", text, re.M)
+    for relation in ("Requisite", "After", "PartOf"):
+        assert (relation, "lightship-registry.service") in found
+    assert ("ExecStart", "/usr/local/sbin/lightship doctor --report") in found
+    # What is wrong must not make the unit fail, as the command does.
+    assert ("SuccessExitStatus", str(int(ExitStatus.FAILED))) in found
+    timer = render("link_registry", "lightship-doctor.timer.j2", **SITE)
+    assert "OnUnitInactiveSec=10min\n" in timer

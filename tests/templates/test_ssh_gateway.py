@@ -34,10 +34,14 @@ def test_no_key_listens_where_the_inventory_lists_no_place(
     assert value(text, "PermitListen") == places
 
 
-def test_sshd_asks_for_users_keys_only_where_there_may_be_some_and_waits_for_nothing(render: Render) -> None:
-    assert value(render("ssh_gateway", "sshd.conf.j2", ssh_gateway_tunnels=[KEY]), "AuthorizedKeysCommand") == "none"
-    asked = value(render("ssh_gateway", "sshd.conf.j2", ssh_gateway_tunnels=[KEY, USER]), "AuthorizedKeysCommand")
-    assert asked == "/usr/bin/timeout --foreground 5 /usr/bin/head -c 16M /run/lightship/tunnels/authorized_keys"
+def test_sshd_asks_for_all_keys_where_open_tunnels_are_counted_and_for_users_only_where_there_may_be_some(
+    render: Render,
+) -> None:
+    command = "/etc/lightship/list-tunnel-keys /run/lightship-tunnels 3 %f /etc/lightship/tunnel_keys"
+    for tunnels, asked in (([KEY], command), ([KEY, USER], f"{command} /run/lightship/tunnels/authorized_keys")):
+        text = render("ssh_gateway", "sshd.conf.j2", ssh_gateway_tunnels=tunnels, ssh_gateway_key_tunnels=3)
+        assert value(text, "AuthorizedKeysCommand") == asked
+        assert value(text, "AuthorizedKeysFile") == "none"
 
 
 def test_users_have_no_line_among_the_keys_of_the_inventory(render: Render) -> None:

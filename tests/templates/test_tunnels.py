@@ -19,9 +19,12 @@ from templates.test_link_registry import SITE
 
 Tunnels = list[dict[str, Any]]
 
+# Its fixture makes the roles' own filters known.
+pytestmark = pytest.mark.usefixtures("render")
+
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 GROUP_VARS = ROLES.parent / "ansible" / "group_vars" / "all.yml"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== alice@workstation"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA alice@workstation"
 FIXED = {"key": KEY, "listen": ["localhost:8889"]}
 ALICE = {"cluster": "demo", "user": "alice", "listen": ["localhost:8888"]}
 PLACES = "Set listen to a list of ADDRESS:PORT with ports from 1024 to 65535"
@@ -95,6 +98,9 @@ def test_a_right_list_is_passed_and_the_registry_takes_it(tunnels: Tunnels) -> N
         ({**FIXED, "user": "alice"}, WHO),
         ({**FIXED, "cluster": "demo"}, WHO),
         ({"listen": ["localhost:8888"]}, WHO),
+        ({**FIXED, "key": "ssh-ed25519 AAAA"}, "which is cut off or damaged. Copy the whole line of the .pub file"),
+        ({**FIXED, "key": KEY.replace("ed25519", "rsa", 1)}, "whose content is not of the kind ssh-rsa"),
+        ({**FIXED, "key": f"{KEY[:50]}== alice"}, "which is cut off or damaged"),
         ({**FIXED, "key": f'command="id" {KEY}'}, "Set it to one public key, the line of a .pub file"),
         *(
             ({**entry, "listen": listen}, PLACES)
@@ -134,7 +140,7 @@ def test_sshd_asks_for_users_keys_where_the_registry_writes_them(render: Callabl
     conf = render("ssh_gateway", "sshd.conf.j2", ssh_gateway_tunnels=[ALICE])
     (command,) = (line.split() for line in conf.splitlines() if "AuthorizedKeysCommand " in line)
     assert command[-1] == f"{folder}/authorized_keys"
-    assert "    AuthorizedKeysCommandUser nobody\n" in conf
+    assert "    AuthorizedKeysCommandUser lightship-tunnel\n" in conf
     assert f"d {folder} 0755 lightship lightship\n" in render("link_registry", "tmpfiles.conf.j2", **SITE)
     assert f'tunnels_dir = "{folder}"\n' in render("link_registry", "registry.toml.j2", **SITE)
-    assert "    AuthorizedKeysCommand none\n" in render("ssh_gateway", "sshd.conf.j2", ssh_gateway_tunnels=[FIXED])
+    assert folder not in render("ssh_gateway", "sshd.conf.j2", ssh_gateway_tunnels=[FIXED])

@@ -85,8 +85,8 @@ def test_below_the_pages_own_path_no_notebook_is_asked_and_all_is_refused_that_i
     found = places(render(web_proxy_ancestor=ancestor))
     own, instead = (found[f"*.notebooks.example.org {place}"] for place in ("^~ /.lightship/", "@instead"))
     assert re.findall(r"proxy_pass (\S+);", own) == ["http://lightship_registry$lightship_page"]
-    assert 'return require("lightship").refusal()' in own
-    for word in ("malformed", "foreign", "dead"):
+    assert 'return require("lightship_origins").refusal_of_own_paths()' in own
+    for word in ("malformed", "foreign", "dead", "led"):
         (answers,) = {re.findall(rf"= {word}\) \{{\s+(return .*)\n", text)[0] for text in (own, instead)}
         assert answers.startswith("return 4")
     # Nothing a client sends but the proof of who asks.
@@ -101,15 +101,38 @@ def test_events_are_never_silent_for_as_long_as_nginx_waits() -> None:
 
 
 def test_nginx_and_the_registry_set_the_same_cookie() -> None:
-    lua = (ROLE / "templates" / "lightship.lua.j2").read_text(encoding="utf-8")
-    assert f'"cookie_{proofs.COOKIE}"' in lua
-    assert f'"{proofs.COOKIE}=" .. token .. "; Path=/; Max-Age={proofs.COOKIE_SECONDS}; ' in lua
+    lua = {path.name: path.read_text(encoding="utf-8") for path in (ROLE / "templates").glob("*.lua.j2")}
+    assert f'TOKEN_COOKIE = "{proofs.COOKIE}"' in lua["lightship_tokens.lua.j2"]
+    assert f"MOST_TOKENS = {proofs.MOST_TOKENS}\n" in lua["lightship_tokens.lua.j2"]
+    assert (
+        f'"{proofs.COOKIE}=" .. token .. "; Path=/; Max-Age={proofs.COOKIE_SECONDS}; '
+        in lua["lightship_answers.lua.j2"]
+    )
 
 
-def test_nginxs_own_page_fits_into_one_of_its_strings() -> None:
-    page = (ROLE / "files" / "unreachable.html").read_text(encoding="utf-8")
-    assert len(page.encode()) < 4096
-    assert not set(page) & set("'$\\")
+def test_every_module_of_the_lua_program_is_installed() -> None:
+    modules = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))["__web_proxy_lua_modules"]
+    assert sorted(modules) == sorted(path.name.removesuffix(".lua.j2") for path in ROLE.glob("templates/*.lua.j2"))
+
+
+def test_nginxs_own_pages_fit_into_its_strings() -> None:
+    files = {path.name: path.read_text(encoding="utf-8") for path in (ROLE / "files").glob("*.html")}
+    frame = len(files["page.html"])
+    for text in files.values():
+        assert frame + len(text) < 4096 - 300
+        # Its own answer without a head counts characters, not bytes.
+        assert text.isascii()
+        assert not set(text) & set("'$\\")
+    pages = re.findall(r"<title>(.*)</title>", render())
+    assert set(pages) == {"No answer", "Too long to be read", "Another page led here"}
+
+
+def test_a_slow_head_is_waited_for_as_briefly_before_a_connection_has_named_its_server_as_after() -> None:
+    servers = render(web_proxy_ancestor=True).split("\nserver {")[1:]
+    assert len([server for server in servers if "default_server" in server]) == 2
+    for server in servers:
+        assert "client_header_timeout 20s;" in server
+        assert "large_client_header_buffers 4 32k;" in server
 
 
 def test_http2_is_asked_for_as_each_nginx_understands_it() -> None:
@@ -125,11 +148,13 @@ def test_ipv6_is_listened_on_where_the_host_has_any() -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "origin"), [(443, "https://$host$request_uri"), (8443, "https://$host:8443$request_uri")]
+    ("port", "origin"),
+    [(443, "https://$lightship_host$request_uri"), (8443, "https://$lightship_host:8443$request_uri")],
 )
 def test_redirects_name_the_port_where_it_is_not_the_usual_one(port: int, origin: str) -> None:
     site = render(web_proxy_https_port=port)
     assert f"return 301 {origin};" in site
+    assert "https://$host" not in site
     assert f"listen 0.0.0.0:{port} ssl" in site
 
 
@@ -141,11 +166,20 @@ def test_the_port_for_redirects_can_be_left_to_another_site() -> None:
     assert ":80" not in render(web_proxy_http_port=0)
 
 
+def answering(site: str) -> int:
+    """Count the places that answer by HTTPS with a head of nginx's own.
+
+    nginx forgets the outer add_header wherever there is an inner one, so each of them has its own.
+    """
+    others = ("return 404;\n    }", "    location @https ", "    location @headless ")
+    return site.count("    location ") - sum(map(site.count, others))
+
+
 def test_strict_transport_security_is_sent_from_every_place_or_from_none() -> None:
+    assert "Strict-Transport-Security: max-age" not in render(web_proxy_hsts_seconds=0)
     assert "Strict-Transport-Security max-age" not in render(web_proxy_hsts_seconds=0)
     site = render(web_proxy_hsts_seconds=60)
-    # nginx forgets the outer add_header wherever there is an inner one, so each place that answers has its own.
-    places = site.count("    location ") - site.count("return 404;\n    }")
+    places = answering(site)
     assert site.count("add_header Strict-Transport-Security max-age=60 always;") == places
 
 
@@ -188,5 +222,5 @@ def test_what_is_refused_for_links_is_refused_for_links_in_the_clear() -> None:
 
 def test_strict_transport_security_is_sent_from_the_ancestors_places_too() -> None:
     site = render(web_proxy_ancestor=True, web_proxy_hsts_seconds=60)
-    places = site.count("    location ") - site.count("return 404;\n    }")
+    places = answering(site)
     assert site.count("add_header Strict-Transport-Security max-age=60 always;") == places

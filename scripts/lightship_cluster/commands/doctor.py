@@ -14,6 +14,7 @@ from lightship_cluster.checks import CHECKS, Check, Doubt, Patient, Skip
 from lightship_cluster.command_line import Asked
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.settings import SiteSettings
+from lightship_cluster.texts import visible
 
 OK, DOUBT, WRONG, SKIPPED = "ok", "doubt", "wrong", "skipped"
 MARKS = {OK: "ok", DOUBT: "?", WRONG: "WRONG", SKIPPED: "-"}
@@ -35,10 +36,10 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     for finding in look(Patient(load), dict(CHECKS)):
         found.append(finding)
         # At once: some of them wait for an answer that does not come.
-        print(json.dumps(asdict(finding)) if asked.says("json") else _line(finding), flush=True)
+        print(json.dumps(asdict(finding)) if asked.says("json") else visible(_line(finding)), flush=True)
     first = next((finding for finding in found if finding.level == WRONG), None)
     if not asked.says("json"):
-        print(_verdict(first, [finding for finding in found if finding.level == DOUBT]))
+        print(visible(_verdict(first, [finding for finding in found if finding.level == DOUBT])))
     return first.status if first else ExitStatus.OK
 
 

@@ -10,10 +10,10 @@ from typing import Any, Callable
 from lightship_cluster.agent_client import AgentClient
 from lightship_cluster.command_line import Asked
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.job_log import cleaned
 from lightship_cluster.public_keys import fingerprint_of, key_in, wrong
 from lightship_cluster.settings import SiteSettings
-from lightship_cluster.tables import shortened, table
+from lightship_cluster.tables import table
+from lightship_cluster.texts import cleaned, quoted, shortened
 
 HEAD = ("KEY", "TYPE", "COMMENT", "ADDED")
 HASH = "SHA256:"
@@ -64,10 +64,10 @@ def _find(keys: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
         if _comment(key) == wanted or (beginning != HASH and str(key["fingerprint"]).startswith(beginning))
     ]
     if not found:
-        raise wrong(f"You have no key {wanted!r}. List them with start-jupyter keys.")
+        raise wrong(f"You have no key {quoted(wanted)}. List them with start-jupyter keys.")
     if len(found) > 1:
         fingerprints = ", ".join(_line(key["fingerprint"]) for key in found)
-        raise wrong(f"{wanted!r} means several of your keys: {fingerprints}. Type more of the fingerprint.")
+        raise wrong(f"{quoted(wanted)} means several of your keys: {fingerprints}. Type more of the fingerprint.")
     return found[0]
 
 

@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any, Callable
 
+from lightship_cluster import link_end
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.command_line import Asked
 from lightship_cluster.durations import words_of
@@ -15,22 +16,25 @@ from lightship_cluster.link_folder import default_root
 from lightship_cluster.links import ENDED, MyLink, my_links, status_of
 from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.settings import SiteSettings
-from lightship_cluster.tables import shortened, table
+from lightship_cluster.tables import table
+from lightship_cluster.texts import shortened, visible
 
 HEAD = ("NAME", "JOB", "LEFT", "TITLE", "STATE")
 WIDEST_TITLE = 20
-WORDS = {"ready": "ready", "starting": "starting on its node", "waiting": "waiting for its job", ENDED: "ended"}
+WORDS = {"ready": "ready", "starting": "starting on its node", "waiting": "waiting for its job"}
+# What --json has of the end of a link that lives, or of whose end nothing is known.
+NO_END = {"ended": 0, "ready": 0, "cause": "", "reason": ""}
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     """Print them; when the agent cannot be asked, what the folders tell, and then why."""
     settings = load()
-    looker = Looker(settings)
+    looker = Looker(settings, ended=asked.says("all"))
     rows = [row for row in map(looker.look, my_links(default_root())) if asked.says("all") or row["state"] != ENDED]
     if asked.says("json"):
         print("".join(json.dumps(row) + "\n" for row in rows), end="")
     else:
-        print(_table(rows) if rows else "You have no links. start-jupyter makes one.")
+        print(visible(_table(rows)) if rows else "You have no links. start-jupyter makes one.")
     if looker.trouble:
         raise looker.trouble
     return ExitStatus.OK
@@ -39,7 +43,9 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
 class Looker:
     """Asks the agent about one link after the other, and after a failure about none."""
 
-    def __init__(self, settings: SiteSettings) -> None:
+    def __init__(self, settings: SiteSettings, *, ended: bool) -> None:
+        # Whether somebody wants to know of those that have ended, too.
+        self._ended = ended
         self._cluster = settings.cluster
         self._agent = AgentClient(settings.agent_socket)
         self.trouble: AgentError | None = None
@@ -48,16 +54,18 @@ class Looker:
         """What is known of it, as --json prints it."""
         status = self._status(link)
         state = str(status.get("state") or "")
+        end = self._end(link, status) if state == ENDED else {}
         return {
             "name": link.name,
             "title": link.title,
             "url": link.url,
             "state": state,
-            "words": self._words(link, status),
+            "words": link_end.words(end) if state == ENDED else self._words(link, status),
             "job_id": link.job_id,
             "cluster": link.cluster,
             "created": int(link.created),
             "expires": int(status.get("expires") or 0) if state == "ready" else 0,
+            **{key: end.get(key, nothing) for key, nothing in NO_END.items()},
             "folder": link.notebook_folder,
             "log": str(link.folder.log),
         }
@@ -65,13 +73,25 @@ class Looker:
     def _status(self, link: MyLink) -> dict[str, Any]:
         if not link.alive:
             return {"state": ENDED}
-        if self.trouble or self._elsewhere(link):
-            return {}
+        return {} if self.trouble or self._elsewhere(link) else self._asked(link)
+
+    def _asked(self, link: MyLink) -> dict[str, Any]:
         try:
             return status_of(self._agent, link)
         except AgentError as error:
             self.trouble = error
             return {}
+
+    def _end(self, link: MyLink, status: dict[str, Any]) -> dict[str, Any]:
+        """When and why it ended, as far as that can be known."""
+        if not self._ended:
+            return {}
+        noted = link_end.ending_of(link)
+        if noted or self.trouble or self._elsewhere(link):
+            return noted
+        if "ended" not in status:
+            status = self._asked(link)
+        return link_end.note_ending(link, status)
 
     def _elsewhere(self, link: MyLink) -> bool:
         return bool(link.cluster) and link.cluster != self._cluster

@@ -10,10 +10,10 @@ from typing import Callable, TextIO
 from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.command_line import Asked
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.job_log import cleaned
 from lightship_cluster.link_folder import default_root
 from lightship_cluster.links import MyLink, find_link, my_links, status_of
 from lightship_cluster.settings import SiteSettings
+from lightship_cluster.texts import cleaned
 
 LOOK_SECONDS, ASK_SECONDS = 0.5, 30.0
 

@@ -11,6 +11,7 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.link_folder import default_root
 from lightship_cluster.links import ENDED, MyLink, find_link, my_links, status_of
 from lightship_cluster.schedulers import find_scheduler
+from lightship_cluster.schedulers.stopping import stop_job
 from lightship_cluster.settings import SiteSettings
 
 REASON = "Stopped with start-jupyter stop."
@@ -65,7 +66,7 @@ def _stop(agent: AgentClient, settings: SiteSettings, link: MyLink) -> str:
         lost = error  # without its job the link ends by itself
     # A link's end on its page takes no job out of the queue.
     if link.job_id:
-        find_scheduler(link.scheduler).cancel(link.job_id)
+        stop_job(find_scheduler(link.scheduler), link.job_id)
     if lost:
         too = f" Job {link.job_id} was stopped all the same, and the link ends with it." if link.job_id else ""
         raise AgentError(f"{lost.sentence}{too}", lost.status)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightship_cluster.environments.base import refused
 from lightship_cluster.paths import absolute, is_there
+from lightship_cluster.texts import quoted
 
 READ_ONLY = "ro"
 # What the runtimes' own syntax gives a meaning to.
@@ -28,11 +29,11 @@ class Bind:
         parts = text.split(":")
         mode = parts[2] if len(parts) == 3 else "rw"
         if len(parts) > 3 or not parts[0] or mode not in (READ_ONLY, "rw") or any(bad in text for bad in _FORBIDDEN):
-            raise refused(f"--bind takes SRC, SRC:DST or SRC:DST:ro (without ',' in them), not {text!r}.")
+            raise refused(f"--bind takes SRC, SRC:DST or SRC:DST:ro (without ',' in them), not {quoted(text)}.")
         source = str(absolute(parts[0]))
         target = parts[1] if len(parts) > 1 and parts[1] else source
         if not target.startswith("/"):
-            raise refused(f"--bind {text}: {target!r} must be a whole path in the container, such as /data.")
+            raise refused(f"--bind {text}: {quoted(target)} must be a whole path in the container, such as /data.")
         return cls(source, target, mode == READ_ONLY)
 
     @property

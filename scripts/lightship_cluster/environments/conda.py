@@ -14,14 +14,16 @@ from typing import Any
 from lightship_cluster.environments.base import Plain, Variables, refused, with_path
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.jupyters import check_folder
-from lightship_cluster.environments.shells import run_script
+from lightship_cluster.environments.shells import never_began, run_script
 from lightship_cluster.paths import absolute, is_folder, matches
 from lightship_cluster.programs import run_program
+from lightship_cluster.texts import quoted
 
 PROGRAMS = ("mamba", "micromamba", "conda")
 TIMEOUT_SECONDS = 60.0
+LONGEST_WORDS = 300
 # Where the three are installed when nobody says otherwise.
-_USUAL = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba", ".conda", ".mamba")
+USUAL_ROOTS = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba", ".conda", ".mamba")
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,13 @@ class Conda(Plain):
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Look into the folder."""
-        del variables
         if not is_folder(self.folder / "conda-meta"):
             raise refused(
                 f"{self.folder} is no conda environment: it has no folder 'conda-meta'. Give its name or its folder."
             )
-        return check_folder(self.folder, interface, f"conda install --prefix {self.folder}")
+        warning = check_folder(self.folder, interface, variables, f"conda install --prefix {self.folder}")
+        self.enter(variables)  # here, or the job would come to its node and find that it cannot
+        return warning
 
     def enter(self, variables: Variables) -> dict[str, str]:
         """What `conda activate` does: PATH, its own variables, the environment's, and its packages' scripts."""
@@ -55,11 +58,19 @@ class Conda(Plain):
                 **_own_variables(self.folder),
             }
         )
-        if not matches(self.folder / "etc" / "conda" / "activate.d", "*.sh"):
+        scripts = self.folder / "etc" / "conda" / "activate.d"
+        if not matches(scripts, "*.sh"):
             return entered
         done = run_script("activate_conda.sh", [str(self.folder)], entered)
+        if not done.began:
+            raise never_began(f"activate the environment {self.folder}")
         if not done.variables:
-            raise refused(f"The environment {self.folder} cannot be activated: {' '.join(done.said.split())}")
+            last = f" ({' '.join(done.said.split())[-LONGEST_WORDS:]})" if done.said.strip() else ""
+            raise refused(
+                f"The environment {self.folder} cannot be activated: a script in {scripts} ended the shell with status "
+                f"{done.status}{last}. Remove the line that does, such as an exit or a set -u, or the package that "
+                "brought the script."
+            )
         return done.variables
 
 
@@ -77,7 +88,8 @@ def find_environment(name: str, variables: Variables) -> Path:
         known.update({folder.name: folder for folder in _asked(variables) if folder.name not in known})
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
-        raise refused(f"There is no conda environment {name!r}. You have: {names}. Name one of them, or give its path.")
+        absent = f"There is no conda environment {quoted(name)}."
+        raise refused(f"{absent} You have: {names}. Name one of them, or give its path.")
     return known[name]
 
 
@@ -102,7 +114,7 @@ def _roots(variables: Variables) -> Iterator[Path]:
         for folder in filter(None, variables.get(name, "").split(os.pathsep)):
             yield Path(folder).parent if Path(folder).name == "envs" else Path(folder)
     home = absolute(variables.get("HOME") or "~")
-    yield from (home / folder for folder in _USUAL)
+    yield from (home / folder for folder in USUAL_ROOTS)
 
 
 def _listed_folders(variables: Variables) -> Iterator[Path]:

@@ -24,7 +24,7 @@ from typing import Any
 from lightship_cluster.environments.base import Plain, Show, Variables, refused
 from lightship_cluster.environments.conda import PROGRAMS, Conda, find_program
 from lightship_cluster.environments.interfaces import Interface
-from lightship_cluster.paths import is_file
+from lightship_cluster.paths import home, is_file
 
 # In the file: any of the packages that bring Jupyter along.
 _JUPYTER = re.compile(r"^\s*-\s*(\S+::)?(jupyter|jupyterlab|notebook|nbclassic|voila|jupyter_server)\b", re.MULTILINE)
@@ -174,8 +174,10 @@ def _command(folder: Path, file: Path, variables: Variables) -> list[str]:
 
 def default_cache(variables: Variables) -> Path:
     """The user's cache folder, on the home that login nodes and compute nodes share."""
+    chosen = variables.get("XDG_CACHE_HOME", "")
     try:
-        base = Path(variables.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        # The standard says that a path which is not absolute is none.
+        base = Path(chosen) if chosen.startswith("/") else home() / ".cache"
     except RuntimeError as error:
         raise refused("You have no home folder here, and environments are built there. Set HOME.") from error
     return base / "lightship" / "conda"

@@ -12,6 +12,7 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any
 
+from lightship_cluster import paths
 from lightship_cluster.environments import binds as binding
 from lightship_cluster.environments.apptainer import Apptainer
 from lightship_cluster.environments.base import Plain, Start, Variables, refused
@@ -80,7 +81,8 @@ class Container(Plain):
     def wrap(self, start: Start, place: Place) -> Start:
         """The runtime's command around it."""
         runtime = self._choose(start.variables)
-        home = Path(start.variables.get("HOME") or Path.home())
+        named = start.variables.get("HOME", "")
+        home = Path(named) if named.startswith("/") else paths.home()
         here = Path.cwd()
         places = (place.folder, place.token_file.parent, here, home)
         visible = [*binding.of_places(*places), *self.binds]

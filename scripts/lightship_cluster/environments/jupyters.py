@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lightship_cluster.environments.base import refused
+from lightship_cluster.environments.base import Variables, refused, with_path
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.paths import is_there, matches
+from lightship_cluster.texts import quoted
 
 # Below this version a known hole (CVE-2026-44727) is open.
 SAFE_JUPYTER_SERVER = (2, 20, 0)
@@ -19,11 +20,11 @@ _VERSION = re.compile(r"-(\d+)\.(\d+)(?:\.(\d+))?")
 _FOLDERS = ("lib/python3*/site-packages", "lib/python3*/dist-packages")
 
 
-def check_folder(folder: Path, interface: Interface | None, how: str) -> str:
+def check_folder(folder: Path, interface: Interface | None, variables: Variables, how: str) -> str:
     """Refuse an environment whose `bin` lacks what the batch script starts; a warning or nothing."""
     jupyter = folder / "bin" / "jupyter"
     if interface and not interface.jupyter:
-        return check_other(interface, os.pathsep.join([str(folder / "bin"), os.environ.get("PATH", os.defpath)]))
+        return check_other(interface, with_path(variables, folder / "bin")["PATH"])
     if not os.access(jupyter, os.X_OK):
         wanted = interface.package if interface else "jupyterlab"
         raise refused(f"There is no Jupyter in {folder}. Install it there: {how} {wanted}")
@@ -34,9 +35,14 @@ def check_other(interface: Interface, path: str) -> str:
     """Refuse what --app starts if it is not on the PATH."""
     if shutil.which(interface.program, path=path):
         return ""
+    if os.sep in interface.program:
+        raise refused(
+            f"There is no program {interface.program} that can be run. The job starts in its own folder, that of -d, "
+            "and not where you are: name a program with a '/' by its whole path."
+        )
     raise refused(
-        f"There is no {interface.program!r} on the PATH that the job would have. Activate the environment that has it, "
-        "name one with --venv, --conda, --module or --image, or give the program's whole path."
+        f"There is no {quoted(interface.program)} on the PATH that the job would have. Activate the environment that "
+        "has it, name one with --venv, --conda, --module or --image, or give the program's whole path."
     )
 
 

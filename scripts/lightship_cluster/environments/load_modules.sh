@@ -1,6 +1,7 @@
 #!/bin/bash
 # Loads environment modules and prints the variables that they leave.
 # Arguments: the PATH as it was before this shell's start-up files, then the modules' names.
+printf '\0lightship-began\0'
 # A login shell's start-up files begin with a PATH of their own; what the user has activated must stay.
 [[ -z $1 ]] || PATH=$1
 shift

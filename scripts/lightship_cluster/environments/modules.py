@@ -9,7 +9,8 @@ from typing import Any
 
 from lightship_cluster.environments.base import Plain, Variables, refused
 from lightship_cluster.environments.interfaces import Interface
-from lightship_cluster.environments.shells import Shell, run_script
+from lightship_cluster.environments.shells import Shell, never_began, run_script
+from lightship_cluster.texts import quoted
 
 # How bash hands a function on; where it does, the user's own `module` is there without a login shell.
 _HANDED_ON = ("BASH_FUNC_module%%", "BASH_FUNC_module()")
@@ -33,7 +34,7 @@ class Modules(Plain):
         """Refuse what is no module's name, before a shell hears of it."""
         for name in self.names:
             if not _NAME.fullmatch(name):
-                raise refused(f"{name!r} is not the name of a module. Names look like python/3.12.")
+                raise refused(f"{quoted(name)} is not the name of a module. Names look like python/3.12.")
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Whether they are there is found out by loading them."""
@@ -52,12 +53,25 @@ class Modules(Plain):
 # A start asks for the same more than once, and a login shell may take seconds.
 @lru_cache(maxsize=1)
 def _loaded(modules: Modules, pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    variables = dict(pairs)
-    login = not any(name in variables for name in _HANDED_ON)
-    done = run_script("load_modules.sh", [variables.get("PATH", ""), *modules.names], variables, login=login)
+    done = _load(modules, dict(pairs))
+    if not done.began:
+        raise never_began(modules.words())
     if done.status or not done.variables or _ERROR.search(done.said):
         raise refused(f"Cannot load {modules.words()}. The module system says:\n{_words(done)}")
     return done.variables
+
+
+def _load(modules: Modules, variables: Variables) -> Shell:
+    arguments = [variables.get("PATH", ""), *modules.names]
+    if any(name in variables for name in _HANDED_ON):
+        done = run_script("load_modules.sh", arguments, variables)
+        # Without words of the module system's, what the function calls was not handed on with it.
+        if done.variables or _ERROR.search(done.said):
+            return done
+    others = {name: value for name, value in variables.items() if name not in _HANDED_ON}
+    done = run_script("load_modules.sh", arguments, others, login=True)
+    # Where the start-up files of a login shell let it come to nothing, the host's own files know where modules are.
+    return done if done.began else run_script("load_modules.sh", arguments, others)
 
 
 def _words(done: Shell) -> str:

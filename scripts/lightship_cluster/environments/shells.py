@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lightship_cluster.environments.base import Variables, refused
+from lightship_cluster.errors import LightshipError
 
 TIMEOUT_SECONDS = 120.0
+# Before anything of the script's own.
+BEGAN = b"\0lightship-began\0"
 # Between what a user's own start-up files print and the variables.
 MARK = b"\0lightship-variables\0"
 # The shell's own, of no meaning to others.
@@ -19,10 +22,11 @@ _OWN = {"_", "SHLVL", "PWD", "OLDPWD"}
 
 @dataclass(frozen=True)
 class Shell:
-    """What became of it."""
+    """What became of it: whether the script began at all, and no variables if the shell ended before it did."""
 
     status: int
     said: str
+    began: bool
     variables: dict[str, str]
 
 
@@ -46,9 +50,17 @@ def run_script(name: str, arguments: Sequence[str], variables: Variables, *, log
             f"The environment was not there after {TIMEOUT_SECONDS:.0f} s: your shell's start-up files may wait "
             "for something. Try: bash --login -c true"
         ) from error
-    ended = done.stdout.rpartition(MARK)
-    return Shell(
-        done.returncode, done.stderr.decode("utf-8", "replace"), _variables(ended[2] if ended[1] else b"", variables)
+    _, mark, printed = done.stdout.rpartition(MARK)
+    said = done.stderr.decode("utf-8", "replace")
+    return Shell(done.returncode, said, BEGAN in done.stdout, _variables(printed, variables) if mark else {})
+
+
+def never_began(what: str) -> LightshipError:
+    """For a shell that a user's start-up files ended, or put another in the place of."""
+    return refused(
+        f"Cannot {what}: your shell's start-up files (~/.bash_profile, ~/.bashrc, or what BASH_ENV names) end the "
+        "shell, or put another in its place, before anything can be loaded. Let them do so in a terminal only: "
+        "[[ $- == *i* ]] && exec ..."
     )
 
 

@@ -25,13 +25,12 @@ class Venv(Plain):
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Look into the folder."""
-        del variables
         if not is_folder(self.folder):
             what = "is not a folder" if is_there(self.folder) else "does not exist"
             raise refused(f"The environment {self.folder} {what}. Make it (python3 -m venv) or choose another path.")
         if not os.access(self.folder / "bin", os.R_OK | os.X_OK):
             raise refused(f"The folder {self.folder} is no environment that you can use: it has no 'bin' for you.")
-        return check_folder(self.folder, interface, f"{self.folder}/bin/pip install")
+        return check_folder(self.folder, interface, variables, f"{self.folder}/bin/pip install")
 
     def enter(self, variables: Variables) -> dict[str, str]:
         """First on the PATH, and no other Python's home."""

@@ -11,14 +11,18 @@ from typing import Protocol
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.programs import run_program
+from lightship_cluster.texts import cleaned
 
 TIMEOUT_SECONDS = 30.0
 NO_REASON = "it gave no reason."
 # Of a refusal; a banner of the site may come before it.
 MOST_LINES = 20
 
-# The users' own settings of what the schedulers' commands print.
-_PREFERENCES = ("SQUEUE_", "SINFO_", "SACCT_", "PBS_QSTAT_", "PBS_DPREFIX")
+# The users' own settings of what the schedulers' commands print, of which jobs they speak, and how they fail.
+_PREFERENCES = (
+    *("SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_", "SLURM_CLUSTERS", "SLURM_DEBUG_FLAGS", "SLURM_EXIT_ERROR"),
+    *("PBS_QSTAT_", "PBS_DPREFIX"),
+)
 
 
 @dataclass(frozen=True)
@@ -142,10 +146,11 @@ class Scheduler(JobSource, Protocol):
         """What a user types to stop the job."""
 
 
-def ask(command: Sequence[str], extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a scheduler's command in plain English, without the user's output preferences."""
+def ask(command: Sequence[str], extra: Mapping[str, str | None] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command in plain English, without the user's preferences, nor what is None in `extra`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_PREFERENCES)}
-    return run(command, {**kept, "LC_ALL": "C", **(extra or {})})
+    told = {**kept, "LC_ALL": "C", **(extra or {})}
+    return run(command, {key: value for key, value in told.items() if value is not None})
 
 
 def hand_in(
@@ -182,13 +187,14 @@ def unread(scheduler: str, printed: str, maybe_queued: str) -> LightshipError:
 
 def remarks(text: str, mark: str) -> tuple[str, ...]:
     """What a command says under its own name, `mark`, among what other programs of the site may print beside it."""
-    lines = (line.strip().partition(mark) for line in text.splitlines())
+    lines = (line.strip().partition(mark) for line in cleaned(text).splitlines())
     return tuple(said.removeprefix("error: ") for before, found, said in lines if found and said and not before)
 
 
 def refusal(scheduler: str, text: str, mark: str, hint: str = "") -> LightshipError:
     """For a job that was not taken: all that was said, since a site's own reason often comes before the scheduler's."""
-    lines = [line.strip().removeprefix(mark).removeprefix("error: ") for line in text.splitlines() if line.strip()]
+    said = (line.strip() for line in cleaned(text).splitlines())
+    lines = [line.removeprefix(mark).removeprefix("error: ") for line in said if line]
     lines = lines or [NO_REASON]
     why = f" {lines[0]}" if len(lines) == 1 else "".join(f"\n    {line}" for line in lines[-MOST_LINES:])
     return LightshipError(f"{scheduler} did not take the job:{why}{hint}", ExitStatus.SUBMIT)

@@ -18,8 +18,13 @@ LINK, REGISTER = "LIGHTSHIP_LINK", "LIGHTSHIP_REGISTER"
 NAMES = (
     *("CONDA_DEFAULT_ENV", "CONDA_EXE", "CONDA_PREFIX", "MAMBA_EXE", "MAMBA_ROOT_PREFIX", "VIRTUAL_ENV"),
     *("JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_DATA_DIR", "JUPYTER_PATH"),
-    *("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH"),
+    *("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "OPENSSL_CONF", "SSL_CERT_DIR", "SSL_CERT_FILE"),
+    *("PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONUSERBASE"),
     *("LMOD_CMD", "LMOD_DIR", "LOADEDMODULES", "MODULEPATH", "MODULESHOME", "_LMFILES_"),
+)
+# Of a job around this start, which a user's own -V would hand on; and the mark of directives, which our scripts have.
+_OF_ANOTHER_JOB = re.compile(
+    r"PBS_(O_|ARRAY|JOB|NODE|TASK|NUM_|VNODE)\w*|PBS_(DPREFIX|ENVIRONMENT|GPUFILE|MICFILE|MOMPORT|NP|QUEUE|WALLTIME)"
 )
 # What qsub's lists of variables would break at.
 _UNSAFE = re.compile(r"[\x00-\x1f,'\"\\]")
@@ -35,7 +40,8 @@ def environment(request: JobRequest, users: Mapping[str, str]) -> dict[str, str]
                 ExitStatus.LINK_FOLDER,
             )
     # qsub believes PWD if it is right, and then the job begins in the folder by the name that the user gave.
-    return {**users, LINK: link, REGISTER: register, "PWD": str(request.folder)}
+    kept = {name: value for name, value in users.items() if not _OF_ANOTHER_JOB.fullmatch(name)}
+    return {**kept, LINK: link, REGISTER: register, "PWD": str(request.folder)}
 
 
 def names(environment: Mapping[str, str], own: Mapping[str, str]) -> str:

@@ -10,41 +10,107 @@ from itertools import zip_longest
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.schedulers.sbatch_names import SBATCH_NAMES
 
 Flags = tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class Refused:
+    """An option that a link cannot live with, and why; with a value of its own, `with_value` is what it says then."""
+
+    flags: Flags
+    why: str
+    with_value: str = ""
+
+    def stands_in(self, words: Sequence[str]) -> bool:
+        """Whether it is among these options."""
+        if self.with_value:
+            return any(self.with_value in value for value in values_of(words, self.flags))
+        return any(_is_one_of(word, self.flags) for word in words)
+
+
+@dataclass(frozen=True)
 class Dialect:
-    """Which options of a command that submits say what; the directives behind its mark take the same."""
+    """Which options of a command that submits say what; the directives behind its mark take the same.
+
+    `switches` are the letters that take no value, `names` all of its long options: with both, abbreviations and several
+    letters in one word are read as the command itself reads them.
+    """
 
     mark: str
     partition: Flags
-    array: Flags
     # What they say of the time is read in own_times.
     time: Flags
+    refused: tuple[Refused, ...]
+    # What a script may say, since the command line says the contrary, but nobody may type.
+    not_typed: tuple[Refused, ...] = ()
     qos: Flags = ()
-    clusters: Flags = ()
+    switches: str = ""
+    names: tuple[str, ...] = ()
 
     def partition_in(self, words: Sequence[str]) -> str:
         """The partition, or queue, that these options name."""
-        return value_of(words, self.partition)
+        return value_of(self.read(words), self.partition)
 
     def qos_in(self, words: Sequence[str]) -> str:
         """The quality of service that these options name."""
-        return value_of(words, self.qos)
+        return value_of(self.read(words), self.qos)
+
+    def read(self, words: Sequence[str]) -> list[str]:
+        """The options with their whole names, each letter in a word of its own."""
+        return [read for word in words for read in self._read(word)]
+
+    def directives(self, script: Path | None) -> list[str]:
+        """The options in the head of a batch script, read so."""
+        return self.read(directives(script, self.mark))
+
+    def _read(self, word: str) -> list[str]:
+        if word.startswith("--"):
+            typed, equals, value = word[2:].partition("=")
+            known = [typed] if typed in self.names else [name for name in self.names if name.startswith(typed)]
+            return [f"--{known[0] if len(known) == 1 else typed}{equals}{value}"]
+        letters = len(word) - len(word[1:].lstrip(self.switches)) if word.startswith("-") else 1
+        # The last of them, if none follows that takes a value, is a word like any other.
+        letters = min(letters, len(word) - 1)
+        return [*(f"-{letter}" for letter in word[1:letters]), f"-{word[letters:]}" if letters > 1 else word]
 
 
+_ARRAY = "A job array would start the same notebook several times."
+_WAIT = "start-jupyter itself waits for the job."
+_NO_JOB = "It would make no job."
+_NO_NUMBER = "It would hide the job's number."
 SBATCH = Dialect(
     "#SBATCH",
     ("-p", "--partition"),
-    ("-a", "--array"),
     ("-t", "--time"),
-    ("-q", "--qos"),
-    ("-M", "--clusters", "--cluster"),
+    (
+        Refused(("-a", "--array"), _ARRAY),
+        Refused(
+            ("-M", "--clusters", "--cluster"),
+            "A job of another cluster cannot be followed from here: log in to that cluster to start it there.",
+        ),
+        Refused(("-W", "--wait"), _WAIT),
+        Refused(("--test-only",), _NO_JOB),
+    ),
+    not_typed=(Refused(("--requeue",), "A job that is started again could not use its link again."),),
+    qos=("-q", "--qos"),
+    switches="HhOQsuVvW",
+    names=SBATCH_NAMES,
 )
 # PBS has -J for a job array, Torque -t, and Slurm's qsub both; none uses the other's for anything else.
-QSUB = Dialect("#PBS", ("-q",), ("-J", "-t"), ("-l",))
+QSUB = Dialect(
+    "#PBS",
+    ("-q",),
+    ("-l",),
+    (
+        Refused(("-J", "-t"), _ARRAY),
+        Refused(("-W",), _WAIT, "block=true"),
+        Refused(("-I",), _WAIT),
+        Refused(("-z",), _NO_NUMBER),
+    ),
+    switches="fhIVXz",
+)
 
 
 def directives(script: Path | None, mark: str) -> list[str]:
@@ -91,13 +157,22 @@ def parted(words: Sequence[str], flag: str) -> tuple[list[str], list[str]]:
     return others, values
 
 
-def require_one_job(words: Sequence[str], dialect: Dialect) -> None:
-    """Refuse options that make several jobs, or one that is out of sight."""
-    if value_of(words, dialect.array):
-        raise _refused("A job array would start the same notebook several times.", dialect.array)
-    if value_of(words, dialect.clusters):
-        sentence = "A job of another cluster cannot be followed from here: log in to that cluster to start it there."
-        raise _refused(sentence, dialect.clusters)
+def require_usable(typed: Sequence[str], script: Path | None, own: Dialect, dialects: Sequence[Dialect]) -> None:
+    """Refuse options that make several jobs, none, or one out of sight.
+
+    Those typed are in the `own` dialect, those of the script in any of the `dialects`.
+    """
+    for refused in (*own.refused, *own.not_typed):
+        if refused.stands_in(own.read(typed)):
+            raise _refused(refused)
+    for dialect in dialects:
+        for refused in dialect.refused:
+            if refused.stands_in(dialect.directives(script)):
+                raise _refused(refused)
+
+
+def _is_one_of(word: str, flags: Flags) -> bool:
+    return word.partition("=")[0] in flags or (word[:2] in flags and not word.startswith("--"))
 
 
 def _head(script: Path | None) -> Iterator[str]:
@@ -111,5 +186,6 @@ def _head(script: Path | None) -> Iterator[str]:
         yield line
 
 
-def _refused(sentence: str, flags: Flags) -> LightshipError:
-    return LightshipError(f"{sentence} Leave out {' or '.join(flags[:2])}.", ExitStatus.USAGE)
+def _refused(refused: Refused) -> LightshipError:
+    flags = [f"{flag} {refused.with_value}".strip() for flag in refused.flags[:2]]
+    return LightshipError(f"{refused.why} Leave out {' or '.join(flags)}.", ExitStatus.USAGE)

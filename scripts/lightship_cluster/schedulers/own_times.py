@@ -10,7 +10,7 @@ from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import pbs_text
 from lightship_cluster.schedulers.base import Resources
-from lightship_cluster.schedulers.own_options import SBATCH, Dialect, directives, values_of
+from lightship_cluster.schedulers.own_options import SBATCH, Dialect, values_of
 
 # What qsub calls the time, alone or in a list of resources.
 _WALLTIME = re.compile(r"(?:^|,)\s*walltime=([^,]*)")
@@ -20,7 +20,7 @@ _CLOCK = re.compile(r"(?:(\d+):)??(\d+)(?::(\d+))?", re.ASCII)
 
 def time_in(words: Sequence[str], dialect: Dialect) -> str:
     """The time that these options give, the last where there are several; nothing without any."""
-    told = values_of(words, dialect.time)
+    told = values_of(dialect.read(words), dialect.time)
     if dialect is not SBATCH:
         told = [time for resources in told for time in _WALLTIME.findall(resources)]
     return next(reversed(told), "")
@@ -37,7 +37,7 @@ def require_no_time(words: Sequence[str], dialect: Dialect) -> None:
 
 def unused_time(wanted: Resources, script: Path | None, dialects: Sequence[Dialect]) -> str:
     """A warning where the script has a time of its own, the job gets another, and nobody said so."""
-    times = ((dialect, time_in(directives(script, dialect.mark), dialect)) for dialect in dialects)
+    times = ((dialect, time_in(dialect.directives(script), dialect)) for dialect in dialects)
     dialect, time = next((found for found in times if found[1]), (SBATCH, ""))
     if wanted.timed or not time or _seconds(time, dialect) == wanted.minutes * 60:
         return ""

@@ -10,7 +10,7 @@ import re
 
 from lightship_cluster.schedulers import carried
 from lightship_cluster.schedulers.base import JobRequest
-from lightship_cluster.schedulers.own_options import QSUB, directives, parted
+from lightship_cluster.schedulers.own_options import QSUB, parted
 
 _FLAG = "-v"
 # Commas between quotes, and behind a backslash, belong to a value; a quotation that stays open is left to qsub.
@@ -23,8 +23,8 @@ def taken_from(request: JobRequest) -> tuple[dict[str, str], list[str]]:
 
     What was typed after `--` counts more than the script, and later more than earlier; nobody sets the two paths.
     """
-    options, lists = parted(request.resources.extra, _FLAG)
-    in_script = parted(directives(request.script, QSUB.mark), _FLAG)[1]
+    options, lists = parted(QSUB.read(request.resources.extra), _FLAG)
+    in_script = parted(QSUB.directives(request.script), _FLAG)[1]
     typed = [entry for entries in (*in_script, *lists) for entry in _ENTRY.findall(entries)]
     by_name = {entry.lstrip("\"' ").partition("=")[0].strip("\"' "): entry for entry in typed}
     return {name: entry for name, entry in by_name.items() if name not in {carried.LINK, carried.REGISTER}}, options

@@ -27,7 +27,8 @@ from lightship_cluster.schedulers.base import (
     remarks,
     unread,
 )
-from lightship_cluster.schedulers.own_options import QSUB, directives, require_one_job
+from lightship_cluster.schedulers.own_options import QSUB, require_usable
+from lightship_cluster.schedulers.own_server import require_own_server
 from lightship_cluster.schedulers.own_times import require_no_time, unused_time
 from lightship_cluster.schedulers.pbs_text import Record
 
@@ -37,6 +38,8 @@ _OVER = re.compile(
     r"Unknown Job Id|nonexistent job id|Job has finished|invalid state for job - COMPLETE", re.IGNORECASE
 )
 _MARK = "qsub: "
+# How a user names a server; the last is the older form of the second.
+_SERVERS = ("PBS_CONF_FILE", "PBS_SERVER", "PBS_DEFAULT")
 _MAYBE_QUEUED = "The job may be queued all the same: look with qstat -u $USER, and stop it with qdel and its number."
 
 
@@ -52,9 +55,9 @@ class Pbs:
     def check(self, resources: Resources, script: Path | None = None) -> str:
         """Refuse a queue that is not there, closed, or too small. Without -p the server itself chooses and refuses."""
         self._options(resources)  # what there is no word for is refused before anything is made
+        require_own_server(_SERVERS, ("qstat", "-B", "-f"), r"^Server:\s*(\S+)")
         require_no_time(resources.extra, QSUB)
-        for words in (resources.extra, directives(script, QSUB.mark)):
-            require_one_job(words, QSUB)
+        require_usable(resources.extra, script, QSUB, (QSUB,))
         done = ask(["qstat", "-Q", "-f"])
         queues = pbs_text.of_text(done.stdout)
         if done.returncode or not queues:

@@ -9,6 +9,8 @@ from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import pbs_text
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.pbs_text import Record
+from lightship_cluster.texts import counted, quoted
+from lightship_cluster.values import size_words
 
 _CLOSED = (("enabled", "takes no jobs just now"), ("started", "takes jobs but starts none just now"))
 
@@ -18,7 +20,7 @@ def check(queues: Mapping[str, Record], wanted: Resources) -> None:
     name = wanted.partition
     if name not in queues:
         there = ", ".join(sorted(queues))
-        raise _refused(f"There is no queue {name!r}. This cluster has: {there}. Choose one with -p.")
+        raise _refused(f"There is no queue {quoted(name)}. This cluster has: {there}. Choose one with -p.")
     trouble = _trouble(name, queues[name], wanted)
     if trouble:
         fits = sorted(other for other in queues if not _trouble(other, queues[other], wanted))
@@ -38,10 +40,10 @@ def _trouble(name: str, queue: Record, wanted: Resources) -> str:
     nodes = max(1, wanted.nodes)
     cores = queue.get("resources_max.ncpus", "")
     if cores.isdigit() and wanted.cores * nodes > int(cores):
-        return f"{where} gives {cores} cores to a job at most. Ask for fewer."
+        return f"{where} gives {counted(int(cores), 'core')} to a job at most. Ask for fewer."
     memory = pbs_text.mebibytes_of(queue.get("resources_max.mem", ""))
     if 0 <= memory < wanted.memory * nodes:
-        return f"{where} gives {memory / 1024:.4g} GiB of memory to a job at most. Ask for less."
+        return f"{where} gives {size_words(memory)} of memory to a job at most. Ask for less."
     return ""
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import slurm_partitions, slurm_words
+from lightship_cluster.paths import is_here
+from lightship_cluster.schedulers import slurm_partitions, slurm_variables, slurm_words
 from lightship_cluster.schedulers.base import (
     GONE,
     JobReport,
@@ -23,7 +24,8 @@ from lightship_cluster.schedulers.base import (
     remarks,
     unread,
 )
-from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, require_one_job, value_of
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, require_usable, value_of
+from lightship_cluster.schedulers.own_server import require_own_server
 from lightship_cluster.schedulers.own_times import require_no_time, unused_time
 
 JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
@@ -50,10 +52,10 @@ class Slurm:
 
     def check(self, resources: Resources, script: Path | None = None) -> str:
         """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
+        slurm_variables.require_usable(os.environ)
+        require_own_server(("SLURM_CONF",), ("scontrol", "show", "config"), r"^ClusterName\s*=\s*(\S+)")
         require_no_time(resources.extra, self.dialect)
-        require_one_job(resources.extra, self.dialect)
-        for dialect in _DIRECTIVES:
-            require_one_job(directives(script, dialect.mark), dialect)
+        require_usable(resources.extra, script, self.dialect, _DIRECTIVES)
         done = ask(["sinfo", "--all", "--noheader", "--exact", f"--format={slurm_partitions.FORMAT}"])
         if done.returncode:
             raise LightshipError(
@@ -67,11 +69,15 @@ class Slurm:
         """Hand the job in."""
         # A percent sign in the path would be taken for one of Slurm's patterns.
         log = str(request.log).replace("%", "%%")
-        options = _options(request.resources, directives(request.script, SBATCH.mark))
+        options = _options(request.resources, SBATCH.directives(request.script))
         # Both streams: a script or SBATCH_ERROR may send what Jupyter says elsewhere.
         output = [f"--output={log}", f"--error={log}"]
-        command = ["sbatch", "--parsable", f"--chdir={request.folder}", *output, *options]
-        done = hand_in([*command, "--", str(request.script), *request.arguments], os.environ, None, MAYBE_QUEUED)
+        # A link serves one job once, whatever the script or the site's settings say.
+        command = ["sbatch", "--parsable", f"--chdir={request.folder}", *output, *options, "--no-requeue"]
+        environment = slurm_variables.environment(os.environ, request.resources)
+        # sbatch does not run in a folder that was deleted; elsewhere the job may want to know where it was submitted.
+        folder = None if is_here() else request.folder
+        done = hand_in([*command, "--", str(request.script), *request.arguments], environment, folder, MAYBE_QUEUED)
         if done.returncode:
             # sbatch's own patience is often shorter than ours.
             hint = f". {MAYBE_QUEUED}" if "timed out" in done.stderr else ""
@@ -145,7 +151,7 @@ def number_in(scheduler: str, printed: str) -> str:
 
 
 def _options(wanted: Resources, in_script: Sequence[str]) -> list[str]:
-    own = [*in_script, *wanted.extra]
+    own = [*in_script, *SBATCH.read(wanted.extra)]
     told = {
         "time": wanted.minutes,
         "partition": wanted.partition,

@@ -11,7 +11,9 @@ from pathlib import Path
 from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Resources
-from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect
+from lightship_cluster.texts import counted, quoted
+from lightship_cluster.values import size_words
 
 # Partition, whether it is open, its time limit; then the cores, memory and generic resources of a node.
 FORMAT = "%P|%a|%l|%c|%m|%G"
@@ -49,7 +51,7 @@ def choose(wanted: Resources, script: Path | None, dialect: Dialect) -> Resource
 
     def chosen(among: Callable[[Dialect, Sequence[str]], str], named: str, variable: str) -> str:
         # As sbatch takes them: the end of its command line first, the script last.
-        in_script = (among(kind, directives(script, kind.mark)) for kind in (QSUB, SBATCH))
+        in_script = (among(kind, kind.directives(script)) for kind in (QSUB, SBATCH))
         sources = (among(dialect, wanted.extra), named, os.environ.get(variable, ""), *in_script)
         return next(filter(None, sources), "")
 
@@ -122,7 +124,7 @@ def _require(name: str, known: Sequence[Nodes]) -> None:
         return
     listed = sorted({nodes.partition + (" (default)" if nodes.default else "") for nodes in known})
     raise LightshipError(
-        f"There is no partition {name!r}. This cluster has: {', '.join(listed)}. Choose one with -p.",
+        f"There is no partition {quoted(name)}. This cluster has: {', '.join(listed)}. Choose one with -p.",
         ExitStatus.PARTITION,
     )
 
@@ -154,25 +156,30 @@ def _troubles(nodes: Nodes, wanted: Resources) -> Iterator[_Trouble]:
         lack = f"gives {limit} at most, and you asked for {asked}"
         yield trouble(1, nodes.minutes, lack, "Give less with -t.")
     if wanted.cores > nodes.cores:
-        lack = f"has no node with {wanted.cores} cores: its nodes have {nodes.cores} at most"
+        lack = f"has no node with {counted(wanted.cores, 'core')}: its nodes have {nodes.cores} at most"
         yield trouble(2, nodes.cores, lack, "Ask for fewer.")
     if wanted.memory > nodes.memory:
-        has = f"its nodes have {_in_gib(nodes.memory)} at most"
-        lack = f"has no node with {_in_gib(wanted.memory)} of memory: {has}"
+        has = f"its nodes have {size_words(nodes.memory)} at most"
+        lack = f"has no node with {size_words(wanted.memory)} of memory: {has}"
         yield trouble(3, nodes.memory, lack, "Ask for less.")
     if wanted.gpus and not _has_gpus(nodes, wanted.gpus):
-        has = ", ".join(f"{count} {name or 'GPUs'}" for name, count in nodes.gpus) or "none"
-        lack = f"has no node with the GPUs {wanted.gpus}: it has {has}"
-        yield trouble(4, sum(count for _, count in nodes.gpus), lack, "Ask for others with -g.")
+        has = ", ".join(f"{count} {name}" if name else counted(count, "GPU") for name, count in nodes.gpus)
+        lack = f"has no node with {_gpus_asked(wanted.gpus)}: its nodes have {has}" if has else "has no GPUs"
+        advice = "Ask for others with -g." if has else "Leave out -g."
+        yield trouble(4, sum(count for _, count in nodes.gpus), lack, advice)
 
 
 def _has_gpus(nodes: Nodes, wanted: str) -> bool:
-    kind, _, number = f":{wanted}".rpartition(":")
-    if not number.isdigit():
-        kind, number = wanted, "1"
-    counts = [count for name, count in nodes.gpus if name == kind.strip(":") or not kind.strip(":")]
-    return sum(counts) >= int(number)
+    kind, number = _kind_and_number(wanted)
+    return sum(count for name, count in nodes.gpus if kind in ("", name)) >= number
 
 
-def _in_gib(mebibytes: int) -> str:
-    return f"{mebibytes / 1024:.4g} GiB"
+def _kind_and_number(wanted: str) -> tuple[str, int]:
+    """Of `2`, `a100:2` or `a100`."""
+    kind, _, number = wanted.rpartition(":")
+    return (kind, int(number)) if number.isdigit() else (wanted, 1)
+
+
+def _gpus_asked(wanted: str) -> str:
+    kind, number = _kind_and_number(wanted)
+    return f"{counted(number, 'GPU')} of the type {kind}" if kind else counted(number, "GPU")

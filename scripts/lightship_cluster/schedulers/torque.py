@@ -11,9 +11,9 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from lightship_cluster.schedulers import carried, own_variables
+from lightship_cluster.schedulers import carried, own_variables, slurm_variables
 from lightship_cluster.schedulers.base import JobRequest, JobState, Resources, Submission, hand_in, last_line, refusal
-from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, parted, value_of
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, parted, value_of
 from lightship_cluster.schedulers.pbs import Pbs, clock, number_of_gpus
 from lightship_cluster.schedulers.pbs_text import Record
 from lightship_cluster.schedulers.slurm import MAYBE_QUEUED, Slurm, number_in
@@ -64,7 +64,8 @@ class SlurmTorque(Slurm):
         # Of several lists of resources it takes the last alone.
         options, resources = parted(options, "-l")
         # Slurm's qsub hands the whole environment on; what it has no option for, sbatch reads there.
-        environment = {**carried.environment(request, os.environ), **_for_sbatch(request), **variables}
+        users = slurm_variables.environment(os.environ, wanted)
+        environment = {**carried.environment(request, users), **_for_sbatch(request), **variables}
         log = str(request.log).replace("%", "%%")
         told = {"-q": wanted.partition, "-A": wanted.account, "-l": ",".join([*self._list(wanted), *resources])}
         output = ["-r", "n", "-j", "oe", "-o", log]
@@ -111,10 +112,10 @@ def _export(request: JobRequest, own: Mapping[str, str], extra: Sequence[str]) -
     take a list of those apart at quoted commas, and put the values into a line for a shell: sbatch itself reads it.
     """
     if own:
-        everything = ["ALL"] if _ALL in [*directives(request.script, QSUB.mark), *extra] else []
+        everything = ["ALL"] if _ALL in [*QSUB.directives(request.script), *extra] else []
         variables = [*everything, carried.LINK, carried.REGISTER, *map(own_variables.for_sbatch, own.values())]
         return [word for word in extra if word != _ALL], {"SBATCH_EXPORT": ",".join(variables)}
-    chosen = value_of(directives(request.script, SBATCH.mark), ("--export",))
+    chosen = value_of(SBATCH.directives(request.script), ("--export",))
     return [*([] if chosen else [_ALL]), *extra], {}
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OK, WARNING, WRONG = "ok", "warning", "wrong"
+OK, NOTE, WARNING, WRONG = "ok", "note", "warning", "wrong"
 
 
 @dataclass(frozen=True)
@@ -12,11 +12,20 @@ class Finding:
     level: str
     what: str
     remedy: str = ""
+    # The check that found it: a word for programs.
+    check: str = ""
+    # When the thing ends that was looked at; 0 where nothing ends.
+    ends: float = 0.0
 
 
 def ok(what: str) -> Finding:
     """In order."""
     return Finding(OK, what)
+
+
+def note(what: str, remedy: str = "") -> Finding:
+    """Nothing that fails, but worth knowing: nobody needs to be woken for it."""
+    return Finding(NOTE, what, remedy)
 
 
 def warning(what: str, remedy: str) -> Finding:

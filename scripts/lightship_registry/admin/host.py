@@ -28,6 +28,11 @@ from lightship_registry.store import Store
 from lightship_registry.trouble import explain
 
 JOURNAL = Path("/dev/log")
+# Damage in SQLite's log undoes what is in the log alone.
+NOT_SETTLED = (
+    "Done, but another program reads the store, so this is in its log only. The service takes it into the store within "
+    "seconds after that; lightship doctor names the program."
+)
 
 
 def load(config: Path) -> Settings:

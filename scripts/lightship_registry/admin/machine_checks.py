@@ -7,14 +7,15 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from lightship_registry.admin.findings import Finding, ok, warning, wrong
+from lightship_registry.admin.programs import SECONDS
+from lightship_registry.admin.programs import output as _output
 from lightship_registry.cutter import cut
 from lightship_registry.settings import Settings
 
-SECONDS = 10.0
 UNITS = ("lightship-registry.socket", "lightship-registry.service", "lightship-cut.path")
 MEGABYTE = 1024 * 1024
 LOW, LOWEST = 500 * MEGABYTE, 50 * MEGABYTE
@@ -47,7 +48,7 @@ def units() -> Iterator[Finding]:
 
 
 def clock() -> Iterator[Finding]:
-    """Agents whose clock differs by more than 30 seconds are refused."""
+    """Does NTP set it, as the kernel or chrony says? What the login nodes' clocks say is for `agents`."""
     remedy = "Set the clock by NTP, e.g. with chrony or systemd-timesyncd: login nodes with another time are refused."
     if _output(["timedatectl", "show", "--property=NTPSynchronized", "--value"]) == "yes":
         yield ok("the clock is synchronised")
@@ -116,11 +117,3 @@ def space(settings: Settings) -> Iterator[Finding]:
         said = f"{free // MEGABYTE} MB are free for {folder}"
         level = wrong if free < lowest else warning
         yield ok(said) if free >= low else level(said, f"Make room: df {folder}")
-
-
-def _output(command: Sequence[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()

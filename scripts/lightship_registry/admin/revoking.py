@@ -70,6 +70,8 @@ def revoke(
         live = [] if names else reader.links(LIVE, cluster, user)
         if not live:
             break
+    if ended and not links.store.settle():
+        click.echo(host.NOT_SETTLED, err=True)
     if as_json:
         print_json({"revoked": ended, "left": [link.name for link in live]})
     else:

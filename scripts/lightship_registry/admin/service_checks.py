@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from lightship_registry import last_heard
 from lightship_registry.admin import host
 from lightship_registry.admin.certificates import certificates
 from lightship_registry.admin.cluster_keys import keys_of
@@ -23,6 +24,9 @@ from lightship_registry.trouble import RUNBOOK, explain
 
 # The least days that an authority and the proxy's certificate should last; they are made for ten years.
 DAYS = 90
+# Agents ask each minute, after trouble every five; and it is kept once a minute.
+AGENT_SECONDS = 600
+OFFSET_SECONDS = 10
 PLAYBOOK = "Run site.yml."
 
 
@@ -116,6 +120,22 @@ def keys(settings: Settings) -> Iterator[Finding]:
         else:
             found = _closed(pair.path, 0o027)
             yield found if found.remedy else ok(f"cluster {cluster} has a key")
+
+
+def agents(settings: Settings) -> Iterator[Finding]:
+    """When was each cluster last heard of, and by which clock did it ask?"""
+    heard, now = last_heard.load(last_heard.path_of(settings)), wall()
+    remedy = "On its login nodes: systemctl status lightship-agent; journalctl -u lightship-agent"
+    for cluster in sorted(settings.clusters):
+        if cluster not in heard:
+            yield warning(f"no agent of cluster {cluster} was ever heard", remedy)
+            continue
+        ago, offset = now - heard[cluster].when, heard[cluster].clock_offset
+        said = f"an agent of cluster {cluster} was last heard {host.span(ago)} ago"
+        yield ok(said) if ago < AGENT_SECONDS else wrong(f"{said}: nobody there can start a notebook", remedy)
+        if abs(offset) > OFFSET_SECONDS:
+            said = f"the clocks of cluster {cluster} and of this host differ by {abs(offset):.0f} seconds"
+            yield warning(f"{said}, and 30 are too many", "Set both by NTP.")
 
 
 def lifetimes(settings: Settings) -> Iterator[Finding]:

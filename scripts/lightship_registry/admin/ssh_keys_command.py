@@ -44,7 +44,8 @@ def ssh_keys(config: Path, cluster: str, user: str, fingerprint: str, remove: bo
         raise click.UsageError("A program cannot be asked: give --yes with --json.")
     loaded = host.load(config)
     host.become_service(loaded)
-    tunnels = Tunnels(loaded, Store(host.open_store(loaded)), wall)
+    store = Store(host.open_store(loaded))
+    tunnels = Tunnels(loaded, store, wall)
     found = [key for key in tunnels.kept(cluster, user) if fingerprint in ("", key.fingerprint)]
     if fingerprint and not found:
         raise RegistryError(f"There is no key {fingerprint!r}. `lightship ssh-keys` lists them.", "no-such-key")
@@ -57,6 +58,8 @@ def ssh_keys(config: Path, cluster: str, user: str, fingerprint: str, remove: bo
         click.echo("There is no such key." if (cluster or user) else "No user has given a key.")
     if remove and found:
         _remove(tunnels, found, yes=yes)
+        if not store.settle():
+            click.echo(host.NOT_SETTLED, err=True)
 
 
 def _remove(tunnels: Tunnels, found: Sequence[KeptKey], *, yes: bool) -> None:

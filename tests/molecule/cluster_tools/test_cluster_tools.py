@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 
 import pytest
 from testinfra.host import Host
@@ -54,6 +55,27 @@ def test_users_have_the_manual_and_the_tab_key(host: Host) -> None:
     assert completed == "--preset"
 
 
+def completed(*words: str) -> set[str]:
+    """What a user's shell offers, with the modules and the scheduler that are there."""
+    typed = shlex.join(["start-jupyter", *words])
+    lines = (
+        "source /usr/local/share/bash-completion/completions/start-jupyter",
+        f"COMP_WORDS=({typed}) COMP_CWORD={len(words)}; _start_jupyter",
+        "printf '%s\\n' \"${COMPREPLY[@]}\"",
+    )
+    return set(run("login", "\n".join(lines), user="alice").stdout.split())
+
+
+def test_the_tab_key_knows_partitions_and_modules() -> None:
+    assert {"compute", "debug"} <= completed("-p", "")
+    run("login", "mkdir -p ~alice/modulefiles/physics && touch ~alice/modulefiles/physics/2.1.lua", user="alice")
+    run("login", "printf 'module use ~/modulefiles\\n' > .bash_profile", user="alice")
+    try:
+        assert completed("--module", "phy") == {"physics/2.1"}
+    finally:
+        run("login", "rm -rf .bash_profile modulefiles .cache/lightship/partitions.*", user="alice")
+
+
 def test_users_can_list_their_links_and_ask_the_doctor(host: Host) -> None:
     host.check_output("su - alice -c 'start-jupyter list --json'")
     examined = host.check_output("su - alice -c 'start-jupyter doctor'")
@@ -62,7 +84,7 @@ def test_users_can_list_their_links_and_ask_the_doctor(host: Host) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_each_program_is_one_file_that_needs_nothing_but_python(host: Host, program: str) -> None:
-    host.check_output(f"runuser -u nobody -- env -i PATH=/usr/bin:/bin python3 -I -S {PREFIX}/bin/{program} --help")
+    host.check_output(f"runuser -u nobody -- env -i PATH=/none PYTHONHOME=/none {PREFIX}/bin/{program} --help")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Clients of the ancestor's, unmodified: curl on the login node and in the job, a notebook in the clear at its link."""
+"""Clients of Satellite's, unmodified: curl on the login node and in the job, a notebook in the clear at its link."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import bed
 
 FQDN = f"{bed.DOMAIN}:{bed.PORT}"
-MANAGE = f"https://manage.{FQDN}"
+MANAGE, BARE = f"https://manage.{FQDN}", f"https://{FQDN}"
 # What a site sets up for all its users: its own authority. curl believes that every *.localhost is the machine itself.
 CURLRC = 'cacert = "/shared/lightship/etc/registry-ca.pem"\nconnect-to = "::PROXY:"\nsilent\n'
 CURL = "CURL_HOME=~/ancestor"
@@ -149,8 +149,9 @@ def test_job_states_come_from_whoever_knows_the_queue(launched: Launched) -> Non
     name = ask("login", "/getlink.cgi").split()[-1]
     assert state(name) == "PE"
     assert ask("login", f"/linktoken.cgi?token={name}&jobid=4711") == "Success! Token linked to jobid.\n"
-    for word, expected in (("PENDING", "Q"), ("RUNNING", "R"), ("COMPLETED", "D")):
-        report = f"printf 'jobstates=\n4711 {word}\n' | {CURL} curl --data-binary @- -XPOST {MANAGE}/update-jobs.cgi"
+    # As Satellite's own example does, on the domain itself too.
+    for word, expected, where in (("PENDING", "Q", MANAGE), ("RUNNING", "R", BARE), ("COMPLETED", "D", BARE)):
+        report = f"printf 'jobstates=\n4711 {word}\n' | {CURL} curl --data-binary @- -XPOST {where}/update-jobs.cgi"
         assert bed.run("login", report, user="alice").stdout == "Successfully updated jobs! \n"
         assert state(name) == expected
     assert state(launched.name) == "PR"
@@ -207,14 +208,59 @@ def test_the_links_end_cuts_what_is_open_and_leaves_nothing(launched: Launched) 
     assert audited(launched.name)[-1] in ("ancestor-destroytoken", "cut")
 
 
-def test_a_port_that_nobody_listens_at_any_more_ends_its_link() -> None:
-    name = ask("login", "/getlink.cgi").split()[-1]
-    serve = "exec python3 -m http.server --bind node1 18080 > /dev/null 2>&1"
-    pid = bed.run(
-        "node1", f"setsid bash -c '{serve}' < /dev/null > /dev/null 2>&1 & echo $!", user="alice"
-    ).stdout.strip()
-    assert ask("node1", f"/redeemtoken.cgi?token={name}&port=18080") == "Success!\n"
-    bed.eventually(lambda: state(name) == "PR", "a web server never became reachable")
-    bed.run("node1", f"kill {pid}", user="alice")
-    bed.eventually(lambda: name not in bed.routes(), "the route of a notebook that is gone is still there", 40)
-    assert bed.record(name)["state"] == "ended"
+@dataclass(frozen=True)
+class Server:
+    """A web server of a user's on a port of node1."""
+
+    user: str
+    port: int
+    pid: str
+
+    def die(self) -> None:
+        bed.run("node1", f"kill -9 {self.pid}", user=self.user)
+
+
+def serve(user: str, port: int) -> Server:
+    """Started as soon as the port is free; it names its user at every address."""
+    program = (
+        "import http.server as h\nclass H(h.BaseHTTPRequestHandler):\n  def do_GET(s):\n    s.send_response(200);"
+        f" s.send_header('Content-Length', '{len(user)}'); s.end_headers(); s.wfile.write(b'{user}')\n"
+        f"while True:\n  try: h.ThreadingHTTPServer(('node1', {port}), H).serve_forever()\n  except OSError: pass\n"
+    )
+    started = f"setsid python3 -c {shlex.quote(program)} < /dev/null > /dev/null 2>&1 & echo $!"
+    return Server(user, port, bed.run("node1", started, user=user).stdout.strip())
+
+
+def answer_at(name: str) -> tuple[int, str]:
+    with bed.client(f"{name}.{bed.DOMAIN}") as browser:
+        answer = browser.get("/any")
+    return answer.status_code, answer.text
+
+
+def test_two_users_in_turn_on_one_node_and_port_never_meet() -> None:
+    first, second = (ask("login", "/getlink.cgi").split()[-1] for _ in range(2))
+    servers = [serve("alice", 18080)]
+    try:
+        assert ask("node1", f"/redeemtoken.cgi?token={first}&port=18080") == "Success!\n"
+        bed.eventually(lambda: answer_at(first) == (httpx.codes.OK, "alice"), "alice's server never became reachable")
+        # It waits for the port, and has it in the moment that alice's ends.
+        servers.append(serve("bob", 18080))
+        refused = ask("node1", f"/redeemtoken.cgi?token={second}&port=18080")
+        assert refused.startswith("Oops!"), refused
+        servers[0].die()
+        bed.eventually(lambda: first not in bed.routes(), "the route of a notebook that is gone is still there", 2)
+        bed.eventually(lambda: bed.record(first)["state"] == "ended", "the link of a notebook that is gone lives on", 2)
+        assert answer_at(first)[0] == httpx.codes.NOT_FOUND
+        assert ask("node1", f"/redeemtoken.cgi?token={second}&port=18080") == "Success!\n"
+        bed.eventually(lambda: bed.record(second)["program_mark"] != "", "nobody met bob's server")
+        status, page = answer_at(second)
+        assert (status, "Port 18080 of its node was another notebook" in page) == (
+            httpx.codes.SERVICE_UNAVAILABLE,
+            True,
+        )
+        assert answer_at(first)[0] == httpx.codes.NOT_FOUND
+        servers[1].die()
+        bed.eventually(lambda: bed.record(second)["state"] == "ended", "what was announced outlives its server", 5)
+    finally:
+        for server in servers:
+            bed.run("node1", f"kill -9 {server.pid}", user=server.user, check=False)

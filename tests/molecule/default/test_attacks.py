@@ -116,6 +116,20 @@ def test_one_user_has_no_say_over_the_link_of_another(notebook: bed.Notebook) ->
     assert bed.status_of(notebook.name) == httpx.codes.OK
 
 
+def test_a_neighbours_cookie_neither_hides_the_owners_nor_stands_for_it(notebook: bed.Notebook) -> None:
+    mine, wrong = f"__Host-lightship={notebook.token}", f"__Host-lightship={'f' * 32}"
+    with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
+        # As a neighbour sets it for the domain; nginx would split the first two, and older browsers take the last.
+        for planted in (f"x=a, {wrong}", "x=a, __Host-lightship=evil", f"x={wrong}", wrong, "__Host-lightship=evil"):
+            for cookie in (f"{planted}; {mine}", f"{mine}; {planted}"):
+                page = browser.get("/.lightship/", headers={"Cookie": cookie})
+                assert (page.status_code, "is running" in page.text) == (httpx.codes.OK, True), cookie
+            assert browser.get("/.lightship/", headers={"Cookie": planted}).status_code == httpx.codes.NOT_FOUND
+        # Nor does a wrong token in the address, to which any page can lead her.
+        page = browser.get("/.lightship/", params={"token": "f" * 32}, headers={"Cookie": mine})
+        assert page.status_code == httpx.codes.OK
+
+
 def test_an_unsigned_or_forged_request_of_a_cluster_is_refused() -> None:
     with bed.client() as registry:
         unsigned = registry.post("/v1/links", json={"user": "alice", "seconds": 600})

@@ -116,15 +116,28 @@ def own_environment(user: str, folder: str = "own") -> str:
 
 
 def private_folder(notebook: bed.Notebook, node: str) -> str:
-    """The folder of a job on its node's disk: its name is in the arguments of all that belongs to the job."""
-    found = re.search(rf"/tmp/(lightship-\d+-\w+)/\S+ .*{notebook.name}", bed.run(node, "ps -e -o args=").stdout)
+    """The folder of a job on its node's disk: its name is in the arguments of kernels and runtimes."""
+    noted = bed.run(node, f"grep -l {notebook.name} /tmp/lightship-*/config/lightship.json").stdout
+    found = re.fullmatch(r"/tmp/(lightship-\d+-\w+)/config/lightship.json\n", noted)
     assert found, f"no Jupyter of {notebook.name} on {node}"
     return found[1]
 
 
-def expect_nothing_left(node: str, folder: str) -> None:
-    """Kernels, runtimes and their helpers are gone, and so is the folder."""
-    bed.eventually(lambda: folder not in bed.run(node, "ps -e -o args=; ls /tmp").stdout, f"left on {node}: {folder}")
+def expect_nothing_running(node: str, folder: str, notebook: bed.Notebook) -> None:
+    """Jupyter, which knows the file of its token, kernels, runtimes and their helpers are gone."""
+    look = f"ps -e -o args=; grep -als {notebook.name} /proc/[0-9]*/environ"
+
+    def gone() -> bool:
+        seen = bed.run(node, look, check=False).stdout
+        return folder not in seen and "/environ\n" not in seen
+
+    bed.eventually(gone, f"left on {node}: {folder}")
+
+
+def expect_nothing_left(node: str, folder: str, notebook: bed.Notebook) -> None:
+    """The folder is gone too."""
+    expect_nothing_running(node, folder, notebook)
+    bed.eventually(lambda: folder not in bed.run(node, "ls /tmp").stdout, f"left on {node}: {folder}")
 
 
 def node_of(notebook: bed.Notebook) -> str:
@@ -208,7 +221,7 @@ def test_a_container_by_each_runtime(runtime: str, images: dict[str, str]) -> No
     assert notebook.token not in running
     folder = private_folder(notebook, node)
     bed.stop(notebook)
-    expect_nothing_left(node, folder)
+    expect_nothing_left(node, folder, notebook)
 
 
 @pytest.mark.parametrize("runtime", IMAGES)
@@ -220,7 +233,7 @@ def test_a_container_ends_with_the_command_that_watches_over_it(runtime: str, im
     folder = private_folder(notebook, node)
     bed.run(node, f"pkill -KILL -u bob -f bin/register-jupyter.*/{notebook.name}")
     # The folder itself is for the user's next job there to remove.
-    bed.eventually(lambda: folder not in bed.run(node, "ps -e -o args=").stdout, f"left on {node}: {folder}")
+    expect_nothing_running(node, folder, notebook)
     bed.run("login", f"scancel {notebook.job}", check=False)
     bed.agent("bob", op="cancel", name=notebook.name, reason="test")
 

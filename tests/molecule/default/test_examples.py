@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 import bed
+from lightship_cluster.errors import ExitStatus
 
 GUIDE = (bed.REPOSITORY / "scripts" / "lightship_cluster" / "README.md").read_text()
 # The examples of the command that this one succeeds; and partition, time and account of each job.
@@ -48,9 +49,11 @@ def pattern_of(transcript: list[str]) -> str:
     """Return what matches a transcript with another link, job and time; which of the steps last a look is chance."""
     lines = []
     for line in transcript:
-        text = re.sub(r"https://\S+", "LINK", line)
+        text = re.sub(r"https://\S+\?\S+", "LINK", line)
+        text = re.sub(r"https://\S+", "PAGE", text)
         text = re.sub(r"\d+", "NUMBER", re.escape(text))
         text = text.replace("LINK", r"https://[a-z-]+\.\S+\?token=[0-9a-f]{32}").replace("NUMBER", r"\d+")
+        text = text.replace("PAGE", r"https://[a-z-]+\.\S+/\.lightship/")
         passes = line.startswith(("Queued", "Job", "The job has begun", "Jupyter is starting"))
         lines.append(f"(?:{text}\n)?" if passes else f"{text}\n")
     return "".join(lines)
@@ -77,6 +80,8 @@ def assert_prints(notebook: bed.Notebook, transcript: list[str]) -> None:
     """What a user sees at a terminal, where the two streams are one; for what a job waits is the cluster's affair."""
     queued = next((line for line in transcript if line.startswith("Queued: ")), "")
     printed = re.sub(r"^Queued.*\n", f"{queued}\n" if queued else "", notebook.output, flags=re.MULTILINE)
+    # Said where this machine is slow.
+    printed = re.sub(r"^(Looking whether|Asking for|Waiting for Slurm to) .*\n", "", printed, flags=re.MULTILINE)
     assert re.fullmatch(pattern_of(transcript), printed), notebook.output
 
 
@@ -97,3 +102,24 @@ def test_the_guides_stop_is_what_a_user_reads(started: dict[str, bed.Notebook]) 
     said = bed.run("login", f"start-jupyter stop {notebook.name.rpartition('-')[0]}", user="bob").stdout
     assert said == f"{notebook.name} (job {notebook.job}) is stopped.\n"
     assert bed.status_of(notebook.name) == httpx.codes.NOT_FOUND
+
+
+def test_what_has_ended_is_told_with_its_end_and_starts_once_more(started: dict[str, bed.Notebook]) -> None:
+    ended = started["-d ~ -p debug -t 30"]
+    bed.run("login", f"start-jupyter stop {ended.name}", user="bob")
+    listed = bed.run("login", "start-jupyter list -a", user="bob").stdout
+    (line,) = [line for line in listed.splitlines() if line.startswith(ended.name)]
+    when = r"ended (\d\d \w{3} )?\d\d:\d\d after \d+ (s|min): stopped with start-jupyter stop"
+    assert re.fullmatch(rf"{ended.name} +{ended.job} +- +{when}", line), line
+    done = bed.run("login", f"start-jupyter again {ended.name} -t 1:15 -q", user="bob", check=False)
+    # That partition gives an hour at most.
+    assert (done.returncode, done.stdout) == (ExitStatus.PARTITION, ""), done.stderr
+    done = bed.run("login", f"start-jupyter again {ended.name} -t 20m", user="bob")
+    again = bed.notebook("bob", done.stdout + done.stderr)
+    try:
+        assert "Again: start-jupyter --dir=/home/bob --time=20 --partition=debug\n" in done.stderr
+        assert bed.run("login", f"squeue -h -j {again.job} -o '%P %l'").stdout == "debug 20:00\n"
+        with bed.client(f"{again.name}.{bed.DOMAIN}") as browser:
+            assert browser.get("/api/status", params={"token": again.token}).status_code == httpx.codes.OK
+    finally:
+        bed.stop(again)

@@ -23,7 +23,9 @@ WRONG = [
     ("lightship_domain", "Notebooks.Example.org", "lower case"),
     ("lightship_https_port", "https", "lightship_https_port is"),
     ("lightship_https_port", 70000, "Set it to a port from 1 to 65535"),
+    ("lightship_https_port", 22, "is 22, where sshd (ssh.service) of this host listens already"),
     ("lightship_proxy_address", "", "Set lightship_proxy_address in the inventory"),
+    ("lightship_proxy_address", "203.0.113.10", "set lightship_proxy_behind_nat=true"),
     ("lightship_domian", "notebooks.example.org", "Did you mean lightship_domain?"),
     ("certificates_emial", "root@example.org", "certificates_emial is not a variable of Lightship."),
     (
@@ -45,6 +47,7 @@ WRONG = [
     ("cluster_tools_presets", {"gpu": {"memory": "much"}}, "in [preset gpu], memory"),
     ("cluster_tools_poll_seconds", 0, "Set it to a whole number from 1 to 60."),
     ("cluster_tools_default_time", "soon", "Set it to minutes"),
+    ("cluster_tools_default_partition", "nosuch", 'names the partition "nosuch", and the cluster has compute'),
     ("link_registry_user_quota", "many", "set it to a value of type int"),
     ("link_registry_max_hours", 0, "Set it to a whole number from 1 to 8760."),
     ("link_registry_user_creations_per_hour", 0, "Set it to a whole number from 1 to 1000000."),
@@ -135,6 +138,9 @@ def test_a_wrong_value_stops_the_whole_run_before_the_first_change(name: str, va
     assert sentence in said(done)
     assert name in said(done)
     assert changes(done.stdout) == 0
+    # A sentence for people, once, and nothing of our own files.
+    assert said(done).count(sentence) == 1
+    assert "Origin:" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

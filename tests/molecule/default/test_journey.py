@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 import bed
+import cell
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,10 @@ def test_the_link_answers_with_the_users_own_notebook(notebook: bed.Notebook) ->
         assert status.status_code == httpx.codes.OK
         root = browser.get("/api/contents", params={"token": notebook.token}).json()
         assert root["type"] == "directory"
+
+
+def test_a_program_that_shows_its_token_in_the_address_runs_a_cell(notebook: bed.Notebook) -> None:
+    assert cell.run(notebook, "print(6 * 7)", by_address=True) == "42"
 
 
 def test_the_notebook_runs_on_a_compute_node_as_the_user(notebook: bed.Notebook) -> None:
@@ -234,8 +240,10 @@ CLOCK, FASTER = "/tmp/start-jupyter.clock", 60
 
 def test_a_start_whose_job_waits_an_hour_ends_in_a_notebook() -> None:
     bed.run("login", f"{bed.GET_FAKETIME} && echo +0 >{CLOCK} && chmod 0644 {CLOCK}")
-    clock = f"LD_PRELOAD={bed.FAKETIME} FAKETIME_TIMESTAMP_FILE={CLOCK} FAKETIME_CACHE_DURATION=1"
-    at_a_terminal = f"script --quiet --flush --return --command '{clock} start-jupyter -t 120 -- --hold' hour.out"
+    preload = shlex.quote(f"LD_PRELOAD={bed.FAKETIME}")
+    clock = f"env {preload} FAKETIME_TIMESTAMP_FILE={CLOCK} FAKETIME_CACHE_DURATION=1"
+    command = shlex.quote(f"{clock} start-jupyter -t 120 -- --hold")
+    at_a_terminal = f"script --quiet --flush --return --command {command} hour.out"
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(bed.run, "login", f"TERM=xterm {at_a_terminal}", user="bob")
         try:

@@ -32,6 +32,7 @@ def refused(command: str, status: int, *phrases: str) -> None:
     said = done.stdout + done.stderr
     assert done.returncode == status, said
     assert "Traceback" not in said
+    assert "is here" not in said  # no link above the reason why there is none
     for phrase in phrases:
         assert phrase in said
 
@@ -88,6 +89,13 @@ def test_an_unknown_batch_script() -> None:
 
 def test_a_time_that_is_none() -> None:
     refused("start-jupyter -t soon", ExitStatus.USAGE, "soon")
+    refused("start-jupyter -t 30:00", ExitStatus.USAGE, "Write 30m or 30h.")
+
+
+def test_a_first_word_that_is_no_command() -> None:
+    refused("start-jupyter lab", ExitStatus.USAGE, "Did you mean: start-jupyter -s jupyterlab")
+    refused("start-jupyter $HOME", ExitStatus.USAGE, "Did you mean: start-jupyter -d /home/bob")
+    refused("start-jupyter -m 16", ExitStatus.USAGE, "Write 16G if you mean GB")
 
 
 def test_a_time_that_the_link_would_not_know_of() -> None:

@@ -177,9 +177,8 @@ def test_without_a_scheduler_a_notebook_outlives_the_login_and_ends_when_it_is_s
     job = str(json.loads(bed.link_file("bob", name, "link.json"))["job_id"])
     notebook = bed.Notebook(name, origin, token, job, done.stdout + done.stderr)
     assert answers(notebook)
-    stop = re.search(r"To stop it: (kill \d+)\n", notebook.output)
-    assert stop
-    bed.run(NODE, stop[1], user="bob")
+    assert "To stop it: start-jupyter stop\n" in notebook.output
+    bed.run(NODE, f"{program} stop {name}", user="bob")
     bed.eventually(lambda: bed.record(name)["state"] == "ended", "the link of a stopped notebook lives on")
     assert bed.record(name)["cause"] == "cancelled"
     bed.eventually(

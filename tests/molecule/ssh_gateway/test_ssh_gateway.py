@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ testinfra_hosts = ["ssh://proxy13"]
 
 KEY = bed.STATE / "tunnel_key"
 ALLOWED, OTHER, USERS = 18888, 18889, 18890
+# As in molecule.yml.
+MOST = 3
 # What the registry writes, where there is one.
 USERS_KEYS = "/run/lightship/tunnels/authorized_keys"
 
@@ -159,6 +161,36 @@ def test_whoever_gives_the_inventorys_key_takes_nothing_from_it() -> None:
     with opened("-R", f"localhost:{ALLOWED}:localhost:9"):
         pass
     assert refused("-N", "-R", f"localhost:{USERS}:localhost:9")
+
+
+def open_tunnels(host: Host) -> int:
+    """Count sshd's processes that serve the tunnel account."""
+    return int(host.run("pgrep -c -u lightship-tunnel sshd").stdout)
+
+
+def test_one_key_has_only_so_many_tunnels_open_and_takes_none_of_anothers(host: Host, users_key: Path) -> None:
+    bed.eventually(lambda: open_tunnels(host) == 0, "an earlier test's tunnel is open", 20)
+    with ExitStack() as tunnels:
+        # Nothing is asked of a connection but to stay; it needs no port to use up memory.
+        for number in range(1, MOST + 1):
+            process = tunnels.enter_context(subprocess.Popen(tunnel("-N"), stderr=subprocess.DEVNULL))
+            tunnels.callback(process.terminate)
+            bed.eventually(lambda number=number: open_tunnels(host) == number, "no tunnel opened", 20)  # type: ignore[misc]
+        assert refused("-N")
+        assert "as many as ssh_gateway_key_tunnels allows" in host.check_output("journalctl -q -n 50")
+        with opened("-R", f"localhost:{USERS}:localhost:9", key=users_key):
+            assert host.socket(f"tcp://127.0.0.1:{USERS}").is_listening
+    bed.eventually(lambda: open_tunnels(host) == 0, "a tunnel outlives its client", 20)
+    with opened("-R", f"localhost:{ALLOWED}:localhost:9"):
+        assert host.socket(f"tcp://127.0.0.1:{ALLOWED}").is_listening
+
+
+def test_a_public_key_alone_uses_up_no_tunnel(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "key.pub").write_text(KEY.with_name(f"{KEY.name}.pub").read_text("utf-8"), "utf-8")
+    # sshd says that it would take the key, and ssh cannot prove to have it.
+    assert all(refused("-N", key=tmp_path / "key") for _ in range(MOST + 1))
+    with opened("-R", f"localhost:{ALLOWED}:localhost:9"):
+        assert host.socket(f"tcp://127.0.0.1:{ALLOWED}").is_listening
 
 
 def test_without_the_registrys_file_a_users_key_opens_nothing(host: Host, users_key: Path) -> None:

@@ -87,10 +87,22 @@ def test_a_program_that_has_no_page_opens_one_by_its_token(
     assert upgrade(browser, "", {"Authorization": authorization}) == status
 
 
+def test_a_program_opens_one_by_the_token_in_the_address(start: Start, browser: Browser) -> None:
+    start("quiet-river-stone", handler=echo)
+    token = "0123456789abcdef" * 2
+    for query in (f"?token={token}", f"?session_id=a&token={token}"):
+        assert browser.ask(LINK, f"/api/kernels/1/channels{query}", UPGRADE).status == SWITCHING
+    # What a page of another address can have as well, or what is no notebook's token.
+    for query in ("", "?token=", f"?token={token[1:]}", f"?token={token.upper()}", f"?mytoken={token}"):
+        assert browser.ask(LINK, f"/api/kernels/1/channels{query}", UPGRADE).status == FORBIDDEN
+
+
 def test_a_token_makes_no_other_page_the_notebooks_own(start: Start, browser: Browser) -> None:
     notebook = start("quiet-river-stone", handler=echo)
     for origin in ("null", f"https://mallory-was-here.{DOMAIN}"):
         assert upgrade(browser, origin, {"Authorization": "token 0123456789abcdef"}) == FORBIDDEN
+        path, headers = f"/api/kernels/1/channels?token={'f' * 32}", {**UPGRADE, "Origin": origin}
+        assert browser.ask(LINK, path, headers).status == FORBIDDEN
     assert not notebook.received
 
 
@@ -162,6 +174,71 @@ def test_the_user_and_the_notebooks_own_pages_do(start: Start, browser: Browser,
     assert browser.ask(LINK, headers=headers).status == OK
 
 
+# Of Jupyter, the classic notebook, JupyterHub, nbgitpuller, Voila, and a program that a server proxy starts; and what
+# only looks like a page that shows something.
+CHANGES = [
+    *("/logout", "/terminals/new", "/hub/logout", "/git-pull?repo=x", "/voila/render/a.ipynb", "/rstudio/", "/lab2"),
+    *("/lab?reset", f"/lab?reset&token={'f' * 32}", f"/?token={'f' * 32}&next=/logout", "/lab/../logout", "/%6cogout"),
+]
+SHOWS = ["/", "/lab", "/lab/tree/a.ipynb", "/tree", "/notebooks/a.ipynb", "/doc/tree/a", "/voila", "/voila/"]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_elsewhere_opens_nothing_that_may_change_something(start: Start, browser: Browser, site: str) -> None:
+    notebook = start("quiet-river-stone")
+    for path in CHANGES:
+        answer = browser.ask(LINK, path, {**NAVIGATION, "Sec-Fetch-Site": site})
+        assert answer.status == FORBIDDEN, path
+        assert b'<a href="">go on</a>' in answer.body
+        assert "frame-ancestors 'none'" in answer.header("Content-Security-Policy")[0]
+    assert not notebook.received
+
+
+def test_the_click_on_that_page_a_bookmark_and_a_program_open_it(start: Start, browser: Browser) -> None:
+    start("quiet-river-stone")
+    for path in CHANGES:
+        for headers in ({**NAVIGATION, "Sec-Fetch-Site": "same-origin"}, {**NAVIGATION, "Sec-Fetch-Site": "none"}, {}):
+            assert browser.ask(LINK, path, headers).status == OK
+
+
+def test_a_page_elsewhere_leads_to_what_a_notebook_shows(start: Start, browser: Browser) -> None:
+    start("quiet-river-stone")
+    token = f"?token={'f' * 32}"
+    for path in (*SHOWS, *(path + token for path in SHOWS), "/login?next=%2Flab"):
+        assert browser.ask(LINK, path, {**NAVIGATION, "Sec-Fetch-Site": "cross-site"}).status == OK
+
+
+def test_a_page_elsewhere_leads_to_no_page_of_the_registrys_but_the_owners(browser: Browser) -> None:
+    headers = {**NAVIGATION, "Sec-Fetch-Site": "same-site"}
+    assert browser.ask(LINK, "/.lightship/", headers).status == NOT_FOUND
+    for path in ("/.lightship/events", "/.lightship/cancel", "/.lightship/x"):
+        assert browser.ask(LINK, path, headers).status == FORBIDDEN
+    # Where there is no notebook the page is the same at every path, and changes nothing.
+    assert browser.ask(LINK, "/logout", headers).status == NOT_FOUND
+
+
+def test_what_a_page_elsewhere_has_fetched_in_advance_is_refused(start: Start, browser: Browser) -> None:
+    notebook = start("quiet-river-stone")
+    for purpose in ("prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip", "Prefetch"):
+        headers = {**NAVIGATION, "Sec-Purpose": purpose}
+        for path in ("/", "/logout", "/.lightship/"):
+            for site in ("none", "same-site", "cross-site"):
+                assert browser.ask(LINK, path, {**headers, "Sec-Fetch-Site": site}).status == FORBIDDEN
+        assert not notebook.received
+    assert browser.ask(LINK, "/lab", {**headers, "Sec-Fetch-Site": "same-origin"}).status == OK
+
+
+def test_no_script_becomes_the_worker_of_all_paths(start: Start, browser: Browser) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nService-Worker-Allowed: /\r\nContent-Length: 0\r\n\r\n"
+    notebook = start("quiet-river-stone", handler=lambda connection, _: connection.sendall(answer))
+    headers = {"Service-Worker": "script", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "serviceworker"}
+    for path in ("/sw.js", "/", "/sw.js?/a/b.js", "/?x=/a/"):
+        assert browser.ask(LINK, path, headers).status == FORBIDDEN
+    assert not notebook.received
+    allowed = browser.ask(LINK, "/static/sw.js", headers)
+    assert (allowed.status, allowed.header("Service-Worker-Allowed")) == (OK, [])
+
+
 def test_a_notebooks_cookies_stay_with_it(start: Start, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http.client, "_MAXHEADERS", 1000)
     many = [*COOKIES, *(f"n{number}=; Domain=trixie.test" for number in range(300))]
@@ -180,6 +257,9 @@ def test_an_owner_who_shows_the_token_is_remembered_for_the_registrys_pages(star
     assert browser.ask(LINK, f"/lab?a=b&token={token}").header("Set-Cookie") == [kept]
     known = {"Cookie": f"a=b; __Host-lightship={token}"}
     assert browser.ask(LINK, f"/lab?token={token}", known).header("Set-Cookie") == []
+    # What a neighbour put into another cookie is not hers, whatever it looks like to who splits at commas.
+    for planted in (f"x=a, __Host-lightship={'f' * 32}", "__Host-lightship=evil", f"x__Host-lightship={'f' * 32}"):
+        assert browser.ask(LINK, f"/lab?token={token}", {"Cookie": planted}).header("Set-Cookie") == [kept]
     for query in ("", "?token=", "?token=x", f"?token={token}0", f"?token={token.upper()}", f"?mytoken={token}"):
         assert browser.ask(LINK, f"/lab{query}").header("Set-Cookie") == []
 

@@ -17,6 +17,8 @@ testinfra_hosts = ["ssh://proxy13"]
 
 OK, MOVED, BAD_REQUEST, NOT_FOUND, NOT_ALLOWED, TOO_LARGE, BAD_GATEWAY = 200, 301, 400, 404, 405, 413, 502
 LINK = f"quiet-river-stone.{DOMAIN}"
+# Of 10; the distribution's unit has 9.6.
+MOST_EXPOSED = 3.5
 CHECK = "/usr/local/lib/lightship/check-nginx-site"
 
 
@@ -110,6 +112,16 @@ def test_port_80_redirects_and_says_no_more() -> None:
     connection.close()
 
 
+@pytest.mark.parametrize("port", [80, 443])
+@pytest.mark.parametrize("mark", ["#", "?", "@", "\\", "%2f", "$", "_", "x:y@"])
+def test_a_host_that_is_no_name_is_not_sent_on_to(port: int, mark: str) -> None:
+    connection = http.client.HTTPConnection(PROXY, port, timeout=10)
+    connection.request("GET", "/lab", headers={"Host": f"evil.example{mark}.{DOMAIN}"})
+    with contextlib.closing(connection), contextlib.suppress(http.client.RemoteDisconnected):
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Location"]) == (BAD_REQUEST, None)
+
+
 def test_plain_http_on_the_port_for_https_is_sent_to_the_right_one() -> None:
     connection = http.client.HTTPConnection(PROXY, 443, timeout=10)
     connection.request("GET", "/lab", headers={"Host": LINK})
@@ -168,6 +180,13 @@ def test_a_faulty_site_is_refused_before_it_takes_the_place_of_a_good_one(host: 
     assert host.run(f"{CHECK} {broken}").rc != 0
     host.check_output(f"rm {broken}")
     assert host.check_output("find /etc/nginx -name '.lightship*'") == ""
+
+
+def test_nginxs_processes_are_confined(host: Host) -> None:
+    said = host.check_output("systemd-analyze security --no-pager nginx.service | tail -1")
+    assert float(said.split(": ")[1].split()[0]) < MOST_EXPOSED
+    # Its own compiler still works: nothing that it writes to is kept from being run.
+    assert host.check_output("systemctl show -P MemoryDenyWriteExecute nginx") == "no"
 
 
 def test_the_distributions_own_test_accepts_the_configuration(host: Host) -> None:

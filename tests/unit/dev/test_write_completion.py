@@ -47,11 +47,39 @@ def home(tmp_path: Path) -> Path:
     for name in ("amber-two-three", "briar-two-three", "a-$(touch owned)-c"):
         (links / name).mkdir(parents=True)
     (links / "amber-two-three" / "secret").touch()
+    for path in (
+        "modules/python/3.12.lua",
+        "modules/.hidden/1",
+        "modules/.modulerc",
+        "more/gcc/13",
+        "more/$(touch owned)",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    for path in ("home/miniforge3/envs/analysis", "home/miniforge3/envs/no-environment/bin", "elsewhere/physics"):
+        (tmp_path / path).mkdir(parents=True)
+    for path in ("home/miniforge3/envs/analysis", "elsewhere/physics"):
+        (tmp_path / path / "conda-meta").mkdir()
+    (tmp_path / "home" / ".conda").mkdir()
+    (tmp_path / "home" / ".conda" / "environments.txt").write_text(f"/gone/thesis\n{tmp_path}/$(touch owned)\n")
+    cluster(tmp_path, "echo compute; echo debug; echo 'x$(touch owned)'")
     return tmp_path
 
 
+def cluster(folder: Path, answer: str) -> None:
+    """A scheduler whose command notes each time that it is asked."""
+    sinfo = folder / "prefix" / "bin" / "sinfo"
+    sinfo.write_text(f'#!/bin/sh\necho "$@" >>{folder}/asked\n{answer}\n')
+    sinfo.chmod(0o755)
+
+
 def offered(script: Path, home: Path, *words: str) -> set[str]:
-    environment = {"HOME": str(home / "home"), "PATH": f"{home}/prefix/bin:/usr/bin:/bin"}
+    environment = {
+        "HOME": str(home / "home"),
+        "PATH": f"{home}/prefix/bin:/usr/bin:/bin",
+        "MODULEPATH": f"{home}/modules:{home}/more:{home}/absent",
+        "CONDA_ENVS_PATH": f"{home}/elsewhere",
+    }
     command = ["bash", "--norc", "-c", CALL, "bash", str(script), "start-jupyter", *words]
     done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, check=True, timeout=20)
     assert done.stderr == ""
@@ -73,7 +101,13 @@ def offered(script: Path, home: Path, *words: str) -> set[str]:
         (["--scheduler", "t"], {"torque"}),
         (["--preset", ""], {"gpu", "big-mem", "mine"}),
         (["-b", ""], {"slurm/notebook.sh"}),
-        (["-p", ""], set()),
+        (["-p", ""], {"compute", "debug"}),
+        (["--partition", "=", "d"], {"debug"}),
+        (["--module", ""], {"python/3.12", "gcc/13"}),
+        (["--module", "gcc"], {"gcc/13"}),
+        (["--conda", ""], {"analysis", "physics", "thesis"}),
+        (["again", "br"], {"briar-two-three"}),
+        (["again", "-t", ""], set()),
         (["--", "--in"], set()),
         (["stop", ""], {"--all", "-a", "--help", "-h", "amber-two-three"}),
         (["open", "am"], {"amber-two-three"}),
@@ -86,6 +120,26 @@ def offered(script: Path, home: Path, *words: str) -> set[str]:
 )
 def test_what_can_follow_is_offered(script: Path, home: Path, words: list[str], expected: set[str]) -> None:
     assert offered(script, home, *words) == expected
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("echo compute", {"compute"}), ("sleep 60", set())])
+def test_a_scheduler_is_asked_once_and_not_waited_for(
+    script: Path, home: Path, answer: str, expected: set[str]
+) -> None:
+    cluster(home, answer)
+    assert [offered(script, home, "-p", "") for _ in range(2)] == [expected, expected]
+    assert (home / "asked").read_text() == "--noheader --format=%R\n"
+
+
+def test_partitions_are_offered_where_nothing_can_be_kept(script: Path, home: Path) -> None:
+    (home / "home" / ".cache").touch()
+    assert offered(script, home, "-p", "c") == {"compute"}
+
+
+def test_queues_of_pbs_are_offered(script: Path, home: Path) -> None:
+    cluster(home, "printf 'Queue: workq\\n    queue_type = Execution\\nQueue: long_queue_of_physics\\n'")
+    (home / "prefix" / "bin" / "sinfo").rename(home / "prefix" / "bin" / "qstat")
+    assert offered(script, home, "-p", "") == {"workq", "long_queue_of_physics"}
 
 
 def test_every_option_is_offered(script: Path, home: Path) -> None:
@@ -107,7 +161,7 @@ def for_zsh() -> str:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_the_tab_key_completes(script: Path, home: Path, shell: str) -> None:
-    """In an interactive shell, as a user has it: an option, its value, a preset, and a folder."""
+    """In an interactive shell, as a user has it: an option, its value, a preset, what the cluster has, a folder."""
     (home / "notebooks of mine").mkdir()
     flags, first = {"bash": ("--norc --noprofile -i", ":"), "zsh": ("-f -i", for_zsh())}[shell]
     terminal, inside = pty.openpty()
@@ -120,9 +174,12 @@ def test_the_tab_key_completes(script: Path, home: Path, shell: str) -> None:
     try:
         os.write(terminal, f"{first}; source {script}; echo rea''dy\n".encode())
         wait_for(terminal, b"ready")
-        os.write(terminal, b"start-jupyter --interf\t jupyterl\t --preset big\t -d note\t\n")
+        os.write(terminal, b"start-jupyter --interf\t jupyterl\t --preset big\t -p deb\t --conda ana\t -d note\t\n")
         # zsh takes back the slash that it put behind the folder.
-        wait_for(terminal, b"<--interface><jupyterlab><--preset><big-mem><-d><notebooks of mine")
+        wait_for(
+            terminal,
+            b"<--interface><jupyterlab><--preset><big-mem><-p><debug><--conda><analysis><-d><notebooks of mine",
+        )
     finally:
         running.kill()
         running.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -40,3 +41,13 @@ def test_it_tells_of_every_option_command_key_and_status(page: str) -> None:
 def test_the_same_sources_give_the_same_bytes() -> None:
     assert write_manual.content() == write_manual.content()
     assert "\n.\n" not in write_manual.content()
+
+
+def test_nothing_of_markdown_is_left(page: str) -> None:
+    assert not re.search(r"\]\(|`|\*\*|(?<![\w*])\*\w", page)
+    assert "name another environment" in page
+
+
+def test_words_lose_their_marks_and_nothing_else() -> None:
+    text = "[another environment](#environments), `-p`, **all** of *them*: [OPTION]... 2*3*4 comet-ln* login?.*"
+    assert write_manual._plain(text) == "another environment, -p, all of them: [OPTION]... 2*3*4 comet-ln* login?.*"

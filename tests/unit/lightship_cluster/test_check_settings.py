@@ -62,3 +62,20 @@ def test_what_is_read_from_standard_input_is_for_another_host(command: Path) -> 
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "preset", [PRESET.format("all"), "[preset gpu]\nmemory = much\n", "[defaults]\ncolour = red\n"]
+)
+def test_a_fault_of_standard_input_names_no_file(command: Path, preset: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lightship_cluster.check_settings", "cluster", "-"],
+        env={**os.environ, "PYTHONPATH": str(command)},
+        input="[cluster]\nhosts = *\n" + preset,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr.startswith("The settings are wrong: "), done.stderr
+    assert "/dev/" not in done.stderr

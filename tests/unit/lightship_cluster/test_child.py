@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,3 +72,15 @@ def test_a_program_without_an_image_counts_from_its_start(monkeypatch: pytest.Mo
         assert running.late(child.START_SECONDS)
     finally:
         running.stop()
+
+
+def test_nothing_of_the_users_shell_keeps_the_guard_from_its_work(tmp_path: Path) -> None:
+    (tmp_path / "exit.sh").write_text("exit 0\n")
+    functions = {f"BASH_FUNC_{name}%%": "() { :; }" for name in ("kill", "read", "sleep", "trap")}
+    variables = {"PATH": os.defpath, "BASH_ENV": str(tmp_path / "exit.sh"), **functions}
+    with subprocess.Popen(["/bin/sleep", "60"], start_new_session=True) as running:
+        watching = child.guard(running.pid, Start(("sleep",), variables))
+        assert watching.stdin
+        watching.stdin.close()
+        assert running.wait(10) == -15
+        watching.wait(10)

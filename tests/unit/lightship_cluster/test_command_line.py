@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import os
 from typing import Any
 
 import pytest
@@ -51,7 +53,7 @@ def test_how_to_print_is_not_a_wish_for_the_job() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("-t soon", "'soon' is not a time. Give minutes (60) or HH:MM:SS (1:00:00)."),
+        ("-t soon", "'soon' is not a time. Give minutes (60), hours (2h, 1h30m) or HH:MM:SS (1:00:00)."),
         ("-t 0", "Give at least 1 minute."),
         ("-t 5 6", "the time was given twice"),
         ("5 6", "'6' is one word too many"),
@@ -78,6 +80,88 @@ def test_a_wrong_line_is_refused_with_what_to_write(line: str, words: str, capsy
     assert printed.startswith("start-jupyter: error: ")
     assert words in printed
     assert printed.endswith("See start-jupyter --help.\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("lab", "start-jupyter -s jupyterlab"),
+        ("lab 60", "start-jupyter -s jupyterlab"),
+        ("jupyter lab", "start-jupyter -s jupyterlab"),
+        ("jupyter", "start-jupyter"),
+        ("notebook", "start-jupyter"),
+        ("Voila", "start-jupyter -s voila"),
+        ("start", "start-jupyter"),
+        ("help", "start-jupyter --help"),
+        ("help stop", "start-jupyter stop --help"),
+        ("version", "start-jupyter --version"),
+        ("status", "start-jupyter list --all"),
+        ("kill", "start-jupyter stop"),
+        ("url", "start-jupyter open"),
+        ("restart", "start-jupyter again"),
+        ("--json list", "start-jupyter list"),
+        ("slurm", "start-jupyter --scheduler slurm"),
+        ("one-two-three", "start-jupyter open one-two-three"),
+        ("/", "start-jupyter -d /"),
+        ("work/thesis.ipynb", "start-jupyter -d work"),
+        ("thesis.ipynb", "start-jupyter -d ."),
+        ("own.sh", "start-jupyter -b own.sh"),
+        ("16G", "start-jupyter -m 16G"),
+        ("a100:2", "start-jupyter -g a100:2"),
+    ],
+)
+def test_a_first_word_that_is_no_command_suggests_what_was_meant(
+    line: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        command_line.parse(line.split())
+
+    assert refused.value.code == 2
+    assert f" is neither a time nor a command. Did you mean: {meant}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv", [["x" * 300], ["-p", "x" * 300], ["--title", "x" * 300], [f"--{'x' * 300}"], [f"--gpu={'x' * 900}"]]
+)
+def test_what_is_too_long_is_not_shown_again_whole(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command_line.parse(argv)
+    assert "x" * 100 not in capsys.readouterr().err
+
+
+def test_a_command_line_can_be_spelled_anew() -> None:
+    line = (
+        "--preset gpu -d . -s lab --module a --module b --bind=x:/y --gpu -t 1:30 -m 16G -g a100:2 --here --title=-x "
+        "--account= -- --exclusive -x"
+    )
+    read = command_line.parse(line.split())
+    again = command_line.parse(command_line.spelled(read))
+
+    assert (again.given, again.preset) == (read.given, "gpu")
+    app = command_line.parse(["--app", "serve '{port}' --name 'a b'"])
+    assert command_line.parse(command_line.spelled(app)).given == app.given
+
+
+@pytest.mark.parametrize("width", [31, 40, 60])
+def test_the_help_breaks_no_word_on_a_narrow_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = helps()
+    monkeypatch.setattr("os.get_terminal_size", lambda _descriptor: os.terminal_size((width, 24)))
+    monkeypatch.setattr("sys.stdout", Terminal())
+    narrow = helps()
+
+    assert max(len(line) for text in narrow for line in text.splitlines()) < width
+    assert sorted(word for text in narrow for word in text.split()) == sorted(
+        word for text in whole for word in text.split()
+    )
+
+
+def helps() -> list[str]:
+    return [help_text.of_start(), *map(help_text.of_command, COMMANDS.values())]
+
+
+class Terminal(io.StringIO):
+    def fileno(self) -> int:
+        return 1
 
 
 def test_the_help_fits_a_screen_and_names_every_option() -> None:

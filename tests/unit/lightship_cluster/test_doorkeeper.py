@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 
 from lightship_cluster import doorkeeper
 from lightship_cluster.doorkeeper import COOKIE, Doorkeeper
+from lightship_cluster.job_log import say_once
 from lightship_cluster.notebook_probe import pick_port, serves
 from lightship_cluster.place import Place
 from unit.lightship_cluster.world import self_signed
@@ -27,6 +29,13 @@ from unit.lightship_cluster.world import self_signed
 TOKEN = "0123456789abcdef" * 2
 ORIGIN = "https://one-two-three.notebooks.test"
 GUESTS = 16
+# Answers of programs that take HTTP lightly, by path.
+OLDER = {
+    "/unix-lines": b"HTTP/1.0 200 OK\nContent-Type: text/plain\nX-Long: a\n b\n\nodd",
+    "/folded": b"HTTP/1.1 200 OK\r\nX-Long: a\r\n\tb\r\nContent-Length: 3\r\n\r\nodd",
+    "/spaced": b"HTTP/1.1 200 OK\r\nX-Long : a b\r\n\r\nodd",
+}
+ODD = dict(OLDER)
 
 
 @dataclass
@@ -36,6 +45,8 @@ class House:
     port: int
     context: ssl.SSLContext
     asked: list[tuple[str, str, dict[str, str], bytes]]
+    guests: set[Any]
+    unknown: dict[socket.socket, None]
 
     def knock(self) -> ssl.SSLSocket:
         plain = socket.create_connection(("127.0.0.1", self.port), 10)
@@ -69,6 +80,10 @@ def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
                 return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             asked.append((self.command, self.path, {key.lower(): text for key, text in self.headers.items()}, body))
+            if self.path in (*ODD, "/no-http"):
+                self.wfile.write(ODD.get(self.path, b"200 fine\r\n\r\n"))
+                self.close_connection = True
+                return
             if self.path == "/early":
                 self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\nLink: </a>\r\n\r\n")
             if self.path == "/unasked":
@@ -130,14 +145,18 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
     context = ssl.create_default_context(cadata=text)
     context.check_hostname = False
     context.load_cert_chain(proxy, proxy_key)
-    yield House(place.port, context, asked)
-    deadline = time.monotonic() + 10
-    while door._guests and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not door._guests, "somebody is still there"
+    yield House(place.port, context, asked, door._guests, door._unknown)
+    wait_until_empty(House(place.port, context, asked, door._guests, door._unknown))
     server.shutdown()
     server.server_close()
     assert not [text for text in (capfd.readouterr().err,) if "register-jupyter" in text]
+
+
+def wait_until_empty(house: House) -> None:
+    deadline = time.monotonic() + 10
+    while house.guests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not house.guests, "somebody is still there"
 
 
 def test_nobody_but_the_proxy_is_let_in(house: House) -> None:
@@ -179,7 +198,7 @@ def test_the_address_with_the_token_opens_the_door_for_the_browser(house: House)
     referer = f"{ORIGIN}/.lightship/?token={TOKEN}"
     sent = {"Cookie": cookies, "X-Forwarded-Proto": "https", "Referer": referer}
     status, fields, text = house.ask("GET", "/a", sent)
-    assert (status, text, fields["Connection"]) == (200, b"hello from the program", "close")
+    assert (status, text, "Connection" in fields) == (200, b"hello from the program", False)
     ((method, path, headers, _),) = house.asked
     assert (method, path, headers["cookie"], headers["connection"]) == ("GET", "/a", "own=1", "close")
     assert headers["x-forwarded-proto"] == "https"
@@ -196,6 +215,23 @@ def test_the_answer_of_a_program_that_has_heard_enough_is_brought_back(house: Ho
     assert (status, text) == (413, b"too large")
 
 
+@pytest.mark.parametrize("path", OLDER)
+def test_an_answer_in_an_older_form_is_brought_back_in_todays(house: House, path: str) -> None:
+    status, fields, text = house.ask("GET", path, {"Cookie": house.cookie()})
+    assert (status, fields["X-Long"], text) == (200, "a b", b"odd")
+
+
+def test_why_an_answer_was_not_brought_back_is_said_once(house: House, capfd: pytest.CaptureFixture[str]) -> None:
+    say_once.cache_clear()
+    cookie = house.cookie()
+    assert [house.ask("GET", "/no-http", {"Cookie": cookie})[0] for _ in range(3)] == [502] * 3
+    said = capfd.readouterr().out
+    expected = (
+        "An answer of the program is no HTTP/1.1 (its first line is '200 fine'), so the browser was shown a 502.\n"
+    )
+    assert said == expected
+
+
 def test_a_token_of_the_programs_own_is_left_to_it(house: House) -> None:
     assert house.ask("GET", "/reset?token=abc&user=1", {"Cookie": house.cookie()})[0] == 200
     assert house.asked[-1][1] == "/reset?token=abc&user=1"
@@ -205,7 +241,7 @@ def test_a_token_of_the_programs_own_is_left_to_it(house: House) -> None:
 def test_what_a_program_sends_before_its_answer_stays_inside(house: House, method: str) -> None:
     headers = {"Cookie": house.cookie()}
     status, fields, text = house.ask(method, "/early", headers, b"" if method == "POST" else None)
-    assert (status, fields["Connection"], text) == (200, "close", b"hello from the program")
+    assert (status, "Connection" in fields, text) == (200, False, b"hello from the program")
     status, *_, page = house.ask(method, "/unasked", headers, b"" if method == "POST" else None)
     assert (status, b"does not answer" in page) == (502, True)
 
@@ -287,18 +323,100 @@ def test_a_websocket_passes_both_ways(house: House) -> None:
             assert secure.recv(100) == b"PING"
 
 
-def test_a_second_request_on_the_same_connection_comes_in_with_nobody(house: House) -> None:
-    first = f"POST /first HTTP/1.1\r\nHost: x\r\nCookie: {house.cookie()}\r\nContent-Length: 2\r\n\r\nab"
+def test_a_second_request_on_the_same_connection_is_judged_by_itself(house: House) -> None:
+    cookie = house.cookie()
+    first = f"POST /first HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\nContent-Length: 2\r\n\r\nab"
+    third = f"GET /third HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n"
     answer = b""
     with house.knock() as secure:
-        secure.sendall(first.encode() + b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
-        while not answer.endswith(b"program"):
-            answer += secure.recv(4096)
-        secure.settimeout(0.5)
-        # No TimeoutError before Python 3.10.
-        with pytest.raises(OSError, match="timed out"):
-            secure.recv(1)
-    assert [path for _, path, *_ in house.asked] == ["/first"]
+        secure.sendall(first.encode() + b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n" + third.encode())
+        while piece := secure.recv(4096):
+            answer += piece
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 403 " in answer
+    assert [path for _, path, *_ in house.asked] == ["/first"], "whoever is turned away brings nothing more"
+
+
+KEPT = {
+    "/length": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nodd and more",
+    "/chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n3;x=y\r\nodd\r\n0\r\n\r\n+",
+    "/unix-chunks": b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n3\nodd\n0\n\n",
+    "/nothing": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n",
+}
+CLOSED = {
+    "/no-length": b"HTTP/1.1 200 OK\r\n\r\nodd",
+    "/other-coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "/cut": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nodd",
+    "/cut-chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nodd",
+}
+ODD.update({**KEPT, **CLOSED})
+
+
+@pytest.mark.parametrize("path", KEPT)
+def test_a_connection_is_kept_after_an_answer_whose_end_is_known(house: House, path: str) -> None:
+    cookie = house.cookie()
+    connection = http.client.HTTPSConnection("localhost", timeout=10)
+    connection.sock = house.knock()
+    port = connection.sock.getsockname()[1]
+    for _ in range(3):
+        connection.request("GET", path, headers={"Cookie": cookie})
+        answer = connection.getresponse()
+        assert answer.read() == (b"" if path == "/nothing" else b"odd"), "nothing that follows it"
+        assert connection.sock.getsockname()[1] == port
+    connection.close()
+
+
+def test_an_answers_body_does_not_wait_until_its_head_has_arrived(house: House) -> None:
+    with house.knock():
+        (inside,) = house.unknown
+        assert inside.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize("path", CLOSED)
+def test_a_connection_is_closed_after_an_answer_whose_end_is_not(house: House, path: str) -> None:
+    with house.knock() as secure:
+        secure.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nCookie: {house.cookie()}\r\n\r\n".encode())
+        while secure.recv(4096):
+            pass
+
+
+def test_lengths_that_differ_are_no_answer(house: House) -> None:
+    ODD["/lengths"] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nodd!"
+    assert house.ask("GET", "/lengths", {"Cookie": house.cookie()})[0] == 502
+
+
+@pytest.mark.parametrize("speaks", ["body", "websocket"])
+def test_a_program_that_reads_no_longer_keeps_no_browser_that_left(
+    house: House, monkeypatch: pytest.MonkeyPatch, speaks: str
+) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    connect = asyncio.open_connection
+
+    async def deaf(*_: Any) -> Any:
+        return await connect("127.0.0.1", listener.getsockname()[1])
+
+    monkeypatch.setattr(asyncio, "open_connection", deaf)
+    cookie = house.cookie()
+    how = "Content-Length: 90000000" if speaks == "body" else f"Upgrade: websocket\r\nOrigin: {ORIGIN}"
+    with house.knock() as secure:
+        secure.sendall(f"POST / HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n{how}\r\n\r\n".encode())
+        program, _ = listener.accept()
+        if speaks == "websocket":
+            program.recv(4096)
+            program.sendall(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n")
+            secure.recv(4096)
+        secure.settimeout(0.2)
+        # Until nobody takes it any more.
+        with suppress(OSError):
+            while True:
+                secure.sendall(b"x" * 65536)
+        assert house.guests, "the door waits for the program"
+        # Not behind what is still to be sent, which would be known only when the kernel has given up.
+        secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # The house is empty in the end, though the program still lives: see there.
+    wait_until_empty(house)
+    program.close()
+    listener.close()
 
 
 @pytest.mark.parametrize(

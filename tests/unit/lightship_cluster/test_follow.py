@@ -254,5 +254,8 @@ def test_a_lost_agent_is_given_up_and_the_job_is_not(folder: LinkFolder) -> None
 
 
 def test_ready_says_how_long_and_how_to_stop() -> None:
-    line = describe_ready({"expires": time.time() + 1799}, "scancel 17")
-    assert line == "Ready: your notebook answers. 29 min left. To stop it: scancel 17"
+    said = describe_ready({"expires": time.time() + 1799}, "https://one-two-three.example.org")
+    assert said.splitlines() == [
+        "Ready: your notebook answers. 29 min left. To stop it: start-jupyter stop",
+        "Its own page, with the time that is left: https://one-two-three.example.org/.lightship/",
+    ]

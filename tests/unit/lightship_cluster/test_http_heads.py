@@ -1,18 +1,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from lightship_cluster.http_heads import BadMessageError, Head, body_length, copy_body, read_head, request_of, status_of
+from lightship_cluster.http_heads import (
+    LONGEST_HEAD,
+    BadMessageError,
+    Head,
+    body_length,
+    copy_body,
+    read_answer,
+    read_head,
+    request_of,
+    status_of,
+)
+
+Read = Callable[[asyncio.StreamReader], "Awaitable[Head | None]"]
 
 
-def head_of(raw: bytes) -> Head:
+def head_of(raw: bytes, read: Read = read_head) -> Head:
     async def go() -> Head:
-        reader = asyncio.StreamReader()
+        reader = asyncio.StreamReader(LONGEST_HEAD)
         reader.feed_data(raw)
         reader.feed_eof()
-        head = await read_head(reader)
+        head = await read(reader)
         assert head
         return head
 
@@ -110,3 +123,43 @@ def test_exactly_the_body_is_passed_on() -> None:
 def test_a_body_whose_length_is_in_doubt_is_refused(fields: str, raw: bytes) -> None:
     with pytest.raises(BadMessageError):
         body_of(fields, raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nServer: old\r\nX-Long: one two\r\n\r\n",
+        b"HTTP/1.1 200 OK\nServer: old\nX-Long: one two\n\n",
+        b"HTTP/1.1 200 OK\r\nServer: old\nX-Long: one two\r\n\n",
+        b"HTTP/1.1 200 OK\r\nServer: old\r\nX-Long: one\r\n  two\r\n\r\n",
+        b"HTTP/1.1 200 OK\nServer: old\nX-Long:\n\tone\n two\n\n",
+        b"HTTP/1.1 200 OK\r\nServer : old\r\nX-Long: one two\r\n\r\n",
+    ],
+)
+def test_an_answer_is_passed_on_mended(raw: bytes) -> None:
+    head = head_of(raw + b"body", read_answer)
+    assert status_of(head) == 200
+    assert head.encode() == b"HTTP/1.1 200 OK\r\nServer: old\r\nX-Long: one two\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"HTTP/1.1 200 OK\r\n folded: 1\r\n\r\n", "' folded' is malformed"),
+        (b"HTTP/1.1 200 OK\r\nA: 1\rB: 2\r\n\r\n", "'A' is malformed"),
+        (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "'no colon' is malformed"),
+        (b"\nHTTP/1.1 200 OK\r\n\r\n", "empty"),
+        (b"HTTP/1.1 200 OK\nA: 1", "closed within"),
+        (b"HTTP/1.1 200 OK\n" + b"A: 1\n" * 20000 + b"\n", "too long"),
+        (b"HTTP/1.1 200 OK\nA: " + b"1" * LONGEST_HEAD * 3 + b"\n\n", "too long"),
+    ],
+)
+def test_an_answer_that_could_be_understood_in_two_ways_is_refused(raw: bytes, why: str) -> None:
+    with pytest.raises(BadMessageError, match=why):
+        head_of(raw, read_answer)
+
+
+@pytest.mark.parametrize("raw", [b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/1.1\r\nHost: x\r\n y\r\n\r\n"])
+def test_a_request_is_not_mended(raw: bytes) -> None:
+    with pytest.raises(BadMessageError):
+        head_of(raw)

@@ -86,6 +86,7 @@ def test_a_start_that_nobody_reads_submits_nothing(
     assert login.registry.actions() == ["ping", "links", "cancel"]
     assert not login.root.exists()
     assert "nobody reads what is printed" in capsys.readouterr().err
+    assert not login.submitted()
 
 
 def test_a_start_that_nobody_reads_on_says_so_and_leaves_the_job(
@@ -108,15 +109,28 @@ def test_what_nohup_ignores_stays_ignored(login: Login, monkeypatch: pytest.Monk
     handled: list[int] = []
     run("-d", str(login.path / "absent"))
 
-    assert handled == [signal.SIGTERM]
+    assert [number for number in handled if number != signal.SIGALRM] == [signal.SIGTERM]
 
 
 def test_a_disk_that_takes_no_output_is_said(
     login: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    program(login.path / "bin" / "scancel", f'#!/bin/sh\necho "$@" >{login.path}/scancel.noted\n')
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         monkeypatch.setattr("sys.stdout", full)
         assert run() is ExitStatus.FAILED
     assert "No space left on device." in capsys.readouterr().err
+    # Whoever does not get the link gets no job either.
+    assert (login.path / "scancel.noted").read_text() == "-- 17\n"
     assert login.registry.actions() == ["ping", "links", "cancel"]
     assert not login.root.exists()
+
+
+def test_a_job_that_cannot_be_taken_back_is_named(
+    login: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(login.path / "bin" / "scancel", "#!/bin/sh\necho 'scancel: error: no controller' >&2; exit 1\n")
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr("sys.stdout", full)
+        assert run() is ExitStatus.FAILED
+    assert "Job 17 could not be cancelled" in capsys.readouterr().err

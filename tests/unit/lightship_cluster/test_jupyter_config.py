@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import ssl
@@ -14,6 +15,7 @@ import pytest
 
 from lightship_cluster import notebook
 
+decode = json.loads
 FILE = Path(notebook.__file__).with_name("jupyter_config.py")
 
 
@@ -63,15 +65,32 @@ class Server:
         return True
 
 
-def test_what_jupyter_starts_inherits_no_folder_of_the_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("users", ["", "/the/users/own/runtime"])
+def test_what_jupyter_starts_inherits_no_folder_of_the_job(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, users: str
+) -> None:
     serverapp = ModuleType("jupyter_server.serverapp")
     server = Server(tmp_path / "run")
     serverapp.ServerApp = SimpleNamespace(initialized=server.initialized, instance=lambda: server)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "jupyter_server.serverapp", serverapp)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", f"{tmp_path}/config:/the/users/own")
+    installed: list[str] = []
+    for name in ("jupyter_guard", "jupyter_listing"):
+        beside = tmp_path / f"{name}.py"
+        beside.write_text("def install(app, facts):\n    facts['installed'](__name__, app)\n")
+        monkeypatch.delitem(sys.modules, f"lightship_{name}", raising=False)
+    (tmp_path / FILE.name).write_bytes(FILE.read_bytes())
+    (tmp_path / "lightship.json").write_text(json.dumps({"runtime": users}))
+    monkeypatch.setattr(
+        json, "loads", lambda text: {**decode(text), "installed": lambda name, _: installed.append(name)}
+    )
 
-    runpy.run_path(str(FILE))
+    for _ in range(2):
+        runpy.run_path(str(tmp_path / FILE.name))
 
-    assert "JUPYTER_RUNTIME_DIR" not in os.environ
+    assert os.environ.get("JUPYTER_RUNTIME_DIR", "") == users
     assert os.environ["JUPYTER_CONFIG_PATH"] == "/the/users/own"
+    assert installed == ["lightship_jupyter_guard", "lightship_jupyter_listing"], "once, however often it is read"
+    for name in installed:
+        monkeypatch.delitem(sys.modules, name)

@@ -33,6 +33,15 @@ def test_a_link_is_known_by_its_title_too(root: Path) -> None:
     assert find_link(my_links(root), "strasse n").name == "delta-two-three"
 
 
+def test_the_last_of_those_that_ended_under_one_title_is_meant(root: Path) -> None:
+    made(root, "ember-two-three", 5, alive=False, title="Thesis")
+    made(root, "fancy-two-three", 6, alive=False, title="Thesis")
+
+    assert find_link(my_links(root), "thesis", alive=False).name == "fancy-two-three"
+    with pytest.raises(LightshipError, match="the beginning of several"):
+        find_link(my_links(root), "thes", alive=False)
+
+
 def test_the_newest_comes_first_and_what_is_no_link_is_left_out(root: Path) -> None:
     (root / "something-else").mkdir()
     (root / "half-made-link").mkdir()
@@ -64,7 +73,7 @@ def test_a_link_is_found_by_its_beginning(root: Path, beginning: str, alive: boo
     ("beginning", "words"),
     [
         ("x", "no link whose name or title begins with 'x'. Alive: briar-two-three, amber-two-three."),
-        ("cedar", "cedar-two-three has ended. start-jupyter makes a new link."),
+        ("cedar", "cedar-two-three has ended. start-jupyter again cedar-two-three makes a new link."),
     ],
 )
 def test_what_is_not_there_is_told_so(root: Path, beginning: str, words: str) -> None:

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -73,3 +78,68 @@ def test_the_runtime_file_says_what_was_bound(tmp_path: Path) -> None:
     assert read_bound(tmp_path) is None
     file.write_text('{"port": 4567, "token": "t"}')
     assert read_bound(tmp_path) == Bound(4567, "t")
+
+
+@contextmanager
+def demanding(tmp_path: Path, ours: tuple[Path, Path], ciphers: str = "") -> Iterator[int]:
+    """A server of TLS 1.2 alone that wants a certificate from whoever comes, as Jupyter does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*ours)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(self_signed(tmp_path, "proxy")[0])
+    context.verify_mode = ssl.CERT_REQUIRED
+    if ciphers:
+        context.set_ciphers(ciphers)
+    listener = socket.create_server((HERE, 0))
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            context.wrap_socket(connection, server_side=True)
+            connection.recv(1)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        thread.join()
+        listener.close()
+
+
+def test_our_own_certificate_is_known_in_tls_1_2_too(tmp_path: Path) -> None:
+    ours, others = self_signed(tmp_path, "ours"), self_signed(tmp_path, "others")
+    with demanding(tmp_path, ours) as port:
+        assert serves(HERE, port, ours[0].read_text())
+    with demanding(tmp_path, ours) as port, pytest.raises(LightshipError, match="another process"):
+        serves(HERE, port, others[0].read_text())
+
+
+def test_our_own_certificate_is_known_where_openssl_is_told_to_speak_no_newer_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = self_signed(tmp_path, "ours")
+    settings = tmp_path / "openssl.cnf"
+    settings.write_text(
+        "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nMaxProtocol = TLSv1.2\n", "ascii"
+    )
+    program = (
+        "import sys; from lightship_cluster.notebook_probe import serves;"
+        "print(serves('127.0.0.1', int(sys.argv[1]), open(sys.argv[2]).read()))"
+    )
+    monkeypatch.setenv("OPENSSL_CONF", str(settings))
+    monkeypatch.setenv("PYTHONPATH", str(Path(notebook_probe.__file__).parents[1]))
+    with serving((HERE, 0), BaseHTTPRequestHandler, *ours) as port:
+        command = [sys.executable, "-c", program, str(port), str(ours[0])]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+def test_tls_that_cannot_be_spoken_is_no_stranger(tmp_path: Path) -> None:
+    ours = self_signed(tmp_path, "ours")
+    # For a key of another kind than ours.
+    with (
+        demanding(tmp_path, ours, "ECDHE-RSA-AES128-GCM-SHA256") as port,
+        pytest.raises(LightshipError, match=r"no TLS that the proxy could use \(.*OPENSSL_CONF") as refused,
+    ):
+        serves(HERE, port, ours[0].read_text())
+    assert refused.value.status is ExitStatus.JUPYTER

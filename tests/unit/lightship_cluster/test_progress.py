@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 
 import pytest
 
@@ -59,6 +60,44 @@ def test_a_narrow_terminal_never_wraps(terminal: Terminal) -> None:
     progress.show("Queued: " + "it waits for free resources " * 3)
 
     assert len(terminal.getvalue().replace(ERASE_LINE, "")) < 40
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("Queued: other jobs come first, starts about 14:30", "Queued, starts about 14:30  (0 s)"),
+        ("Queued: waiting for free nodes, starts about 28 Nov 14:30", "Starts about 28 Nov 14:30  (0 s)"),
+        ("Queued, starts about 14:30", "Queued, starts about 14:30  (0 s)"),
+        ("Queued: its files are being made ready", "Queued: its files are being m...  (0 s)"),
+    ],
+)
+def test_a_narrow_terminal_still_shows_when_the_job_starts(terminal: Terminal, words: str, shown: str) -> None:
+    Progress(terminal).show(words)
+
+    assert terminal.getvalue() == f"{ERASE_LINE}{shown}"
+
+
+def test_what_is_waited_for_is_shown_if_it_takes_long_and_then_gone(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = Progress(terminal)
+    with progress.waiting("Asking"):
+        pass
+    assert terminal.getvalue() == ""
+
+    monkeypatch.setattr("lightship_cluster.progress.MOMENT_SECONDS", 0.001)
+    with progress.waiting("Asking"):
+        while not terminal.getvalue():
+            time.sleep(0.001)
+    assert terminal.getvalue() == f"{ERASE_LINE}Asking  (0 s){ERASE_LINE}"
+
+
+def test_nothing_that_is_shown_drives_the_terminal(terminal: Terminal) -> None:
+    progress = Progress(terminal)
+    progress.show("Queued\x1b[2J")
+    progress.say("a\x07b")
+
+    assert terminal.getvalue() == f"{ERASE_LINE}Queued\\x1b[2J  (0 s){ERASE_LINE}a\\x07b\n"
 
 
 def test_a_dumb_terminal_is_treated_as_a_file(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from lightship_cluster import register_jupyter
-from lightship_cluster.errors import ExitStatus
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.jupyter_options import without_ours
 from unit.lightship_cluster.node import LAB, SECRET, TOKEN, Node
 from unit.lightship_cluster.world import Reply, program
 
@@ -86,20 +87,88 @@ def test_a_full_disk_costs_lines_of_the_log_and_not_the_notebook(
 
 def test_jupyter_gets_paths_and_no_secret(node: Node) -> None:
     _, printed = node.run(jupyter="shut-down")
-    arguments, environment = noted(printed, "arguments"), noted(printed, "environment")
-    port = node.registry.asked[1].json["port"]
+    told, environment = noted(printed, "told"), noted(printed, "environment")
+    server = told["server"]
 
-    assert arguments[1:3] == ["lab", "--mine=1"]
-    assert {f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--KernelManager.transport=ipc"} <= set(arguments)
-    assert {"--ServerApp.local_hostnames=one-two-three.example.org", "--ServerApp.base_url=/"} <= set(arguments)
-    assert f"--ServerApp.root_dir={node.path}" in arguments
-    assert not any("allow_origin" in argument for argument in arguments)
+    assert noted(printed, "arguments")[1:] == ["lab", "--mine=1"]
+    assert (server["port"], server["port_retries"]) == (node.registry.asked[1].json["port"], 0)
+    assert (server["local_hostnames"], server["base_url"]) == (["one-two-three.example.org"], "/")
+    assert server["root_dir"] == str(node.path)
+    assert (told["transport"], told["url"]) == ("ipc", "https://one-two-three.example.org/")
+    assert (told["runtime"], told["token_file"]) == ("", str(node.folder.path / "token"))
     assert "JUPYTER_TOKEN" not in environment
     ours, users = environment["JUPYTER_CONFIG_PATH"].split(":")
     assert Path(ours).is_relative_to(node.temporary)
     assert users == "/the/users/own"
     assert SECRET not in printed
     assert TOKEN not in printed
+
+
+def test_kernels_that_know_only_tcp_get_it(node: Node) -> None:
+    node.folder.note(kernels="tcp")
+    _, printed = node.run(jupyter="shut-down")
+
+    assert noted(printed, "told")["transport"] == "tcp"
+
+
+OURS = [
+    ("--port=8888",),
+    ("--port", "8888"),
+    ("--ServerApp.port=8888",),
+    ("--NotebookApp.port", "8888"),
+    ("--ip=0.0.0.0",),
+    ("--LabApp.ip=0.0.0.0",),
+    ("--port-retries=50",),
+    ("--notebook-dir=/no/such/folder",),
+    ("--ServerApp.root_dir", "/no/such/folder"),
+    ("--FileContentsManager.root_dir=/no/such/folder",),
+    ("--certfile=/mine", "--keyfile", "/mine", "--client-ca=/mine"),
+    ("--token=secret1",),
+    ("--IdentityProvider.token=",),
+    ("--PasswordIdentityProvider.hashed_password=secret1",),
+    ("--sock=/tmp/mine", "--sock-mode", "0777"),
+    ("--KernelManager.transport=tcp",),
+]
+
+
+@pytest.mark.parametrize("options", OURS, ids=" ".join)
+def test_an_option_that_is_the_links_to_decide_is_left_out_and_said(
+    options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("jupyter", "lab", "--no-browser", *options, "-y", "--debug", "notebook.ipynb")
+
+    assert without_ours(command) == ("jupyter", "lab", "--no-browser", "-y", "--debug", "notebook.ipynb")
+    said = capsys.readouterr().out
+    for name in (word.partition("=")[0] for word in options if word.startswith("--")):
+        assert f"The option {name} of the batch script is not used" in said
+    assert "secret1" not in said
+
+
+def test_other_options_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    command = (
+        *("/opt/jupyter", "server", "--ServerApp.default_url=/voila", "--LabApp.collaborative=True", "--debug"),
+        *("--ServerApp.jpserver_extensions={'voila': True}", "--gateway-url=http://a", "--config", "/mine.py"),
+        *("--MyProxy.port", "1", "--JupyterHub.token=2"),
+    )
+    assert without_ours(command) == command
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [("jupyter", "labhub"), ("/opt/bin/jupyter-labhub",), ("jupyterhub-singleuser",)])
+def test_a_server_for_a_hub_is_refused(command: tuple[str, ...]) -> None:
+    with pytest.raises(LightshipError, match="serves a JupyterHub alone"):
+        without_ours(command)
+
+
+def test_the_usual_last_line_of_recipes_starts(node: Node) -> None:
+    command = ("--", "jupyter", "lab", "--no-browser", "--ip=0.0.0.0", "--port=8888", "--notebook-dir", "/scratch")
+    with node.start(jupyter="shut-down", command=command) as process:
+        printed, _ = process.communicate(timeout=30)
+
+    assert process.returncode == ExitStatus.OK
+    assert noted(printed, "arguments")[1:] == ["lab", "--no-browser"]
+    assert "The option --port of the batch script is not used: it is the link's to decide." in printed
+    assert "The folder is what start-jupyter -d says." in printed
 
 
 def test_a_notebook_that_is_shut_down_ends_the_job_well(node: Node) -> None:
@@ -115,7 +184,8 @@ def test_a_notebook_that_is_shut_down_ends_the_job_well(node: Node) -> None:
     [
         ("fails", ExitStatus.JUPYTER, "no module named jupyter"),
         ("next-port", ExitStatus.PORT, "Jupyter chose port"),
-        ("own-token", ExitStatus.JUPYTER, "Your Jupyter settings"),
+        ("own-token", ExitStatus.JUPYTER, "Your Jupyter has another token"),
+        ("unguarded", ExitStatus.JUPYTER, "did not read the settings that guard a link"),
         ("old-server", ExitStatus.JUPYTER, "This Jupyter is from before jupyter_server"),
     ],
 )
@@ -302,7 +372,7 @@ def test_a_batch_script_may_go_elsewhere(node: Node) -> None:
     status, printed = node.run(jupyter="shut-down")
 
     assert status == ExitStatus.OK
-    assert f"--ServerApp.root_dir={node.path}" in noted(printed, "arguments")
+    assert noted(printed, "told")["server"]["root_dir"] == str(node.path)
 
 
 def test_an_open_folder_is_refused_before_anything_is_sent(node: Node) -> None:

@@ -7,8 +7,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,9 @@ def test_the_link_comes_first_and_then_the_notebook(login: Login, capsys: pytest
     assert status is ExitStatus.OK
     assert printed.out == f"Your notebook is here:\n    https://one-two-three.example.org?token={token}\n"
     assert len(token) == 32
-    assert re.search(r"Ready: your notebook answers\. 5\d min left\. To stop it: scancel 17", printed.err)
+    assert re.search(r"Ready: your notebook answers\. 5\d min left\. To stop it: start-jupyter stop\n", printed.err)
+    assert "https://one-two-three.example.org/.lightship/\n" in printed.err
+    assert "time          1 h 00 min" in printed.err
     assert "account       abc123" in printed.err
     assert login.registry.actions() == ["ping", "links", "job", login.registry.actions()[3]]
     assert login.registry.asked[1].json["seconds"] == 3600
@@ -122,11 +127,16 @@ def test_a_broken_site_leaves_nothing(
     assert list((login.path / "home").iterdir()) == []
 
 
-def test_a_job_that_slurm_refuses_takes_its_link_back(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("how", [(), ("-q",), ("--json",)])
+def test_a_job_that_slurm_refuses_takes_its_link_back_and_shows_none(
+    login: Login, capsys: pytest.CaptureFixture[str], how: tuple[str, ...]
+) -> None:
     program(login.path / "bin" / "sbatch", "#!/bin/sh\necho 'sbatch: error: Invalid account' >&2; exit 1\n")
 
-    assert run("-A", "wrong") is ExitStatus.SUBMIT
-    assert "Invalid account" in capsys.readouterr().err
+    assert run("-A", "wrong", *how) is ExitStatus.SUBMIT
+    printed = capsys.readouterr()
+    assert "Invalid account" in printed.err
+    assert "https://" not in printed.out + printed.err
     assert login.registry.actions() == ["ping", "links", "cancel"]
     assert not login.root.exists()
 
@@ -262,6 +272,36 @@ def test_a_time_for_the_scheduler_alone_is_refused_before_anything_is_made(
     assert not login.registry.asked
 
 
+def test_whoever_waits_for_the_scheduler_is_told_for_what(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightship_cluster.progress.MOMENT_SECONDS", 0.01)
+    program(login.path / "bin" / "sbatch", "#!/bin/sh\n/bin/sleep 0.3\necho 17\n")
+
+    assert run() is ExitStatus.OK
+    assert "Waiting for Slurm to take the job\n" in capsys.readouterr().err
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_time_that_slurm_would_read_otherwise_is_said(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-t", "1:00", "-p", "compute") is ExitStatus.OK
+    said = "The time 1:00 is taken for hours and minutes, 1 h 00 min."
+    assert capsys.readouterr().err.startswith(said)
+    assert "--time=60" in login.submitted().splitlines()
+
+
+@pytest.mark.parametrize("letters", ["\x1b[2Jb\x07", "a\x9b31mb", "a\u202eb", "a\rb"])
+def test_nothing_that_was_typed_drives_the_terminal(
+    login: Login, capsys: pytest.CaptureFixture[str], letters: str
+) -> None:
+    for argv in (["-d", f"/absent/{letters}"], ["-b", letters], ["-p", letters], [letters], ["stop", letters]):
+        with suppress(SystemExit):
+            run(*argv)
+        printed = capsys.readouterr()
+        assert (printed.out + printed.err).replace("\n", "").isprintable()
+    assert not login.submitted()
+
+
 def events(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -363,6 +403,75 @@ def test_a_program_that_cannot_be_shown_is_refused_before_anything_is_made(
     assert phrase in capsys.readouterr().err
     assert not login.submitted()
     assert not login.root.exists()
+
+
+def test_a_program_by_its_path_is_looked_for_where_the_job_starts(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(login.path / "site" / "batch" / "slurm" / "app.sh", 'exec "$2" "$1" --app\n')
+    here, home = login.path / "here", login.path / "home"
+    program(here / "x.sh", "#!/bin/sh\n")
+    program(here / "bin" / "tool", "#!/bin/sh\n")
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PATH", f"{login.path}/bin:bin:")
+
+    # Without -d the job starts in the home, which has neither.
+    for command in ("./x.sh {port}", "tool {port}", "x.sh {port}"):
+        assert run("--app", command) is ExitStatus.JUPYTER
+        assert not login.submitted()
+    said = capsys.readouterr().err
+    assert f"There is no program {home}/x.sh that can be run. The job starts in its own folder" in said
+    assert "There is no 'tool' on the PATH that the job would have." in said
+
+    for command in ("./x.sh {port}", "tool {port}", f"{here}/x.sh {{port}}"):
+        shutil.rmtree(login.root, ignore_errors=True)
+        assert run("-d", ".", "--app", command) is ExitStatus.OK
+
+
+def test_a_start_in_a_deleted_folder_works_unless_it_names_something_there(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = login.path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    for folder in (".", "sub"):
+        assert run("--json", "-d", folder) is ExitStatus.FOLDER
+        printed = capsys.readouterr()
+        (failed,) = events(printed.out)
+        assert (failed["event"], failed["status"]) == ("failed", 4)
+        assert f"The folder that you are in was deleted, and '{folder}' is below it." in printed.err
+    assert run("--json", "-d", "/tmp") is ExitStatus.OK
+    assert [event["event"] for event in events(capsys.readouterr().out)] == ["link", "job", "ready"]
+    monkeypatch.chdir(login.path)
+
+
+@pytest.mark.usefixtures("login")
+def test_a_program_is_told_of_an_error_of_the_system_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "/home/file")
+
+    monkeypatch.setattr("lightship_cluster.launch.Launch", broken)
+
+    assert run("--json") is ExitStatus.FAILED
+    printed = capsys.readouterr()
+    (failed,) = events(printed.out)
+    assert (failed["event"], failed["words"]) == ("failed", "Input/output error: /home/file.")
+    assert printed.err == "start-jupyter: Input/output error: /home/file.\n"
+
+
+@pytest.mark.parametrize("variable", ["SBATCH_ARRAY_INX", "SBATCH_CLUSTERS", "SLURM_CLUSTERS"])
+def test_a_variable_that_makes_another_job_is_refused_before_anything_is_made(
+    login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "1-3")
+
+    assert run() is ExitStatus.USAGE
+    assert f"Type: unset {variable}" in capsys.readouterr().err
+    assert not login.registry.asked
 
 
 def test_a_user_has_presets_and_defaults_of_their_own(login: Login) -> None:

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from lightship_cluster.tables import shortened, table
+from lightship_cluster.tables import table
+from lightship_cluster.texts import shortened
 
 CELLS = [("NAME", "STATE"), ("one-two-three", "ready for a long time"), ("four", "ended")]
 NARROW = [("one-two-three", "ready for a long time"), ("four", "ended")]
@@ -19,9 +20,9 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     ("width", "lines"),
     [
         (80, ["NAME           STATE", "one-two-three  ready for a long time", "four           ended"]),
-        (25, ["NAME           STATE", "one-two-three  ready for", "four           ended"]),
-        (24, ["one-two-three", "  ready for a long time", "four", "  ended"]),
-        (10, ["one-two-th", "  ready fo", "four", "  ended"]),
+        (39, ["NAME           STATE", "one-two-three  ready for a long time", "four           ended"]),
+        (35, ["one-two-three", "  ready for a long time", "four", "  ended"]),
+        (12, ["one-two-thre", "  ready for", "  a long", "  time", "four", "  ended"]),
     ],
 )
 def test_a_table_is_never_wider_than_the_terminal(
@@ -29,6 +30,17 @@ def test_a_table_is_never_wider_than_the_terminal(
 ) -> None:
     on_terminal(monkeypatch, width)
     assert table(CELLS, NARROW).splitlines() == lines
+
+
+def test_the_last_column_goes_on_below_itself_and_says_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_terminal(monkeypatch, 46)
+    rows = [("NAME", "STATE"), ("one-two-three", "queued: other jobs come first, starts about 14:30")]
+
+    assert table(rows, []).splitlines() == [
+        "NAME           STATE",
+        "one-two-three  queued: other jobs come first,",
+        "               starts about 14:30",
+    ]
 
 
 def test_where_nobody_looks_nothing_is_cut() -> None:

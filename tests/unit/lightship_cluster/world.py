@@ -139,27 +139,31 @@ def installed_jupyter(prefix: Path, version: str = "2.21.1", *programs: str) -> 
     return prefix / "bin" / "jupyter"
 
 
-# Behaves like Jupyter as far as register-jupyter can see: options, runtime file, mutual TLS, SIGTERM.
+# Behaves like Jupyter as far as register-jupyter can see: settings, runtime file, mutual TLS, SIGTERM.
 JUPYTER = f"""#!{sys.executable}
 import json, os, pathlib, signal, socket, ssl, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-given = dict(argument[2:].split("=", 1) for argument in sys.argv if argument.startswith("--") and "=" in argument)
+told = json.loads(pathlib.Path(os.environ["JUPYTER_CONFIG_PATH"].split(":")[0], "lightship.json").read_text())
+given = told["server"]
 print("environment", json.dumps(dict(os.environ)), flush=True)
 print("arguments", json.dumps(sys.argv), flush=True)
+print("told", json.dumps(told), flush=True)
 if os.environ.get("STAND_IN") == "fails":
     sys.exit("no module named jupyter")
-port = int(given["ServerApp.port"]) + (os.environ.get("STAND_IN") == "next-port")
+port = int(given["port"]) + (os.environ.get("STAND_IN") == "next-port")
 token = pathlib.Path(os.environ["JUPYTER_TOKEN_FILE"]).read_text()
 if os.environ.get("STAND_IN") == "own-token":
     token = ""
 server = "nbserver" if os.environ.get("STAND_IN") == "old-server" else "jpserver"
 runtime = pathlib.Path(os.environ["JUPYTER_RUNTIME_DIR"], f"{{server}}-{{os.getpid()}}.json")
+if os.environ.get("STAND_IN") != "unguarded":
+    runtime.with_name("guarded").touch()
 runtime.write_text(json.dumps({{"port": port, "token": token}}))
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(given["ServerApp.certfile"], given["ServerApp.keyfile"])
-context.load_verify_locations(given["ServerApp.client_ca"])
+context.load_cert_chain(given["certfile"], given["keyfile"])
+context.load_verify_locations(given["client_ca"])
 context.verify_mode = ssl.CERT_REQUIRED
-listener = socket.create_server((given["ServerApp.ip"], port))
+listener = socket.create_server((given["ip"], port))
 if os.environ.get("STAND_IN") == "shut-down":
     signal.alarm(1)
     signal.signal(signal.SIGALRM, lambda *_: sys.exit(0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,20 +72,40 @@ class Ticks:
 
 
 class Rounds:
-    """The watch, a round at a time; each waits for what it began."""
+    """The watch, a round at a time; each waits for what it began. What ends in between is seen at the next."""
 
     def __init__(self, world: World) -> None:
         self.ticks = Ticks()
         self.world = world
+        # One loop for all rounds: the connections to the notebooks stand in it.
+        self._runner = asyncio.Runner()
+        self.watch = AncestorWatch(world.links, self.ticks)
+        world.afterwards.callback(self._close)
+
+    def _close(self) -> None:
+        async def close() -> None:
+            self.watch.close()
+
+        self._runner.run(close())
+        self._runner.close()
 
     def go(self, times: int = 1, *, later: float = 0.0) -> None:
         async def rounds() -> None:
-            watch = AncestorWatch(self.world.links, self.ticks)
             for _ in range(times):
-                await asyncio.gather(*await watch.start_round())
+                await asyncio.gather(*await self.watch.start_round())
 
         self.ticks.now += later
-        asyncio.run(rounds())
+        self._runner.run(rounds())
+
+    def until(self, so: Callable[[], bool]) -> None:
+        """Let the event loop hear what the kernel has to say of the connections; no round begins."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(2):
+                while not so():
+                    await asyncio.sleep(0.001)
+
+        self._runner.run(wait())
 
 
 __all__ = ["LOGIN", "NODE", "OUTSIDE", "Client", "Hands", "Rounds", "build"]

@@ -1,7 +1,8 @@
-"""The six requests as clients written for the ancestor make them, and its answers to the letter."""
+"""The six requests as Satellite's clients make them: successes to the letter, refusals by their first word."""
 
 from __future__ import annotations
 
+import html
 import json
 import socket
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import pytest
 from lightship_registry.names import is_name
 from unit.lightship_registry.ancestors import LOGIN, NODE, OUTSIDE, Client, Rounds, build
 from unit.lightship_registry.looking import look
-from unit.lightship_registry.world import DOMAIN, World, both_databases, notebook
+from unit.lightship_registry.programs import program
+from unit.lightship_registry.world import DOMAIN, World, both_databases
 
 pytestmark = both_databases
 
@@ -21,7 +23,7 @@ pytestmark = both_databases
 def world(tmp_path: Path, store_url: str) -> Iterator[World]:
     world = build(tmp_path, store_url=store_url)
     yield world
-    world.engine.dispose()
+    world.close()
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_a_notebook_lives_from_its_token_to_its_destruction(world: World, login:
     assert login.state(name) == "Q"
     login.report("4711 RUNNING\n")
     assert login.state(f"{name}.{DOMAIN}") == "R"
-    with notebook(None) as port:
+    with program() as port:
         assert node.redeem(name, port) == "Success!\n"
         assert (login.state(name), world.routes) == ("M", {})
         Rounds(world).go()
@@ -117,7 +119,7 @@ def test_there_is_nothing_else(login: Client) -> None:
 
 def test_a_token_serves_once(login: Client, node: Client) -> None:
     name = login.token()
-    with notebook(None) as port:
+    with program() as port:
         assert node.redeem(name, port) == "Success!\n"
         assert node.redeem(name, port).startswith("Oops! That token was redeemed already")
         assert Client(node.world, "127.0.0.7").redeem(name, port).startswith("Oops! That token was redeemed already")
@@ -146,7 +148,7 @@ def test_a_host_has_as_many_links_as_the_site_allows(tmp_path: Path, store_url: 
     login.token()
     assert "This host made 3 links within the last hour" in login.get("/getlink.cgi")
     Client(world, NODE).token()
-    world.engine.dispose()
+    world.close()
 
 
 def test_without_such_networks_there_is_no_interface(tmp_path: Path, store_url: str) -> None:
@@ -155,7 +157,7 @@ def test_without_such_networks_there_is_no_interface(tmp_path: Path, store_url: 
     answer = Client(world).ask("/getlink.cgi")
     assert (answer.status_code, "Oops" in answer.text) == (404, False)
     assert "lightship_ancestor_links" not in look(world, "/metrics").text
-    world.engine.dispose()
+    world.close()
 
 
 def test_every_step_is_in_the_audit_under_its_own_name(
@@ -165,7 +167,7 @@ def test_every_step_is_in_the_audit_under_its_own_name(
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
     login.state(name)
-    with notebook(None) as port:
+    with program() as port:
         node.redeem(name, port)
         Rounds(world).go()
         Client(world, OUTSIDE).redeem(name, port)
@@ -203,6 +205,93 @@ def test_its_address_has_the_waiting_page_and_afterwards_none(world: World, logi
         assert world.send("GET", "/", headers=page).status_code == 503
         node.get(f"/destroytoken.cgi?token={name}")
     assert world.send("GET", "/", headers=page).status_code == 404
+
+
+def page_of(world: World, name: str) -> str:
+    return html.unescape(world.send("GET", "/", headers={"Host": f"{name}.{DOMAIN}:8443"}).text)
+
+
+def test_its_page_says_what_was_told_of_its_job(world: World, login: Client) -> None:
+    name = login.token()
+    login.get(f"/linktoken.cgi?token={name}&jobid=17")
+    for word, expected in (
+        ("PENDING", "waiting for its turn"),
+        ("RUNNING", "is starting on its node"),
+        ("CANCELLED", "Your job is over"),
+        ("NODE_FAIL", "no notebook came up"),
+    ):
+        login.report(f"17 {word}\n")
+        assert expected in page_of(world, name)
+    # Anybody in the cluster may have said so.
+    assert login.state(name) == "D"
+    login.report("17 RUNNING\n")
+    assert "is starting on its node" in page_of(world, name)
+
+
+def test_its_page_says_for_how_long_its_port_rests(world: World, login: Client, node: Client) -> None:
+    rounds = Rounds(world)
+    with program() as port:
+        first = login.token()
+        node.redeem(first, port)
+        rounds.go()
+    rounds.until(lambda: getattr(world.store.find(first), "state", "") == "ended")
+    second = login.token()
+    with program(port=port):
+        node.redeem(second, port)
+        world.clock.now += 20
+        assert f"Port {port} of its node was another notebook's" in page_of(world, second)
+        assert "it opens in 55 seconds" in page_of(world, second)
+        world.clock.now += 55
+        assert "is starting on its node" in page_of(world, second)
+        rounds.go()
+        assert login.state(second) == "PR"
+    fresh = login.token()
+    node.redeem(fresh, port + 1)
+    assert "was another notebook's" not in page_of(world, fresh)
+
+
+@pytest.mark.parametrize("words", [["PENDING"], ["PENDING", "RUNNING"], ["RUNNING", "COMPLETED"]])
+def test_a_state_that_comes_before_the_link_of_its_job_counts(world: World, login: Client, words: list[str]) -> None:
+    name = login.token()
+    for word in words:
+        login.report(f"16 R\n17 {word}\n")
+    login.report("18 COMPLETED\n")
+    world.clock.now += 599
+    assert login.state(name) == "PE"
+    login.get(f"/linktoken.cgi?token={name}&jobid=17")
+    assert login.state(name) == {"PENDING": "Q", "RUNNING": "R", "COMPLETED": "D"}[words[-1]]
+    world.clock.now += 2
+    assert login.state(name) == "PE"
+
+
+def test_a_state_of_another_cluster_or_of_long_ago_does_not(world: World, login: Client) -> None:
+    name, other = login.token(), Client(world, "127.8.0.1")
+    other.report("17 RUNNING\n")
+    login.report("18 RUNNING\n")
+    world.clock.now += 601
+    login.get(f"/linktoken.cgi?token={name}&jobid=17")
+    late = login.token()
+    login.get(f"/linktoken.cgi?token={late}&jobid=18")
+    assert [login.state(each) for each in (name, late)] == ["PE", "PE"]
+
+
+@pytest.mark.parametrize("host", [f"{DOMAIN}:8443", f"{DOMAIN.upper()}.", f"manage.{DOMAIN}"])
+def test_the_domain_itself_has_the_interface_too(world: World, login: Client, host: str) -> None:
+    def ask(path: str, method: str = "GET", body: bytes | None = None) -> str:
+        return login.ask(path, method=method, body=body, headers={"Host": host}).text
+
+    name = ask("/getlink.cgi").split()[-1]
+    ask(f"/linktoken.cgi?token={name}&jobid=17")
+    assert ask("/update-jobs.cgi", "POST", b"jobstates=\n17 RUNNING\n") == "Successfully updated jobs! \n"
+    assert ask(f"/tokenjobstate.cgi?token={name}.{DOMAIN}") == "R"
+    assert ask(f"/destroytoken.cgi?token={name}") == "Success! Token destroyed.\n"
+    outside = Client(world, OUTSIDE).ask("/getlink.cgi", headers={"Host": host}).text
+    assert outside.startswith("Oops! Your address")
+
+
+def test_the_rest_of_the_domain_and_the_links_have_pages(login: Client) -> None:
+    for host, path in ((DOMAIN, "/"), (DOMAIN, "/other.cgi"), (f"{login.token()}.{DOMAIN}", "/getlink.cgi")):
+        assert "<html" in login.ask(path, headers={"Host": host}).text
 
 
 def test_trouble_with_the_store_is_no_token(

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from lightship_registry import ancestor_rules
 from lightship_registry.ancestor_rules import _ENDED_WORDS, _QUEUED_WORDS, JOB_WORDS, STALE_SECONDS, jobs_in
 from unit.lightship_registry.ancestors import NODE, Client, Rounds, build
-from unit.lightship_registry.world import World, notebook
+from unit.lightship_registry.programs import program
+from unit.lightship_registry.world import World
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     world = build(tmp_path)
     yield world
-    world.engine.dispose()
+    world.close()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_a_notebook_that_answers_is_proxied_whatever_the_queue_says_but_for_a_de
     login, node = Client(world), Client(world, NODE)
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
-    with notebook(None) as port:
+    with program() as port:
         node.redeem(name, port)
         login.report("17 RUNNING")
         assert login.state(name) == "M"
@@ -105,3 +107,16 @@ def test_no_word_means_two_things() -> None:
     assert {JOB_WORDS[word] for word in ("R", "RUNNING")} == {"running"}
     assert set(JOB_WORDS.values()) == {"queued", "running", "ended"}
     assert not set(_QUEUED_WORDS.split()) & set(_ENDED_WORDS.split())
+
+
+def test_no_more_states_are_kept_than_a_large_cluster_has_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ancestor_rules, "MOST_TOLD", 3)
+    told = ancestor_rules.ToldStates()
+    told.note({"1": "running", "2": "running"}, 100.0)
+    told.note({"1": "ended", "3": "queued", "4": "queued"}, 200.0)
+    assert [told.of(job, 200.0) for job in "1234"] == [
+        ("ended", 200.0),
+        ("", 0.0),
+        ("queued", 200.0),
+        ("queued", 200.0),
+    ]

@@ -18,9 +18,11 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from lightship_registry import ancestor
 from lightship_registry.ancestor_watch import AncestorWatch
 from lightship_registry.records import Link
 from unit.lightship_registry.ancestors import LOGIN, MANAGE, NETWORKS, NODE, OUTSIDE, Client, Rounds, build
+from unit.lightship_registry.programs import program
 from unit.lightship_registry.test_takeovers import own_address
 from unit.lightship_registry.world import OK, TOKEN_SHA256, World, make_csr, notebook
 
@@ -50,8 +52,8 @@ class Scene:
             assert answer.status_code == 200
         # As long as they are published and redeemed, before the attack begins, from addresses that may be targets.
         self.theirs = [self.login.token() for _ in range(3)]
-        for name in self.theirs[1:]:
-            assert world.links.ancestors.announce(name, "demo", f"{NODE}:9999", world.clock(), world.clock() + 1800)
+        for port, name in enumerate(self.theirs[1:], 9998):
+            world.links.announce(self.row(name), f"{NODE}:{port}")
         world.links.publish(self.row(self.theirs[2]), f"{NODE}:9999")
         for name in self.theirs:
             assert world.links.ancestors.link_job(name, "demo", "4711")
@@ -165,7 +167,7 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
         changes = {"clusters": {"demo": wide}, "ancestor_networks": {"demo": wide}, "allow_local_targets": False}
     world = build(tmp_path, **changes)
     yield Scene(world)
-    world.engine.dispose()
+    world.close()
 
 
 @pytest.mark.parametrize("attempts", ALL, ids=lambda attempts: attempts.title)
@@ -198,7 +200,7 @@ def test_a_proper_link_and_a_name_that_nobody_has_look_alike(scene: Scene) -> No
 def test_nothing_but_the_callers_own_address_becomes_a_target(scene: Scene) -> None:
     more = "&host=10.1.2.3&ip=10.1.2.3&address=10.1.2.3&dsthost=10.1.2.3&target=http://10.1.2.3:80&REMOTE_ADDR=10.1.2.3"
     headers = {"X-Forwarded-For": "10.1.2.3", "Forwarded": "for=10.1.2.3", "X-Forwarded-Host": "10.1.2.3"}
-    with notebook(None) as port:
+    with program() as port:
         name = scene.login.token()
         body = b"port=80&host=10.1.2.3"
         answer = scene.node.ask(f"/redeemtoken.cgi?token={name}&port={port}{more}", body=body, headers=headers)
@@ -260,20 +262,21 @@ def test_a_page_of_theirs_shows_no_more_to_any_token(scene: Scene) -> None:
     assert scene.row(scene.theirs[0]).state == "waiting"
 
 
-def test_a_live_target_of_the_one_is_never_the_others(scene: Scene) -> None:
-    with notebook(None) as port:
+def test_a_live_target_of_the_one_is_never_the_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ancestor, "TRY_SECONDS", 0.01)
+    with program() as port:
         target = f"{NODE}:{port}"
         made = scene.world.create()
         scene.world.claim(made)
         scene.world.links.publish(scene.row(made["name"]), target)
         name = scene.login.token()
-        assert scene.node.redeem(name, port) == "Success!\n"
-        Rounds(scene.world).go()
-        assert name not in scene.world.routes
+        assert scene.node.redeem(name, port).startswith(f"Oops! {target} is another link's notebook.")
+        assert (scene.row(name).state, name in scene.world.routes) == ("waiting", False)
+        scene.world.job(made, "end")
         # And what was only announced takes nobody's port.
+        assert scene.node.redeem(name, port) == "Success!\n"
         other = scene.world.create()
         scene.world.claim(other)
-        scene.world.job(made, "end")
         scene.world.clock.now += 76
         scene.world.links.publish(scene.row(other["name"]), target)
         Rounds(scene.world).go()
@@ -303,13 +306,14 @@ def test_many_that_hang_do_not_keep_the_others_waiting(tmp_path: Path) -> None:
         while live not in world.routes and loop.time() - began < 20:
             tasks += await watch.start_round()
             await asyncio.sleep(0.01)
+        watch.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         return loop.time() - began
 
     with contextlib.ExitStack() as stack:
-        port = stack.enter_context(notebook(None, OK))
+        port = stack.enter_context(program(OK))
         live = node.token()
         node.redeem(live, port)
         for _ in range(20):
@@ -317,7 +321,7 @@ def test_many_that_hang_do_not_keep_the_others_waiting(tmp_path: Path) -> None:
             node.redeem(node.token(), hanging.getsockname()[1])
         asyncio.run(go())
         assert live in world.routes
-    world.engine.dispose()
+    world.close()
 
 
 def test_networks_of_two_clusters_are_distinct() -> None:

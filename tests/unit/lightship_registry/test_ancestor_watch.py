@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lightship_registry import ancestor_watch
+from lightship_registry import ancestor_watch, satellite_listener
 from lightship_registry.ancestor_watch import LOOK_SECONDS, AncestorWatch
-from lightship_registry.links import SILENCE_SECONDS
+from lightship_registry.links import ANNOUNCED_SECONDS
 from lightship_registry.records import Cause, Link
 from unit.lightship_registry.ancestors import NODE, Client, Rounds, build
-from unit.lightship_registry.world import OK, World, notebook
+from unit.lightship_registry.programs import Program, program
+from unit.lightship_registry.world import OK, World
 
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
 
@@ -24,7 +25,7 @@ TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
 def world(tmp_path: Path) -> Iterator[World]:
     world = build(tmp_path)
     yield world
-    world.engine.dispose()
+    world.close()
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_a_route_opens_when_the_notebook_comes_up_and_not_before(world: World, r
     name = redeemed(world, port)
     rounds.go(3)
     assert (row(world, name).state, world.routes) == ("starting", {})
-    with notebook(None, port=port):
+    with program(port=port):
         rounds.go()
         assert world.routes == {name: f"http://{NODE}:{port}\n"}
 
@@ -64,8 +65,8 @@ def test_a_route_opens_when_the_notebook_comes_up_and_not_before(world: World, r
 def test_what_does_not_speak_http_gets_no_route(
     world: World, rounds: Rounds, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ancestor_watch.knock, "__defaults__", (0.2,))
-    with notebook(None, answer) as port:
+    monkeypatch.setattr(satellite_listener.ask, "__defaults__", (0.2,))
+    with program(answer) as port:
         name = redeemed(world, port)
         rounds.go()
         assert (row(world, name).state, world.routes) == ("starting", {})
@@ -74,82 +75,83 @@ def test_what_does_not_speak_http_gets_no_route(
 def test_a_notebook_that_answers_keeps_its_lease_and_one_that_is_slow_keeps_its_link(
     world: World, rounds: Rounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with notebook(None) as port:
-        name = redeemed(world, port)
+    notebook = Program()
+    try:
+        name = redeemed(world, notebook.port)
         rounds.go()
         world.clock.now += 80
         rounds.go(later=LOOK_SECONDS)
         assert row(world, name).lease_until == world.clock.now + 90
-    monkeypatch.setattr(ancestor_watch.knock, "__defaults__", (0.2,))
-    with socket.create_server((NODE, port)):
+        monkeypatch.setattr(satellite_listener.ask, "__defaults__", (0.2,))
+        notebook.answer = b""
         rounds.go(later=LOOK_SECONDS)
         assert (row(world, name).state, list(world.routes)) == ("ready", [name])
         world.clock.now += 90
-        # Whatever is spared of others: only the lease says that it is still the same notebook.
+        # Whatever is spared of others: an answer is what renews a lease.
         world.links.reconcile(spare_silent=True)
         assert world.routes == {}
-    with notebook(None, port=port):
-        # By now anybody may have taken the port.
+        notebook.answer = OK
         rounds.go(later=LOOK_SECONDS)
         assert (row(world, name).state, world.routes) == ("ended", {})
+    finally:
+        notebook.die()
 
 
-def test_it_is_looked_at_now_and_then_only(world: World) -> None:
-    async def count(watch: AncestorWatch) -> int:
-        tasks = await watch.start_round()
-        await asyncio.gather(*tasks)
-        return len(tasks)
-
-    async def go() -> list[int]:
-        ticks = Rounds(world).ticks
-        watch = AncestorWatch(world.links, ticks)
-        found = [await count(watch), await count(watch), await count(watch)]
-        ticks.now += LOOK_SECONDS
-        return [*found, await count(watch)]
-
-    with notebook(None) as port:
-        redeemed(world, port)
-        assert asyncio.run(go()) == [1, 1, 0, 1]
+def test_it_is_asked_now_and_then_only_though_it_is_knocked_at_each_second(world: World, rounds: Rounds) -> None:
+    notebook = Program()
+    redeemed(world, notebook.port)
+    rounds.go()
+    # Once before a connection stands to it, and once beside it.
+    assert notebook.requests == [b"GET /api HTTP/1.1"] * 2
+    rounds.go(3)
+    assert len(notebook.requests) == 3
+    rounds.go(later=LOOK_SECONDS)
+    rounds.go(5)
+    assert len(notebook.requests) == 4
+    notebook.die()
 
 
 @pytest.mark.parametrize("answer", [None, TLS_ALERT])
 def test_a_port_that_is_left_or_taken_by_something_else_ends_the_link_at_once(
     world: World, rounds: Rounds, answer: bytes | None
 ) -> None:
-    with notebook(None) as port:
+    with program() as port:
         name = redeemed(world, port)
         rounds.go()
-    with notebook(None, answer, port) if answer else contextlib.nullcontext():
+    with program(answer, port) if answer else contextlib.nullcontext():
         rounds.go(later=LOOK_SECONDS)
     link = row(world, name)
     assert (link.state, link.cause, world.routes) == ("ended", Cause.ENDED, {})
     assert [path.name for path in world.settings.folders.cut_dir.iterdir()] == [name]
-    with notebook(None, port=port):
+    with program(port=port):
         rounds.go(2, later=LOOK_SECONDS)
         assert world.routes == {}
 
 
-def test_one_live_link_per_target_and_then_it_rests(world: World, rounds: Rounds) -> None:
-    with notebook(None) as port:
-        first, second = redeemed(world, port), redeemed(world, port)
-        rounds.go(2)
-        (live,) = world.routes
-        other = second if live == first else first
-        assert row(world, other).state == "starting"
-        Client(world, NODE).get(f"/destroytoken.cgi?token={live}")
+def test_a_port_rests_before_the_next_notebook_there_is_opened(world: World, rounds: Rounds) -> None:
+    with program() as port:
+        first = redeemed(world, port)
         rounds.go()
-        assert world.routes == {}
+    rounds.until(lambda: row(world, first).state == "ended")
+    with program(port=port):
+        second = redeemed(world, port)
+        rounds.go(2)
+        assert (row(world, second).state, world.routes) == ("starting", {})
         world.clock.now += world.settings.target_rest_seconds + 1
         rounds.go()
-        assert list(world.routes) == [other]
+        assert list(world.routes) == [second]
 
 
 def test_a_link_that_never_answers_is_given_up_and_one_that_lives_too_long_too(world: World, rounds: Rounds) -> None:
     silent = redeemed(world, free_port())
-    with notebook(None) as port:
+    with program() as port:
         busy = redeemed(world, port)
         rounds.go()
-        world.clock.now += SILENCE_SECONDS
+        world.clock.now += ANNOUNCED_SECONDS - 1
+        world.links.heartbeat(row(world, busy))
+        world.links.end_due(spare_silent=False)
+        assert row(world, silent).state == "starting"
+        world.clock.now += 1
         world.links.heartbeat(row(world, busy))
         world.links.end_due(spare_silent=False)
         assert (row(world, silent).cause, row(world, busy).state) == (Cause.FAILED, "ready")
@@ -167,7 +169,7 @@ def test_a_token_that_nobody_redeems_is_given_up(world: World) -> None:
 
 
 def test_a_cluster_that_was_switched_off_is_not_looked_after_any_more(world: World) -> None:
-    with notebook(None) as port:
+    with program() as port:
         name = redeemed(world, port)
         world.links.settings.ancestor_networks.pop("demo")
         Rounds(world).go()
@@ -184,7 +186,7 @@ def test_the_service_looks_by_itself(world: World, monkeypatch: pytest.MonkeyPat
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 
-    with notebook(None, OK) as port:
+    with program(OK) as port:
         name = redeemed(world, port)
         asyncio.run(asyncio.wait_for(serve(), 20))
         assert list(world.routes) == [name]

@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from lightship_registry import check_report
 from lightship_registry.admin.reading import Reader
+from lightship_registry.check_report import Report
 from unit.lightship_registry.looking import look
 from unit.lightship_registry.world import World
 
@@ -41,10 +43,20 @@ def test_it_shows_how_things_stand(world: World) -> None:
     read = Reading(look(world).text)
     assert "Cluster | waiting | starting | ready | demo | 1 | 1 | 0 | other | 0 | 0 | 0" in read.text
     assert "Oldest waiting, demo | 2 hours 1 minute" in read.text
-    assert "Agents last heard | demo | 1 minute ago | other | not since the service started" in read.text
+    assert "Agents last heard | demo | 1 minute ago | other | never" in read.text
     assert re.search(r"links\.crt \| \d+ days left \| proxy\.crt \| \d+ days left \| client\.crt", read.text)
     assert "Last sweep | not since the service started" in read.text
     assert "None since the service started." in read.text
+
+
+def test_what_the_doctor_found_is_shown_by_its_checks_alone(world: World) -> None:
+    assert "Last round | never" in Reading(look(world).text).text
+    levels = {"disk": 2, "clock": 1, "store": 0}
+    check_report.save(check_report.path_of(world.settings), Report(world.clock.now - 60, levels, 0.0))
+    read = Reading(look(world).text)
+    assert "Last round | 1 minute ago | clock | warning: | lightship doctor" in read.text
+    assert "disk | wrong: | lightship doctor" in read.text
+    assert "store | " not in read.text
 
 
 def test_the_last_refusals_are_codes_without_addresses(world: World) -> None:

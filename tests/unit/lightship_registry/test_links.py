@@ -44,6 +44,20 @@ def test_expiry_before_and_after_the_claim(world: World) -> None:
     assert world.status(made)["expires"] == int(world.clock()) + 1800
 
 
+def test_the_owner_is_told_when_a_notebook_was_ready_and_when_it_ended(world: World, ready: dict[str, Any]) -> None:
+    began = int(world.clock())
+    assert (world.status(ready)["ready"], world.status(ready)["ended"]) == (began, 0)
+    world.clock.now += 700
+    world.agent("POST", f"/v1/links/{ready['name']}/cancel", {"user": "alice", "reason": "enough"})
+    assert (world.status(ready)["ready"], world.status(ready)["ended"]) == (began, began + 700)
+
+
+def test_a_link_that_never_was_ready_ends_without_a_time_of_that(world: World) -> None:
+    made = world.create()
+    world.agent("POST", f"/v1/links/{made['name']}/cancel", {"user": "alice", "reason": "enough"})
+    assert (world.status(made)["ready"], world.status(made)["ended"]) == (0, int(world.clock()))
+
+
 def test_routes_come_back_after_a_reboot(world: World, ready: dict[str, Any]) -> None:
     routes = world.routes
     (world.settings.folders.routes_dir / ready["name"]).unlink()

@@ -9,7 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 from sqlalchemy.exc import OperationalError
 
+from lightship_registry import check_report, last_heard
 from lightship_registry.admin.reading import Reader
+from lightship_registry.check_report import Report
 from lightship_registry.links import Links
 from lightship_registry.metrics import Metrics
 from lightship_registry.records import Cause
@@ -20,11 +22,11 @@ from unit.lightship_registry.world import TOKEN_SHA256, Hands, World, both_datab
 WORD = re.compile(r"[a-z][a-z0-9-]{0,31}")
 # What a label may hold that is no word: certificates' names, HTTP's codes, limits of buckets.
 ALLOWED = {
-    "certificate": re.compile(r"(links|proxy|client)\.crt"),
+    "certificate": re.compile(r"(links|proxy|client)\.crt|public"),
     "status": re.compile(r"[1-5]\d\d"),
     "le": re.compile(r"[0-9.]+|\+Inf"),
 }
-LABELS = {"cluster", "state", "cause", "action", "code", *ALLOWED}
+LABELS = {"cluster", "state", "cause", "action", "code", "check", *ALLOWED}
 
 
 def scrape(world: World) -> dict[str, dict[tuple[str, ...], float]]:
@@ -175,6 +177,53 @@ def test_an_agent_is_seen_when_its_cluster_vouches_for_a_request(world: World) -
     world.clock.now += 100
     seen = scrape(world)["lightship_agent_last_seen_timestamp_seconds"]
     assert seen == {("demo",): world.clock.now - 100}
+
+
+def test_when_an_agent_was_seen_outlives_the_service(world: World) -> None:
+    world.agent("GET", "/v1/ping")
+    heard = world.clock.now
+    world.clock.now += 100
+    Sweeper(watched(world), world.tunnels).sweep()
+    again = Metrics(world.clock, last_heard.path_of(world.settings), world.settings.clusters)
+    name = "lightship_agent_last_seen_timestamp_seconds"
+    assert again.registry.get_sample_value(name, {"cluster": "demo"}) == heard
+    assert again.registry.get_sample_value(name, {"cluster": "other"}) is None
+    # A cluster that left the settings is no longer waited for.
+    assert Metrics(world.clock, last_heard.path_of(world.settings), ["other"]).seen == {}
+
+
+def test_a_full_disk_loses_when_an_agent_was_seen_and_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(last_heard, "write_beside", full)
+    world.agent("GET", "/v1/ping")
+    Sweeper(watched(world), world.tunnels).sweep()
+    assert scrape(world)["lightship_sweeper_last_run_timestamp_seconds"] == {(): world.clock.now}
+
+
+def test_the_clock_of_a_clusters_requests_is_compared_with_ours(world: World) -> None:
+    real, world.clock.now = world.clock.now, world.clock.now - 7.0
+    signed = world.signed("GET", "/v1/ping", b"")
+    world.clock.now = real
+    assert world.send("GET", "/v1/ping", headers=signed).status_code == 200
+    assert scrape(world)["lightship_agent_clock_offset_seconds"] == {("demo",): -7.0}
+
+
+def test_what_the_doctor_found_is_a_number_for_each_check(world: World) -> None:
+    assert "lightship_check_level" not in scrape(world)
+    path = check_report.path_of(world.settings)
+    levels = {"disk": 2, "clock": 1, "store": 0}
+    check_report.save(path, Report(world.clock.now - 60, levels, world.clock.now + 5 * 86400))
+    found = scrape(world)
+    assert found["lightship_check_level"] == {("disk",): 2, ("clock",): 1, ("store",): 0}
+    assert found["lightship_check_last_run_timestamp_seconds"] == {(): world.clock.now - 60}
+    assert found["lightship_certificate_days_left"][("public",)] == 5
+    for damaged in ("", "{}", "[1]", '{"time": 1, "levels": {"a": "x"}, "public_certificate_ends": 0}', '{"time": {}}'):
+        path.write_text(damaged)
+        assert "lightship_check_level" not in scrape(world)
 
 
 def test_certificates_and_listeners(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -24,12 +24,15 @@ from lightship_registry.settings import Settings
 from unit.lightship_registry.postgres import Cluster
 from unit.lightship_registry.world import Hands, World, both_databases, make_settings
 
-SECOND = """
+# The step that this program is at, and the one that comes next.
+NOW = max(path.name[:4] for path in (Path(migrate.__file__).parent / "migrations" / "versions").glob("*.py"))
+NEXT = f"{int(NOW) + 1:04}"
+SECOND = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "{NEXT}"
+down_revision = "{NOW}"
 
 def upgrade():
     op.add_column("links", sa.Column("colour", sa.String(10), nullable=False, server_default="red"))
@@ -111,12 +114,12 @@ def tables_made_directly(settings: Settings) -> set[str]:
 @both_databases
 def test_an_older_store_is_refused_until_it_is_prepared(settings: Settings, engine: Engine, steps: Path) -> None:
     require_current(settings)
-    (steps / "0004_colour.py").write_text(SECOND)
-    with pytest.raises(RegistryError, match=r"at step 0003 .* needs 0004\. Run: lightship-registry prepare"):
+    (steps / f"{NEXT}_colour.py").write_text(SECOND)
+    with pytest.raises(RegistryError, match=rf"at step {NOW} .* needs {NEXT}\. Run: lightship-registry prepare"):
         require_current(settings)
     (line,) = prepare(settings, Hands())
     assert line.startswith("changed: took ")
-    assert "from step 0003 to 0004" in line
+    assert f"from step {NOW} to {NEXT}" in line
     assert any("colour" in text for text in tables_of(engine))
     require_current(settings)
     assert prepare(settings, Hands()) == []
@@ -134,11 +137,11 @@ def test_a_store_of_a_newer_program_is_left_alone(settings: Settings, engine: En
 @both_databases
 def test_a_step_that_fails_changes_nothing(settings: Settings, engine: Engine, steps: Path) -> None:
     before = tables_of(engine)
-    (steps / "0004_colour.py").write_text(SECOND + "    raise ZeroDivisionError\n")
+    (steps / f"{NEXT}_colour.py").write_text(SECOND + "    raise ZeroDivisionError\n")
     with pytest.raises(ZeroDivisionError):
         upgrade(settings)
     assert tables_of(engine) == before
-    (steps / "0004_colour.py").write_text(SECOND)
+    (steps / f"{NEXT}_colour.py").write_text(SECOND)
     assert upgrade(settings)
 
 
@@ -152,14 +155,14 @@ def test_tables_from_before_the_first_release_are_not_touched(settings: Settings
 
 def test_the_file_is_copied_before_it_is_changed(world: World, steps: Path) -> None:
     made = world.create()
-    (steps / "0004_colour.py").write_text(SECOND)
+    (steps / f"{NEXT}_colour.py").write_text(SECOND)
     (line,) = upgrade(world.settings)
-    copy = world.settings.store_file.with_name("registry.sqlite3.before-0004")
+    copy = world.settings.store_file.with_name(f"registry.sqlite3.before-{NEXT}")
     assert line.endswith(f"it is kept in {copy}")
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as connection:
         rows = connection.execute("SELECT name, state, version_num FROM links, alembic_version").fetchall()
-        assert rows == [(made["name"], "waiting", "0003")]
+        assert rows == [(made["name"], "waiting", NOW)]
         assert not [column for column in connection.execute("PRAGMA table_info(links)") if column[1] == "colour"]
     left = {path.name for path in world.settings.folders.state_dir.iterdir() if path.is_file()}
     assert {name for name in left if "before" in name} == {copy.name}
@@ -167,8 +170,8 @@ def test_the_file_is_copied_before_it_is_changed(world: World, steps: Path) -> N
 
 
 def test_without_a_copy_nothing_is_changed(world: World, steps: Path) -> None:
-    (steps / "0004_colour.py").write_text(SECOND)
-    world.settings.store_file.with_name("registry.sqlite3.before-0004").mkdir()
+    (steps / f"{NEXT}_colour.py").write_text(SECOND)
+    world.settings.store_file.with_name(f"registry.sqlite3.before-{NEXT}").mkdir()
     before = tables_of(world.engine)
     with pytest.raises(RegistryError, match="could not be copied"):
         upgrade(world.settings)

@@ -21,6 +21,15 @@ def test_only_the_links_own_token_proves_anything(world: World) -> None:
     assert world.store.glance("one-two-nobody") == ("", "")
 
 
+def test_the_right_token_is_found_among_those_that_neighbours_added(world: World) -> None:
+    _, known = world.store.glance(world.create(token_sha256=TOKEN_SHA256)["name"])
+    others = [f"{number:032x}" for number in range(15)]
+    for shown in ([*others, TOKEN], [TOKEN, *others], [TOKEN, TOKEN], [others[0], TOKEN, others[1]]):
+        assert proven_token(showing(",".join(shown)), known) == TOKEN
+    for shown in ([*others, "f" * 32, TOKEN], [TOKEN, ""], [TOKEN, "x"], [TOKEN, f" {TOKEN}"], others):
+        assert proven_token(showing(",".join(shown)), known) == ""
+
+
 @pytest.mark.parametrize("known", ["", hashlib.sha256(b"").hexdigest()])
 def test_a_link_without_a_token_is_nobodys(world: World, known: str) -> None:
     _, kept = world.store.glance(world.create(token_sha256=known)["name"])

@@ -91,6 +91,12 @@ class World:
         self.links = Links(settings, self.store, clock)
         self.tunnels = Tunnels(settings, self.store, clock)
         self.app = app.assemble(settings, self.engine, clock)
+        self.afterwards = contextlib.ExitStack()
+
+    def close(self) -> None:
+        """Let go of the database, and of what tests added."""
+        self.afterwards.close()
+        self.engine.dispose()
 
     @property
     def routes(self) -> dict[str, str]:

@@ -98,9 +98,10 @@ def test_a_narrow_terminal_gets_what_fits(monkeypatch: pytest.MonkeyPatch, out: 
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     start_jupyter.main(["keys"])
 
-    assert out().splitlines()[:4] == [
+    assert out().splitlines()[:5] == [
         LAPTOP[:40],
-        "  ssh-ed25519, alice@laptop, added 2026-",
+        "  ssh-ed25519, alice@laptop, added",
+        "  2026-09-22",
         DESK[:40],
         "  ssh-rsa, added 2026-09-22",
     ]

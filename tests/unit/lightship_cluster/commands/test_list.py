@@ -11,7 +11,7 @@ from lightship_cluster import start_jupyter
 from lightship_cluster.errors import ExitStatus
 from unit.lightship_cluster.login import Login
 from unit.lightship_cluster.test_links import made
-from unit.lightship_cluster.world import Asked, Reply
+from unit.lightship_cluster.world import Reply
 
 
 def status(state: str, seconds: float = 0) -> Reply:
@@ -52,11 +52,12 @@ def test_titles_have_a_column_when_there_are_some(links: Login, capsys: pytest.C
 
 
 def test_the_ended_are_listed_when_asked_for(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
-    links.registry.replies["briar-two-three"] = (200, {"state": "ended"})
+    links.registry.replies["briar-two-three"] = links.registry.replies["cedar-two-three"] = (200, {"state": "ended"})
 
     assert start_jupyter.main(["list", "--all"]) is ExitStatus.OK
     states = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:]}
 
+    # A registry that is older tells no more.
     assert states == {"amber-two-three": "ready", "briar-two-three": "ended", "cedar-two-three": "ended"}
     assert not (links.root / "briar-two-three" / "token").exists()
 
@@ -141,14 +142,71 @@ def test_a_reader_who_has_enough_is_no_error(monkeypatch: pytest.MonkeyPatch, tm
         assert start_jupyter.main(["list"]) is ExitStatus.OK
 
 
-def test_the_question_is_asked_once_for_each_living_link(links: Login) -> None:
-    def never(_asked: Asked) -> Reply:
-        raise AssertionError
+def over(ended: float, ready: float, cause: str, reason: str = "") -> Reply:
+    return 200, {"state": "ended", "ended": int(ended), "ready": int(ready), "cause": cause, "reason": reason}
 
-    links.registry.replies["cedar-two-three"] = never
-    start_jupyter.main(["list", "--all"])
+
+AFTERNOON = time.mktime((2026, 3, 1, 14, 30, 0, 0, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (over(AFTERNOON, AFTERNOON - 1799, "time-limit"), "ended 01 Mar 14:30 after 29 min: its time was up"),
+        (
+            over(AFTERNOON, AFTERNOON - 7200, "cancelled", "Stopped with start-jupyter stop."),
+            "ended 01 Mar 14:30 after 2 h 00 min: stopped with start-jupyter stop",
+        ),
+        (over(AFTERNOON, 0, "not-started"), "ended 01 Mar 14:30 before it was ready: its job never started"),
+        (over(AFTERNOON, 0, "cancelled", "x" * 200), "ended 01 Mar 14:30 before it was ready: cancelled"),
+        (over(AFTERNOON, 0, "", ""), "ended 01 Mar 14:30 before it was ready"),
+        (over(AFTERNOON, 0, "of-a-newer-registry"), "ended 01 Mar 14:30 before it was ready"),
+    ],
+)
+def test_the_ended_say_when_why_and_after_how_long(
+    links: Login, capsys: pytest.CaptureFixture[str], answer: Reply, words: str
+) -> None:
+    links.registry.replies["cedar-two-three"] = answer
+
+    assert start_jupyter.main(["list", "-a"]) is ExitStatus.OK
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cedar")]
+    assert line.split("  ")[-1].strip() == words
+
+
+def test_an_end_is_asked_for_once_and_told_to_programs(links: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    links.registry.replies["cedar-two-three"] = over(AFTERNOON, AFTERNOON - 60, "failed", "Jupyter ended.")
+    for _ in range(2):
+        assert start_jupyter.main(["list", "-a", "--json"]) is ExitStatus.OK
+        *_, last = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+        assert (last["state"], last["ended"], last["ready"]) == ("ended", int(AFTERNOON), int(AFTERNOON) - 60)
+        assert (last["cause"], last["reason"]) == ("failed", "Jupyter ended.")
+
+    assert len([action for action in links.registry.actions() if action.startswith("cedar")]) == 1
+
+
+def test_the_end_of_a_link_that_just_ended_is_not_asked_for_twice(
+    links: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    links.registry.replies["briar-two-three"] = over(AFTERNOON, 0, "revoked")
+    start_jupyter.main(["list", "-a"])
+
+    assert "revoked by an administrator" in capsys.readouterr().out
+    assert len([action for action in links.registry.actions() if action.startswith("briar")]) == 1
+
+
+def test_without_all_nobody_asks_for_those_that_have_ended(links: Login) -> None:
+    start_jupyter.main(["list"])
 
     assert sorted(action.partition("?")[0] for action in links.registry.actions()) == [
         "amber-two-three",
         "briar-two-three",
     ]
+
+
+def test_nothing_that_a_registry_or_a_scheduler_says_drives_the_terminal(
+    links: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    links.registry.replies["cedar-two-three"] = over(AFTERNOON, 0, "cancelled", "by \x1b[2J somebody")
+    start_jupyter.main(["list", "-a"])
+
+    assert capsys.readouterr().out.replace("\n", "").isprintable()

@@ -90,7 +90,27 @@ def test_its_jupyter_is_looked_at_and_other_folders_are_refused(tmp_path: Path) 
     assert Conda(tmp_path).check(LAB, {}) == ""
 
 
-def test_a_script_that_ends_the_shell_is_named_as_the_cause(tmp_path: Path) -> None:
-    program(made(tmp_path) / "etc" / "conda" / "activate.d" / "bad.sh", "echo broken package >&2; exit 1\n")
-    with pytest.raises(LightshipError, match="cannot be activated: broken package"):
-        Conda(tmp_path).enter({"PATH": "/usr/bin"})
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo broken package >&2; exit 1\n", r"status 1 \(broken package\)"),
+        ("exit 0\n", r"status 0\. Remove the line"),
+        ("set -u; PATH=$NONE_SUCH:$PATH\n", "NONE_SUCH: unbound variable"),
+        ("exec /bin/true\n", r"status 0\. Remove the line"),
+    ],
+)
+def test_a_script_that_ends_the_shell_is_named_before_a_job_is_made(tmp_path: Path, script: str, why: str) -> None:
+    program(made(tmp_path) / "etc" / "conda" / "activate.d" / "bad.sh", script)
+    installed_jupyter(tmp_path, "2.21.1", "jupyter-lab")
+    # As of a shell that has variables of its own.
+    users = {"PATH": "/usr/bin", "PWD": "/", "SHLVL": "1"}
+    for refuse in (Conda(tmp_path).enter, lambda variables: Conda(tmp_path).check(LAB, variables)):
+        with pytest.raises(LightshipError, match=rf"activate\.d ended the shell with .*{why}"):
+            refuse(users)
+
+
+def test_start_up_files_that_end_every_shell_are_not_blamed_on_the_environment(tmp_path: Path) -> None:
+    program(made(tmp_path) / "etc" / "conda" / "activate.d" / "good.sh", "true\n")
+    program(tmp_path / "ends.sh", "exit 0\n")
+    with pytest.raises(LightshipError, match=r"what BASH_ENV names\) end the shell"):
+        Conda(tmp_path).enter({"PATH": "/usr/bin", "PWD": "/", "BASH_ENV": str(tmp_path / "ends.sh")})

@@ -165,6 +165,6 @@ def test_somebody_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> 
     def nobody() -> Path:
         raise RuntimeError
 
-    monkeypatch.setattr(Path, "home", nobody)
+    monkeypatch.setattr(conda_file, "home", nobody)
     with pytest.raises(LightshipError, match="Set HOME"):
         conda_file.default_cache({})

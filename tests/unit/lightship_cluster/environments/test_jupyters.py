@@ -13,12 +13,12 @@ from unit.lightship_cluster.world import installed_jupyter, program
 def test_a_current_jupyter_passes(tmp_path: Path) -> None:
     installed_jupyter(tmp_path, "2.21.1", "jupyter-lab")
 
-    assert jupyters.check_folder(tmp_path, LAB, "pip install") == ""
+    assert jupyters.check_folder(tmp_path, LAB, {}, "pip install") == ""
 
 
 def test_a_jupyter_with_known_holes_gets_a_warning(tmp_path: Path) -> None:
     installed_jupyter(tmp_path, "2.9.3", "jupyter-lab")
-    warning = jupyters.check_folder(tmp_path, LAB, "pip install")
+    warning = jupyters.check_folder(tmp_path, LAB, {}, "pip install")
 
     assert "jupyter_server 2.9.3 has known security holes" in warning
     assert "pip install --upgrade 'jupyter_server>=2.20.0'" in warning
@@ -39,19 +39,19 @@ def test_an_interface_from_before_jupyter_server_is_refused_before_a_job_waits_f
     with pytest.raises(
         LightshipError, match=r"notebook 6\.5\.7 is too old .*pip install --upgrade 'notebook>=7'\), or"
     ):
-        jupyters.check_folder(tmp_path, NOTEBOOK, "pip install")
-    assert jupyters.check_folder(tmp_path, LAB, "pip install") == ""
-    assert jupyters.check_folder(tmp_path, CLASSIC, "pip install") == ""
+        jupyters.check_folder(tmp_path, NOTEBOOK, {}, "pip install")
+    assert jupyters.check_folder(tmp_path, LAB, {}, "pip install") == ""
+    assert jupyters.check_folder(tmp_path, CLASSIC, {}, "pip install") == ""
     (packages / "notebook-7.5.dist-info").mkdir()
-    assert jupyters.check_folder(tmp_path, NOTEBOOK, "pip install") == ""
+    assert jupyters.check_folder(tmp_path, NOTEBOOK, {}, "pip install") == ""
 
 
 def test_an_absent_jupyter_or_interface_is_named_with_what_to_type(tmp_path: Path) -> None:
     with pytest.raises(LightshipError, match=r"no Jupyter in .*: conda install jupyterlab"):
-        jupyters.check_folder(tmp_path, LAB, "conda install")
+        jupyters.check_folder(tmp_path, LAB, {}, "conda install")
     installed_jupyter(tmp_path, "2.21.1", "jupyter-notebook")
     with pytest.raises(LightshipError, match=r"has no JupyterLab .*pip install jupyterlab") as refused:
-        jupyters.check_folder(tmp_path, LAB, "pip install")
+        jupyters.check_folder(tmp_path, LAB, {}, "pip install")
 
     assert refused.value.status is ExitStatus.JUPYTER
 
@@ -59,7 +59,7 @@ def test_an_absent_jupyter_or_interface_is_named_with_what_to_type(tmp_path: Pat
 def test_a_script_of_another_form_chooses_its_own_interface(tmp_path: Path) -> None:
     installed_jupyter(tmp_path)
 
-    assert jupyters.check_folder(tmp_path, None, "pip install") == ""
+    assert jupyters.check_folder(tmp_path, None, {}, "pip install") == ""
 
 
 def test_the_version_is_found_through_symbolic_links_and_may_be_unknown(tmp_path: Path) -> None:

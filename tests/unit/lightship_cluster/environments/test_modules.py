@@ -40,6 +40,30 @@ def test_a_module_that_the_shell_hands_on_needs_no_login_shell(home: dict[str, s
     assert Modules(("python",)).enter({**home, **handed_on})["FROM_MODULE"] == "handed-on:python"
 
 
+def test_a_module_that_was_handed_on_without_its_helper_is_not_believed(home: dict[str, str]) -> None:
+    handed_on = {"BASH_FUNC_module%%": '() { _module_raw "$@"; }', "PWD": "/"}
+    entered = Modules(("python/3.12",)).enter({**home, **handed_on})
+
+    assert (entered["FROM_MODULE"], "BASH_FUNC_module%%" in entered) == ("yes", False)
+
+
+@pytest.mark.parametrize("line", ["exec true", "exit 0", "exec /bin/sh -c 'exit 3'"])
+def test_start_up_files_that_end_the_shell_are_gone_round(home: dict[str, str], tmp_path: Path, line: str) -> None:
+    (tmp_path / ".bash_profile").write_text(f"{line}\n")
+    (tmp_path / "modules" / "init").mkdir(parents=True)
+    (tmp_path / "modules" / "init" / "bash").write_text(LMOD)
+    users = {**home, "PWD": "/", "SHLVL": "1", "MODULESHOME": str(tmp_path / "modules")}
+
+    assert Modules(("python/3.12",)).enter(users)["FROM_MODULE"] == "yes"
+
+
+def test_where_no_shell_comes_to_anything_the_start_up_files_are_named(home: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / ".bash_profile").write_text("exec true\n")
+    users = {**home, "PWD": "/", "BASH_ENV": str(tmp_path / ".bash_profile")}
+    with pytest.raises(LightshipError, match=r"Cannot module load python: your shell's start-up files"):
+        Modules(("python",)).enter(users)
+
+
 def test_an_unknown_module_is_refused_in_the_module_systems_own_words(home: dict[str, str]) -> None:
     with pytest.raises(LightshipError, match='are unknown: "pyhton"') as refused:
         Modules(("python", "pyhton")).enter(home)

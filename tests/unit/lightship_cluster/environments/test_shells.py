@@ -23,6 +23,7 @@ def test_variables_survive_whatever_they_hold_and_whatever_start_up_files_print(
 
 def test_a_script_that_ends_early_leaves_no_variables(tmp_path: Path) -> None:
     (tmp_path / ".bash_profile").write_text("exit 3\n")
-    done = run_script("activate_conda.sh", [str(tmp_path)], {"HOME": str(tmp_path)}, login=True)
+    before = {"HOME": str(tmp_path), "PWD": "/", "SHLVL": "1"}
+    done = run_script("activate_conda.sh", [str(tmp_path)], before, login=True)
 
-    assert (done.status, done.variables) == (3, {})
+    assert (done.status, done.began, done.variables) == (3, False, {})

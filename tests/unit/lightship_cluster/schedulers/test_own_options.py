@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.schedulers.own_options import directives, value_of, values_of
+from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, directives, value_of, values_of
 
 PARTITION = ("-p", "--partition")
 
@@ -42,3 +42,27 @@ def test_a_script_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
 
     script.write_text("#SBATCH --comment='open\n#SBATCH -p gpu\n")
     assert directives(script, "#SBATCH") == ["-p", "gpu"]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "word", "read"),
+    [
+        (SBATCH, "--arr=1-3", ["--array=1-3"]),
+        (SBATCH, "--part", ["--partition"]),
+        # Several begin so: sbatch refuses it in its own words. A whole name is itself, whatever else begins so.
+        (SBATCH, "--ti=1", ["--ti=1"]),
+        (SBATCH, "--time=5", ["--time=5"]),
+        (SBATCH, "--wait", ["--wait"]),
+        (SBATCH, "--none-such", ["--none-such"]),
+        (SBATCH, "-Ha1-3", ["-H", "-a1-3"]),
+        (SBATCH, "-HQW", ["-H", "-Q", "-W"]),
+        (SBATCH, "-pdebug", ["-pdebug"]),
+        (SBATCH, "--", ["--"]),
+        (SBATCH, "-", ["-"]),
+        (SBATCH, "x", ["x"]),
+        (QSUB, "-VJ1-3", ["-V", "-J1-3"]),
+        (QSUB, "-lwalltime=1", ["-lwalltime=1"]),
+    ],
+)
+def test_an_option_is_read_as_getopt_reads_it(dialect: Dialect, word: str, read: list[str]) -> None:
+    assert dialect.read([word]) == read

@@ -384,3 +384,44 @@ def test_the_words_are_those_of_pbs() -> None:
     assert Pbs().words(JobState("R")) == "the job has begun"
     assert Pbs().report(JobState("R")).state == "running"
     assert Pbs().over("F")
+
+
+@pytest.mark.usefixtures("command")
+@pytest.mark.parametrize("name", ["PBS_DEFAULT", "PBS_SERVER", "PBS_CONF_FILE"])
+def test_another_server_is_refused_unless_there_is_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "two")
+    for without, refused in (("echo Server: one", True), ("echo Server: two", False), ("exit 1", False)):
+        program(
+            tmp_path / "qstat",
+            f"#!/bin/sh\ncase $1 in -Q) exec cat {tmp_path}/queues;; esac\n"
+            f'test "${name}" && exec echo Server: two\n{without}\n',
+        )
+        (tmp_path / "queues").write_text(QUEUES)
+        if not refused:
+            assert Pbs().check(Resources(60)) == ""
+            continue
+        with pytest.raises(LightshipError, match=rf"{name}=two leads to two, and .* one of one: .*unset {name}"):
+            Pbs().check(Resources(60))
+
+
+@pytest.mark.parametrize("extra", [("-W", "block=true"), ("-Wgroup_list=x,block=true",), ("-I",), ("-VI",), ("-z",)])
+def test_what_waits_or_hides_the_number_is_refused(extra: tuple[str, ...]) -> None:
+    with pytest.raises(LightshipError, match="Leave out -") as refused:
+        Pbs().check(Resources(60, extra=extra))
+    assert refused.value.status is ExitStatus.USAGE
+
+
+def test_a_job_hears_nothing_of_the_job_around(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = {"PBS_JOBID": "9.pbs1", "PBS_NODEFILE": "/x", "PBS_O_WORKDIR": "/x", "PBS_ENVIRONMENT": "PBS_INTERACTIVE"}
+    for name, value in {**around, "PBS_DPREFIX": "#X", "PBS_DEFAULT": "pbs1"}.items():
+        monkeypatch.setenv(name, value)
+    noted = command("qsub", "4711.pbs1\n")
+    Pbs().submit(request(tmp_path, ("-V",)))
+
+    environment = json.loads(noted.read_text())[1]
+    assert not {*around, "PBS_DPREFIX"} & set(environment)
+    assert environment["PBS_DEFAULT"] == "pbs1"

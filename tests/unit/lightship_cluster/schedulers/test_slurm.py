@@ -39,6 +39,7 @@ def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pyt
         "--partition=debug",
         "--account=abc123",
         "--export=ALL",
+        "--no-requeue",
         "--",
         "/b/notebook.sh",
         "/link",
@@ -56,7 +57,7 @@ def test_every_wish_becomes_an_option_of_sbatch(command: Command) -> None:
     arguments = json.loads(noted.read_text())[0]
     told = ["--cpus-per-task=8", "--mem=16384M", "--gres=gpu:a100:2", "--nodes=2", "--ntasks=2", "--qos=long"]
     more = ["--reservation=course", "--constraint=ssd&ib", "--export=ALL"]
-    assert arguments[5:-4] == [*told, *more, "--exclusive", "--comment=a b"]
+    assert arguments[5:-5] == [*told, *more, "--exclusive", "--comment=a b"]
 
 
 def test_what_the_script_says_of_stderr_does_not_hide_it_and_the_users_own_option_counts(
@@ -131,6 +132,12 @@ def test_a_job_that_was_taken_under_an_unreadable_number_is_not_called_refused(c
         (("-a", "0-3"), "several times. Leave out -a or --array."),
         (("-a0-3",), "several times."),
         (("-M", "other"), "log in to that cluster"),
+        (("--arr=0-3",), "several times. Leave out -a or --array."),
+        (("-HQa0-3",), "several times. Leave out -a or --array."),
+        (("--wait",), "start-jupyter itself waits for the job. Leave out -W or --wait."),
+        (("-QW",), "Leave out -W or --wait."),
+        (("--test",), "no job. Leave out --test-only."),
+        (("--req",), "could not use its link again. Leave out --requeue."),
         (("--clusters=other",), "log in to that cluster to start it there. Leave out -M or --clusters."),
     ],
 )
@@ -144,7 +151,7 @@ def test_what_makes_several_jobs_or_one_elsewhere_is_refused_before_anything_is_
     assert refused.value.status is ExitStatus.USAGE
 
 
-@pytest.mark.parametrize("line", ["#SBATCH --array=0-3", "#PBS -t 0-3", "#PBS -J 0-3"])
+@pytest.mark.parametrize("line", ["#SBATCH --array=0-3", "#SBATCH --arr 0-3", "#PBS -t 0-3", "#PBS -J 0-3"])
 def test_so_is_what_the_script_asks_for(command: Command, tmp_path: Path, line: str) -> None:
     command("sinfo", SINFO)
     script = tmp_path / "own.sh"
@@ -339,3 +346,44 @@ def test_what_is_over_and_how_to_stop() -> None:
 
     assert over == {"FAILED", "TIMEOUT", "GONE"}
     assert Slurm().stop_command("17") == "scancel 17"
+
+
+def test_a_job_hears_nothing_of_the_allocation_around(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = command("sbatch", "4711\n")
+    around = {"SLURM_JOB_ID": "9", "SLURM_MEM_PER_CPU": "300", "SLURM_CPU_BIND": "quiet,mask_cpu:0x1", "PMI_FD": "7"}
+    for name, value in {**around, "SLURM_CONF": "", "SBATCH_WAIT": "1", "SBATCH_ACCOUNT": "abc123"}.items():
+        monkeypatch.setenv(name, value)
+    Slurm().submit(request())
+
+    environment = json.loads(noted.read_text())[1]
+    assert not {*around, "SBATCH_WAIT"} & set(environment)
+    assert (environment["SLURM_CONF"], environment["SBATCH_ACCOUNT"]) == ("", "abc123")
+
+
+def test_a_deleted_folder_is_none_for_sbatch(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = command("sbatch", "4711\n")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    Slurm().submit(replace(request(), folder=tmp_path))
+
+    assert f"--chdir={tmp_path}" in json.loads(noted.read_text())[0]
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("without", "refused"),
+    [("echo ClusterName = one", True), ("echo ClusterName = two", False), ("exit 1", False)],
+)
+def test_another_clusters_settings_are_refused_unless_there_are_no_others(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str, *, refused: bool
+) -> None:
+    command("sinfo", "debug*|up|infinite|16|64000|(null)\n")
+    program(tmp_path / "scontrol", f'#!/bin/sh\ntest "$SLURM_CONF" && exec echo "ClusterName = two"\n{without}\n')
+    monkeypatch.setenv("SLURM_CONF", "/two/slurm.conf")
+    if not refused:
+        assert Slurm().check(Resources(60)) == ""
+        return
+    with pytest.raises(LightshipError, match=r"leads to two, and .* one of one: .* Type: unset SLURM_CONF"):
+        Slurm().check(Resources(60))

@@ -96,10 +96,19 @@ def test_what_fits_passes(wishes: dict[str, Any]) -> None:
         ),
         (
             {"gpus": "1", "partition": "compute"},
-            "The partition compute has no node with the GPUs 1: it has none. Ask for others with -g.",
+            "The partition compute has no GPUs. Leave out -g. It would fit in: gpu",
         ),
-        ({"gpus": "a100:5", "partition": "gpu"}, "it has 4 a100, 2 v100"),
-        ({"gpus": "h100:1", "partition": "gpu"}, "no node with the GPUs h100:1"),
+        (
+            {"gpus": "a100:5", "partition": "gpu"},
+            "no node with 5 GPUs of the type a100: its nodes have 4 a100, 2 v100. Ask",
+        ),
+        ({"gpus": "h100:1", "partition": "gpu"}, "no node with 1 GPU of the type h100: its nodes have 4 a100"),
+        ({"gpus": "1", "partition": "debug"}, "The partition debug has no GPUs."),
+        (
+            {"memory": 10**9 - 1, "partition": "compute"},
+            "with 953.6 TiB of memory: its nodes have 250 GiB at most.",
+        ),
+        ({"partition": "x" * 300}, f"There is no partition '{'x' * 57}...'. This cluster has"),
         ({"partition": "closed"}, "takes jobs but starts none just now"),
         (
             {"partition": "debug,gone"},
@@ -130,7 +139,7 @@ def test_the_partitions_where_it_would_fit_are_named() -> None:
         ({"memory": 300 * 1024}, "its nodes have 250 GiB at most. Unless your site moves this one elsewhere"),
         (
             {"gpus": "1"},
-            "it has none. Unless your site moves this one elsewhere, it will not start. It would fit in: gpu",
+            "has no GPUs. Unless your site moves this one elsewhere, it will not start. It would fit in: gpu",
         ),
     ],
 )

@@ -157,7 +157,7 @@ def test_no_name_of_the_time_since_the_backup_is_given_again(desk: Desk, file: P
     assert series != 0
     assert {names.series_of(name) for name in given} == {0}
     links = Links(desk.world.settings, desk.world.store, desk.world.clock)
-    assert links._series == series
+    assert links._maker._series == series
     assert {names.series_of(names.new_name(series)) for _ in range(20)} == {series}
     # Again, from the same backup: yet another one.
     desk.run("restore", str(file), "--yes")

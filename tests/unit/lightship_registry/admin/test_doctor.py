@@ -6,15 +6,18 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lightship_registry.admin import machine_checks
-from lightship_registry.admin.findings import OK, WARNING, WRONG
+from lightship_registry import check_report, last_heard
+from lightship_registry.admin import machine_checks, name_checks, web_checks
+from lightship_registry.admin.findings import NOTE, OK, WARNING, WRONG
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.cuts import ORDER_SECONDS
+from lightship_registry.last_heard import Heard
 from unit.lightship_registry.admin.conftest import Desk
 
 SAYS: dict[tuple[str, ...], str] = {
@@ -51,9 +54,15 @@ def listener(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def healthy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A host on which nothing is wrong."""
+    """A host on which nothing is wrong, without web server and name server: those have a module of their own."""
     says = dict(SAYS)
     monkeypatch.setattr(machine_checks, "_output", lambda command: says[tuple(command[:2])])
+    for module in (web_checks, name_checks):
+        monkeypatch.setattr(module, "unit", lambda *_: {"LoadState": "not-found", "ActiveState": "inactive"})
+    monkeypatch.setattr(web_checks, "DEPLOYED", desk.config.parent / "no-deployed.ini")
+    monkeypatch.setattr(name_checks, "LIST", desk.config.parent / "no-list")
+    heard = {cluster: Heard(time.time() - 30, 0.5) for cluster in desk.world.settings.clusters}
+    last_heard.save(last_heard.path_of(desk.world.settings), heard)
     monkeypatch.setattr(machine_checks, "cut", lambda _targets: 0)
     kept = desk.world.settings.folders
     kept.clusters_dir.chmod(0o750)
@@ -66,7 +75,7 @@ def healthy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def examined(desk: Desk, listener: Path) -> dict[str, list[dict[str, str]]]:
     desk.run("doctor", "--json", "--socket", str(listener))
-    levels: dict[str, list[dict[str, str]]] = {OK: [], WARNING: [], WRONG: []}
+    levels: dict[str, list[dict[str, str]]] = {OK: [], NOTE: [], WARNING: [], WRONG: []}
     for finding in json.loads(desk.out):
         levels[finding["level"]].append(finding)
     return levels
@@ -74,7 +83,9 @@ def examined(desk: Desk, listener: Path) -> dict[str, list[dict[str, str]]]:
 
 def test_a_healthy_host_has_nothing_but_ok(healthy: Desk, listener: Path) -> None:
     assert healthy.run("doctor", "--socket", str(listener)) == ExitStatus.OK, healthy.out
-    assert all(line.startswith("ok ") for line in healthy.out.splitlines()), healthy.out
+    levels = [line.split()[0] for line in healthy.out.splitlines() if not line.startswith(" ")]
+    assert set(levels) == {OK, NOTE}, healthy.out
+    assert levels.count(NOTE) == 4, "no web server, no renewal, no name server, no list"
     assert len(healthy.out.splitlines()) > 15
 
 
@@ -198,3 +209,40 @@ def test_a_full_disk_is_told(healthy: Desk, listener: Path, monkeypatch: pytest.
     assert "are free for" in examined(healthy, listener)[WARNING][0]["what"]
     monkeypatch.setattr(machine_checks, "LOWEST", 1 << 60)
     assert "are free for" in examined(healthy, listener)[WRONG][0]["what"]
+
+
+def test_agents_that_fell_silent_or_have_another_clock_are_told(healthy: Desk, listener: Path) -> None:
+    path = last_heard.path_of(healthy.world.settings)
+    last_heard.save(path, {"demo": Heard(time.time() - 7200, 0.0), "other": Heard(time.time(), -21.4)})
+    found = examined(healthy, listener)
+    (silent,), (clocks,) = found[WRONG], found[WARNING]
+    assert "an agent of cluster demo was last heard 2 h 0 min ago" in silent["what"]
+    assert "lightship-agent" in silent["remedy"]
+    assert "the clocks of cluster other and of this host differ by 21 seconds" in clocks["what"]
+
+
+@pytest.mark.parametrize("kept", [None, "", "[]", '{"demo": 3}', '{"demo": ["x", "y"]}', '{"demo": [1'])
+def test_a_cluster_that_was_never_heard_is_a_warning(healthy: Desk, listener: Path, kept: str | None) -> None:
+    path = last_heard.path_of(healthy.world.settings)
+    path.unlink() if kept is None else path.write_text(kept)
+    said = [finding["what"] for finding in examined(healthy, listener)[WARNING]]
+    assert said == [f"no agent of cluster {cluster} was ever heard" for cluster in ("demo", "other")]
+
+
+def test_every_finding_names_its_check_and_the_report_has_their_worst_levels(healthy: Desk, listener: Path) -> None:
+    folder = healthy.world.settings.folders.cut_dir
+    folder.chmod(0o777)
+    healthy.run("doctor", "--json", "--report", "--socket", str(listener))
+    found = json.loads(healthy.out)
+    assert all(check_report.CHECK.fullmatch(finding["check"]) for finding in found)
+    report = check_report.load(check_report.path_of(healthy.world.settings))
+    assert report.levels.keys() == {finding["check"] for finding in found}
+    assert {check for check, level in report.levels.items() if level} == {"folders"}
+    assert report.levels["folders"] == 2
+    assert abs(report.time - time.time()) < 60
+    assert str(folder) not in check_report.path_of(healthy.world.settings).read_text(), "it holds no text"
+
+
+def test_looking_keeps_nothing_unless_it_is_asked_to(healthy: Desk, listener: Path) -> None:
+    healthy.run("doctor", "--socket", str(listener))
+    assert not check_report.path_of(healthy.world.settings).exists()

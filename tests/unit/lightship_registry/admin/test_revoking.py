@@ -13,6 +13,7 @@ from lightship_registry.admin.status import ExitStatus
 from lightship_registry.errors import RegistryError
 from lightship_registry.records import READY
 from unit.lightship_registry.admin.conftest import Desk
+from unit.lightship_registry.test_sqlite_writing import after_a_crash
 from unit.lightship_registry.world import DOMAIN
 
 SCRIPTS = Path(__file__).parents[4] / "scripts"
@@ -37,6 +38,21 @@ def test_the_audit_says_who_did_it(desk: Desk) -> None:
     assert event["action"], event["by"] == ("revoke", "ann")
     assert (event["link"], event["user"], event["target"]) == (made["name"], "alice", "10.1.2.3:4567")
     assert made["secret"] not in desk.err
+
+
+def test_damage_in_the_stores_log_brings_no_revoked_link_back(desk: Desk, tmp_path: Path) -> None:
+    made, other = desk.published(), desk.published("bob", 4568)
+    assert desk.world.store.settle()
+    assert desk.run("revoke", made["name"], "--yes") == ExitStatus.OK
+    states = after_a_crash(desk.world, tmp_path / "copy")
+    assert (states[made["name"]], states[other["name"]]) == ("ended", "ready")
+
+
+def test_a_revocation_that_is_in_the_log_alone_is_said_to_be(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = desk.published()
+    monkeypatch.setattr("lightship_registry.store.Store.settle", lambda _store: False)
+    assert desk.run("revoke", made["name"], "--yes") == ExitStatus.OK
+    assert "Done, but another program reads the store" in desk.err
 
 
 def test_links_are_revoked_by_user_cluster_or_altogether(desk: Desk) -> None:

@@ -1,0 +1,90 @@
+"""`start-jupyter again`: starts once more what was typed for a link, as its page says when it has ended."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import replace
+from typing import Any, Callable
+
+from lightship_cluster.agent_client import AgentClient
+from lightship_cluster.command_line import PROGRAM, Asked, Line, parse, spelled
+from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.link_folder import default_root
+from lightship_cluster.links import ENDED, MyLink, find_link, my_links, status_of
+from lightship_cluster.progress import tell_failure
+from lightship_cluster.settings import SiteSettings
+
+
+def run(asked: Asked, load: Callable[[], SiteSettings]) -> Line:
+    """What to start."""
+    try:
+        return _line(asked, load())
+    except LightshipError as error:
+        if asked.says("json"):
+            tell_failure(error)
+        raise
+
+
+def _line(asked: Asked, settings: SiteSettings) -> Line:
+    link = _chosen(asked, settings)
+    facts = link.folder.facts()
+    words = _words(link, facts)
+    line = parse(words)
+    if "time" in asked.switches:
+        words = spelled(replace(line, given={**line.given, "time": asked.switches["time"]}))
+        line = parse(words)
+    _return_to(link, str(facts.get("typed_in") or ""), words)
+    quiet, json = asked.says("quiet"), asked.says("json")
+    if not (quiet or json):
+        print(f"Again: {_command(words)}", file=sys.stderr)
+    return replace(line, quiet=quiet, json=json)
+
+
+def _chosen(asked: Asked, settings: SiteSettings) -> MyLink:
+    links = my_links(default_root())
+    if not links:
+        raise LightshipError("You have not started anything yet. start-jupyter does.", ExitStatus.NO_LINK)
+    link = find_link(links, asked.name, alive=False) if asked.name else links[0]
+    if link.cluster not in ("", settings.cluster):
+        raise LightshipError(
+            f"{link.name} was started on the cluster {link.cluster}. Start it again there.", ExitStatus.NO_LINK
+        )
+    # Whoever names one wants two of them.
+    if not asked.name and link.alive and status_of(AgentClient(settings.agent_socket), link).get("state") != ENDED:
+        raise LightshipError(
+            f"Your last one, {link.name}, has not ended: start-jupyter open {link.name} prints its link. "
+            f"To have another one like it: start-jupyter again {link.name}",
+            ExitStatus.USAGE,
+        )
+    return link
+
+
+def _words(link: MyLink, facts: dict[str, Any]) -> list[str]:
+    words = facts.get("words")
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise LightshipError(
+            f"What was typed for {link.name} was not kept: it was too long, looked as if it held a secret, or is of an "
+            "older start-jupyter. Type it once more.",
+            ExitStatus.NO_LINK,
+        )
+    return words
+
+
+def _return_to(link: MyLink, folder: str, words: list[str]) -> None:
+    """Paths may have been typed as seen from where the user was."""
+    if not folder:
+        return
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise LightshipError(
+            f"{link.name} was started in {folder}, where you cannot go back to ({error.strerror}). "
+            f"Go where it can be started, and type: {_command(words)}",
+            ExitStatus.FOLDER,
+        ) from error
+
+
+def _command(words: list[str]) -> str:
+    return shlex.join([PROGRAM, *words])

@@ -1,0 +1,174 @@
+"""What the doctor asks of the web server and of the certificate that browsers see, as root."""
+
+from __future__ import annotations
+
+import configparser
+import shlex
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cryptography import x509
+
+from lightship_registry.admin.certificates import DAY
+from lightship_registry.admin.findings import Finding, note, ok, warning, wrong
+from lightship_registry.admin.programs import SECONDS, run, unit
+from lightship_registry.clock import wall
+from lightship_registry.settings import Settings
+
+# Written by the role certificates: whose certificate it is, where it lies, and who shows it.
+DEPLOYED = Path("/etc/letsencrypt/lightship/deployed.ini")
+PROVE = "/usr/local/lib/lightship/certificates-deployed"
+RENEWAL = "lightship-certificates"
+RENEW = f"systemctl start {RENEWAL}.service; journalctl -u {RENEWAL}.service"
+# certbot renews when a third of a certificate's life is left: at a quarter it failed for days, at a tenth it is urgent.
+LATE, LAST = 1 / 4, 1 / 10
+# The timer runs twice a day.
+RENEWAL_SECONDS = 2 * DAY
+CLOCK_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Which web server shows which certificate."""
+
+    service: str
+    test: list[str]
+    address: str
+    port: int
+    # Nothing: another's certificate, of which only what is shown is known.
+    certificate: Path | None
+
+
+def deployed(settings: Settings) -> Deployed:
+    """What the playbook wrote, or what holds without it."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(DEPLOYED, "utf-8")
+        part = parser["deployed"]
+        lineage = Path(part["lineage"])
+        return Deployed(
+            f"{part['service']}.service",
+            shlex.split(part["test"]),
+            part["address"],
+            int(part["port"]),
+            lineage / "fullchain.pem",
+        )
+    except (OSError, configparser.Error, KeyError, ValueError):
+        return Deployed("nginx.service", [], "127.0.0.1", settings.https_port, None)
+
+
+def web_server(settings: Settings) -> Iterator[Finding]:
+    """Does it run, and would it start again?"""
+    known = deployed(settings)
+    state = unit(known.service)
+    if state.get("LoadState") == "not-found" and known.certificate is None:
+        yield note(f"there is no {known.service} on this host")
+        return
+    remedy = f"journalctl -u {known.service}; systemctl restart {known.service}"
+    said = f"{known.service} is {state.get('ActiveState') or 'unknown'}"
+    yield ok(said) if state.get("ActiveState") == "active" else wrong(said, remedy)
+    if not known.test:
+        return
+    status, printed = run(known.test)
+    if status == 0:
+        yield ok(f"{known.service} accepts its configuration")
+        return
+    # What runs goes on with the one before, until something restarts it.
+    last = next((line for line in printed.splitlines() if "[emerg]" in line), printed[-200:] or "it cannot be run")
+    yield wrong(f"{known.service} would not start again: {last}", f"{shlex.join(known.test)}; run site.yml.")
+
+
+def public_certificate(settings: Settings) -> Iterator[Finding]:
+    """Is the one on the disk shown, for these names, and for how long?"""
+    known = deployed(settings)
+    if known.certificate is None and unit(known.service).get("LoadState") == "not-found":
+        return
+    where = f"{known.address}:{known.port}"
+    try:
+        shown = x509.load_der_x509_certificate(served(known, settings.registry_host))
+    except (OSError, ValueError) as error:
+        yield wrong(f"nobody shows a certificate at {where}: {error}", f"systemctl status {known.service}")
+        return
+    yield _names(shown, settings.domain)
+    yield _lifetime(shown)
+    yield _same(shown, known)
+
+
+def served(known: Deployed, name: str) -> bytes:
+    """What a browser is shown, trusted or not."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        socket.create_connection((known.address, known.port), SECONDS) as connection,
+        context.wrap_socket(connection, server_hostname=name) as secure,
+    ):
+        return secure.getpeercert(binary_form=True) or b""
+
+
+def _names(shown: x509.Certificate, domain: str) -> Finding:
+    try:
+        names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found = set(names.get_values_for_type(x509.DNSName))
+    except x509.ExtensionNotFound:
+        found = set()
+    missing = sorted({domain, f"*.{domain}"} - found)
+    if missing:
+        return wrong(f"the public certificate is not for {' and '.join(missing)}", "Run site.yml --tags certificates.")
+    return ok(f"the public certificate is for {domain} and *.{domain}")
+
+
+def _lifetime(shown: x509.Certificate) -> Finding:
+    now, begins, ends = wall(), shown.not_valid_before_utc.timestamp(), shown.not_valid_after_utc.timestamp()
+    left, life = ends - now, ends - begins
+    said = f"the public certificate lasts {left / DAY:.1f} days"
+    if begins > now + CLOCK_SECONDS:
+        finding = wrong("the public certificate is not valid yet", "Set this host's clock by NTP: date")
+    elif left <= 0:
+        finding = wrong(f"the public certificate ended {-left / DAY:.1f} days ago", RENEW)
+    elif left < LAST * life:
+        finding = wrong(f"{said}, and was not renewed", RENEW)
+    elif left < LATE * life:
+        finding = warning(f"{said}, and should have been renewed", RENEW)
+    else:
+        finding = ok(said)
+    return replace(finding, ends=ends)
+
+
+def _same(shown: x509.Certificate, known: Deployed) -> Finding:
+    if known.certificate is None:
+        return note("the public certificate was not made by the role certificates: whoever did renews it")
+    try:
+        kept = x509.load_pem_x509_certificate(known.certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        return wrong(f"{known.certificate} cannot be read: {error}", "Restore /etc/letsencrypt from a backup.")
+    if kept == shown:
+        return ok("the public certificate is the one on the disk")
+    said = f"{known.service} shows the certificate {shown.serial_number:X}, and on the disk is {kept.serial_number:X}"
+    return wrong(said, f"{PROVE} has it shown, or says why not.")
+
+
+def renewal(settings: Settings) -> Iterator[Finding]:
+    """Does the timer run, and how did its last renewal end?"""
+    timer = unit(f"{RENEWAL}.timer", "LastTriggerUSec")
+    if timer.get("LoadState") == "not-found" and deployed(settings).certificate is None:
+        yield note("no certificate is renewed on this host")
+        return
+    if timer.get("ActiveState") != "active":
+        said = f"{RENEWAL}.timer is {timer.get('ActiveState') or 'unknown'}: nothing renews the public certificate"
+        yield wrong(said, f"systemctl enable --now {RENEWAL}.timer")
+        return
+    result = unit(f"{RENEWAL}.service", "Result").get("Result", "")
+    if result != "success":
+        yield warning(f"the last renewal of the public certificate failed: {result or 'unknown'}", RENEW)
+        return
+    last = timer.get("LastTriggerUSec", "").removeprefix("@")
+    if not last.isdigit():
+        yield ok(f"{RENEWAL}.timer is active, and waits for its first time")
+        return
+    ago = wall() - int(last)
+    said = f"the public certificate's renewal last ended well {ago / 3600:.0f} hours ago"
+    yield ok(said) if ago < RENEWAL_SECONDS else warning(said, RENEW)

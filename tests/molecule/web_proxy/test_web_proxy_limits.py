@@ -1,0 +1,127 @@
+"""How much one client may send and hold, and what it is told when that was too much."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ssl
+
+import pytest
+
+from stage import DOMAIN, Browser, Start
+
+testinfra_hosts = ["ssh://proxy13"]
+
+OK, SEE_OTHER, FORBIDDEN, NOT_ALLOWED, TOO_MANY, BAD_GATEWAY = 200, 303, 403, 405, 429, 502
+BAD_REQUEST, ADDRESS_TOO_LONG, HEADERS_TOO_LONG = 400, 414, 431
+NAME, OTHER = "quiet-river-stone", "other-link-here"
+LINK = f"{NAME}.{DOMAIN}"
+# As in molecule.yml.
+OF_ONE_LINK, OF_ONE_ADDRESS = 30, 50
+
+
+def test_the_cookies_of_a_whole_domain_fit(start: Start, browser: Browser) -> None:
+    notebook = start(NAME)
+    for cookies in (16 * ["x" * 900], ["x" * 32_000]):
+        cookie = "; ".join(f"c{number}={value}" for number, value in enumerate(cookies))
+        assert browser.ask(LINK, "/lab", {"Cookie": cookie}).status == OK
+        assert f"\r\nCookie: {cookie}\r\n".encode() in b"".join(notebook.received)
+    assert browser.ask(LINK, f"/lab?{'x' * 20_000}").status == OK
+
+
+@pytest.mark.parametrize("host", [LINK, DOMAIN])
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/lab", {"Cookie": "x" * 33_000}, HEADERS_TOO_LONG),
+        (f"/lab?{'x' * 33_000}", {}, ADDRESS_TOO_LONG),
+        ("/lab", {f"x{number}": "x" * 30_000 for number in range(5)}, HEADERS_TOO_LONG),
+        ("/lab", {"Content-Length": "many"}, BAD_REQUEST),
+    ],
+)
+def test_what_is_too_long_gets_a_page_that_says_what_to_do(
+    browser: Browser, host: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    answer = browser.ask(host, path, headers)
+    assert answer.status == status
+    assert b"private window" in answer.body
+    assert b"delete the data of this site" in answer.body
+    assert answer.header("Cache-Control") == ["no-store"]
+
+
+def test_a_notebook_that_closes_at_long_headers_gets_that_page_too(start: Start, browser: Browser) -> None:
+    start(NAME, handler=lambda connection, _: connection.close())
+    many = {f"x{number}": "x" * 25_000 for number in range(3)}
+    assert browser.ask(LINK, "/lab", many).status == HEADERS_TOO_LONG
+    assert browser.ask(LINK, "/lab").status == BAD_GATEWAY
+    assert browser.ask(LINK, "/lab", method="POST", body=bytes(70_000)).status == BAD_GATEWAY
+
+
+def test_the_owner_has_all_cookies_of_an_address_deleted_but_the_mark(
+    start: Start, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http.client, "_MAXHEADERS", 1000)
+    notebook = start(NAME)
+    own = {"Origin": f"https://{LINK}", "Sec-Fetch-Site": "same-origin"}
+    headers = {**own, "Cookie": f"a=1;b=2, c=3; __Host-lightship={'f' * 32}; a=4; _xsrf=2|x; flag"}
+    answer = browser.ask(LINK, "/.lightship/forget-cookies", headers, method="POST")
+    assert (answer.status, answer.header("Location")) == (SEE_OTHER, ["/.lightship/"])
+    expired = [
+        f"{name}=; Max-Age=0; Secure; Path={place}"
+        for name in ("a", "b", "_xsrf", "flag")
+        for place in ("/", "/.lightship/", f"/; Domain={DOMAIN}")
+    ]
+    assert answer.header("Set-Cookie") == expired
+    many = {**own, "Cookie": "; ".join(f"c{number}=x" for number in range(2000))}
+    assert len(browser.ask(LINK, "/.lightship/forget-cookies", many, method="POST").header("Set-Cookie")) <= 600
+    assert not notebook.received
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": f"https://{OTHER}.{DOMAIN}"}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-site"}]
+)
+def test_nobody_else_has_them_deleted(browser: Browser, headers: dict[str, str]) -> None:
+    path, sent = "/.lightship/forget-cookies", {"Cookie": "a=1", **headers}
+    answer = browser.ask(LINK, path, sent, method="POST")
+    assert (answer.status, answer.header("Set-Cookie")) == (FORBIDDEN, [])
+    assert browser.ask(LINK, path, sent).status == NOT_ALLOWED
+
+
+def test_one_link_and_one_address_hold_only_so_many_requests(start: Start, browser: Browser) -> None:
+    for name in (NAME, OTHER):
+        start(name, handler=lambda *_: None)
+
+    def holds(name: str) -> str:
+        connection = opened.enter_context(browser.connect(f"{name}.{DOMAIN}"))
+        connection.sendall(f"GET /slow HTTP/1.1\r\nHost: {name}.{DOMAIN}\r\n\r\n".encode())
+        connection.settimeout(0.05)
+        try:
+            return connection.recv(12).decode()
+        except TimeoutError:
+            return ""
+
+    with contextlib.ExitStack() as opened:
+        # Answered is only what is refused.
+        assert {holds(NAME) for _ in range(OF_ONE_LINK)} == {""}
+        assert browser.ask(LINK, "/lab").status == TOO_MANY
+        assert {holds(OTHER) for _ in range(OF_ONE_ADDRESS - OF_ONE_LINK)} == {""}
+        assert browser.ask(f"{OTHER}.{DOMAIN}", "/lab").status == TOO_MANY
+
+
+@pytest.mark.parametrize(("curve", "accepted"), [("prime256v1", True), ("secp384r1", True), ("secp521r1", False)])
+def test_keys_are_exchanged_as_mozilla_recommends(browser: Browser, curve: str, accepted: bool) -> None:
+    trust = "".join(map(ssl.DER_cert_to_PEM_cert, browser.trust.get_ca_certs(binary_form=True)))
+    context = ssl.create_default_context(cadata=trust)
+    context.set_ecdh_curve(curve)
+    with contextlib.nullcontext() if accepted else pytest.raises(ssl.SSLError):
+        Browser(context).connect(LINK).close()
+
+
+def test_a_notebook_decides_about_its_own_windows_and_none_leaves_them_open(start: Start, browser: Browser) -> None:
+    start(NAME)
+    assert browser.ask(LINK).header("Cross-Origin-Opener-Policy") == ["same-origin-allow-popups"]
+    for name in (DOMAIN, f"nobody-made-this.{DOMAIN}"):
+        assert browser.ask(name).header("Cross-Origin-Opener-Policy") == ["same-origin-allow-popups"]
+    isolated = b"HTTP/1.1 200 OK\r\nCross-Origin-Opener-Policy: same-origin\r\nContent-Length: 0\r\n\r\n"
+    start(OTHER, handler=lambda connection, _: connection.sendall(isolated))
+    assert browser.ask(f"{OTHER}.{DOMAIN}").header("Cross-Origin-Opener-Policy") == ["same-origin"]

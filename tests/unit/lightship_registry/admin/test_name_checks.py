@@ -1,0 +1,155 @@
+"""What the doctor says of the name server and of the Public Suffix List."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from lightship_registry.admin import name_checks
+from lightship_registry.admin.findings import NOTE, OK, WRONG
+from unit.lightship_registry.world import DOMAIN, make_settings
+
+Answering = Callable[[dns.message.Message], dns.message.Message | None]
+
+
+@pytest.fixture
+def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answering], None]]:
+    """A name server whose answers the test makes."""
+    servers: list[tuple[socket.socket, threading.Thread]] = []
+    monkeypatch.setattr(name_checks, "unit", lambda *_: {"LoadState": "loaded", "ActiveState": "active"})
+    monkeypatch.setattr(name_checks, "SECONDS", 0.3)
+
+    def start(answering: Answering) -> None:
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind(("127.0.0.1", 0))
+
+        def answer() -> None:
+            while True:
+                data, peer = server.recvfrom(4096)
+                if not data:
+                    return
+                if (reply := answering(dns.message.from_wire(data))) is not None:
+                    server.sendto(reply.to_wire(), peer)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        servers.append((server, thread))
+        monkeypatch.setattr(name_checks, "ADDRESS", server.getsockname())
+
+    yield start
+    for server, thread in servers:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", server.getsockname())
+        thread.join()
+        server.close()
+
+
+def records(kind: str, value: str, *, authority: bool = True) -> Answering:
+    def answering(question: dns.message.Message) -> dns.message.Message:
+        reply = dns.message.make_response(question)
+        asked = question.question[0]
+        assert asked.name.to_text() == f"registry.{DOMAIN}."
+        if authority:
+            reply.flags |= dns.flags.AA
+        if dns.rdatatype.to_text(asked.rdtype) == kind:
+            reply.answer.append(dns.rrset.from_text(asked.name, 60, "IN", kind, value))
+        return reply
+
+    return answering
+
+
+def failing(question: dns.message.Message) -> dns.message.Message:
+    reply = dns.message.make_response(question)
+    reply.set_rcode(dns.rcode.SERVFAIL)
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("answering", "level", "said"),
+    [
+        (records("A", "192.0.2.1"), OK, "answers for registry."),
+        (records("AAAA", "2001:db8::1"), OK, "answers for registry."),
+        (records("A", "192.0.2.1", authority=False), WRONG, "has no address of"),
+        (records("TXT", "x"), WRONG, "has no address of"),
+        (failing, WRONG, "has no address of"),
+        (lambda _question: None, WRONG, "does not answer: timed out"),
+    ],
+)
+def test_the_name_server_is_asked_for_a_name_of_the_domain(
+    name_server: Callable[[Answering], None], tmp_path: Path, answering: Answering, level: str, said: str
+) -> None:
+    name_server(answering)
+    (finding,) = name_checks.name_server(make_settings(tmp_path))
+    assert (finding.level, said in finding.what) == (level, True), finding
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "said"),
+    [
+        ({"LoadState": "not-found", "ActiveState": "inactive"}, NOTE, "others answer for the domain"),
+        ({"LoadState": "loaded", "ActiveState": "failed"}, WRONG, "named.service is failed"),
+        ({}, WRONG, "named.service is unknown"),
+    ],
+)
+def test_a_name_server_that_does_not_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: dict[str, str], level: str, said: str
+) -> None:
+    monkeypatch.setattr(name_checks, "unit", lambda *_: state)
+    (finding,) = name_checks.name_server(make_settings(tmp_path))
+    assert (finding.level, said in finding.what) == (level, True), finding
+
+
+RULES = """\
+// VERSION: 2026-01-01_00-00-00_UTC
+// ===BEGIN ICANN DOMAINS===
+org
+jp
+*.kawasaki.jp
+!city.kawasaki.jp
+公司.cn
+// ===BEGIN PRIVATE DOMAINS===
+notebooks.test
+*.Compute.example.net  trailing words
+!www.ck.test
+""".splitlines()
+
+
+@pytest.mark.parametrize(
+    ("domain", "listed"),
+    [
+        ("notebooks.test", True),
+        ("other.test", False),
+        ("a.notebooks.test", False),
+        ("org", True),
+        ("example.org", False),
+        ("any.kawasaki.jp", True),
+        ("city.kawasaki.jp", False),
+        ("kawasaki.jp", False),
+        ("eu.compute.example.net", True),
+        ("xn--55qx5d.cn", True),
+        ("version", False),
+    ],
+)
+def test_a_domain_is_listed_by_name_or_by_its_parents_star(domain: str, listed: bool) -> None:
+    assert name_checks.is_public_suffix(domain, RULES) is listed
+
+
+def test_the_list_is_the_hosts_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(name_checks, "LIST", tmp_path / "list")
+    settings = make_settings(tmp_path)
+    (unknown,) = name_checks.public_suffix(settings)
+    assert (unknown.level, "is unknown" in unknown.what) == (NOTE, True)
+    (tmp_path / "list").write_text("org\n")
+    (absent,) = name_checks.public_suffix(settings)
+    assert (absent.level, "is not on this host's Public Suffix List" in absent.what) == (NOTE, True)
+    (tmp_path / "list").write_text("\n".join(RULES))
+    (listed,) = name_checks.public_suffix(settings)
+    assert listed.level == OK
