@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,11 @@ from lightship_cluster.troubles import why
 
 # Longer than the agent waits for the registry, so that the agent's own explanation arrives.
 TIMEOUT_SECONDS = 25.0
+
+# The kernel's struct timeval.
+_TIMEVAL = struct.Struct("@ll")
+# The agent has no time for this user, or the registry none for the agent: neither has done anything.
+_NO_TIME = ("busy", "too-many-requests")
 
 _STATUS = {"registry-unreachable": ExitStatus.REGISTRY}
 
@@ -86,24 +92,34 @@ class AgentClient:
         """Ask again while the agent has no time: then it has not even read the question."""
         deadline, pause = time.monotonic() + BUSY_SECONDS, 0.1
         while True:
-            reply = self._exchange(question)
-            if reply.get("code") != "busy" or time.monotonic() + pause > deadline:
+            reply = self._exchange(question, deadline)
+            if reply.get("code") not in _NO_TIME or time.monotonic() + pause > deadline:
                 return reply
             time.sleep(pause)
             pause = min(2 * pause, 1.0)
 
-    def _exchange(self, question: dict[str, Any]) -> dict[str, Any]:
+    def _exchange(self, question: dict[str, Any], deadline: float) -> dict[str, Any]:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(self._timeout)
-                connection.connect(str(self._path))
+                self._connect(connection, deadline)
                 # Without time the agent says so and hangs up, and what it said can still be read.
-                with suppress(BrokenPipeError):
+                with suppress(BrokenPipeError, ConnectionResetError):
                     write_line(connection, question, self._timeout)
                 return read_line(connection, self._timeout, ANSWER_LIMIT)
         except (OSError, BadLine) as error:
             raise AgentError(
-                f"The Lightship agent on this host does not answer ({self._path}: {why(error)}). "
+                f"The Lightship agent on this host does not answer ({self._path}: {_why(error)}). "
                 "Log in to a login node of the cluster, or ask your administrators to start lightship-agent.",
                 ExitStatus.AGENT,
             ) from error
+
+    def _connect(self, connection: socket.socket, deadline: float) -> None:
+        # Where its queue is full, the kernel lets a call wait, first come, first served; Python's own timeout would
+        # have it fail at once.
+        left = max(0.1, deadline - time.monotonic())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(left), int(left % 1 * 1e6)))
+        connection.connect(str(self._path))
+
+
+def _why(error: Exception) -> str:
+    return "its queue is full" if isinstance(error, BlockingIOError) else why(error)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections import Counter
 from pathlib import Path
 from typing import Any, Callable
 
 from lightship_cluster.agent_requests import Peer, refusal
+from lightship_cluster.agent_shares import Seat, Shares, turn_away
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.protocol import BadLine, read_line, write_line
 from lightship_cluster.users import user_name
 
-CONNECTIONS = 64
-CONNECTIONS_PER_USER = 4
 LINE_SECONDS = 5.0
+# One user's crowd fills any queue, and whoever comes later is behind all of it: with 4,096 places the others waited a
+# second for each answer, with so few some milliseconds. Where it is full, the kernel lets callers wait in turn.
+BACKLOG = 256
 # Shown by the kernel for every user of another user namespace: no one in particular.
 OVERFLOW_UID = 65534
 
@@ -31,8 +32,7 @@ class AgentServer:
     def __init__(self, path: Path, handler: Handler) -> None:
         self._path = path
         self._handler = handler
-        self._lock = threading.Lock()
-        self._open: Counter[int] = Counter()
+        self._shares = Shares()
         self._listener = _listen(path)
 
     def serve(self) -> None:
@@ -57,44 +57,36 @@ class AgentServer:
 
     def _admit(self, connection: socket.socket) -> None:
         uid = _peer_uid(connection)
-        if self._enter(uid):
+        seat = self._shares.enter(uid, connection)
+        if seat:
             try:
-                threading.Thread(target=self._converse, args=(connection, uid), daemon=True).start()
+                threading.Thread(target=self._converse, args=(seat,), daemon=True).start()
             except RuntimeError:
                 # Out of threads for the moment: as with descriptors, those in use end within seconds.
-                self._leave(uid)
+                self._shares.leave(seat)
             else:
                 return
         with connection:
-            _reply(connection, refusal("busy", "Too many questions at once. Try again in a few seconds."))
+            turn_away(connection)
 
-    def _enter(self, uid: int) -> bool:
-        with self._lock:
-            full = self._open[uid] >= CONNECTIONS_PER_USER or sum(self._open.values()) >= CONNECTIONS
-            if not full:
-                self._open[uid] += 1
-            return not full
-
-    def _leave(self, uid: int) -> None:
-        with self._lock:
-            self._open[uid] -= 1
-            self._open += Counter()  # drops the zeros
-
-    def _converse(self, connection: socket.socket, uid: int) -> None:
+    def _converse(self, seat: Seat) -> None:
         try:
-            with connection:
-                _reply(connection, self._answer(connection, uid))
+            with seat.connection:
+                _reply(seat.connection, self._answer(seat))
         finally:
-            self._leave(uid)
+            self._shares.leave(seat)
 
-    def _answer(self, connection: socket.socket, uid: int) -> dict[str, Any]:
+    def _answer(self, seat: Seat) -> dict[str, Any]:
+        uid = seat.uid
         # Read before anything is refused: whoever is still writing would not hear the answer.
         try:
-            question = read_line(connection, LINE_SECONDS)
+            question = read_line(seat.connection, LINE_SECONDS)
         except BadLine as error:
             return refusal("bad-request", str(error))
         except OSError:
             return refusal("bad-request", "The connection broke.")
+        if not self._shares.begin(seat):
+            return refusal("busy", "")  # said already
         user = None if uid == OVERFLOW_UID else user_name(uid)
         if user is None:
             return refusal("refused", f"The agent cannot tell who you are (user number {uid}).")
@@ -110,7 +102,7 @@ def _listen(path: Path) -> socket.socket:
     except OSError as error:
         listener.close()
         raise LightshipError(f"Cannot listen on {path}: {error.strerror}.", ExitStatus.SETTINGS) from error
-    listener.listen(128)
+    listener.listen(BACKLOG)
     return listener
 
 

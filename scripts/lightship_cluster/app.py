@@ -10,10 +10,9 @@ import asyncio
 import os
 import shlex
 import socket
-import time
 from collections.abc import Sequence
 
-from lightship_cluster.child import Child
+from lightship_cluster.child import START_SECONDS, Child
 from lightship_cluster.doorkeeper import Doorkeeper
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
@@ -26,7 +25,6 @@ from lightship_cluster.place import Place
 from lightship_cluster.port_owners import LOOPBACKS, answerers
 from lightship_cluster.values import PORT, SOCKET, app_of
 
-START_SECONDS = 600.0
 LOOK_SECONDS, CONNECT_SECONDS = 0.2, 1.0
 
 
@@ -49,9 +47,8 @@ class App(Child):
 
     def wait_ready(self) -> None:
         """Return when our program, and nobody else's, answers, and the door is open."""
-        deadline = time.monotonic() + START_SECONDS
         while not self._listens():
-            if time.monotonic() > deadline:
+            if self.late(START_SECONDS):
                 where = f"port {self._port} of {LOOPBACKS[0]}" if self._port else str(self._socket)
                 raise LightshipError(
                     f"The program did not listen on {where} within {START_SECONDS:.0f} s. Does its command take it "

@@ -30,6 +30,7 @@ def main(argv: Sequence[str]) -> ExitStatus:
         sections = read_ini(path, replace(form, help_from=""))
         layer_of(path, sections, "")
         _check_registry(path, sections[section])
+        settings.read_networks(path, sections[section].get("notebook_networks", ""), "")
     except LightshipError as error:
         # Whoever hands the settings over knows where they came from, and no file of that name.
         print(error.sentence.replace(f"The settings {STDIN} ", "The settings "), file=sys.stderr)

@@ -8,16 +8,21 @@ import pkgutil
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from typing import ClassVar
 
 from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.paths import is_there
 from lightship_cluster.programs import run_program
 
 STOP_SECONDS = 10.0
 CLEANUP_SECONDS = 30.0
+# For its first answer, and before that for what must be fetched and unpacked first.
+START_SECONDS = 600.0
+FETCH_SECONDS = 3600.0
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -72,6 +77,7 @@ class Child:
         except OSError as error:
             raise LightshipError(f"Cannot start {program!r}: {error.strerror}.", ExitStatus.JUPYTER) from error
         self._guard = guard(self._process.pid, start)
+        self._started = self._runs_since = time.monotonic()
 
     @property
     def process(self) -> int:
@@ -84,6 +90,21 @@ class Child:
             return self._process.wait(max(0.0, seconds))
         except subprocess.TimeoutExpired:
             return None
+
+    def late(self, for_first_answer: float) -> bool:
+        """Whether it has had more time for its first answer than that, counted from when it runs itself."""
+        begun = self._start.begun
+        now = time.monotonic()
+        if begun and not is_there(begun):
+            if now - self._started < FETCH_SECONDS:
+                self._runs_since = now
+                return False
+            raise LightshipError(
+                f"The image was not ready within {FETCH_SECONDS / 60:.0f} min of the job's start. Fetch it once into a "
+                "file and give that with --image; job.log says how far it came.",
+                ExitStatus.JUPYTER,
+            )
+        return now - self._runs_since > for_first_answer
 
     def check(self) -> None:
         """An error when nobody can use it though it runs."""

@@ -11,7 +11,7 @@ from lightship_cluster.errors import LightshipError
 from lightship_cluster.ini import Form, Values, read_ini, wrong
 from lightship_cluster.layers import SECTIONS
 
-FORM = Form({"cluster": ("hosts", "registry", "ca_file", "agent_socket"), **SECTIONS})
+FORM = Form({"cluster": ("hosts", "registry", "ca_file", "agent_socket", "notebook_networks"), **SECTIONS})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightship_cluster import endings, environments, lease
+from lightship_cluster import endings, environments, lease, own_addresses
 from lightship_cluster.app import App
 from lightship_cluster.child import Child
 from lightship_cluster.end_warning import EndWarning
@@ -22,11 +22,12 @@ from lightship_cluster.node_workspace import node_disk
 from lightship_cluster.notebook import Notebook
 from lightship_cluster.notebook_probe import pick_port
 from lightship_cluster.options import KERNELS
+from lightship_cluster.own_addresses import Network
 from lightship_cluster.paths import is_folder
 from lightship_cluster.place import Place
 from lightship_cluster.protocol import LINK_TOKEN
 from lightship_cluster.registry import LinkRegistry
-from lightship_cluster.transport import Transport, Unreachable
+from lightship_cluster.transport import Transport
 
 LOOK_SECONDS = 1.0
 
@@ -34,9 +35,12 @@ LOOK_SECONDS = 1.0
 class Job:
     """Holds what must be given back, so that `close` can do it whatever happened before."""
 
-    def __init__(self, folder: LinkFolder, transport: Transport, users_umask: int) -> None:
+    def __init__(
+        self, folder: LinkFolder, transport: Transport, users_umask: int, networks: Sequence[Network] = ()
+    ) -> None:
         self._folder = folder
         self._transport = transport
+        self._networks = networks
         self._users_umask = users_umask
         self._registry = LinkRegistry(transport, str(folder.facts().get("name")), folder.read(SECRET).strip())
         self._program: Notebook | App | None = None
@@ -64,7 +68,7 @@ class Job:
             kernels = str(facts.get("kernels") or KERNELS[0])
             self._program = Notebook(command, place, claim.origin, self._users_umask, environment, kernels)
         self._program.wait_ready()
-        lease.publish(self._registry, place.port)
+        lease.publish(self._registry, place.address, place.port)
         say(f"The link {claim.origin} is open.")
         return self._keep(self._program, claim)
 
@@ -100,12 +104,9 @@ class Job:
         return claim
 
     def _place(self, private: Path, claim: lease.Claim, port: int) -> Place:
-        try:
-            address = self._transport.own_address()
-        except Unreachable as error:
-            raise lease.unreachable(str(error)) from error
-        # The registry takes the target's address from the connection: it must be where Jupyter listens.
-        self._transport.source = address
+        # The registry takes the target's address from the connection. The claim's has shown that it can be reached.
+        address = own_addresses.pick(self._networks, self._transport.dialer.own)
+        self._transport.dialer.source = address
         return Place(
             private,
             claim.host,

@@ -26,7 +26,7 @@ CORRECT = "Correct that line or remove it."
 USERS = Form(
     SECTIONS,
     CORRECT,
-    reserved=("registry", "ca_file", "agent_socket", "cluster", "hosts"),
+    reserved=("registry", "ca_file", "agent_socket", "cluster", "hosts", "notebook_networks"),
     why_reserved="is for the site's administrators to set. Yours may have [defaults] and [preset NAME].",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +15,15 @@ from lightship_cluster.transport import Answer, Unreachable
 
 CLAIM_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
+# Of the half minute that schedulers give a job to end.
+END_SECONDS = 5.0
 LONGEST_PAUSE = 5.0
 RETRY_SECONDS = 5.0
 TIME_OVER = "The time asked for is over."
 LINK_OVER = "The link was ended before its notebook was open. Start a new notebook."
-TARGET_TAKEN = "target-taken"
+TARGET_TAKEN, NO_ANSWER, BAD_ADDRESS = "target-taken", "no-answer", "bad-address"
 # Refusals that may be over soon: a port that rests after another link, a firewall that opens late.
-PASSING = (TARGET_TAKEN, "no-answer")
+PASSING = (TARGET_TAKEN, NO_ANSWER)
 
 
 @dataclass(frozen=True)
@@ -53,22 +56,41 @@ def claim(registry: LinkRegistry, request: str, location: Mapping[str, str]) -> 
         ) from error
 
 
-def publish(registry: LinkRegistry, port: int) -> None:
+def publish(registry: LinkRegistry, address: str, port: int) -> None:
     """Open the link; returns when the registry has seen the notebook itself."""
     answer = patiently(lambda: registry.target(port), PUBLISH_SECONDS, PASSING)
     if answer.code == TARGET_TAKEN:
         raise LightshipError(
             f"Port {port} of this node is another link's, or was until lately. Start again.", ExitStatus.PORT
         )
+    if answer.code in (NO_ANSWER, BAD_ADDRESS):
+        raise LightshipError(_unreached(answer.error, address, port), ExitStatus.REGISTRY)
     _granted(answer)
+
+
+def _unreached(said: str, address: str, port: int) -> str:
+    # The beginning is what the link's page shows.
+    listens = f"The notebook listens at port {port} of {address}"
+    if not re.search(rf"(?<![\w.:]){re.escape(address)}(?![\w.:]*\w)", said):
+        listens += (
+            ", but the proxy sees this node at another address (NAT) and cannot reach it. Tell your administrators"
+        )
+    return f"{listens}. The registry says: {said}"
 
 
 def end(registry: LinkRegistry, cause: str, reason: str, tail: str = "") -> None:
     """Close the link at once and say why; without an answer its lease runs out soon enough."""
-    try:
-        registry.end(cause, reason, tail)
-    except Unreachable as error:
-        say(f"Could not tell the registry that the link has ended ({error}). It ends by itself.")
+    deadline = time.monotonic() + END_SECONDS
+    while True:
+        answer, trouble = _attempt(lambda: registry.end(cause, reason, tail))
+        wait = _wait(answer) if answer and answer.busy else 0.0
+        if wait and time.monotonic() + wait <= deadline:
+            time.sleep(wait)
+            continue
+        if wait or not answer:
+            why = answer.error if answer else trouble
+            say(f"Could not tell the registry that the link has ended ({why}). It ends by itself.")
+        return
 
 
 def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ...] = ()) -> Answer:
@@ -78,11 +100,12 @@ def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ..
         answer, trouble = _attempt(send)
         if answer and not (_is_passing(answer) or answer.code in passing):
             return answer
-        if time.monotonic() + pause > deadline:
+        wait = max(pause, answer.retry_after if answer else 0.0)
+        if time.monotonic() + wait > deadline:
             if answer:
                 return answer
-            raise unreachable(trouble)
-        time.sleep(pause)
+            raise _unreachable(trouble)
+        time.sleep(wait)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
@@ -92,15 +115,22 @@ class Heart:
     # The one refusal that a web server in trouble cannot produce. Even so it is believed only after the time in which
     # a proxy host that was lost comes back: until its backup is restored, the new one knows of no link.
     REFUSED_SECONDS = 900.0
+    # An answer that asks to wait is nothing to speak of, unless it comes again and again.
+    PATIENT_TRIES = 4
 
     def __init__(self, registry: LinkRegistry, expires: float) -> None:
         self._registry = registry
         self._expires = expires
         self._refused_since = 0.0
         self._silent = False
+        # The answers in a row that asked to wait, and how long until the next try.
+        self._busy = 0
+        self._wait = 0.0
 
     def pause(self, heartbeat: float) -> float:
         """Seconds until the next beat: soon after one that failed, while the lease still holds."""
+        if self._busy:
+            return min(heartbeat, self._wait)
         return min(heartbeat, RETRY_SECONDS) if self._silent else heartbeat
 
     def beat(self) -> str:
@@ -108,6 +138,12 @@ class Heart:
         if time.time() >= self._expires:
             return TIME_OVER
         answer, trouble = _attempt(self._registry.heartbeat)
+        self._busy = self._busy + 1 if answer and answer.busy else 0
+        if answer and self._busy:
+            # Longer and longer, for it is not the only one that was asked to wait.
+            self._wait = max(_wait(answer), min(0.5 * 2**self._busy, RETRY_SECONDS))
+            if self._busy < self.PATIENT_TRIES:
+                return ""
         if answer and answer.ok:
             self._refused_since = 0.0
             self._tell(silent=False)
@@ -129,7 +165,7 @@ class Heart:
         self._silent = silent
 
 
-def unreachable(why: str) -> LightshipError:
+def _unreachable(why: str) -> LightshipError:
     """The node has no way to the registry."""
     return LightshipError(
         f"The registry cannot be reached from this node ({why}). Tell your administrators.", ExitStatus.REGISTRY
@@ -143,9 +179,14 @@ def _attempt(send: Callable[[], Answer]) -> tuple[Answer | None, str]:
         return None, str(error)
 
 
+def _wait(answer: Answer) -> float:
+    return max(0.5, answer.retry_after)
+
+
 def _is_passing(answer: Answer) -> bool:
-    # Without a code it is the web server that speaks: the registry is being started again.
-    return answer.status in (408, 429) or (answer.status >= 500 and answer.code in ("", "registry-error"))
+    # Without a code, or with the third, it is the web server that speaks: the registry is being started again.
+    unready = answer.code in ("", "registry-error", "registry-unreachable")
+    return answer.busy or answer.status in (408, 429) or (answer.status >= 500 and unready)
 
 
 def _granted(answer: Answer) -> Answer:

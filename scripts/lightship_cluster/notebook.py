@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pkgutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightship_cluster.child import Child
+from lightship_cluster.child import START_SECONDS, Child
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
 from lightship_cluster.errors import ExitStatus, LightshipError
@@ -22,7 +21,6 @@ from lightship_cluster.notebook_probe import is_taken, port_taken, read_bound, s
 from lightship_cluster.options import KERNELS
 from lightship_cluster.place import Place
 
-START_SECONDS = 600.0
 LOOK_SECONDS = 0.2
 
 
@@ -98,8 +96,7 @@ class Notebook(Child):
 
     def wait_ready(self) -> None:
         """Return when our Jupyter, and nobody else, answers on the port."""
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
+        while not self.late(START_SECONDS):
             if self.wait(LOOK_SECONDS) is not None:
                 raise self._ended_early()
             if self._settled() and serves(self.place.address, self.place.port, self.place.certificate):

@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 
+from lightship_cluster import output
 from lightship_cluster.endings import UNEXPECTED
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job import Job
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
         return error.status
     except Stopped:
         return ExitStatus.INTERRUPTED
+    finally:
+        output.let_go()
 
 
 def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatus:
@@ -49,7 +52,8 @@ def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatu
     facts = folder.facts()
     settings = load_site(Path(str(facts.get("config"))), cluster=str(facts.get("cluster") or ""))
     command = arguments.command or [str(word) for word in facts.get("app") or ()]
-    job = Job(folder, Transport(settings.registry, settings.ca_file), users_umask)
+    transport = Transport(settings.registry, settings.ca_file)
+    job = Job(folder, transport, users_umask, settings.notebook_networks)
     signal.signal(signal.SIGUSR1, lambda *_: job.end_is_near())
     ending = UNEXPECTED
     # Its own files are the last that a program which is shutting down can do without.

@@ -7,12 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightship_cluster.clusters import find_cluster
 from lightship_cluster.ini import ASK, Form, read_ini, wrong
 from lightship_cluster.layers import SECTIONS, Layer, Wishes, choose, find_preset, layer_of, read_user
 from lightship_cluster.options import SCHEDULERS
 from lightship_cluster.paths import is_file
+
+if TYPE_CHECKING:
+    from lightship_cluster.own_addresses import Network
 
 DEFAULT_SOCKET = "/run/lightship-agent/agent.sock"
 # Each part of a name as the DNS has it: others fail only later, in the depths of a connection.
@@ -21,7 +25,7 @@ REGISTRY_URL = re.compile(rf"https://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>\d{{1,5
 LAST_PORT = 65535
 CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
-SITE = Form({"lightship": ("registry", "cluster", "ca_file", "agent_socket"), **SECTIONS})
+SITE = Form({"lightship": ("registry", "cluster", "ca_file", "agent_socket", "notebook_networks"), **SECTIONS})
 AGENT = Form({"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler")})
 
 
@@ -37,6 +41,8 @@ class SiteSettings:
     # From the farthest to the nearest: the site's, the cluster's, the user's.
     layers: tuple[Layer, ...]
     warning: str = ""
+    # On nodes with several: where notebooks listen, the first that a node has counts.
+    notebook_networks: tuple[Network, ...] = ()
 
     @property
     def prefix(self) -> Path:
@@ -104,6 +110,7 @@ def load_site(path: Path, *, cluster: str = "", user: Path | None = None) -> Sit
         agent_socket=Path(site.get("agent_socket") or DEFAULT_SOCKET),
         layers=(*layers, own) if own else tuple(layers),
         warning=warning,
+        notebook_networks=read_networks(source, site.get("notebook_networks", "")),
     )
 
 
@@ -159,6 +166,19 @@ def _common(source: Path, path: Path, values: Mapping[str, str]) -> tuple[str, s
     if ca_file:
         check_ca_file(source, ca_file)
     return registry.rstrip("/"), cluster, ca_file
+
+
+def read_networks(source: Path, text: str, help_from: str = ASK) -> tuple[Network, ...]:
+    """The networks that a file names; the source is that file."""
+    if not text:
+        return ()
+    # Imported late: few sites have any, and --help must answer at once.
+    from ipaddress import ip_network
+
+    try:
+        return tuple(ip_network(word) for word in text.replace(",", " ").split())
+    except ValueError as error:
+        raise wrong(source, f"notebook_networks: {error}. Write networks like 10.1.0.0/16.", help_from) from error
 
 
 def _poll_seconds(path: Path, text: str) -> float:

@@ -41,6 +41,15 @@ def sign(key: bytes, cluster: str, method: str, path: str, body: bytes) -> dict[
     }
 
 
+def allowance(key: bytes, cluster: str) -> dict[str, str]:
+    """The header by which the web server knows whose allowance of requests this one counts on.
+
+    It proves nothing: the web server believes it only after the registry has accepted a signature beside it. Nobody
+    else knows it, so nobody can use the allowance up.
+    """
+    return {"X-Lightship-Allowance": signature(key, ["allowance", cluster])}
+
+
 def body_hash(body: bytes) -> str:
     """What the signature says about the body."""
     return hashlib.sha256(body).hexdigest()

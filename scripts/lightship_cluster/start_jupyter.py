@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from lightship_cluster import output
 from lightship_cluster.command_line import Line, parse, parse_command
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.options import COMMANDS
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
         _say(told.sentence)
         return told.status
     finally:
-        _let_go_of_output()
+        output.let_go()
 
 
 def _command(words: list[str]) -> ExitStatus:
@@ -94,16 +95,9 @@ def _told(error: LightshipError | OSError) -> LightshipError:
 
 
 def _say(sentence: str) -> None:
-    print(f"start-jupyter: {visible(sentence)}", file=sys.stderr)
-
-
-def _let_go_of_output() -> None:
-    try:
-        if sys.stdout:
-            sys.stdout.flush()
-    except OSError:
-        # Or Python tries again at its end, and complains.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    # On a full disk the words are lost, not the status.
+    with suppress(OSError):
+        print(f"start-jupyter: {visible(sentence)}", file=sys.stderr)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -31,8 +31,8 @@ def look(transport: Transport) -> Look:
         transport.host, transport.port, timeout=transport.timeout, context=transport.context
     )
     try:
-        connection.connect()
-        certificate = connection.sock.getpeercert() or {}
+        secure = connection.sock = transport.secure()
+        certificate = secure.getpeercert() or {}
         connection.request("GET", "/")
         answer = connection.getresponse()
         begins, ends = (ssl.cert_time_to_seconds(str(certificate[key])) for key in ("notBefore", "notAfter"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from lightship_cluster.dialing import Dialer
 from lightship_cluster.troubles import why
 
 TIMEOUT_SECONDS = 10.0
 LARGEST_ANSWER = 1 << 20
+# The longest that a server may ask to wait.
+LONGEST_WAIT = 30.0
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault of the caller
@@ -28,6 +30,13 @@ class Answer:
 
     status: int
     body: dict[str, Any]
+    # What it asked to wait before another try, in seconds.
+    retry_after: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether it had no time for this request, and did nothing."""
+        return self.status == http.client.SERVICE_UNAVAILABLE or self.code == "too-many-requests"
 
     @property
     def ok(self) -> bool:
@@ -53,42 +62,35 @@ class Transport:
         self.host = parts.hostname or ""
         self.port = parts.port or 443
         self.timeout = timeout
-        self.source: str | None = None
+        self.dialer = Dialer(self.host, self.port)
         self.context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """One request on a connection of its own."""
-        source = (self.source, 0) if self.source else None
-        connection = http.client.HTTPSConnection(
-            self.host, self.port, timeout=self.timeout, context=self.context, source_address=source
-        )
+        connection = http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=self.context)
         try:
+            connection.sock = self.secure()
             connection.request(method, path, body, {**headers, "Content-Type": "application/json"})
             response = connection.getresponse()
-            return Answer(response.status, _decode(response.read(LARGEST_ANSWER)))
+            wait = _seconds(response.getheader("Retry-After", ""))
+            return Answer(response.status, _decode(response.read(LARGEST_ANSWER)), wait)
         except ssl.SSLCertVerificationError as error:
             raise Unreachable(f"{self.host}: its certificate is not trusted ({error.verify_message})") from error
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"{self.host}:{self.port}: {why(error)}") from error
+            origin = f" from {self.dialer.source}" if self.dialer.source else ""
+            raise Unreachable(f"{self.host}:{self.port}{origin}: {why(error)}") from error
         finally:
             connection.close()
 
-    def own_address(self) -> str:
-        """The address of this machine that the registry will see; nothing is sent."""
-        failure: Exception = OSError("no address")
+    def secure(self) -> ssl.SSLSocket:
+        """A connection to the registry that is the registry's."""
+        plain = self.dialer.connect(self.timeout)
         try:
-            candidates = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
-        except OSError as error:
-            raise Unreachable(f"{self.host}: {why(error)}") from error
-        for family, kind, protocol, _, address in candidates:
-            try:
-                with socket.socket(family, kind, protocol) as probe:
-                    probe.connect(address)
-                    return str(probe.getsockname()[0])
-            except OSError as error:
-                failure = error
-        raise Unreachable(f"{self.host}: {why(failure)}")
+            return self.context.wrap_socket(plain, server_hostname=self.host)
+        except OSError:
+            plain.close()
+            raise
 
 
 def encode(value: Mapping[str, Any]) -> bytes:
@@ -102,3 +104,7 @@ def _decode(raw: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _seconds(text: str) -> float:
+    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else 0.0

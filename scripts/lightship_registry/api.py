@@ -18,10 +18,12 @@ from lightship_registry.jobs import INTERVAL_SECONDS, Jobs
 from lightship_registry.key_calls import KeyCalls
 from lightship_registry.links import Links
 from lightship_registry.probe import Expected, Prober
-from lightship_registry.records import SUBJECTS, Cause, Ending, Link, Location, Wish
+from lightship_registry.records import ENDED, SUBJECTS, Cause, Ending, Link, Location, Wish
 from lightship_registry.signatures import Signed, Verifier
 from lightship_registry.tunnels import Tunnels
 
+# Agents come again within seconds; this long, an idle cluster keeps its allowance.
+AGENT_KNOWN_SECONDS = 3600
 BEARER = re.compile(r"Bearer ([0-9a-f]{64})", re.IGNORECASE)
 
 Aim = tuple[targets.Address, int, Expected]
@@ -83,6 +85,7 @@ class Api:
     def _require_signature(self, call: Call, body: bytes) -> None:
         signed = _signed_parts(call.request, body)
         self._verifier.verify(signed)
+        call.known(AGENT_KNOWN_SECONDS)
         call.cluster = signed.cluster
         self._links.watch.heard(signed.cluster, int(signed.time) - self._links.clock())
         call.data = fields.parse_object(body)
@@ -93,6 +96,7 @@ class Api:
             raise errors.refused("no secret")
         link = self._links.of_secret(call.name, bearer[1].lower())
         call.cluster, call.user = link.cluster, link.user
+        call.known(0 if link.state == ENDED else link.expires_at - self._links.clock())
         call.data = fields.parse_object(body)
         return handler(call, link)
 
@@ -116,6 +120,7 @@ class Api:
         )
         link, secret = self._links.create(call.owner, wish)
         call.name = link.name
+        call.expect(secret, link.expires_at - self._links.clock())
         url = self._links.settings.origin(link.name)
         return {"name": link.name, "secret": secret, "url": url, "expires": int(link.expires_at)}
 
@@ -183,6 +188,7 @@ class Api:
             fields.lines(call.data, "tail", fields.LONGEST_TAIL),
         )
         ended = self._links.end(link, ending)
+        call.known(0)
         call.target = ended.target
         return {"state": ended.state, "reason": ended.reason}
 

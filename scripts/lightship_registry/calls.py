@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from lightship_registry.trouble import explain
 from lightship_registry.watching import NOBODY, Watch
 
 NO_STORE = {"Cache-Control": "no-store"}
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass
@@ -33,6 +35,18 @@ class Call:
     user: str = ""
     target: str = ""
     reason: str = ""
+    # What the web server is told beside the answer: on whose allowance such requests count.
+    for_web_server: dict[str, str] = field(default_factory=dict)
+
+    def known(self, seconds: float) -> None:
+        """The proof in this request is a true one, for so long; a link that has ended proves nothing any more."""
+        self.for_web_server["X-Lightship-Known"] = str(max(0, int(seconds)))
+
+    def expect(self, secret: str, seconds: float) -> None:
+        """Requests will come that bear this secret, which the answer tells."""
+        # Only a name for it, and no protection: nobody can guess 256 bits.
+        digest = hashlib.sha1(secret.encode("ascii"), usedforsecurity=False).hexdigest()
+        self.for_web_server["X-Lightship-Expect"] = f"{digest} {max(1, int(seconds))}"
 
     @property
     def owner(self) -> Owner:
@@ -50,9 +64,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 Handler = Callable[[Call], Awaitable[Json]]
 
 
-def failure(error: RegistryError) -> Response:
+def failure(error: RegistryError, for_web_server: Mapping[str, str] = NOTHING) -> Response:
     """What a client learns of an error."""
-    return JSONResponse({"error": error.sentence, "code": error.code}, error.status, NO_STORE)
+    return JSONResponse({"error": error.sentence, "code": error.code}, error.status, {**NO_STORE, **for_web_server})
 
 
 def registry_error() -> RegistryError:
@@ -77,13 +91,13 @@ def endpoint(action: str, run: Handler, *, status: int, quiet: bool, watch: Watc
                 return failure(registry_error())
             audit.record(call.event(action, "refused", error.detail or error.code))
             watch.refused(action, error.code, call.cluster)
-            return failure(error)
+            return failure(error, call.for_web_server)
         except (SQLAlchemyError, OSError) as error:
             audit.problem(f"{action}: {explain(error)}")
             return failure(registry_error())
         if not quiet:
             audit.record(call.event(action, "ok", call.reason))
-        return JSONResponse(answer, status, NO_STORE)
+        return JSONResponse(answer, status, {**NO_STORE, **call.for_web_server})
 
     return answer_to
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import ssl
 from dataclasses import dataclass
 
 from lightship_registry.errors import RegistryError
 from lightship_registry.keystore import Keystore, key_of
-from lightship_registry.targets import Address
+from lightship_registry.targets import Address, source_towards
 
 PROBE_SECONDS = 5.0
 # Each holds two file descriptors for as long as an untrusted notebook likes to take.
@@ -57,9 +58,9 @@ class Prober:
         except ssl.SSLCertVerificationError as error:
             raise _wrong_certificate(where) from error
         except (OSError, asyncio.LimitOverrunError, ValueError, EOFError) as error:
-            raise _no_answer(where, type(error).__name__) from error
+            raise _no_answer(where, address, _why(error)) from error
         if not line.startswith(b"HTTP/1."):
-            raise _no_answer(where, "not HTTP")
+            raise _no_answer(where, address, "what answers is not HTTP")
 
     async def _first_line(self, address: Address, port: int, expected: Expected) -> bytes:
         reader, writer = await asyncio.open_connection(
@@ -81,6 +82,15 @@ def _wrong_certificate(where: str) -> RegistryError:
     return RegistryError(sentence, "wrong-certificate", 502)
 
 
-def _no_answer(where: str, why: str) -> RegistryError:
-    sentence = f"No notebook answers at {where} ({why}). Start it first, and let the proxy reach the port."
-    return RegistryError(sentence, "no-answer", 502)
+def _no_answer(where: str, address: Address, why: str) -> RegistryError:
+    tried = f"No notebook answers at {where}, tried from {source_towards(address) or 'the proxy'} ({why})."
+    return RegistryError(f"{tried} Start it first, and let the proxy reach the port.", "no-answer", 502)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time: a firewall may be between"
+    # What asyncio says names the address once more.
+    if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno)
+    return type(error).__name__

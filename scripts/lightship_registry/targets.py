@@ -44,7 +44,7 @@ def require_allowed(settings: Settings, cluster: str, address: Address) -> None:
         if is_own(address):
             raise _bad(f"{address} is an address of the proxy itself")
     if not any(address in network for network in settings.clusters.get(cluster, ())):
-        raise _bad(f"{address} lies outside the compute networks of cluster {cluster}")
+        raise _bad(f"{address}, where the request came from, lies outside the compute networks of cluster {cluster}")
 
 
 def require_port(port: int) -> None:
@@ -55,14 +55,19 @@ def require_port(port: int) -> None:
 
 def is_own(address: Address) -> bool:
     """Would a connection to this address stay on this host?"""
+    return source_towards(address) == address
+
+
+def source_towards(address: Address) -> Address | None:
+    """Where a connection from this host to the address comes from; nothing if there is no way."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             # No packet is sent: the kernel only picks the source address, its own for an own address.
             probe.connect((str(address), 9))
         except OSError:
-            return False
-        return ipaddress.ip_address(probe.getsockname()[0]) == address
+            return None
+        return ipaddress.ip_address(probe.getsockname()[0])
 
 
 def parts_of(target: str) -> tuple[Address, int]:

@@ -45,6 +45,15 @@ def faults_of(name: str, cluster: object) -> Iterator[str]:
         yield f'{where} must be a list with at least one network; set it as ["10.1.0.0/16"].'
         return
     yield from faults_in(where, networks)
+    where = f"cluster_tools_notebook_networks of cluster {name}"
+    preferred = known.get("notebook_networks", [])
+    if not isinstance(preferred, list):
+        yield f'{where} must be a list, empty or as ["10.1.0.0/16"].'
+        return
+    yield from faults_in(where, preferred)
+    for text in preferred:
+        if not fault_of(str(text)) and not _is_within(str(text), networks):
+            yield f'{where} has "{text}", which lies outside its cluster_tools_compute_networks. Add it there too.'
     where = f"cluster_tools_ancestor_networks of cluster {name}"
     clients = known.get("ancestor_networks", [])
     if not isinstance(clients, list):
@@ -59,6 +68,17 @@ def faults_in(where: str, networks: list[object]) -> Iterator[str]:
         fault = fault_of(str(text))
         if fault:
             yield f'{where} has "{text}", {fault}'
+
+
+def _is_within(text: str, networks: list[object]) -> bool:
+    inner = ipaddress.ip_network(text)
+    outer = [ipaddress.ip_network(str(network)) for network in networks if not fault_of(str(network))]
+    return any(
+        network.version == inner.version
+        and network.network_address <= inner.network_address
+        and inner.broadcast_address <= network.broadcast_address
+        for network in outer
+    )
 
 
 def fault_of(text: str) -> str:

@@ -23,6 +23,8 @@ class Start:
     command: tuple[str, ...]
     variables: Variables
     cleanup: tuple[str, ...] = ()
+    # A file that is there as soon as the command itself runs, when much may have to be done before it can.
+    begun: Path | None = None
 
 
 class Environment(Protocol):

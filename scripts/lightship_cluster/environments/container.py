@@ -7,7 +7,7 @@ import pkgutil
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any
@@ -34,6 +34,7 @@ RUNTIMES: dict[str, Runtime] = {
     "charliecloud": Charliecloud(),
 }
 LOOK_SECONDS = 30.0
+BEGUN, SAY_BEGUN = "begun", 'echo >"$0"; exec "$@"'
 # Only these may leave out the "//": in a name in Podman's own store, what follows a ":" is a tag or a port.
 _URI = re.compile(r"([a-z][a-z0-9+.-]*://|(docker-archive|docker-daemon|oci-archive|oci|dir|containers-storage):)\S")
 # Of these, Apptainer knows nothing.
@@ -92,7 +93,10 @@ class Container(Plain):
         # Packages in the home were made for the node's own Python.
         kept["PYTHONNOUSERSITE"] = start.variables.get("PYTHONNOUSERSITE", "1")
         inside = Inside(self.image, tuple(visible), kept, here, home, place.folder, self.gpu)
-        return runtime.wrap(start, inside)
+        # Fetching and unpacking an image can take longer than Jupyter may take to answer.
+        begun = place.file(BEGUN)
+        command = ("/bin/sh", "-c", SAY_BEGUN, str(begun), *start.command)
+        return replace(runtime.wrap(replace(start, command=command), inside), begun=begun)
 
     def _choose(self, variables: Variables) -> Runtime:
         path = variables.get("PATH", os.defpath)

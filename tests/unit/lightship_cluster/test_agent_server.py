@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster import agent_server
+from lightship_cluster import agent_server, agent_shares
 from lightship_cluster.agent_requests import Peer
 from lightship_cluster.agent_server import AgentServer
 from lightship_cluster.errors import LightshipError
@@ -64,7 +64,7 @@ def test_nonsense_gets_a_sentence(path: Path) -> None:
 
 
 def test_one_user_cannot_take_all_connections(path: Path) -> None:
-    idle = [connect(path) for _ in range(agent_server.CONNECTIONS_PER_USER)]
+    idle = [connect(path) for _ in range(agent_shares.CONNECTIONS_PER_USER)]
     time.sleep(0.1)
     with connect(path) as extra:
         assert read_line(extra, 5)["code"] == "busy"
@@ -79,7 +79,7 @@ def test_a_host_without_threads_for_it_costs_one_answer_only(path: Path, monkeyp
         def __init__(self, **_options: object) -> None:
             raise RuntimeError("can't start new thread")
 
-    for _ in range(agent_server.CONNECTIONS_PER_USER + 1):
+    for _ in range(agent_shares.CONNECTIONS_PER_USER + 1):
         with monkeypatch.context() as patched:
             patched.setattr(threading, "Thread", NoThread)
             with connect(path) as connection:
@@ -96,7 +96,7 @@ def test_an_idle_connection_is_closed(path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_crash_costs_one_answer_only(path: Path) -> None:
-    for _ in range(agent_server.CONNECTIONS_PER_USER + 1):
+    for _ in range(agent_shares.CONNECTIONS_PER_USER + 1):
         with connect(path) as connection:
             connection.sendall(b'{"op": "crash"}\n')
             assert connection.recv(1) == b""

@@ -73,7 +73,7 @@ def test_an_unreachable_registry_is_given_up_in_time(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("code", ["target-taken", "no-answer"])
 def test_publishing_waits_for_a_port_that_rests(registry: StubRegistry, link: LinkRegistry, code: str) -> None:
     registry.replies["target"] = one_after_another((409, {"code": code, "error": "Not yet."}), (200, {}))
-    lease.publish(link, 4567)
+    lease.publish(link, "10.1.0.5", 4567)
 
     assert registry.actions() == ["target", "target"]
 
@@ -91,7 +91,7 @@ def test_publishing_fails_with_the_registrys_words(
 ) -> None:
     registry.replies["target"] = reply
     with pytest.raises(LightshipError, match=words):
-        lease.publish(link, 4567)
+        lease.publish(link, "10.1.0.5", 4567)
 
     assert len(registry.asked) == attempts
 
@@ -100,7 +100,7 @@ def test_a_port_that_stays_another_links_asks_for_a_new_start(registry: StubRegi
     sentence = "It is taken. Let the notebook listen on another port."
     registry.replies["target"] = (409, {"code": "target-taken", "error": sentence})
     with pytest.raises(LightshipError, match=r"^Port 4567 .* Start again\.$") as refused:
-        lease.publish(link, 4567)
+        lease.publish(link, "10.1.0.5", 4567)
 
     assert refused.value.status is ExitStatus.PORT
 
@@ -139,3 +139,72 @@ def test_the_heart_believes_a_lasting_refusal_only(
 def test_the_heart_knows_when_time_is_over(link: LinkRegistry, registry: StubRegistry) -> None:
     assert lease.Heart(link, time.time() - 1).beat() == lease.TIME_OVER
     assert not registry.asked
+
+
+BUSY = (429, {"code": "too-many-requests", "error": "Too many requests from this address; try again in a second."})
+
+
+@pytest.mark.parametrize("busy", [BUSY, (503, b"<html>"), (502, {"code": "registry-unreachable", "error": "No."})])
+def test_a_job_waits_and_tries_again_where_there_is_no_time_for_it(
+    registry: StubRegistry, link: LinkRegistry, busy: Reply
+) -> None:
+    for action in ("claim", "target"):
+        registry.replies[action] = one_after_another(busy, (200, CLAIM))
+    lease.claim(link, "CSR")
+    lease.publish(link, "10.1.0.5", 4567)
+    assert registry.actions() == ["claim", "claim", "target", "target"]
+
+
+def test_an_end_is_told_again_where_there_was_no_time_for_it(
+    registry: StubRegistry, link: LinkRegistry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.replies["end"] = one_after_another(BUSY, (200, {}))
+    lease.end(link, "failed", "why")
+    assert registry.actions() == ["end", "end"]
+
+    monkeypatch.setattr(lease, "END_SECONDS", 0.6)
+    registry.replies["end"] = BUSY
+    lease.end(link, "failed", "why")
+    assert registry.actions() == ["end"] * 4
+    assert "Could not tell the registry that the link has ended (Too many requests" in capsys.readouterr().out
+
+
+def test_the_heart_asks_again_soon_where_there_was_no_time_for_it(
+    registry: StubRegistry, link: LinkRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heart = lease.Heart(link, time.time() + 60)
+    registry.headers["Retry-After"] = "3"
+    registry.replies["heartbeat"] = one_after_another(BUSY, BUSY, BUSY, BUSY, (200, {}))
+    pauses = []
+    for _ in range(5):
+        assert heart.beat() == ""
+        pauses.append(heart.pause(30))
+
+    assert pauses == [3, 3, 4, 5, 30]
+    # Only when it goes on is it worth a line of the log.
+    assert [line.partition(" (")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "The registry does not answer",
+        "The registry answers again.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence", "nat"),
+    [
+        ("no-answer", "No notebook answers at port 4567 of 10.1.0.5, tried from 10.1.0.10 (timeout).", False),
+        ("no-answer", "No notebook answers at port 4567 of 10.1.0.50, tried from 10.1.0.10 (timeout).", True),
+        ("bad-address", "This cannot be a target: 203.0.113.9 lies outside.", True),
+        ("bad-address", "This cannot be a target: 10.1.0.5 lies outside.", False),
+    ],
+)
+def test_a_notebook_that_is_not_reached_is_told_with_both_addresses(
+    registry: StubRegistry, link: LinkRegistry, code: str, sentence: str, *, nat: bool
+) -> None:
+    registry.replies["target"] = (422, {"code": code, "error": sentence})
+    with pytest.raises(LightshipError) as refused:
+        lease.publish(link, "10.1.0.5", 4567)
+
+    # What the link's page has room for.
+    assert refused.value.sentence[:200].startswith("The notebook listens at port 4567 of 10.1.0.5")
+    assert ("(NAT) and cannot reach it" in refused.value.sentence[:200]) is nat
+    assert refused.value.sentence.endswith(f". The registry says: {sentence}")

@@ -31,6 +31,10 @@ def leftovers(node: Node) -> list[str]:
     return [path.name for path in node.temporary.iterdir()]
 
 
+def child_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/task/{process}/children").read_text().split()[0])
+
+
 def test_a_notebook_lives_until_the_scheduler_ends_it(node: Node) -> None:
     with node.start() as process:
         node.wait_for("heartbeat")
@@ -59,7 +63,13 @@ def test_the_schedulers_warning_is_passed_on_and_ends_nothing(node: Node) -> Non
     assert re.fullmatch(r"This notebook ends in 5 min, at \d\d:\d\d: save your work.\n", warned)
 
 
-def test_a_full_disk_costs_lines_of_the_log_and_not_the_notebook(node: Node) -> None:
+@pytest.mark.parametrize(
+    ("who", "status", "cause"),
+    [("job", ExitStatus.INTERRUPTED, "cancelled"), ("jupyter", ExitStatus.OK, "stopped")],
+)
+def test_a_full_disk_costs_lines_of_the_log_and_not_the_notebook(
+    node: Node, who: str, status: ExitStatus, cause: str
+) -> None:
     with node.folder.log.open("w") as log, node.start(output=log.fileno()) as process:
         node.wait_for("heartbeat")
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))
@@ -67,10 +77,12 @@ def test_a_full_disk_costs_lines_of_the_log_and_not_the_notebook(node: Node) -> 
         node.registry.asked.clear()
         node.wait_for("heartbeat")
         assert process.poll() is None
-        process.send_signal(signal.SIGTERM)
+        os.kill(process.pid if who == "job" else child_of(process.pid), signal.SIGTERM)
         process.wait(20)
 
-    assert node.ending()["cause"] == "cancelled"
+    # What could not be printed does not change the status either.
+    assert process.returncode == status
+    assert node.ending()["cause"] == cause
     assert sorted(path.name for path in node.folder.path.iterdir()) == ["job.log", "link.json"]
     assert not leftovers(node)
 
@@ -204,8 +216,7 @@ def test_a_failure_is_told_with_the_last_lines_of_the_jobs_log(node: Node) -> No
 def test_a_notebook_that_is_killed_says_so(node: Node) -> None:
     with node.start() as process:
         node.wait_for("heartbeat")
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        os.kill(int(children[0]), signal.SIGKILL)
+        os.kill(child_of(process.pid), signal.SIGKILL)
         process.communicate(timeout=20)
 
     assert process.returncode == ExitStatus.JUPYTER

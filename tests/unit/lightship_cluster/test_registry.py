@@ -57,3 +57,35 @@ def test_the_job_bears_the_secret_in_a_header_only(registry: StubRegistry, link:
     assert [asked.json for asked in registry.asked] == [{"csr": "CSR", "node": "node1"}, {"port": 4567}, {}, ending]
     assert {asked.headers["Authorization"] for asked in registry.asked} == {"Bearer " + "ab" * 32}
     assert not any("abab" in asked.path for asked in registry.asked)
+
+
+BUSY = (429, {"code": "too-many-requests", "error": "Too many requests."})
+
+
+def test_the_agent_signs_anew_and_tries_again_where_there_is_no_time_for_it(
+    registry: StubRegistry, signed: SignedRegistry
+) -> None:
+    left = [BUSY, (503, b"<html>"), (200, {"ok": True})]
+    registry.replies["ping"] = lambda _asked: left.pop(0)
+
+    assert signed.ping().ok
+    assert len({asked.headers["X-Lightship-Nonce"] for asked in registry.asked}) == 3
+    # Whose allowance it is stays the same, and is no signature.
+    allowances = {asked.headers["X-Lightship-Allowance"] for asked in registry.asked}
+    assert len(allowances) == 1
+    assert not allowances & {asked.headers["X-Lightship-Signature"] for asked in registry.asked}
+
+
+def test_the_agent_does_not_wait_for_ever(
+    registry: StubRegistry, signed: SignedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightship_cluster.registry.BUSY_SECONDS", 0.8)
+    registry.replies["ping"] = BUSY
+    assert signed.ping().code == "too-many-requests"
+    assert len(registry.asked) == 2
+
+
+def test_a_quota_is_an_answer_and_nothing_to_wait_for(registry: StubRegistry, signed: SignedRegistry) -> None:
+    registry.replies["links"] = (429, {"code": "quota", "error": "You have 10 live links."})
+    assert signed.create("alice", 60, {}).code == "quota"
+    assert len(registry.asked) == 1

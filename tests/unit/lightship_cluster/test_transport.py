@@ -67,7 +67,21 @@ def test_a_silent_peer_is_given_up() -> None:
             silent.send("GET", "/", b"", {})
 
 
-def test_the_own_address_is_the_one_towards_the_registry() -> None:
-    assert Transport("https://127.0.0.1:9").own_address() == "127.0.0.1"
-    with pytest.raises(Unreachable):
-        Transport("https://no-such-host.invalid").own_address()
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("2", 2), ("0", 0), ("999999", 30), ("-1", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("٣", 0)],
+)
+def test_the_wait_that_is_asked_for_is_bounded(registry: StubRegistry, header: str, seconds: float) -> None:
+    registry.replies["ping"] = (429, {"code": "too-many-requests"})
+    registry.headers["Retry-After"] = header.encode().decode("latin-1")
+    answer = Transport(registry.url, registry.ca_file).send("GET", "/v1/ping", b"", {})
+
+    assert answer.busy
+    assert answer.retry_after == seconds
+
+
+def test_where_a_request_came_from_is_said_when_it_was_chosen() -> None:
+    bound = Transport("https://127.0.0.1:9")
+    bound.dialer.source = "127.0.0.2"
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9 from 127\.0\.0\.2: Connection refused"):
+        bound.send("GET", "/", b"", {})

@@ -41,6 +41,8 @@ class StubRegistry:
     ca_file: Path
     asked: list[Asked] = field(default_factory=list)
     replies: dict[str, Reply | Callable[[Asked], Reply]] = field(default_factory=dict)
+    # Sent with every answer.
+    headers: dict[str, str] = field(default_factory=dict)
 
     def reply(self, asked: Asked) -> Reply:
         self.asked.append(asked)
@@ -85,6 +87,8 @@ def stub_registry(folder: Path) -> Iterator[StubRegistry]:
             data = value if isinstance(value, bytes) else json.dumps(value).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
+            for name, text in stub.headers.items():
+                self.send_header(name, text)
             self.end_headers()
             self.wfile.write(data)
 

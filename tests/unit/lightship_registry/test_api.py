@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -400,3 +401,29 @@ def test_where_a_job_runs_is_text(world: World, field: str, value: object) -> No
 def test_a_link_is_for_something_that_is_known(world: World, subject: object) -> None:
     asked = {"user": "alice", "seconds": 60, "subject": subject}
     assert world.agent("POST", "/v1/links", asked).status_code == 422
+
+
+class TestForTheWebServer:
+    """What it is told of a proof, so that nobody else's requests count on the same allowance."""
+
+    def test_a_true_signature_is_known_and_a_forged_one_is_not(self, world: World) -> None:
+        assert world.agent("GET", "/v1/ping").headers["X-Lightship-Known"] == "3600"
+        assert "X-Lightship-Known" not in world.agent("GET", "/v1/ping", signature="0" * 64).headers
+        assert "X-Lightship-Known" not in world.agent("GET", "/v1/ping", time="17").headers
+        # Refused for another reason, but by nobody else's fault.
+        assert world.agent("POST", "/v1/links", {"user": "?"}).headers["X-Lightship-Known"] == "3600"
+
+    def test_a_secret_is_expected_when_it_is_told_and_known_while_its_link_lives(self, world: World) -> None:
+        answer = world.agent("POST", "/v1/links", {"user": "alice", "seconds": 1800})
+        made = answer.json()
+        digest = hashlib.sha1(made["secret"].encode(), usedforsecurity=False).hexdigest()
+        assert answer.headers["X-Lightship-Expect"] == f"{digest} {168 * 3600}"
+
+        world.claim(made)
+        beat = world.job(made, "heartbeat")
+        assert (beat.status_code, beat.headers["X-Lightship-Known"]) == (200, "1800")
+        assert "X-Lightship-Known" not in world.job({**made, "secret": "0" * 64}, "heartbeat").headers
+        assert "X-Lightship-Known" not in world.job({**made, "name": "one-two-three"}, "heartbeat").headers
+        assert world.job(made, "end").headers["X-Lightship-Known"] == "0"
+        over = world.job(made, "heartbeat")
+        assert (over.status_code, over.headers["X-Lightship-Known"]) == (410, "0")

@@ -10,13 +10,15 @@ import pytest
 from lightship_cluster.environments import runtime
 from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.binds import Bind
-from lightship_cluster.environments.container import Container, whole_name
+from lightship_cluster.environments.container import SAY_BEGUN, Container, whole_name
 from lightship_cluster.environments.interfaces import LAB, VOILA
 from lightship_cluster.errors import LightshipError
 from lightship_cluster.place import Place
 from unit.lightship_cluster.world import NAME_TOO_LONG, program
 
 COMMAND = ("jupyter", "lab", "--ServerApp.port=1")
+# As it is started inside, when the image is there.
+INSIDE = ("/bin/sh", "-c", SAY_BEGUN, "/tmp/p/begun", *COMMAND)
 OURS = {
     "JUPYTER_TOKEN_FILE": "/h/links/x/token",
     "JUPYTER_RUNTIME_DIR": "/tmp/p/run",
@@ -71,7 +73,7 @@ def test_the_runtime_is_the_one_that_is_there_and_fits(node: Path, image: str, p
 def test_a_bare_name_is_no_folder_that_happens_to_lie_where_the_job_runs(node: Path) -> None:
     (node / "notebook").mkdir()
 
-    assert wrapped(node, Container("notebook")).command[-4:] == ("notebook", *COMMAND)
+    assert wrapped(node, Container("notebook")).command[-8:] == ("notebook", *INSIDE)
 
 
 def test_a_tagged_name_is_looked_into_as_every_name_is(node: Path) -> None:
@@ -107,7 +109,7 @@ def test_apptainer_gets_places_and_chosen_variables_only(node: Path) -> None:
     assert {"--bind=/tmp/p:/tmp/p", "--bind=/h:/h", f"--bind={node}:{node}", "--bind=/data:/mnt:ro"} <= set(
         start.command
     )
-    assert start.command[-5:] == (f"--pwd={node}", str(node / "image.sif"), *COMMAND)
+    assert start.command[-9:] == (f"--pwd={node}", str(node / "image.sif"), *INSIDE)
     assert inside == {
         **OURS,
         "JUPYTER_CONFIG_PATH": "/tmp/p/config",
@@ -123,7 +125,7 @@ def test_podman_is_told_names_and_not_values_and_can_be_ended_by_name(node: Path
     assert f"--user={os.getuid()}:{os.getgid()}" in start.command
     assert "--env=JUPYTER_TOKEN_FILE" in start.command
     assert not any("PYTHONPATH" in word or "SECRET" in word or "/links/x/token" in word for word in start.command)
-    assert start.command[-4:] == ("notebook", *COMMAND)
+    assert start.command[-8:] == ("notebook", *INSIDE)
     assert start.cleanup == ("podman", "rm", "--force", "--ignore", "--time=0", "p")
     assert "--privileged" not in start.command
 
@@ -139,7 +141,7 @@ def test_charliecloud_gets_no_variable_but_the_chosen_ones(node: Path) -> None:
     assert {"--write-fake", "--set-env", "--bind=/data:/mnt", "--bind=/tmp/p:/tmp/p", f"--cd={node}"} <= set(
         start.command
     )
-    assert start.command[-5:] == (str(node / "folder"), "--", *COMMAND)
+    assert start.command[-9:] == (str(node / "folder"), "--", *INSIDE)
     assert set(start.variables) == {"PATH", "HOME", "SLURM_JOB_ID", "PYTHONNOUSERSITE", *OURS}
 
 

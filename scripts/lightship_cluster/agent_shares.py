@@ -1,0 +1,106 @@
+"""Each user's fair share of the agent, decided by what the kernel says of a connection before any of it is read."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Callable
+
+CONNECTIONS = 64
+CONNECTIONS_PER_USER = 4
+# How many of a user's are served in a second, and at once after a pause. Each question becomes a request to the
+# registry, which allows a cluster some hundreds in a second: no single user may use them up.
+CONNECTIONS_PER_SECOND = 50.0
+BURST = 200.0
+MOST_REMEMBERED = 1000
+
+
+@dataclass(eq=False)
+class Seat:
+    """A place among those that are served; silent until its question has come."""
+
+    uid: int
+    connection: socket.socket
+    silent: bool = True
+    lost: bool = False
+
+
+class Shares:
+    """Who is served now. All places may be taken, but no user's share by another user."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        # In the order in which they were taken.
+        self._seats: list[Seat] = []
+        self._left: dict[int, tuple[float, float]] = {}
+
+    def enter(self, uid: int, connection: socket.socket) -> Seat | None:
+        """A place for the connection, or nothing: its user has had enough, or all are taken by users with as few."""
+        with self._lock:
+            taken = self._taken(uid)
+            if taken >= CONNECTIONS_PER_USER or not self._spend(uid):
+                return None
+            if len(self._seats) >= CONNECTIONS and not self._free_one(taken):
+                return None
+            seat = Seat(uid, connection)
+            self._seats.append(seat)
+            return seat
+
+    def begin(self, seat: Seat) -> bool:
+        """Its question is here, so its place is kept for it; no if another user has got the place meanwhile."""
+        with self._lock:
+            seat.silent = False
+            return not seat.lost
+
+    def leave(self, seat: Seat) -> None:
+        """Give the place back."""
+        with self._lock:
+            if not seat.lost:
+                self._seats.remove(seat)
+
+    def _taken(self, uid: int) -> int:
+        return sum(seat.uid == uid for seat in self._seats)
+
+    def _free_one(self, taken: int) -> bool:
+        """Take the place of whoever says nothing, if its user keeps at least one more than the newcomer will have."""
+        for seat in self._seats:
+            if seat.silent and self._taken(seat.uid) > taken + 1:
+                seat.lost = True
+                self._seats.remove(seat)
+                turn_away(seat.connection)
+                _hang_up(seat.connection)
+                return True
+        return False
+
+    def _spend(self, uid: int) -> bool:
+        now = self._clock()
+        if len(self._left) > MOST_REMEMBERED:
+            self._left = {
+                known: (left, at) for known, (left, at) in self._left.items() if _filled(left, at, now) < BURST
+            }
+        left = _filled(*self._left.get(uid, (BURST, now)), now)
+        self._left[uid] = (max(0.0, left - 1), now)
+        return left >= 1
+
+
+def turn_away(connection: socket.socket) -> None:
+    """Say that there is no time; without waiting, for whoever is turned away may not read."""
+    with suppress(OSError):
+        connection.send(BUSY, socket.MSG_DONTWAIT)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    # Its thread waits for what it says, and closes it.
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _filled(left: float, at: float, now: float) -> float:
+    return min(BURST, left + (now - at) * CONNECTIONS_PER_SECOND)
+
+
+BUSY = b'{"ok": false, "code": "busy", "error": "Too many questions at once. Try again in a few seconds."}\n'
