@@ -8,6 +8,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from testinfra.host import Host
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 INVENTORY = REPOSITORY / "tests" / "molecule" / "inventory"
 PLAYBOOK = "[{hosts: %s, become: true, roles: [%s]}]\n"
@@ -50,3 +52,16 @@ def deploy(role: str, host: str, folder: Path, **variables: object) -> int:
     changed = re.search(rf"^{host} .*changed=(\d+)", printed, re.MULTILINE)
     assert changed, printed
     return int(changed[1])
+
+
+# Checks of what other roles put in place: in the registry's own scenario those left it in any state.
+OTHER_ROLES = frozenset({"web-server", "public-certificate", "renewal", "name-server"})
+
+
+def registry_faults(host: Host) -> list[dict[str, str]]:
+    """Return what the doctor finds wrong with the registry where that role is deployed alone."""
+    done = host.run("/usr/local/sbin/lightship doctor --json")
+    findings: list[dict[str, str]] = json.loads(done.stdout)
+    wrong = [finding for finding in findings if finding["level"] == "wrong"]
+    assert done.rc == (1 if wrong else 0), done.stdout
+    return [finding for finding in wrong if finding["check"] not in OTHER_ROLES]

@@ -12,8 +12,8 @@ import bed
 LINEAGE = f"/etc/letsencrypt/live/{bed.DOMAIN}"
 CONFIG = "/etc/nginx/lightship.conf"
 TIMER = "lightship-certificates.timer"
-# Another certificate on the disk, as after a renewal that the web server was not told of.
-ANOTHER = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout /dev/null -out fullchain.pem 2>/dev/null"
+# Another certificate of the same key on the disk, as after a renewal that the web server was not told of.
+ANOTHER = "openssl req -x509 -new -key privkey.pem -subj /CN=x -out fullchain.pem"
 REPORT = "/var/lib/lightship/doctor.json"
 
 # The check, what breaks it and what mends it, and what is said.

@@ -51,7 +51,8 @@ def run(folder: Path, *arguments: str) -> str:
 def test_a_refusal_is_one_sentence_without_our_files(tmp_path: Path) -> None:
     said = play(tmp_path, "-e", '{"number": 2, "odd": true}')
     assert said.count("number is 2. Set it above 3.") == 1
-    assert "\nRefused: [one] number is 2. Set it above 3.\n" in said
+    # By whichever host is first.
+    assert re.search(r"^Refused: \[(one|two)\] number is 2\. Set it above 3\.$", said, re.MULTILINE)
     assert "[WARNING]: It is odd.\n" in said
     for ours in ("Origin:", "play.yml", "number > 3", "assertion", "evaluated_to", "Task failed"):
         assert ours not in said, said
