@@ -177,7 +177,9 @@ def test_one_key_has_only_so_many_tunnels_open_and_takes_none_of_anothers(host: 
             tunnels.callback(process.terminate)
             bed.eventually(lambda number=number: open_tunnels(host) == number, "no tunnel opened", 20)  # type: ignore[misc]
         assert refused("-N")
-        assert "as many as ssh_gateway_key_tunnels allows" in host.check_output("journalctl -q -n 50")
+        assert "as many as ssh_gateway_key_tunnels allows" in host.check_output(
+            "journalctl -q -t list-tunnel-keys -n 5"
+        )
         with opened("-R", f"localhost:{USERS}:localhost:9", key=users_key):
             assert host.socket(f"tcp://127.0.0.1:{USERS}").is_listening
     bed.eventually(lambda: open_tunnels(host) == 0, "a tunnel outlives its client", 20)
