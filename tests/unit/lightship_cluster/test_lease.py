@@ -150,7 +150,7 @@ def test_a_job_waits_and_tries_again_where_there_is_no_time_for_it(
 ) -> None:
     for action in ("claim", "target"):
         registry.replies[action] = one_after_another(busy, (200, CLAIM))
-    lease.claim(link, "CSR")
+    lease.claim(link, "CSR", {})
     lease.publish(link, "10.1.0.5", 4567)
     assert registry.actions() == ["claim", "claim", "target", "target"]
 
