@@ -69,7 +69,8 @@ class Hands:
         return self.now
 
 
-Enter = Callable[[Shares, int], tuple[Seat | None, socket.socket]]
+# In the words of the oldest Python, which reads this line when it runs.
+Enter = Callable[[Shares, int], "tuple[Seat | None, socket.socket]"]
 
 
 @pytest.fixture

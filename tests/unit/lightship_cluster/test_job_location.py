@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.job_location import LONGEST_FOLDER, job_location
-from lightship_registry import fields
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +35,6 @@ def test_of_a_long_folder_the_end_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(Path, "cwd", lambda: Path("/" + "x" * 600 + "/here"))
     folder = job_location()["folder"]
     assert (len(folder), folder[:3], folder[-5:]) == (LONGEST_FOLDER, "...", "/here")
-    assert LONGEST_FOLDER == fields.LONGEST_FOLDER
 
 
 def test_a_folder_of_any_bytes_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,7 @@ import time
 
 import pytest
 
-from lightship_cluster.environments.interfaces import A_NOTEBOOK, A_PROGRAM
-from lightship_cluster.protocol import LINE_LIMIT, SUBJECTS, BadLine, read_line, write_line
-from lightship_registry import records
-
-
-def test_the_registry_knows_the_same_subjects() -> None:
-    assert SUBJECTS == records.SUBJECTS == (A_NOTEBOOK.noun, A_PROGRAM.noun)
+from lightship_cluster.protocol import LINE_LIMIT, BadLine, read_line, write_line
 
 
 def test_a_line_arrives_in_pieces() -> None:

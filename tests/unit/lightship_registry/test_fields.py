@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightship_registry import fields
+from lightship_cluster import job_location, protocol
+from lightship_cluster.environments.interfaces import A_NOTEBOOK, A_PROGRAM
+from lightship_registry import fields, records
 from lightship_registry.errors import RegistryError
 from lightship_registry.records import Cause
+
+
+def test_both_sides_call_what_a_link_leads_to_the_same_and_agree_how_long_a_folder_is() -> None:
+    assert protocol.SUBJECTS == records.SUBJECTS == (A_NOTEBOOK.noun, A_PROGRAM.noun)
+    assert job_location.LONGEST_FOLDER == fields.LONGEST_FOLDER
 
 
 @given(st.binary())
