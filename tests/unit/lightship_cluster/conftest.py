@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from lightship_cluster import transport
+from unit.lightship_cluster.house import house
 from unit.lightship_cluster.login import login
 from unit.lightship_cluster.node import node
 from unit.lightship_cluster.world import StubRegistry, stub_registry
 
-__all__ = ["login", "node", "registry"]
+__all__ = ["house", "login", "node", "registry"]
 
 
 @pytest.fixture
