@@ -11,7 +11,7 @@ from typing import Callable
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_log import say
 from lightship_cluster.registry import LinkRegistry
-from lightship_cluster.transport import Answer, Unreachable
+from lightship_cluster.transport import Answer, Unreachable, while_busy
 
 CLAIM_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
@@ -80,17 +80,10 @@ def _unreached(said: str, address: str, port: int) -> str:
 
 def end(registry: LinkRegistry, cause: str, reason: str, tail: str = "") -> None:
     """Close the link at once and say why; without an answer its lease runs out soon enough."""
-    deadline = time.monotonic() + END_SECONDS
-    while True:
-        answer, trouble = _attempt(lambda: registry.end(cause, reason, tail))
-        wait = _wait(answer) if answer and answer.busy else 0.0
-        if wait and time.monotonic() + wait <= deadline:
-            time.sleep(wait)
-            continue
-        if wait or not answer:
-            why = answer.error if answer else trouble
-            say(f"Could not tell the registry that the link has ended ({why}). It ends by itself.")
-        return
+    answer, trouble = _attempt(lambda: while_busy(lambda: registry.end(cause, reason, tail), END_SECONDS))
+    if not answer or answer.busy:
+        why = answer.error if answer else trouble
+        say(f"Could not tell the registry that the link has ended ({why}). It ends by itself.")
 
 
 def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ...] = ()) -> Answer:
@@ -141,7 +134,7 @@ class Heart:
         self._busy = self._busy + 1 if answer and answer.busy else 0
         if answer and self._busy:
             # Longer and longer, for it is not the only one that was asked to wait.
-            self._wait = max(_wait(answer), min(0.5 * 2**self._busy, RETRY_SECONDS))
+            self._wait = max(answer.wait, min(0.5 * 2**self._busy, RETRY_SECONDS))
             if self._busy < self.PATIENT_TRIES:
                 return ""
         if answer and answer.ok:
@@ -177,10 +170,6 @@ def _attempt(send: Callable[[], Answer]) -> tuple[Answer | None, str]:
         return send(), ""
     except Unreachable as error:
         return None, str(error)
-
-
-def _wait(answer: Answer) -> float:
-    return max(0.5, answer.retry_after)
 
 
 def _is_passing(answer: Answer) -> bool:

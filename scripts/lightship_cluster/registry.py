@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from lightship_cluster.signing import allowance, sign
-from lightship_cluster.transport import Answer, Transport, encode
+from lightship_cluster.transport import Answer, Transport, encode, while_busy
 
 # How long the agent tries again while the registry has no time for it. With the last try, which may take as long as the
 # transport's, it is over before whoever asked the agent gives up.
 BUSY_SECONDS = 10.0
-SHORTEST_WAIT = 0.5
 
 
 class SignedRegistry:
@@ -63,15 +61,13 @@ class SignedRegistry:
     def _send(self, method: str, path: str, value: Mapping[str, Any] | None = None) -> Answer:
         body = b"" if value is None else encode(value)
         counted = allowance(self._key, self._cluster)
-        deadline = time.monotonic() + BUSY_SECONDS
-        while True:
+
+        def send() -> Answer:
             # Signed anew for each try: a signature counts once.
             signed = sign(self._key, self._cluster, method, path, body)
-            answer = self._transport.send(method, path, body, {**signed, **counted})
-            wait = max(SHORTEST_WAIT, answer.retry_after)
-            if not answer.busy or time.monotonic() + wait > deadline:
-                return answer
-            time.sleep(wait)
+            return self._transport.send(method, path, body, {**signed, **counted})
+
+        return while_busy(send, BUSY_SECONDS)
 
 
 class LinkRegistry:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 from urllib.parse import urlsplit
 
 from lightship_cluster.dialing import Dialer
@@ -16,8 +17,8 @@ from lightship_cluster.troubles import why
 
 TIMEOUT_SECONDS = 10.0
 LARGEST_ANSWER = 1 << 20
-# The longest that a server may ask to wait.
-LONGEST_WAIT = 30.0
+# Before another try, whatever a server asks for.
+SHORTEST_WAIT, LONGEST_WAIT = 0.5, 30.0
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault of the caller
@@ -37,6 +38,11 @@ class Answer:
     def busy(self) -> bool:
         """Whether it had no time for this request, and did nothing."""
         return self.status == http.client.SERVICE_UNAVAILABLE or self.code == "too-many-requests"
+
+    @property
+    def wait(self) -> float:
+        """Seconds until another try."""
+        return max(SHORTEST_WAIT, self.retry_after)
 
     @property
     def ok(self) -> bool:
@@ -91,6 +97,16 @@ class Transport:
         except OSError:
             plain.close()
             raise
+
+
+def while_busy(send: Callable[[], Answer], seconds: float) -> Answer:
+    """Repeat a request that the server has no time for, but for no longer than this; its last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = send()
+        if not answer.busy or time.monotonic() + answer.wait > deadline:
+            return answer
+        time.sleep(answer.wait)
 
 
 def encode(value: Mapping[str, Any]) -> bytes:

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lightship_registry.admin.findings import Finding, ok, warning, wrong
-from lightship_registry.admin.programs import SECONDS
-from lightship_registry.admin.programs import output as _output
+from lightship_registry.admin.programs import SECONDS, output
 from lightship_registry.cutter import cut
 from lightship_registry.settings import Settings
 
@@ -40,19 +39,19 @@ def kernel_can_cut() -> Iterator[Finding]:
 def units() -> Iterator[Finding]:
     """Do they run, and did the cutter fail lately?"""
     for unit in UNITS:
-        state = _output(["systemctl", "is-active", unit])
+        state = output(["systemctl", "is-active", unit])
         remedy = f"journalctl -u {unit}; systemctl restart {unit}"
         yield ok(f"{unit} is active") if state == "active" else wrong(f"{unit} is {state or 'unknown'}", remedy)
-    if _output(["systemctl", "is-failed", "lightship-cut.service"]) == "failed":
+    if output(["systemctl", "is-failed", "lightship-cut.service"]) == "failed":
         yield warning("lightship-cut.service failed the last time", "journalctl -u lightship-cut says why.")
 
 
 def clock() -> Iterator[Finding]:
     """Does NTP set it, as the kernel or chrony says? What the login nodes' clocks say is for `agents`."""
     remedy = "Set the clock by NTP, e.g. with chrony or systemd-timesyncd: login nodes with another time are refused."
-    if _output(["timedatectl", "show", "--property=NTPSynchronized", "--value"]) == "yes":
+    if output(["timedatectl", "show", "--property=NTPSynchronized", "--value"]) == "yes":
         yield ok("the clock is synchronised")
-    elif "Leap status     : Normal" in _output(["chronyc", "-n", "tracking"]):
+    elif "Leap status     : Normal" in output(["chronyc", "-n", "tracking"]):
         yield ok("the clock is synchronised by chrony")
     else:
         yield warning("nothing says that the clock is synchronised", remedy)
@@ -76,7 +75,7 @@ def answers(path: Path) -> Iterator[Finding]:
 
 def openers(store: Path) -> Iterator[Finding]:
     """A program that has the store open besides the service can keep it locked."""
-    service = _output(["systemctl", "show", "--property=MainPID", "--value", UNITS[1]])
+    service = output(["systemctl", "show", "--property=MainPID", "--value", UNITS[1]])
     others = [process for process in _with_open(store) if process.name not in (service, str(os.getpid()))]
     for process in others:
         name = (process / "comm").read_text("utf-8", "replace").strip()

@@ -51,7 +51,7 @@ def test_a_notebook_that_the_proxy_cannot_reach_is_told_from_where_it_was_tried(
             f"way = transport.Transport('https://registry.{bed.DOMAIN}:{bed.PORT}', Path({CA!r}))",
             f"link = registry.LinkRegistry(way, {made['name']!r}, sys.stdin.read())",
             "folder = Path('/tmp/networks'); folder.mkdir(); lease.PUBLISH_SECONDS = 1",
-            "lease.claim(link, node_keys.make_request(folder, folder / 'key.pem'))",
+            "lease.claim(link, node_keys.make_request(folder, folder / 'key.pem'), {})",
             "lease.publish(link, way.dialer.own, 4567)",
         ]
     )

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-PLUGIN = Path(__file__).parents[3] / "roles" / "link_registry" / "filter_plugins" / "network_faults.py"
+from unit.ansible.plugins import load
+
+plugin = load("roles/link_registry/filter_plugins/network_faults.py")
 
 
 def faults(**cluster: Any) -> list[str]:
-    spec = importlib.util.spec_from_file_location("network_faults", PLUGIN)
-    assert spec
-    assert spec.loader
-    plugin = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(plugin)
     found: list[str] = plugin.network_faults({"demo": cluster})
     return found
 

@@ -29,14 +29,15 @@ import collections, os, socket, sys, threading
 os.setuid(50000)
 path, kept = sys.argv[1], int(sys.argv[2])
 def crowd():
-    held = collections.deque(maxlen=kept)
-    for number in range(10**9):
+    held, number = collections.deque(maxlen=kept), 0
+    while True:
         one = socket.socket(socket.AF_UNIX)
         try:
             one.connect(path)
         except OSError:
             continue
         held.append(one)
+        number += 1
         if number == 200:
             os.write(1, b"crowded\n")
 for _ in range(4):

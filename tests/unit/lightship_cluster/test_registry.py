@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightship_cluster.registry import LinkRegistry, SignedRegistry
+from lightship_cluster.registry import BUSY_SECONDS, LinkRegistry, SignedRegistry
 from lightship_cluster.transport import Transport
 from unit.lightship_cluster.world import StubRegistry
 
@@ -63,12 +63,13 @@ BUSY = (429, {"code": "too-many-requests", "error": "Too many requests."})
 
 
 def test_the_agent_signs_anew_and_tries_again_where_there_is_no_time_for_it(
-    registry: StubRegistry, signed: SignedRegistry
+    registry: StubRegistry, signed: SignedRegistry, slept: list[float]
 ) -> None:
     left = [BUSY, (503, b"<html>"), (200, {"ok": True})]
     registry.replies["ping"] = lambda _asked: left.pop(0)
 
     assert signed.ping().ok
+    assert len(slept) == 2
     assert len({asked.headers["X-Lightship-Nonce"] for asked in registry.asked}) == 3
     # Whose allowance it is stays the same, and is no signature.
     allowances = {asked.headers["X-Lightship-Allowance"] for asked in registry.asked}
@@ -76,13 +77,16 @@ def test_the_agent_signs_anew_and_tries_again_where_there_is_no_time_for_it(
     assert not allowances & {asked.headers["X-Lightship-Signature"] for asked in registry.asked}
 
 
-def test_the_agent_does_not_wait_for_ever(
-    registry: StubRegistry, signed: SignedRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lightship_cluster.registry.BUSY_SECONDS", 0.8)
+def test_the_agent_does_not_wait_for_ever(registry: StubRegistry, signed: SignedRegistry, slept: list[float]) -> None:
     registry.replies["ping"] = BUSY
     assert signed.ping().code == "too-many-requests"
-    assert len(registry.asked) == 2
+    assert sum(slept) == BUSY_SECONDS
+    assert len(registry.asked) == len(slept) + 1
+
+    slept.clear()
+    registry.headers["Retry-After"] = "4"
+    assert signed.ping().code == "too-many-requests"
+    assert slept == [4, 4]
 
 
 def test_a_quota_is_an_answer_and_nothing_to_wait_for(registry: StubRegistry, signed: SignedRegistry) -> None:

@@ -101,7 +101,7 @@ class Rounds:
         """Let the event loop hear what the kernel has to say of the connections; no round begins."""
 
         async def wait() -> None:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(10):
                 while not so():
                     await asyncio.sleep(0.001)
 

@@ -41,4 +41,4 @@ def store_url(request: pytest.FixtureRequest) -> str:
 def world(tmp_path: Path, store_url: str) -> Iterator[World]:
     world = build_world(tmp_path, store_url=store_url)
     yield world
-    world.engine.dispose()
+    world.close()

@@ -298,19 +298,17 @@ def test_many_that_hang_do_not_keep_the_others_waiting(tmp_path: Path) -> None:
     world = build(tmp_path)
     node = Client(world, NODE)
 
-    async def go() -> float:
+    async def go() -> None:
         watch = AncestorWatch(world.links)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         tasks = await watch.start_round()
-        while live not in world.routes and loop.time() - began < 20:
-            tasks += await watch.start_round()
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(20):
+            while live not in world.routes:
+                tasks += await watch.start_round()
+                await asyncio.sleep(0.01)
         watch.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        return loop.time() - began
 
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(program(OK))
@@ -320,7 +318,6 @@ def test_many_that_hang_do_not_keep_the_others_waiting(tmp_path: Path) -> None:
             hanging = stack.enter_context(socket.create_server((NODE, 0)))
             node.redeem(node.token(), hanging.getsockname()[1])
         asyncio.run(go())
-        assert live in world.routes
     world.close()
 
 

@@ -56,7 +56,7 @@ def listener(tmp_path: Path) -> Iterator[Path]:
 def healthy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A host on which nothing is wrong, without web server and name server: those have a module of their own."""
     says = dict(SAYS)
-    monkeypatch.setattr(machine_checks, "_output", lambda command: says[tuple(command[:2])])
+    monkeypatch.setattr(machine_checks, "output", lambda command: says[tuple(command[:2])])
     for module in (web_checks, name_checks):
         monkeypatch.setattr(module, "unit", lambda *_: {"LoadState": "not-found", "ActiveState": "inactive"})
     monkeypatch.setattr(web_checks, "DEPLOYED", desk.config.parent / "no-deployed.ini")
@@ -108,7 +108,7 @@ def test_the_machines_troubles_are_told(
     said: str,
 ) -> None:
     says: dict[tuple[str, ...], str] = {**SAYS, command: answer}
-    monkeypatch.setattr(machine_checks, "_output", lambda asked: says[tuple(asked[:2])])
+    monkeypatch.setattr(machine_checks, "output", lambda asked: says[tuple(asked[:2])])
     found = examined(healthy, listener)[level]
     assert said in " ".join(finding["what"] for finding in found)
     assert all(finding["remedy"] for finding in found)
@@ -116,7 +116,7 @@ def test_the_machines_troubles_are_told(
 
 def test_chrony_is_believed_too(healthy: Desk, listener: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     says = {**SAYS, ("timedatectl", "show"): "no", ("chronyc", "-n"): "Leap status     : Normal"}
-    monkeypatch.setattr(machine_checks, "_output", lambda asked: says[tuple(asked[:2])])
+    monkeypatch.setattr(machine_checks, "output", lambda asked: says[tuple(asked[:2])])
     assert examined(healthy, listener)[WARNING] == []
 
 

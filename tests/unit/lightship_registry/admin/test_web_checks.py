@@ -23,7 +23,6 @@ from unit.lightship_registry.world import DOMAIN, make_settings
 
 NAMES = (DOMAIN, f"*.{DOMAIN}")
 DAY = 86400
-Units = dict[str, dict[str, str]]
 
 
 def write_certificate(path: Path, names: tuple[str, ...] = NAMES, *, age: float = 10, left: float = 80) -> Path:
