@@ -90,6 +90,7 @@ class AgentServer:
         user = None if uid == OVERFLOW_UID else user_name(uid)
         if user is None:
             return refusal("refused", f"The agent cannot tell who you are (user number {uid}).")
+        self._shares.recognise(uid)
         return self._handler(Peer(uid, user), question)
 
 
