@@ -84,15 +84,16 @@ _start_jupyter_asked_partitions() {{
 _start_jupyter_partitions() {{
   local folder=${{XDG_CACHE_HOME:-$HOME/.cache}}/lightship file
   file=$folder/partitions.$(uname -n)
-  if [[ -z $(find "$file" \\( -mmin -1 -o -size +0 -mmin -10 \\) 2>/dev/null) ]]; then
-    if ! (umask 077 && mkdir -p "$folder" && : >|"$file.$$") 2>/dev/null; then
+  if [[ ! -O $file || -z $(find "$file" \\( -mmin -1 -o -size +0 -mmin -10 \\) 2>/dev/null) ]]; then
+    # A cache in a shared place may be another's, who would follow what is written there with a link.
+    if ! (umask 077 && mkdir -p "$folder" && [[ -O $folder ]] && : >|"$file.$$") 2>/dev/null; then
       _start_jupyter_asked_partitions
       return
     fi
     _start_jupyter_asked_partitions >|"$file.$$"
     mv -f "$file.$$" "$file"
   fi
-  cat "$file"
+  _start_jupyter_plain <"$file"
 }}
 
 # By their files, as Lmod and the Tcl modules find them.

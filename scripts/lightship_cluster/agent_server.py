@@ -18,7 +18,8 @@ LINE_SECONDS = 5.0
 # One user's crowd fills any queue, and whoever comes later is behind all of it: with 4,096 places the others waited a
 # second for each answer, with so few some milliseconds. Where it is full, the kernel lets callers wait in turn.
 BACKLOG = 256
-# Shown by the kernel for every user of another user namespace: no one in particular.
+# Shown by the kernel for whoever has no number in the namespace of the agent: no one in particular. Users of namespaces
+# within it are shown by their numbers here, of which they may have thousands.
 OVERFLOW_UID = 65534
 
 _CREDENTIALS = struct.Struct("iII")
@@ -90,6 +91,7 @@ class AgentServer:
         user = None if uid == OVERFLOW_UID else user_name(uid)
         if user is None:
             return refusal("refused", f"The agent cannot tell who you are (user number {uid}).")
+        self._shares.recognise(uid)
         return self._handler(Peer(uid, user), question)
 
 

@@ -37,6 +37,7 @@ class Shares:
         # In the order in which they were taken.
         self._seats: list[Seat] = []
         self._left: dict[int, tuple[float, float]] = {}
+        self._named: set[int] = set()
 
     def enter(self, uid: int, connection: socket.socket) -> Seat | None:
         """A place for the connection, or nothing: its user has had enough, or all are taken by users with as few."""
@@ -56,6 +57,11 @@ class Shares:
             seat.silent = False
             return not seat.lost
 
+    def recognise(self, uid: int) -> None:
+        """This number has a user's name."""
+        with self._lock:
+            self._named.add(uid)
+
     def leave(self, seat: Seat) -> None:
         """Give the place back."""
         with self._lock:
@@ -66,9 +72,13 @@ class Shares:
         return sum(seat.uid == uid for seat in self._seats)
 
     def _free_one(self, taken: int) -> bool:
-        """Take the place of whoever says nothing, if its user keeps at least one more than the newcomer will have."""
-        for seat in self._seats:
-            if seat.silent and self._taken(seat.uid) > taken + 1:
+        """Take the place of whoever says nothing, if its user keeps at least one more than the newcomer will have.
+
+        Or if nobody knows a user of that number: a user of namespaces has 65,536 of them, each with a share.
+        """
+        silent = [seat for seat in self._seats if seat.silent]
+        for seat in silent:
+            if self._taken(seat.uid) > taken + 1 or seat.uid not in self._named:
                 seat.lost = True
                 self._seats.remove(seat)
                 turn_away(seat.connection)

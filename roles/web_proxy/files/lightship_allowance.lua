@@ -16,15 +16,16 @@ local function digest(text)
     end))
 end
 
--- Which kind of allowance a request claims, and the key under which it would be known.
+-- Which kind of allowance a request claims, and the key under which it would be known. The kind is part of it: whoever has the
+-- secret of a link must not get an agent's allowance with it.
 local function claimed()
     local secret = string.match(var.http_authorization or "", "^%a+ (%x+)$")
     if secret and #secret == LONGEST then
-        return "job", digest(secret)
+        return "job", "job " .. digest(secret)
     end
     local allowance = string.match(var.http_x_lightship_allowance or "", "^%x+$")
     if allowance and #allowance == LONGEST then
-        return "agent", digest(allowance)
+        return "agent", "agent " .. digest(allowance)
     end
     return nil
 end
@@ -61,7 +62,7 @@ function allowance.learn()
     end
     local expected, lasting = string.match(var.upstream_http_x_lightship_expect or "", "^(%x+) (%d+)$")
     if expected then
-        remember(expected, tonumber(lasting))
+        remember("job " .. expected, tonumber(lasting))
     end
 end
 

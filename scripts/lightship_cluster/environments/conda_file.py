@@ -98,6 +98,12 @@ class CondaFile(Plain):
             # The folders above too: a generous umask would let a group exchange what is run from them.
             for place in (*reversed(self.cache.parents), self.cache):
                 place.mkdir(mode=0o700, exist_ok=True)
+            for place in (self.cache.parent.resolve(), self.cache.resolve()):
+                if not _own(place):
+                    raise refused(
+                        f"{place}, where the environment is built, belongs to another user, or others may write in it. "
+                        "Set XDG_CACHE_HOME to a folder of your own, or unset it."
+                    )
             lock = self.folder.with_suffix(".lock").open("w")
         with lock:
             with _writing(self.cache):

@@ -7,11 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 from lightship_registry import check_report, settings
 from lightship_registry.admin import host, machine_checks, name_checks, service_checks, web_checks
 from lightship_registry.admin.findings import NOTE, OK, WARNING, WRONG, Finding, ok, wrong
-from lightship_registry.admin.output import cell, console, examples, json_option, print_json
+from lightship_registry.admin.output import cell, console, examples, json_option, print_json, printable
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.check_report import Report
 from lightship_registry.clock import wall
@@ -93,7 +94,7 @@ def _keep(config: Path, found: Iterable[Finding]) -> None:
 def _print(finding: Finding) -> None:
     out = console()
     out.print(
-        cell(finding.level), " " * (len(WARNING) - len(finding.level)), finding.what, markup=False, soft_wrap=True
+        cell(finding.level), " " * (len(WARNING) - len(finding.level)), Text(printable(finding.what)), soft_wrap=True
     )
     if finding.remedy:
-        out.print(" " * len(WARNING), " ", finding.remedy, markup=False, soft_wrap=True)
+        out.print(" " * len(WARNING), " ", Text(printable(finding.remedy)), soft_wrap=True)

@@ -54,8 +54,13 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
 
 def cell(text: str) -> Text:
     """Never markup, and no control character: much of it was typed by users."""
-    shown = "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
+    shown = printable(text)
     return Text(shown, style=COLOURS.get(shown, ""))
+
+
+def printable(text: str) -> str:
+    """Without what would move a terminal's cursor, or do worse."""
+    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
 
 
 def console() -> Console:

@@ -96,6 +96,20 @@ for _ in range(84):
     connection.close()
 print(json.dumps(sorted(set(seen))))
 """
+# Fewer than an agent may send at once; each bears the secret of a link where an agent's proof would be.
+AS_AN_AGENT = """
+import http.client, json, ssl, sys
+host, ca = sys.argv[1:]
+secret = sys.stdin.read()
+connection = http.client.HTTPSConnection(host, context=ssl.create_default_context(cafile=ca))
+seen = set()
+for _ in range(300):
+    connection.request("GET", "/v1/ping", headers={"X-Lightship-Allowance": secret})
+    answer = connection.getresponse()
+    answer.read()
+    seen.add(answer.status)
+print(json.dumps(sorted(seen)))
+"""
 
 
 @contextmanager
@@ -142,3 +156,11 @@ def test_a_flood_on_a_host_costs_its_other_users_nothing(link: dict[str, str]) -
     assert asked.stdout == "all answered\n"
     # Each got to the registry, which says what it must say to a job that has not claimed its link.
     assert json.loads(beaten.stdout) == ["not-claimed"]
+
+
+def test_a_links_secret_is_no_proof_of_an_agents(link: dict[str, str]) -> None:
+    """Or each link would give its owner an agent's allowance, many times that of a job."""
+    with running("node1", FLOOD, HOST, CA, link["name"], sign="limited", times=4):
+        asked = bed.run("node1", f"python3 -c {shlex.quote(AS_AN_AGENT)} {HOST} {CA}", user="bob", text=link["secret"])
+    # It counts on the host's address, of which nothing is left.
+    assert 429 in json.loads(asked.stdout)

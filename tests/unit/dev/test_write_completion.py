@@ -136,6 +136,21 @@ def test_partitions_are_offered_where_nothing_can_be_kept(script: Path, home: Pa
     assert offered(script, home, "-p", "c") == {"compute"}
 
 
+def test_what_another_keeps_in_a_shared_cache_is_not_offered(script: Path, home: Path) -> None:
+    folder = home / "home" / ".cache" / "lightship"
+    folder.mkdir(parents=True)
+    kept = folder / f"partitions.{os.uname().nodename}"
+    kept.write_text("own\nx;$(touch${IFS}owned)\n*\n")
+    assert offered(script, home, "-p", "") == {"own"}
+    if os.geteuid() == 0:
+        os.chown(kept, 50000, 50000)
+        assert offered(script, home, "-p", "") == {"compute", "debug"}
+        kept.unlink()
+        os.chown(folder, 50000, 50000)
+        assert offered(script, home, "-p", "") == {"compute", "debug"}
+        assert not list(folder.iterdir())
+
+
 def test_queues_of_pbs_are_offered(script: Path, home: Path) -> None:
     cluster(home, "printf 'Queue: workq\\n    queue_type = Execution\\nQueue: long_queue_of_physics\\n'")
     (home / "prefix" / "bin" / "sinfo").rename(home / "prefix" / "bin" / "qstat")

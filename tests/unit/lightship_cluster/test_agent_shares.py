@@ -43,6 +43,22 @@ def crowd():
 for _ in range(4):
     threading.Thread(target=crowd).start()
 """
+# One connection each of numbers that are no user's, as a user of namespaces has by the thousand. Each says nothing, and
+# another follows as soon as the agent has no more patience with it.
+NUMBERS = r"""
+import collections, os, socket, sys, time
+held = collections.deque(maxlen=900)
+for number in range(10**9):
+    os.seteuid(200000 + number % 60000)
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(sys.argv[1])
+    os.seteuid(0)
+    held.append(one)
+    if number == 200:
+        os.write(1, b"crowded\n")
+    if number > 200:
+        time.sleep(0.004)
+"""
 # Each of twelve users asks four times, one after the other.
 OTHERS = """
 import os, sys
@@ -107,8 +123,29 @@ def test_a_silent_connection_makes_room_for_a_user_who_has_fewer(enter: Enter) -
 
 def test_users_with_equal_shares_take_nothing_from_each_other(enter: Enter) -> None:
     shares = Shares()
-    assert all(enter(shares, uid)[0] for uid in range(agent_shares.CONNECTIONS))
+    for uid in range(agent_shares.CONNECTIONS):
+        assert enter(shares, uid)[0]
+        shares.recognise(uid)
     assert not enter(shares, 999)[0]
+
+
+def test_the_numbers_of_a_users_namespaces_keep_nobody_out(enter: Enter) -> None:
+    shares = Shares()
+    known, _ = enter(shares, 1000)
+    shares.recognise(1000)
+    crowd = [enter(shares, 100_000 + number)[0] for number in range(agent_shares.CONNECTIONS - 1)]
+    assert all(crowd)
+
+    newcomer, _ = enter(shares, 1001)
+    assert newcomer
+    assert shares.begin(newcomer)
+    # Whoever came first of those that nobody knows has gone, and no user.
+    assert [seat for seat in (known, *crowd) if seat and seat.lost] == [crowd[0]]
+    # Nor when they all come anew: what is being answered keeps its place.
+    assert [bool(enter(shares, 200_000 + number)[0]) for number in range(agent_shares.CONNECTIONS)].count(False) == 0
+    assert known
+    assert not known.lost
+    assert not newcomer.lost
 
 
 def test_no_user_may_ask_without_pause_for_ever(enter: Enter) -> None:
@@ -138,8 +175,8 @@ def test_users_who_came_once_are_forgotten(enter: Enter, monkeypatch: pytest.Mon
 
 
 @contextmanager
-def crowded(path: Path, kept: int) -> Iterator[None]:
-    command = [sys.executable, "-c", CROWD, str(path), str(kept)]
+def crowded(*program: str) -> Iterator[None]:
+    command = [sys.executable, "-c", *program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as attacker:
         try:
             assert attacker.stdout
@@ -149,17 +186,26 @@ def crowded(path: Path, kept: int) -> Iterator[None]:
             attacker.kill()
 
 
+def named(uid: int) -> str | None:
+    return str(uid) if uid < 100_000 else None
+
+
 @needs_root
-@pytest.mark.parametrize("kept", [1, 200], ids=["connecting in a loop", "held open, silent"])
-def test_one_user_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
-    monkeypatch.setattr(agent_server, "user_name", str)
+@pytest.mark.parametrize(
+    "crowd",
+    [(CROWD, "1"), (CROWD, "200"), (NUMBERS,)],
+    ids=["connecting in a loop", "held open, silent", "of many numbers"],
+)
+def test_one_user_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch, crowd: tuple[str, ...]) -> None:
+    monkeypatch.setattr(agent_server, "user_name", named)
     folder = Path(tempfile.mkdtemp(dir="/tmp"))
     folder.chmod(0o755)
     server = AgentServer(folder / "agent.sock", lambda peer, _question: {"ok": True, "uid": peer.uid})
     thread = Thread(target=server.serve)
     thread.start()
+    program, *more = crowd
     try:
-        with crowded(folder / "agent.sock", kept):
+        with crowded(program, str(folder / "agent.sock"), *more):
             environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
             others = [sys.executable, "-c", OTHERS, str(folder / "agent.sock")]
             done = subprocess.run(others, check=False, env=environment, capture_output=True, text=True, timeout=60)

@@ -154,11 +154,22 @@ def test_a_builder_that_cannot_be_run_is_named(world: Path) -> None:
 
 
 def test_a_full_disk_is_told_in_words(world: Path) -> None:
-    (world / "cache").mkdir()
+    (world / "cache").mkdir(mode=0o700)
     # Stands for every failure to write: root may write in any folder.
     wanted(world).folder.with_suffix(".yml").mkdir()
     with pytest.raises(LightshipError, match=r"Cannot write in .*cache: .*Free space"):
         wanted(world).prepare(LAB, os.environ, lambda _words: None)
+
+
+def test_nothing_is_built_where_others_could_exchange_it(world: Path) -> None:
+    cache = wanted(world).cache
+    cache.mkdir(mode=0o700)
+    for place in (cache, cache.parent):
+        place.chmod(0o777)
+        with pytest.raises(LightshipError, match=rf"{place}, .* others may write in it\. Set XDG_CACHE_HOME to"):
+            wanted(world).prepare(LAB, os.environ, print)
+        place.chmod(0o700)
+    assert not list(cache.iterdir())
 
 
 def test_somebody_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

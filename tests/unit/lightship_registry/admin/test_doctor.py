@@ -14,7 +14,7 @@ import pytest
 
 from lightship_registry import check_report, last_heard
 from lightship_registry.admin import machine_checks, name_checks, web_checks
-from lightship_registry.admin.findings import NOTE, OK, WARNING, WRONG
+from lightship_registry.admin.findings import NOTE, OK, WARNING, WRONG, Finding
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.cuts import ORDER_SECONDS
 from lightship_registry.last_heard import Heard
@@ -209,6 +209,15 @@ def test_a_full_disk_is_told(healthy: Desk, listener: Path, monkeypatch: pytest.
     assert "are free for" in examined(healthy, listener)[WARNING][0]["what"]
     monkeypatch.setattr(machine_checks, "LOWEST", 1 << 60)
     assert "are free for" in examined(healthy, listener)[WRONG][0]["what"]
+
+
+def test_no_name_of_a_program_moves_the_cursor(healthy: Desk, listener: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = Finding(WARNING, "process 1 ([bold]\x1b]0;x\x07) has the store open", "kill \x1b[2J1")
+    monkeypatch.setattr(machine_checks, "openers", lambda _store: [named])
+    healthy.run("doctor", "--socket", str(listener))
+    assert "process 1 ([bold]?]0;x?) has the store open" in healthy.out
+    assert "kill ?[2J1" in healthy.out
+    assert "\x1b" not in healthy.out
 
 
 def test_agents_that_fell_silent_or_have_another_clock_are_told(healthy: Desk, listener: Path) -> None:
