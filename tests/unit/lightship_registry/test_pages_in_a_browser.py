@@ -527,6 +527,20 @@ def test_a_line_of_the_log_stays_a_line(world: World, browser: Browser, complain
     page.context.close()
 
 
+@pytest.mark.parametrize("width", [320, 375, 500, 620, 1280])
+def test_a_command_in_a_sentence_does_not_break(
+    world: World, browser: Browser, complaints: list[str], width: int
+) -> None:
+    page = tab(browser, complaints, viewport={"width": width, "height": 800})
+    landing(world, page)
+    heights = page.locator("p > code").evaluate_all(
+        "all => all.map((code) => Math.round(code.getBoundingClientRect().height / "
+        "parseFloat(getComputedStyle(code).lineHeight)))"
+    )
+    assert heights == [1] * len(heights) != []
+    page.context.close()
+
+
 def test_after_the_time_was_over_a_longer_one_is_offered(world: World, browser: Browser, complaints: list[str]) -> None:
     page = tab(browser, complaints)
     page.goto(address(world, stopped(world)))
