@@ -184,7 +184,7 @@ def test_a_certificate_that_nobody_renews_is_a_doubt(
     status, findings = examined(capsys)
 
     assert status is ExitStatus.OK
-    assert "ends in 3 days 0 h" in findings["registry"]["words"]
+    assert "ends in 3 days" in findings["registry"]["words"]
     assert {findings[name]["level"] for name in ("registry", "browser")} == {"doubt"}
 
 

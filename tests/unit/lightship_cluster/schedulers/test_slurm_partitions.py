@@ -202,7 +202,7 @@ def test_a_users_own_options_choose_before_all_others(tmp_path: Path, extra: tup
 
     passes(gpus="1", extra=extra)
     passes(30, "debug", script, gpus="1", extra=("--exclusive", *extra))
-    assert "gpu gives 2 days 0 h at most" in refusal(3000, "long", script, extra=extra)
+    assert "gpu gives 2 days at most" in refusal(3000, "long", script, extra=extra)
 
 
 @pytest.mark.parametrize("extra", [("--qos=long",), ("-q", "long")])
