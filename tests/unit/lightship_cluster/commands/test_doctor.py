@@ -132,7 +132,7 @@ def test_what_the_default_partition_does_not_give_is_a_doubt(
     status, findings = examined(capsys)
 
     assert (status, findings["job"]["level"]) == (ExitStatus.OK, "doubt")
-    assert "compute, where jobs go that name none, gives 24 h 00 min at most" in findings["job"]["words"]
+    assert "compute, which gives 24 h 00 min at most" in findings["job"]["words"]
 
 
 def test_a_job_that_is_still_on_its_way_is_no_doubt(healthy: Login, capsys: pytest.CaptureFixture[str]) -> None:
