@@ -208,3 +208,20 @@ def test_before_a_first_job_nodes_cannot_be_judged(
     assert status is ExitStatus.OK
     assert findings["node"]["level"] == "skipped"
     assert findings["programs"]["level"] == "doubt"
+
+
+@pytest.mark.usefixtures("healthy")
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        ("40", ["ok     clock", "  this host and the registry agree"]),
+        ("80", ["ok     clock      this host and the registry agree"]),
+    ],
+)
+def test_on_a_narrow_terminal_the_words_stand_on_lines_of_their_own(
+    columns: str, lines: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    start_jupyter.main(["doctor"])
+    assert "\n".join(["", *lines, ""]) in capsys.readouterr().out
