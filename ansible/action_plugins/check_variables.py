@@ -28,6 +28,14 @@ Options: TypeAlias = Mapping[str, Mapping[str, Any]]
 # Names of a site's own that resemble ours less than this are left alone.
 RESEMBLANCE = 0.9
 
+# What to do about a value of another kind.
+KINDS = {
+    "int": "set it to a whole number",
+    "bool": "set it to true or false",
+    "list": "correct its entries",
+    "dict": "correct its entries",
+}
+
 
 class ActionModule(ActionBase):  # type: ignore[misc]
     """Fail with one sentence for each variable of this host that is missing, misspelt or of the wrong kind."""
@@ -48,7 +56,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             fault for role in mine for fault in self._faults(specs[role])
         ]
         if faults:
-            raise AnsibleActionFail(f"{self._vars['inventory_hostname']}: " + " ".join(dict.fromkeys(faults)))
+            # The host's name is told beside it. Hosts of a group share their variables, and so their faults.
+            raise AnsibleActionFail(" ".join(dict.fromkeys(faults)))
         result["changed"] = False
         return result
 
@@ -94,15 +103,25 @@ def faults_of(name: str, option: Mapping[str, Any], value: object) -> Iterator[s
         if option.get("required"):
             yield f"Set {name} in the inventory, where it is empty: {describe(option)}"
     elif option.get("choices") and value not in option["choices"]:
-        yield f"{shown}; set it to one of {', '.join(map(str, option['choices']))}. {describe(option)}"
+        choices = ", ".join(filter(None, map(str, option["choices"])))
+        empty = ", or leave it empty" if "" in option["choices"] else ""
+        yield f"{shown}; set it to one of {choices}{empty}. {describe(option)}"
     elif kind == "list" and isinstance(value, str):
         # The specification would split it at commas, but the role would still be handed the text.
         yield f'{shown}; write it as a list, ["one", "two"]. {describe(option)}'
+    elif kind == "dict" and isinstance(value, (str, list)) and not option.get("no_log"):
+        yield f'{shown}; write it as {{"name": "value"}}. {describe(option)}'
+    elif option.get("elements") == "dict" and isinstance(value, list) and not all(map(_is_dict, value)):
+        yield f'{shown}; write each entry as {{"name": "value"}}. {describe(option)}'
     elif kind in ("str", "path") and isinstance(value, (list, dict)):
         yield f"{shown}; set it to one text. {describe(option)}"
     elif errors := ArgumentSpecValidator({name: {**option, "required": False}}).validate({name: value}).error_messages:
         detail = f" ({'; '.join(errors)})" if kind in ("list", "dict") and not option.get("no_log") else ""
-        yield f"{shown}; set it to a value of type {kind}{detail}. {describe(option)}"
+        yield f"{shown}; {KINDS.get(kind, f'set it to a value of type {kind}')}{detail}. {describe(option)}"
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def describe(option: Mapping[str, Any]) -> str:

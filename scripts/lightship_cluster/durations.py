@@ -59,7 +59,8 @@ def words_of(seconds: float) -> str:
         return f"{minutes} min"
     if hours < 48:
         return f"{hours} h {minutes:02d} min"
-    return f"{hours // 24} days {hours % 24} h"
+    days, over = divmod(hours, 24)
+    return f"{days} days {over} h" if over else f"{days} days"
 
 
 def _seconds_of(text: str) -> int | None:

@@ -14,7 +14,9 @@ from lightship_cluster.values import gpus_of, memory_of
 # What people and other programs call it, and what follows `start-jupyter` here.
 _MEANT = (
     ("lab jupyterlab jupyter-lab labs", "-s jupyterlab"),
-    ("notebook notebooks nb jupyter jupyter-notebook start run new launch create begin submit go", ""),
+    # Said with its option: the user's settings may have another for those who give none.
+    ("notebook notebooks nb jupyter-notebook", "-s notebook"),
+    ("jupyter start run new launch create begin submit go", ""),
     ("classic nbclassic jupyter-nbclassic", "-s classic"),
     ("voila dashboard", "-s voila"),
     ("app streamlit dash shiny rstudio code vscode tensorboard bokeh", "--app 'COMMAND with {port}'"),

@@ -53,7 +53,8 @@ class Progress:
         if self._live:
             width = self._width()
             elapsed = words_of(time.monotonic() - self._since)
-            aside = f"  (job {self._job}, {elapsed})" if self._job and width >= WIDE else f"  ({elapsed})"
+            named = self._job and width >= WIDE and f"ob {self._job} " not in words
+            aside = f"  (job {self._job}, {elapsed})" if named else f"  ({elapsed})"
             self._write(ERASE_LINE + visible(_fitting(words, width - len(aside) - 1)) + aside)
         elif words != self._shown:
             self._write(visible(words) + "\n")

@@ -10,9 +10,12 @@ from lightship_registry.records import Cause, Link
 
 PROGRAM = "start-jupyter"
 MINUTE, HOUR = 60, 3600
-TIME = re.compile(r"(?:\d+-)?\d+:\d\d:\d\d|\d+")
+# What start-jupyter reads as a time: 60, 2h, 1h30m, 1:00, 2-00:00:00.
+TIME = re.compile(r"\d{1,6}[\d:.-]{0,15}(?: *[dhms][a-z]{0,6} *[\d.]{0,6}){0,4}", re.IGNORECASE)
 SAVE = "Save your work now and then."
 SHORT, LONG = "-t", "--time"
+# 500M is an amount of memory after these, and half a thousand minutes elsewhere.
+MEMORY = ("-m", "--memory")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ def of(link: Link, max_hours: int) -> Again:
     longer = _with_time(typed, time)
     if not longer:
         return Again(typed, f"Give it more time than before, such as `{SHORT} {time}`. {SAVE}")
-    return Again(longer, f"This asks for more time than before, `{SHORT} {time}`. {SAVE}")
+    return Again(longer, f"The command below asks for more time than before, `{SHORT} {time}`. {SAVE}")
 
 
 def _time(seconds: int) -> str:
@@ -63,7 +66,7 @@ def _changed(words: list[str], time: str) -> list[str]:
         for option in (f"{LONG}=", SHORT):
             if word.startswith(option):
                 return [*words[:index], f"{option}{time}", *words[index + 1 :]]
-    if len(words) > 1 and TIME.fullmatch(words[-1]):
+    if len(words) > 1 and words[-2] not in MEMORY and TIME.fullmatch(words[-1]):
         # A time may stand alone at the end. After an option it may be that option's value.
         return [] if words[-2].startswith("-") and "=" not in words[-2] else [*words[:-1], time]
     return [*words, SHORT, time]

@@ -71,7 +71,8 @@ def state_of(link: Link, now: float) -> dict[str, str]:
         "start_text": words.hour(start, now) if start else "",
         "start_ahead": words.ahead(start, now) if start else "",
         "job": link.job_id,
-        "waited": words.span(now - link.created_at),
+        # A notebook that ran and is out of reach has waited for nothing of the kind.
+        "waited": "" if link.ready_at else words.span(now - link.created_at),
         "heard": f"{words.span(now - link.job_seen_at)} ago" if stale else "",
     }
 

@@ -6,14 +6,19 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
 from lightship_registry import settings
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.centre import UNNAMED, Centre
+from lightship_registry.errors import RegistryError
 
 Render = Callable[..., str]
+
+VARIABLES = Path(__file__).parents[2] / "roles" / "link_registry" / "vars" / "main.yml"
 
 SITE = {
     "role_path": "/roles/link_registry",
@@ -180,3 +185,44 @@ def test_the_checks_run_while_the_registry_does_and_stop_with_it(render: Render)
     assert ("SuccessExitStatus", str(int(ExitStatus.FAILED))) in found
     timer = render("link_registry", "lightship-doctor.timer.j2", **SITE)
     assert "OnUnitInactiveSec=10min\n" in timer
+
+
+NAMES = ("message", "name", "mail", "web")
+PATTERNS = {
+    "message": "{message}",
+    "centre_name": "{name}",
+    "contact": r"({mail}|{web}|)\Z",
+    "guide_url": r"({web}|)\Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("message", text) for text in ("", "Maintenance on Friday:\nsave your work", "x" * 501, "a\tb")),
+        *(("centre_name", text) for text in ("", "Zentrum für Rechnen", "x" * 101, "two\nlines")),
+        *(
+            ("contact", text)
+            for text in ("", "help@example.org", "https://example.org/help?a=b", "helpdesk", "Help <a@b.c>")
+        ),
+        *(
+            ("contact", text)
+            for text in ("help@example.org\n", "help@example.org or https://example.org", "ftp://example.org")
+        ),
+        *(
+            ("guide_url", text)
+            for text in ("", "https://example.org/a/b.html#top", "help@example.org", "example.org/guide")
+        ),
+    ],
+)
+def test_the_preflight_refuses_what_the_service_would_refuse_after_other_roles_have_changed_the_host(
+    key: str, value: str
+) -> None:
+    named = yaml.safe_load(VARIABLES.read_text())
+    pattern = PATTERNS[key].format(**{name: named[f"__link_registry_{name}_pattern"] for name in NAMES})
+    try:
+        settings.parse({"domain": "example.org", "clusters": {"demo": {"networks": ["10.1.0.0/16"]}}, key: value})
+        accepted = True
+    except RegistryError:
+        accepted = False
+    assert bool(re.match(pattern, value)) == accepted

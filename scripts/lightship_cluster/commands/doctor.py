@@ -17,6 +17,8 @@ from lightship_cluster.settings import SiteSettings
 from lightship_cluster.texts import visible
 
 OK, DOUBT, WRONG, SKIPPED = "ok", "doubt", "wrong", "skipped"
+# Columns below which the words stand on lines of their own.
+LEAST_OF_WORDS = 32
 MARKS = {OK: "ok", DOUBT: "?", WRONG: "WRONG", SKIPPED: "-"}
 
 
@@ -72,7 +74,12 @@ def _line(finding: Finding) -> str:
     if not sys.stdout.isatty():
         return head + finding.words
     # On a terminal the words stay in their column; names and paths are never torn.
-    width = max(shutil.get_terminal_size().columns, len(head) + 20)
+    width = shutil.get_terminal_size().columns
+    if width < len(head) + LEAST_OF_WORDS:
+        below = textwrap.indent(
+            textwrap.fill(finding.words, max(width - 2, 20), break_long_words=False, break_on_hyphens=False), "  "
+        )
+        return f"{head.rstrip()}\n{below}"
     return textwrap.fill(
         head + finding.words, width, subsequent_indent=" " * len(head), break_long_words=False, break_on_hyphens=False
     )

@@ -26,7 +26,9 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     except OSError as error:
         raise LightshipError(f"Cannot read {link.folder.log}: {error.strerror}.", ExitStatus.LINK_FOLDER) from error
     with stream:
-        _copy(stream)
+        printed = _copy(stream)
+        if not printed:
+            print(f"Its job has printed nothing{' yet' if link.alive else ''}.", file=sys.stderr)
         if asked.says("follow"):
             _follow(stream, link, AgentClient(load().agent_socket))
     return ExitStatus.OK
@@ -45,7 +47,10 @@ def _follow(stream: TextIO, link: MyLink, agent: AgentClient) -> None:
     _copy(stream)
 
 
-def _copy(stream: TextIO) -> None:
+def _copy(stream: TextIO) -> bool:
+    """Whether there was anything."""
+    before = stream.tell()
     for chunk in iter(lambda: stream.read(65536), ""):
         sys.stdout.write(cleaned(chunk))
     sys.stdout.flush()
+    return stream.tell() > before

@@ -86,8 +86,8 @@ def check(known: Sequence[Nodes], wanted: Resources) -> str:
             f"The partition {said.partition} {said.lack}. {said.advice}{elsewhere}", ExitStatus.PARTITION
         )
     return (
-        f"The partition {said.partition}, where jobs go that name none, {said.lack}. "
-        f"Unless your site moves this one elsewhere, it will not start.{elsewhere or f' {said.advice}'}"
+        f"Jobs that name no partition go to {said.partition}, which {said.lack}. "
+        f"Unless your site sends this job elsewhere, it will not start.{elsewhere or f' {said.advice}'}"
     )
 
 

@@ -121,7 +121,7 @@ def test_a_time_over_the_sites_limit() -> None:
     limit = "gives 24 h 00 min at most"
     refused("start-jupyter -p compute -t 99:00:00", ExitStatus.PARTITION, f"The partition compute {limit}")
     # Where nobody names a partition the site may have its own for such jobs, so that the answer is its scheduler's.
-    by_default = f"The partition compute, where jobs go that name none, {limit}"
+    by_default = f"Jobs that name no partition go to compute, which {limit}"
     refused("start-jupyter -t 1441 -- --comment=refuse", ExitStatus.SUBMIT, by_default, "Slurm did not take the job")
     # And where no scheduler has a limit, the registry has.
     answer = bed.agent("bob", op="create", seconds=99 * 3600)

@@ -43,9 +43,21 @@ def test_a_right_value_is_passed(plugin: ModuleType, option: dict[str, object], 
     [
         ({"type": "str", "required": True}, "", "Set x in the inventory, where it is empty: What it is."),
         ({"type": "list", "required": True}, [], "Set x in the inventory, where it is empty: What it is."),
-        ({"type": "int"}, "many", 'x is "many"; set it to a value of type int. What it is.'),
-        ({"type": "bool"}, "perhaps", 'x is "perhaps"; set it to a value of type bool. What it is.'),
+        ({"type": "int"}, "many", 'x is "many"; set it to a whole number. What it is.'),
+        ({"type": "bool"}, "perhaps", 'x is "perhaps"; set it to true or false. What it is.'),
         ({"type": "list"}, "a,b", 'x is "a,b"; write it as a list, ["one", "two"]. What it is.'),
+        ({"type": "dict"}, [1], 'x is [1]; write it as {"name": "value"}. What it is.'),
+        ({"type": "list", "elements": "dict"}, ["a"], 'x is ["a"]; write each entry as {"name": "value"}. What it is.'),
+        (
+            {"type": "list", "elements": "dict", "options": {"key": {}, "listen": {"required": True}}},
+            [{"key": "a"}],
+            'x is [{"key": "a"}]; correct its entries (missing required arguments: listen found in x). What it is.',
+        ),
+        (
+            {"type": "str", "choices": ["", "a", "b"]},
+            "c",
+            'x is "c"; set it to one of a, b, or leave it empty. What it is.',
+        ),
         ({"type": "path"}, ["/a"], 'x is ["/a"]; set it to one text. What it is.'),
         ({"type": "str", "choices": ["a", "b"]}, "c", 'x is "c"; set it to one of a, b. What it is.'),
     ],
@@ -59,4 +71,4 @@ def test_a_wrong_value_is_answered_with_the_remedy(
 def test_a_secret_is_never_shown(plugin: ModuleType) -> None:
     option = {"type": "dict", "no_log": True, "description": "A key."}
     (sentence,) = plugin.faults_of("x", option, "hunter2 is the key")
-    assert sentence == "x is wrong; set it to a value of type dict. A key."
+    assert sentence == "x is wrong; correct its entries. A key."

@@ -89,7 +89,7 @@ def test_a_wrong_line_is_refused_with_what_to_write(line: str, words: str, capsy
         ("lab 60", "start-jupyter -s jupyterlab"),
         ("jupyter lab", "start-jupyter -s jupyterlab"),
         ("jupyter", "start-jupyter"),
-        ("notebook", "start-jupyter"),
+        ("notebook", "start-jupyter -s notebook"),
         ("Voila", "start-jupyter -s voila"),
         ("start", "start-jupyter"),
         ("help", "start-jupyter --help"),

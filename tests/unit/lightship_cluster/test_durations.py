@@ -41,6 +41,7 @@ def test_anything_else_is_refused_and_named(text: str) -> None:
         (3900, "1 h 05 min"),
         (86400, "24 h 00 min"),
         (180000, "2 days 2 h"),
+        (3 * 86400, "3 days"),
     ],
 )
 def test_durations_in_words(seconds: float, words: str) -> None:

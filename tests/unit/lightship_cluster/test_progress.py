@@ -51,7 +51,9 @@ def test_the_number_of_the_job_is_beside_what_it_waits_for(terminal: Terminal, m
     progress.job("4711", "/home/alice/job.log")
     progress.show("Queued")
 
-    assert terminal.getvalue() == f"{ERASE_LINE}Queued  (job 4711, 0 s)"
+    progress.show("Job 4711 is submitted")
+
+    assert terminal.getvalue() == f"{ERASE_LINE}Queued  (job 4711, 0 s){ERASE_LINE}Job 4711 is submitted  (0 s)"
 
 
 def test_a_narrow_terminal_never_wraps(terminal: Terminal) -> None:

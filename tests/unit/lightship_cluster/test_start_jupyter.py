@@ -222,7 +222,7 @@ def test_what_a_default_partition_does_not_give_is_said_and_left_to_the_site(
     login: Login, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("-t", "1441") is ExitStatus.OK
-    said = "The partition compute, where jobs go that name none, gives 24 h 00 min at most, "
+    said = "Jobs that name no partition go to compute, which gives 24 h 00 min at most, "
     assert capsys.readouterr().err.splitlines()[0].startswith(said)
     assert "--time=1441" in login.submitted().splitlines()
 
@@ -233,7 +233,7 @@ def test_a_program_is_told_of_it_before_the_link(capsys: pytest.CaptureFixture[s
     told = events(capsys.readouterr().out)
 
     assert [event["event"] for event in told[:2]] == ["note", "link"]
-    assert "compute, where jobs go that name none, gives 24 h 00 min" in told[0]["words"]
+    assert "compute, which gives 24 h 00 min" in told[0]["words"]
 
 
 @pytest.mark.parametrize(

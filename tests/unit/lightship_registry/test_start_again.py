@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 
 import pytest
 
@@ -30,6 +31,12 @@ def after(link: Link, command: str, minutes: int = 60, cause: Cause = Cause.TIME
         ("start-jupyter --time=1:00:00", "start-jupyter --time=120"),
         ("start-jupyter -t60 --title 'a b'", "start-jupyter -t120 --title 'a b'"),
         ("start-jupyter -p gpu 60", "start-jupyter -p gpu 120"),
+        ("start-jupyter 1h", "start-jupyter 120"),
+        ("start-jupyter -p gpu 1:00", "start-jupyter -p gpu 120"),
+        ("start-jupyter -p gpu 0h60", "start-jupyter -p gpu 120"),
+        ("start-jupyter '1 hour'", "start-jupyter 120"),
+        ("start-jupyter -t 1h -m 16G", "start-jupyter -t 120 -m 16G"),
+        ("start-jupyter -m 500M", "start-jupyter -m 500M -t 120"),
         ("start-jupyter", "start-jupyter -t 120"),
         ("", "start-jupyter -t 120"),
         ("start-jupyter -p gpu -- --qos long", "start-jupyter -p gpu -t 120 -- --qos long"),
@@ -41,10 +48,12 @@ def after(link: Link, command: str, minutes: int = 60, cause: Cause = Cause.TIME
 )
 def test_after_the_time_was_over_a_longer_one_is_asked_for(link: Link, typed: str, longer: str) -> None:
     assert after(link, typed) == longer
+    assert parse(shlex.split(longer)[1:]).given["time"] == 120
 
 
 @pytest.mark.parametrize(
-    "typed", ["start-jupyter -m 16", "start-jupyter -t 60 -- --time=60", "start-jupyter -- -t 60", "'"]
+    "typed",
+    ["start-jupyter -c 4", "start-jupyter -q 1h", "start-jupyter -t 60 -- --time=60", "start-jupyter -- -t 60", "'"],
 )
 def test_where_it_is_not_clear_which_word_is_the_time_the_command_stays_and_the_page_says_so(
     link: Link, typed: str

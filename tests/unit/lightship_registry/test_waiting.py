@@ -51,3 +51,10 @@ def test_a_notebook_whose_node_is_out_of_reach_is_not_called_ready(world: World)
     ready = state(world, made, state="ready", target="https://127.0.0.1:1", lease_until=world.clock() + 5)
     world.clock.now += 6
     assert state(world, made)["heading"] != ready["heading"]
+
+
+def test_a_notebook_that_ran_is_not_said_to_have_waited_since_it_was_asked_for(world: World) -> None:
+    made = world.create()
+    world.clock.now += 4 * 3600
+    assert state(world, made)["waited"] == "4 hours"
+    assert state(world, made, state="ready", ready_at=world.clock() - 3600)["waited"] == ""

@@ -58,3 +58,10 @@ def test_a_log_that_is_gone_is_said(login: Login, capsys: pytest.CaptureFixture[
 
     assert start_jupyter.main(["logs"]) is ExitStatus.LINK_FOLDER
     assert "job.log: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_log_without_a_line_is_said(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
+    made(login.root, "amber-two-three", 1).log.write_text("")
+
+    assert start_jupyter.main(["logs"]) is ExitStatus.OK
+    assert capsys.readouterr() == ("", "Its job has printed nothing yet.\n")

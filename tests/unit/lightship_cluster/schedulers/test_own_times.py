@@ -100,5 +100,5 @@ def test_both_warnings_are_given(tmp_path: Path) -> None:
     script.write_text("#!/bin/bash\n#SBATCH -t 60\n")
 
     said = Slurm().check(Resources(1441), script)
-    assert said.startswith("The partition compute, where jobs go that name none, gives 24 h 00 min at most")
+    assert said.startswith("Jobs that name no partition go to compute, which gives 24 h 00 min at most")
     assert said.endswith(" Give the time with -t.")

@@ -131,15 +131,15 @@ def test_the_partitions_where_it_would_fit_are_named() -> None:
     [
         (
             {"minutes": 1441},
-            "The partition compute, where jobs go that name none, gives 24 h 00 min at most, and you asked for "
-            "24 h 01 min. Unless your site moves this one elsewhere, it will not start. "
+            "Jobs that name no partition go to compute, which gives 24 h 00 min at most, and you asked for "
+            "24 h 01 min. Unless your site sends this job elsewhere, it will not start. "
             "It would fit in: gpu, long, plain-gpu (choose with -p).",
         ),
         ({"cores": 65}, "it will not start. Ask for fewer."),
-        ({"memory": 300 * 1024}, "its nodes have 250 GiB at most. Unless your site moves this one elsewhere"),
+        ({"memory": 300 * 1024}, "its nodes have 250 GiB at most. Unless your site sends this job elsewhere"),
         (
             {"gpus": "1"},
-            "has no GPUs. Unless your site moves this one elsewhere, it will not start. It would fit in: gpu",
+            "has no GPUs. Unless your site sends this job elsewhere, it will not start. It would fit in: gpu",
         ),
     ],
 )
@@ -147,15 +147,15 @@ def test_what_names_no_partition_gets_a_warning_for_a_site_may_choose_another(
     wishes: dict[str, Any], words: str
 ) -> None:
     said = warning(**wishes)
-    assert said.startswith("The partition compute, where jobs go that name none, ")
+    assert said.startswith("Jobs that name no partition go to compute, which ")
     assert words in said
 
 
 def test_a_default_partition_that_is_closed_is_doubtful_too() -> None:
     closed = parse("compute*|down|infinite|16|16000|(null)\nlong|up|infinite|16|16000|(null)\n")
     assert check(closed, Resources(30)) == (
-        "The partition compute, where jobs go that name none, takes jobs but starts none just now. "
-        "Unless your site moves this one elsewhere, it will not start. It would fit in: long (choose with -p)."
+        "Jobs that name no partition go to compute, which takes jobs but starts none just now. "
+        "Unless your site sends this job elsewhere, it will not start. It would fit in: long (choose with -p)."
     )
 
 
@@ -192,7 +192,7 @@ def test_what_only_looks_like_a_choice_is_none(tmp_path: Path, text: str) -> Non
     script = tmp_path / "own.sh"
     script.write_text(f"#!/bin/bash\n{text}\n")
 
-    assert "The partition compute, where jobs go that name none, gives 24 h" in warning(10**6, script=script)
+    assert "Jobs that name no partition go to compute, which gives 24 h" in warning(10**6, script=script)
 
 
 @pytest.mark.parametrize("extra", [("-p", "gpu"), ("-pgpu",), ("--partition=gpu",), ("--partition", "gpu")])
@@ -202,7 +202,7 @@ def test_a_users_own_options_choose_before_all_others(tmp_path: Path, extra: tup
 
     passes(gpus="1", extra=extra)
     passes(30, "debug", script, gpus="1", extra=("--exclusive", *extra))
-    assert "gpu gives 2 days 0 h at most" in refusal(3000, "long", script, extra=extra)
+    assert "gpu gives 2 days at most" in refusal(3000, "long", script, extra=extra)
 
 
 @pytest.mark.parametrize("extra", [("--qos=long",), ("-q", "long")])
