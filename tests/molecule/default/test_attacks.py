@@ -124,7 +124,8 @@ def test_a_neighbours_cookie_neither_hides_the_owners_nor_stands_for_it(notebook
             for cookie in (f"{planted}; {mine}", f"{mine}; {planted}"):
                 page = browser.get("/.lightship/", headers={"Cookie": cookie})
                 assert (page.status_code, "is running" in page.text) == (httpx.codes.OK, True), cookie
-            assert browser.get("/.lightship/", headers={"Cookie": planted}).status_code == httpx.codes.NOT_FOUND
+            page = browser.get("/.lightship/", headers={"Cookie": planted})
+            assert (page.status_code, "needs its token" in page.text) == (httpx.codes.FORBIDDEN, True), planted
         # Nor does a wrong token in the address, to which any page can lead her.
         page = browser.get("/.lightship/", params={"token": "f" * 32}, headers={"Cookie": mine})
         assert page.status_code == httpx.codes.OK

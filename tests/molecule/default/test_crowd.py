@@ -111,7 +111,7 @@ def epitaph(notebook: bed.Notebook) -> str:
 def test_when_its_time_is_over_a_notebook_says_so(doomed: Doomed) -> None:
     row = bed.record(doomed.short.name)
     assert row["cause"] == "time-limit", row["reason"]
-    assert "start-jupyter -t 1" in epitaph(doomed.short)
+    assert "start-jupyter -t 2" in epitaph(doomed.short)
     assert "time" in epitaph(doomed.short)
 
 

@@ -125,11 +125,15 @@ def private_folder(notebook: bed.Notebook, node: str) -> str:
 
 def expect_nothing_running(node: str, folder: str, notebook: bed.Notebook) -> None:
     """Jupyter, which knows the file of its token, kernels, runtimes and their helpers are gone."""
-    look = f"ps -e -o args=; grep -als {notebook.name} /proc/[0-9]*/environ"
+    # Of each user's containers Podman keeps one process that only waits, and has the environment of the first of them.
+    waits = ("podman", "catatonit -P")
+    command = "tr '\\0' ' ' <${file%environ}cmdline; echo"
+    theirs = f"for file in $(grep -als {notebook.name} /proc/[0-9]*/environ); do {command}; done"
 
     def gone() -> bool:
-        seen = bed.run(node, look, check=False).stdout
-        return folder not in seen and "/environ\n" not in seen
+        running = bed.run(node, "ps -e -o args=", check=False).stdout
+        told = bed.run(node, theirs, check=False).stdout.splitlines()
+        return folder not in running and all(line.strip() in ("", *waits) for line in told)
 
     bed.eventually(gone, f"left on {node}: {folder}")
 

@@ -60,6 +60,17 @@ def test_a_line_of_the_log_stays_a_line(world: World, tab: Tab, width: int) -> N
     assert round(rows) == len(TAIL.splitlines())
 
 
+@pytest.mark.parametrize("width", [320, 375, 500, 620, 1280])
+def test_a_command_in_a_sentence_does_not_break(world: World, tab: Tab, width: int) -> None:
+    page = tab(viewport={"width": width, "height": 800})
+    landing(world, page)
+    heights = page.locator("p > code").evaluate_all(
+        "all => all.map((code) => Math.round(code.getBoundingClientRect().height / "
+        "parseFloat(getComputedStyle(code).lineHeight)))"
+    )
+    assert heights == [1] * len(heights) != []
+
+
 def test_after_the_time_was_over_a_longer_one_is_offered(world: World, tab: Tab) -> None:
     page = tab()
     page.goto(address(world, stopped(world)))
