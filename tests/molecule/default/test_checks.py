@@ -22,7 +22,7 @@ FAULTS = [
         "web-server",
         f"cp -p {CONFIG} /run/kept.conf && echo nonsense >>{CONFIG}",
         f"mv /run/kept.conf {CONFIG}",
-        "would not start again: nginx: [emerg]",
+        f"in {CONFIG}:",
     ),
     (
         "public-certificate",
