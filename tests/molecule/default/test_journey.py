@@ -242,7 +242,8 @@ def test_a_start_whose_job_waits_an_hour_ends_in_a_notebook() -> None:
     bed.run("login", f"{bed.GET_FAKETIME} && echo +0 >{CLOCK} && chmod 0644 {CLOCK}")
     preload = shlex.quote(f"LD_PRELOAD={bed.FAKETIME}")
     clock = f"env {preload} FAKETIME_TIMESTAMP_FILE={CLOCK} FAKETIME_CACHE_DURATION=1"
-    command = shlex.quote(f"{clock} start-jupyter -t 120 -- --hold")
+    # By the interpreter itself: the command's first line drops what users have the loader load.
+    command = shlex.quote(f"{clock} /usr/bin/python3 -IS /usr/local/bin/start-jupyter -t 120 -- --hold")
     at_a_terminal = f"script --quiet --flush --return --command {command} hour.out"
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(bed.run, "login", f"TERM=xterm {at_a_terminal}", user="bob")
