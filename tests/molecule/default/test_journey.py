@@ -55,7 +55,8 @@ def test_the_url_stands_alone_on_standard_output_and_all_else_on_standard_error(
     assert done.stderr.startswith("Slurm says: Your project has 3 hours left.\n")
     assert "Ready: your notebook answers." in done.stderr
     job = json.loads(bed.link_file("alice", name, "link.json"))["job_id"]
-    assert f"scancel {job}" in done.stderr
+    assert "start-jupyter stop" in done.stderr
+    assert f"Job {job} " in done.stderr
     bed.run("login", f"scancel {job}")
 
 

@@ -64,7 +64,8 @@ def _load_jupyter_server_extension(app):
 # A notebook finds the server that it runs in, and asks it for its kernels, as ipynbname.path() does.
 OWN_SERVER = """
 import json, ssl, subprocess, urllib.request
-found = json.loads(subprocess.run(["jupyter", "server", "list", "--json"], capture_output=True, text=True).stdout)
+listed = subprocess.run(["jupyter", "server", "list", "--json"], capture_output=True, text=True).stdout
+found = next(each for each in map(json.loads, listed.splitlines()) if "NAME" in each["url"])
 trust = ssl.create_default_context(cafile="/shared/lightship/etc/registry-ca.pem")
 asked = urllib.request.urlopen(f"{found['url']}api/kernels?token={found['token']}", context=trust, timeout=20)
 print(json.dumps([found, json.load(asked)]))
@@ -213,7 +214,7 @@ def test_the_usual_last_line_of_recipes_starts_with_tls_of_yesterday_and_kernels
     log = bed.link_file("alice", notebook.name, "job.log")
     for name in ("--ip", "--port", "--port-retries", "--notebook-dir"):
         assert f"The option {name} of the batch script is not used" in log
-    found, kernels = json.loads(cell.run(notebook, OWN_SERVER))
+    found, kernels = json.loads(cell.run(notebook, OWN_SERVER.replace("NAME", notebook.name)))
     assert len(kernels) == 1
     assert (found["url"], found["token"]) == (f"{notebook.origin}/", notebook.token)
     assert found["root_dir"] == "/home/alice"

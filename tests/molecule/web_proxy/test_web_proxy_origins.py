@@ -206,8 +206,11 @@ def test_the_click_on_that_page_a_bookmark_and_a_program_open_it(start: Start, b
 def test_a_page_elsewhere_leads_to_what_a_notebook_shows(start: Start, browser: Browser) -> None:
     start("quiet-river-stone")
     token = f"?token={'f' * 32}"
-    for path in (*SHOWS, *(path + token for path in SHOWS), "/login?next=%2Flab"):
-        assert browser.ask(LINK, path, {**NAVIGATION, "Sec-Fetch-Site": "cross-site"}).status == OK
+    led = {**NAVIGATION, "Sec-Fetch-Site": "cross-site"}
+    for path in (*SHOWS, *(path + token for path in SHOWS)):
+        assert browser.ask(LINK, path, led).status == OK
+    # Our own page asks for the token.
+    assert browser.ask(LINK, "/login?next=%2Flab", led).header("Location") == ["/.lightship/enter?next=%2Flab"]
 
 
 def test_a_page_elsewhere_leads_to_no_page_of_the_registrys_but_the_owners(browser: Browser) -> None:
