@@ -153,8 +153,14 @@ def enters(notebook: bed.Notebook, **form: str) -> int:
     with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
         browser.get("/login")
         told = {"_xsrf": browser.cookies["_xsrf"], **form}
-        browser.post("/login", data=told, headers={"Origin": notebook.origin})
-        return browser.get("/api/status").status_code
+        # The client connects by address, so that it keeps cookies and sends none by itself.
+        browser.post("/login", data=told, headers={"Origin": notebook.origin, "Cookie": kept(browser)})
+        return browser.get("/api/status", headers={"Cookie": kept(browser)}).status_code
+
+
+def kept(browser: httpx.Client) -> str:
+    """The cookies that it was sent, as a browser sends them back."""
+    return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
 
 
 def test_whoever_adds_an_option_to_jupyter_makes_somebody_look_at_it() -> None:
