@@ -227,10 +227,10 @@ def test_the_usual_last_line_of_recipes_starts_with_tls_of_yesterday_and_kernels
     files = cell.run(notebook, "import ipykernel; print(open(ipykernel.get_connection_file()).read())")
     assert json.loads(files)["transport"] == "tcp"
     assert json.loads(files)["ip"] == "127.0.0.1"
-    runtime = "ls -l .local/share/jupyter/runtime/jpserver-*.json"
-    assert bed.run("login", runtime, user="alice").stdout.startswith("-rw------- ")
+    listed = f"grep -ls {notebook.name} .local/share/jupyter/runtime/jpserver-*.json"
+    assert bed.run("login", f"stat -c %a $({listed})", user="alice").stdout == "600\n"
     bed.stop(notebook)
-    bed.eventually(lambda: bool(bed.run("login", runtime, user="alice", check=False).returncode), "still listed")
+    bed.eventually(lambda: bool(bed.run("login", listed, user="alice", check=False).returncode), "still listed")
 
 
 def test_an_extension_that_changes_who_enters_keeps_jupyter_from_listening() -> None:
