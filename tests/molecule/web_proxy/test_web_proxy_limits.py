@@ -89,12 +89,16 @@ def test_the_owner_has_all_cookies_of_an_address_deleted_but_the_mark(
     headers = {**own, "Cookie": f"a=1;b=2, c=3; __Host-lightship={'f' * 32}; a=4; _xsrf=2|x; flag"}
     answer = browser.ask(LINK, "/.lightship/forget-cookies", headers, method="POST")
     assert (answer.status, answer.header("Location")) == (SEE_OTHER, ["/.lightship/"])
+    # "flag" is the value of a cookie without a name.
     expired = [
-        f"{name}=; Max-Age=0; Secure; Path={place}"
-        for name in ("a", "b", "_xsrf", "flag")
-        for place in ("/", "/.lightship/", f"/; Domain={DOMAIN}")
+        f"{cookie}; Max-Age=0; Secure; Path={path}{domain}"
+        for path in ("/", "/.lightship/", "/.lightship", "/.lightship/forget-cookies")
+        for domain in ("", f"; Domain={DOMAIN}", f"; Domain={LINK}")
+        for cookie in ("a=", "=x", "b=", "_xsrf=")
     ]
     assert answer.header("Set-Cookie") == expired
+    none = browser.ask(LINK, "/.lightship/forget-cookies", own, method="POST")
+    assert (none.status, none.header("Set-Cookie")) == (SEE_OTHER, [])
     many = {**own, "Cookie": "; ".join(f"c{number}=x" for number in range(2000))}
     assert len(browser.ask(LINK, "/.lightship/forget-cookies", many, method="POST").header("Set-Cookie")) <= 600
     assert not notebook.received
