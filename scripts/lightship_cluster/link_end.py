@@ -12,12 +12,13 @@ from lightship_cluster.errors import LightshipError
 from lightship_cluster.links import MyLink
 
 FACT = "ending"
+OUT_OF_MEMORY = "out-of-memory"
 # By the registry's words for why a link ended.
 WHY = {
     "stopped": "shut down in it",
     "cancelled": "cancelled",
     "time-limit": "its time was up",
-    "out-of-memory": "it ran out of memory",
+    OUT_OF_MEMORY: "it ran out of memory",
     "node-failed": "its node failed",
     "failed": "with an error",
     "not-started": "its job never started",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightship_cluster import centre
+from lightship_cluster.centre import UNNAMED, Centre
 from lightship_cluster.clusters import find_cluster
 from lightship_cluster.ini import ASK, Form, read_ini, wrong
 from lightship_cluster.layers import SECTIONS, Layer, Wishes, choose, find_preset, layer_of, read_user
@@ -25,7 +27,8 @@ REGISTRY_URL = re.compile(rf"https://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>\d{{1,5
 LAST_PORT = 65535
 CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
-SITE = Form({"lightship": ("registry", "cluster", "ca_file", "agent_socket", "notebook_networks"), **SECTIONS})
+_SITES_OWN = ("registry", "cluster", "ca_file", "agent_socket", "notebook_networks", *centre.KEYS)
+SITE = Form({"lightship": _SITES_OWN, **SECTIONS})
 AGENT = Form({"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler")})
 
 
@@ -43,6 +46,7 @@ class SiteSettings:
     warning: str = ""
     # On nodes with several: where notebooks listen, the first that a node has counts.
     notebook_networks: tuple[Network, ...] = ()
+    centre: Centre = UNNAMED
 
     @property
     def prefix(self) -> Path:
@@ -111,6 +115,7 @@ def load_site(path: Path, *, cluster: str = "", user: Path | None = None) -> Sit
         layers=(*layers, own) if own else tuple(layers),
         warning=warning,
         notebook_networks=read_networks(source, site.get("notebook_networks", "")),
+        centre=centre.read_centre(path, site),
     )
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
+from lightship_cluster.centre import Centre
 from lightship_cluster.options import BUILT_IN
 from lightship_cluster.settings import load_agent, load_site
 
@@ -17,6 +20,7 @@ SITE = {
     "cluster_tools_cluster": "demo",
     "cluster_tools_registry_url": "https://registry.notebooks.example.org:8443",
 }
+GROUP_VARS = Path(__file__).resolve().parents[2] / "ansible" / "group_vars" / "all.yml"
 INPUTS = {"__cluster_tools_inputs": {"results": [{"stat": {"checksum": "0123abcd"}}]}}
 
 
@@ -69,6 +73,28 @@ def test_presets_and_further_defaults_reach_users(render: Render, tmp_path: Path
     assert read.choose({}, "big")["memory"] == 65536
 
 
+@pytest.mark.parametrize(
+    "centre",
+    [
+        Centre(),
+        Centre("Only a name"),
+        Centre('Zürich "HPC" <b> #1 ; {{ 7 }} \\u003b', "help@example.org", "https://example.org/guide?a=1;b=$x#top"),
+        Centre("R&D;%(x)s", "https://example.org/help", ""),
+        Centre("", "", "http://example.org/'"),
+    ],
+)
+def test_what_pages_link_to_reaches_the_auth_proxy(render: Render, tmp_path: Path, centre: Centre) -> None:
+    site = {
+        **SITE,
+        "cluster_tools_centre_name": centre.name,
+        "cluster_tools_contact": centre.contact,
+        "cluster_tools_guide_url": centre.guide_url,
+    }
+    read = load_site(written(tmp_path, "lightship.ini", render("cluster_tools", "lightship.ini.j2", **site)))
+    assert read.centre == centre
+    assert read.choose({}) == BUILT_IN
+
+
 def test_clusters_that_share_a_prefix_have_a_file_each(
     render: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,3 +130,14 @@ def test_the_unit_holds_the_fingerprints_and_no_secret(render: Render) -> None:
     unit = render("cluster_tools", "lightship-agent.service.j2", **SITE, **INPUTS)
     assert "X-Lightship-Input=0123abcd\n" in unit
     assert "LoadCredential=cluster.key:/etc/lightship/cluster.key\n" in unit
+
+
+@pytest.mark.parametrize("key", ["centre_name", "contact", "guide_url"])
+@pytest.mark.parametrize("value", [None, "help@example.org"])
+def test_all_roles_link_to_what_the_proxys_host_says(key: str, value: str | None) -> None:
+    wired = DataLoader().load_from_file(str(GROUP_VARS), trusted_as_template=True)
+    proxy = {f"link_registry_{key}": value} if value else {}
+    proxy[f"web_proxy_{key}"] = Templar(DataLoader(), variables=proxy).template(wired[f"web_proxy_{key}"])
+    login = {"groups": {"proxy": ["p"]}, "hostvars": {"p": proxy}}
+    clusters = Templar(DataLoader(), variables=login).template(wired[f"cluster_tools_{key}"])
+    assert (proxy[f"web_proxy_{key}"], clusters) == (value or "", value or "")
