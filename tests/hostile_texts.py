@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 
 
-
 def hostile_texts(job_id: str, owner: str) -> dict[str, str]:
     """Texts by what they try, each to say that a job of another user's is over.
 

@@ -39,7 +39,7 @@ from lightship_cluster.schedulers.pbs_asking import OWN, Done, Qstat
 from lightship_cluster.schedulers.pbs_records import Question
 from lightship_cluster.schedulers.pbs_values import Record
 
-_JOB_ID = re.compile(r"[1-9]\d*(\.[A-Za-z0-9._-]+)?", re.ASCII)
+_JOB_ID = re.compile(r"(?:0|[1-9]\d*)(\.[A-Za-z0-9._-]+)?", re.ASCII)
 # What qdel says of a job that is over already: PBS, and Torque of one it still lists or no longer knows.
 _OVER = re.compile(
     r"Unknown Job Id|nonexistent job id|Job has finished|invalid state for job - COMPLETE", re.IGNORECASE
@@ -231,7 +231,9 @@ def number_of_gpus(scheduler: str, wanted: Resources) -> str:
 
 def silent(scheduler: str, complaints: str) -> LightshipError:
     """For a server that says nothing of its queues."""
-    return LightshipError(f"{scheduler} does not answer: {last_line(complaints)} Try again later.", ExitStatus.SCHEDULER)
+    return LightshipError(
+        f"{scheduler} does not answer: {last_line(complaints)} Try again later.", ExitStatus.SCHEDULER
+    )
 
 
 def _unknown(scheduler: str, what: str) -> LightshipError:

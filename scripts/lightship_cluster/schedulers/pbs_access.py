@@ -1,5 +1,7 @@
-"""Whom the queues of PBS and Torque let in: their lists of users, groups and hosts, as src/lib/Libattr/attr_fn_acl.c
-reads them."""
+"""Whom the queues of PBS and Torque let in: their lists of users, groups and hosts.
+
+They are read as in OpenPBS's src/lib/Libattr/attr_fn_acl.c.
+"""
 
 from __future__ import annotations
 

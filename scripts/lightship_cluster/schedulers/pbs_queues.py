@@ -102,7 +102,9 @@ def _beyond_time(where: str, queue: Record, wanted: Resources) -> str:
     if 0 <= most < asked:
         return f"{where} gives {words_of(most)} at most, and you asked for {words_of(asked)}. Give less with -t."
     if least > asked:
-        return f"{where} takes jobs of {words_of(least)} and more, and you asked for {words_of(asked)}. Give more with -t."
+        return (
+            f"{where} takes jobs of {words_of(least)} and more, and you asked for {words_of(asked)}. Give more with -t."
+        )
     return ""
 
 

@@ -1,9 +1,9 @@
-"""What `qstat -f -F dsv` prints, of OpenPBS and PBS Professional: one line for each job or queue.
+r"""What `qstat -f -F dsv` prints, of OpenPBS and PBS Professional: one line for each job or queue.
 
 Users choose some of the values: names, variables, comments of reservations. In the usual format a line feed in one of
 them begins a line, and a line can look like another user's job. The JSON of releases up to 23.06.06 leaves quotation
 marks behind two backslashes as they are, and one job makes the whole of it unreadable. In this format line feeds are
-printed as `\\n`, and nobody knows the delimiter beforehand: a value can end neither its attribute nor its line.
+printed as `\n`, and nobody knows the delimiter beforehand: a value can end neither its attribute nor its line.
 """
 
 from __future__ import annotations

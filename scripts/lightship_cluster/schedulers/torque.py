@@ -1,7 +1,8 @@
 """Torque, with `-l nodes=N:ppn=C`: the genuine, and the commands of its names that Slurm ships.
 
-Torque's `qstat` knows the usual format alone, besides XML, which is `-x` there. Of Slurm's commands only `qsub` is used: its `qstat -f` (24.11)
-ends with an error at a job that runs, and its `qdel` kills a job without letting it tidy up.
+Torque's `qstat` knows the usual format alone, besides XML, which is `-x` there. Of Slurm's commands only `qsub` is
+used: its `qstat -f` (24.11) ends with an error at a job that runs, and its `qdel` kills a job without letting it tidy
+up.
 """
 
 from __future__ import annotations

@@ -40,7 +40,9 @@ def test_states_reasons_and_owners_are_read(tmp_path: Path) -> None:
         "dependent": ("H", "depend"),
         "operator": ("H", "o"),
         "toobig": ("Q", "Not Running: Insufficient amount of resource: ncpus (R: 24 A: 1 T: 24)"),
-        **dict.fromkeys(("ok", "three", "sigkill"), ("Q", "Not Running: Job would conflict with reservation or top job")),
+        **dict.fromkeys(
+            ("ok", "three", "sigkill"), ("Q", "Not Running: Job would conflict with reservation or top job")
+        ),
     }
     assert (by_name["running"].node, by_name["running"].uid, by_name["bobs"].uid) == ("pbslab-a", ME.pw_uid, NOBODYS)
     assert len(recorded.calls(noted)) == 1
@@ -161,7 +163,7 @@ class TestUnknown:
 
     def test_a_hidden_job_is_not_called_over(self, tmp_path: Path) -> None:
         recorded.qstat(tmp_path, "waiting", "hidden")
-        with pytest.raises(LightshipError, match="query_other_jobs = False.*set server operators"):
+        with pytest.raises(LightshipError, match=r"query_other_jobs = False.*set server operators"):
             Pbs().job_states([WAITING["first"]])
 
     def test_a_server_that_is_down_makes_no_job_disappear(self, tmp_path: Path) -> None:
@@ -199,7 +201,7 @@ class TestHostile:
         assert len(recorded.calls(noted)) == 2
 
     @pytest.mark.parametrize("what", sorted(set(HOSTILE) - {"live", "over"}))
-    def test_nothing_is_believed_of_a_job_that_was_not_asked_for(self, tmp_path: Path, what: str) -> None:
+    def test_nothing_is_believed_of_a_job_that_was_not_asked_for(self, what: str) -> None:
         text = recorded.printed("hostile", "hostile")
         mallorys = pbs_number(HOSTILE[what])
         lines = [line for line in text.split("\n") if line.startswith(f"Job Id: {mallorys}.")]

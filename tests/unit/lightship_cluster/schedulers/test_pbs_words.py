@@ -39,7 +39,10 @@ COMMENTS = Path(__file__).with_name("openpbs").joinpath("comments.txt").read_tex
         (JobState("H", "so"), "on hold: the system holds it, most often because it could not be started"),
         (JobState("H", "o"), "on hold: an administrator holds it"),
         (JobState("H", "job held, too many failed attempts to run"), "on hold: it could not be started"),
-        (JobState("H", "job held, provisioning failed to start"), "on hold: its node cannot be made ready as it asks for"),
+        (
+            JobState("H", "job held, provisioning failed to start"),
+            "on hold: its node cannot be made ready as it asks for",
+        ),
         (JobState("H", "p"), "on hold: PBS does not take its password any more; ask your administrators"),
         (JobState("H", "depend"), "queued: it waits for another job"),
         (JobState("Q", "reservation"), "queued: its reservation has not begun"),
@@ -82,7 +85,10 @@ def test_an_estimate_is_told() -> None:
         (JobState("H", "u"), JobReport("held", "Release it with qrls and its number.")),
         (JobState("H", "n"), JobReport("held", "On hold.")),
         (JobState("H", "depend"), JobReport("queued", "It waits for another job.")),
-        (JobState("F", "cpu-time"), JobReport("ended", "The job used more processor time than it may.", cause="time-limit")),
+        (
+            JobState("F", "cpu-time"),
+            JobReport("ended", "The job used more processor time than it may.", cause="time-limit"),
+        ),
         (JobState("R", "Job run at"), JobReport("running")),
         (JobState("S"), JobReport("running", "The job is suspended.")),
         (JobState("F", "cancelled"), JobReport("ended", "The job was cancelled.", cause="cancelled")),
@@ -113,4 +119,6 @@ def test_every_comment_of_pbs_has_plain_words(comment: str) -> None:
 
 def test_a_job_that_can_never_run_is_told_why() -> None:
     said = words(JobState("Q", "Can Never Run: Insufficient amount of resource: ncpus (R: 640 A: 24 T: 24)"))
-    assert said == "queued: it can never run here; cancel it (Insufficient amount of resource: ncpus (R: 640 A: 24 T: 24))"
+    assert (
+        said == "queued: it can never run here; cancel it (Insufficient amount of resource: ncpus (R: 640 A: 24 T: 24))"
+    )
