@@ -19,7 +19,6 @@ from lightship_cluster.schedulers import (
     pbs_words,
 )
 from lightship_cluster.schedulers.base import (
-    GONE,
     JobReport,
     JobRequest,
     JobState,
@@ -109,7 +108,7 @@ class Pbs:
         return Submission(job_id, remarks(done.stderr, _MARK))
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask about all these jobs, in the history too; those that the server says it does not know are GONE."""
+        """Ask about all these jobs, in the history too; those that the server says it does not know are over."""
         wanted = {job_id: pbs_values.number_of(job_id) for job_id in sorted(job_ids)}
         numbers = sorted({number for number in wanted.values() if number}, key=int)
         known: dict[str, JobState] = {}
@@ -199,7 +198,7 @@ class Pbs:
         if not records and not left:
             raise pbs_asking.no_answer(self._qstat, done)
         known = {number: pbs_jobs.state_of(record, self.endings) for number, record in records.items()}
-        return {**known, **dict.fromkeys(left, GONE)}
+        return {**known, **dict.fromkeys(left, pbs_jobs.UNLISTED)}
 
     def _rest(self, numbers: list[str]) -> tuple[dict[str, Record], Done]:
         records, done = self._listed(numbers, *self._everything())

@@ -10,6 +10,10 @@ from lightship_cluster.schedulers import pbs_values, pbs_words
 from lightship_cluster.schedulers.base import NOBODYS, JobState
 from lightship_cluster.schedulers.pbs_values import Record
 
+# Of a job that the server itself says it does not know: it keeps no history, or none for so long. A hidden one it is
+# silent about.
+UNLISTED = JobState("F", "unlisted")
+
 _FORGOTTEN = re.compile(r"Unknown Job Id (?:Error )?(\d+)|(\d+)\S* Job has finished")
 _TERMINATED = 256 + 15
 # What the server writes into the comment of a job that it ended for using too much.

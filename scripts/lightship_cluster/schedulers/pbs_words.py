@@ -18,6 +18,7 @@ _ENDINGS = {
     "ended": ("ended", "the job is over"),
     "cancelled": ("cancelled", "the job was cancelled"),
     "failed": ("failed", "the job failed"),
+    "unlisted": ("ended", "the job is over and no longer listed"),
     "requeued": ("ended", "the job was taken off its node, and a link serves one job once"),
     "hook": ("failed", "a rule of the site ended the job"),
     "refused": ("failed", "the compute node refused the job"),

@@ -10,8 +10,9 @@ import pytest
 from hostile_texts import hostile_texts
 from lightship_cluster.errors import LightshipError
 from lightship_cluster.schedulers import pbs_jobs
-from lightship_cluster.schedulers.base import GONE, NOBODYS, JobState
+from lightship_cluster.schedulers.base import NOBODYS, JobReport, JobState
 from lightship_cluster.schedulers.pbs import Pbs
+from lightship_cluster.schedulers.pbs_jobs import UNLISTED
 from lightship_cluster.schedulers.pbs_records import Question
 from unit.lightship_cluster.schedulers import recorded
 from unit.lightship_cluster.schedulers.recorded import ME
@@ -134,7 +135,7 @@ class TestUnknown:
     def test_one_that_is_silently_left_out_is_asked_for_alone(self, tmp_path: Path) -> None:
         noted = recorded.qstat(tmp_path, "jobs", "living beside one that is unknown")
         states = Pbs().job_states([LIVING["running"], "99999"])
-        assert (states[LIVING["running"]].state, states["99999"]) == ("R", GONE)
+        assert (states[LIVING["running"]].state, states["99999"]) == ("R", UNLISTED)
         assert [numbers(call) for call in recorded.calls(noted)] == [
             [pbs_number(LIVING["running"]), "99999"],
             ["99999"],
@@ -142,15 +143,21 @@ class TestUnknown:
 
     def test_a_complaint_about_one_is_about_all_of_them(self, tmp_path: Path) -> None:
         noted = recorded.qstat(tmp_path, "jobs", "unknown")
-        assert Pbs().job_states(["99998", "99999"]) == {"99998": GONE, "99999": GONE}
+        assert Pbs().job_states(["99998", "99999"]) == {"99998": UNLISTED, "99999": UNLISTED}
         assert len(recorded.calls(noted)) == 2
+
+    def test_it_is_over_whether_it_was_ever_listed_or_not(self) -> None:
+        # With a cause, for the server itself says so: a link that waits ends, and one whose node fell silent.
+        told = JobReport("ended", "The job is over and no longer listed.", cause="ended")
+        assert Pbs().report(UNLISTED) == told
+        assert Pbs().over(UNLISTED.state)
 
     def test_a_server_without_a_history_says_so_once(self, tmp_path: Path) -> None:
         noted = recorded.qstat(tmp_path, "waiting", "no history")
         pbs = Pbs()
         for expected in (3, 5, 7):
             states = pbs.job_states([WAITING["second"], "99999"])
-            assert (states[WAITING["second"]].state, states["99999"]) == ("R", GONE)
+            assert (states[WAITING["second"]].state, states["99999"]) == ("R", UNLISTED)
             assert len(recorded.calls(noted)) == expected
         assert ["-x" in call for call in recorded.calls(noted)] == [False, True, *[False] * 5]
 
