@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import socket
 from pathlib import Path
 from typing import Any, ClassVar
@@ -123,6 +124,13 @@ def test_hosts_are_compared_by_their_ends(monkeypatch: pytest.MonkeyPatch, hosts
     monkeypatch.setattr(socket, "getfqdn", lambda: "Login1.Example.org")
     assert pbs_access.open_to_host({"acl_host_enable": "True", "acl_hosts": hosts}) is opened
     assert pbs_access.open_to_host({"acl_hosts": hosts})
+
+
+def test_who_asks_is_known_by_name_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    user, groups = pbs_access._me()
+    assert user == recorded.ME.pw_name
+    assert grp.getgrgid(recorded.ME.pw_gid).gr_name in groups
 
 
 class TestReservation:
