@@ -31,6 +31,11 @@ class Jobs:
                 self._links.end_job(cluster, report)
         if mine:
             self._links.store.report_jobs(mine, known, self._links.clock())
+        over = [report for report in reports if report.state == JOB_ENDED]
+        doubtful = self._links.store.doubtful_jobs(cluster, self._links.clock()) if over else set()
+        for report in over:
+            if report.job_id in doubtful:
+                self._links.correct(cluster, report)
 
     def watch(self, cluster: str) -> list[str]:
         """The jobs to look at now, those that were not looked at for longest first; none if another agent has them."""
