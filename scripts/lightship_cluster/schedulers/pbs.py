@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import carried, own_variables, pbs_jobs, pbs_queues, pbs_text, pbs_words
+from lightship_cluster.schedulers import carried, own_variables, pbs_asking, pbs_jobs, pbs_queues, pbs_text, pbs_words
 from lightship_cluster.schedulers.base import (
     GONE,
     JobReport,
@@ -51,6 +51,9 @@ class Pbs:
     endings: Mapping[int, str] = {-29: "time-limit", -27: "out-of-memory", -26: "out-of-memory", -3: "node-failed"}
     # qsub would leave a process behind that speaks with the server for it.
     submit_flags: tuple[str, ...] = ("-f",)
+
+    def __init__(self, qstat: pbs_asking.Qstat = pbs_asking.OWN) -> None:
+        self._qstat = qstat
 
     def check(self, resources: Resources, script: Path | None = None) -> str:
         """Refuse a queue that is not there, closed, or too small. Without -p the server itself chooses and refuses."""
@@ -110,6 +113,10 @@ class Pbs:
         """The job's state for a person."""
         return pbs_words.words(job)
 
+    def fault(self) -> str:
+        """Why others' jobs cannot be asked about; nothing when they can."""
+        return pbs_asking.fault(self._qstat)
+
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
         return pbs_words.report(job)
@@ -143,7 +150,7 @@ class Pbs:
 
     def _records(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
         """What is known of these jobs by their numbers, and what qstat complained about."""
-        done = ask(["qstat", *flags, "-f", "-F", "json", *numbers])
+        done = self._qstat([*flags, "-f", "-F", "json", *numbers])
         records = pbs_jobs.by_number(pbs_text.of_json(done.stdout, "Jobs"))
         left = [number for number in numbers if number not in records and number not in pbs_jobs.forgotten(done.stderr)]
         if not left:
@@ -152,7 +159,7 @@ class Pbs:
         return {**more, **records}, done.stderr + complaints
 
     def _printed(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
-        done = ask(["qstat", *flags, "-f", *numbers])
+        done = self._qstat([*flags, "-f", *numbers])
         return pbs_jobs.by_number(pbs_text.of_text(done.stdout)), done.stderr
 
     def _states(self, job_ids: Iterable[str], flags: tuple[str, ...]) -> dict[str, JobState]:
@@ -163,7 +170,7 @@ class Pbs:
         records, complaints = self._records(numbers, flags)
         unknown = pbs_jobs.forgotten(complaints)
         if not records and not unknown:
-            raise LightshipError(f"qstat failed: {last_line(complaints, 'qstat: ')}", ExitStatus.SCHEDULER)
+            raise pbs_asking.no_answer(self._qstat, pbs_asking.Done((), 0, "", complaints))
         known = {number: pbs_jobs.state_of(record, self.endings) for number, record in records.items()}
         known.update({number: GONE for number in unknown if number not in known})
         # A job about which nothing was said may be hidden; it is not called over.
