@@ -50,7 +50,7 @@ def serve(settings: AgentSettings, key: bytes) -> None:
     jobs = JobStates(scheduler, settings.poll_seconds)
     registry = SignedRegistry(Transport(settings.registry, settings.ca_file), settings.cluster, key)
     server = AgentServer(settings.socket, Requests(registry, jobs).answer)
-    for loop in (jobs.run, jobs.check.run, Watch(registry, scheduler).run):
+    for loop in (jobs.run, jobs.check.run, Watch(registry, scheduler, jobs.check).run):
         threading.Thread(target=loop, daemon=True).start()
     _tell_systemd("READY=1")
     print(f"Listening on {settings.socket} for cluster {settings.cluster}.", flush=True)

@@ -11,7 +11,7 @@ from lightship_cluster.troubles import Troubles
 
 # Every user may want to know; the scheduler is asked no more often than this.
 FRESH_SECONDS = 20.0
-INTERVAL_SECONDS = 300.0
+INTERVAL_SECONDS, INTERVAL_AFTER_FAULT = 300.0, 30.0
 
 
 class SchedulerCheck:
@@ -20,7 +20,8 @@ class SchedulerCheck:
     def __init__(self, scheduler: JobSource) -> None:
         self._scheduler = scheduler
         self._lock = threading.Lock()
-        self._fault = ""
+        # What was found last, for whoever must not wait for an answer.
+        self.last = ""
         self._until = 0.0
         self._troubles = Troubles(
             "The scheduler cannot be asked how jobs are", "The scheduler can be asked how jobs are again."
@@ -29,17 +30,16 @@ class SchedulerCheck:
     def run(self) -> None:
         """Check for ever; the agent gives this a thread of its own."""
         while True:
-            self.fault()
-            time.sleep(INTERVAL_SECONDS)
+            time.sleep(INTERVAL_AFTER_FAULT if self.fault() else INTERVAL_SECONDS)
 
     def fault(self) -> str:
         """Why jobs cannot be asked about; nothing when they can."""
         with self._lock:
             if time.monotonic() >= self._until:
-                self._fault = self._asked()
-                self._troubles.say(self._fault)
+                self.last = self._asked()
+                self._troubles.say(self.last)
                 self._until = time.monotonic() + FRESH_SECONDS
-            return self._fault
+            return self.last
 
     def _asked(self) -> str:
         try:
