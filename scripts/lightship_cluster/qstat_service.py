@@ -8,10 +8,12 @@ this unit, whose user is nobody to the rest of the host, runs qstat as any user 
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 import stat
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from lightship_cluster.errors import ExitStatus, LightshipError
@@ -24,8 +26,9 @@ QUESTION_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 
 
-def main() -> ExitStatus:
+def main(argv: Sequence[str] | None = None) -> ExitStatus:
     """Answer one question after another: PBS never has more than one connection from here."""
+    argparse.ArgumentParser(prog="lightship-qstat", description="Runs PBS's qstat for the agent.").parse_args(argv)
     try:
         listener = _listener()
     except LightshipError as error:

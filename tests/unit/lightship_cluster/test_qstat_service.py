@@ -27,7 +27,7 @@ HISTORY = ("-E", "-x", "-f", "-F", "dsv", "-D", MARK)
 # Started as systemd starts it: the socket is its third descriptor, and its number is told.
 START = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1');"
-    "from lightship_cluster.qstat_service import main; sys.exit(main())"
+    "from lightship_cluster.qstat_service import main; sys.exit(main([]))"
 )
 
 
@@ -155,5 +155,5 @@ def test_an_answer_that_is_none_is_an_error(tmp_path: Path, answer: bytes) -> No
 def test_only_systemd_starts_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("LISTEN_FDS", "1")
     monkeypatch.setenv("LISTEN_PID", str(os.getppid()))
-    assert qstat_service.main() != 0
+    assert qstat_service.main([]) != 0
     assert "lightship-qstat.socket" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lightship_cluster import checks, start_jupyter
+from lightship_cluster.agent_requests import Operation, Requests
 from lightship_cluster.checks import CHECKS
 from lightship_cluster.errors import ExitStatus
 from lightship_cluster.tls_look import Look
@@ -227,3 +228,31 @@ def test_on_a_narrow_terminal_the_words_stand_on_lines_of_their_own(
     monkeypatch.setenv("COLUMNS", columns)
     start_jupyter.main(["doctor"])
     assert "\n".join(["", *lines, ""]) in capsys.readouterr().out
+
+
+def test_an_agent_that_cannot_ask_the_scheduler_is_a_doubt_with_the_cause(
+    healthy: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    squeue = healthy.path / "bin" / "squeue"
+    program(squeue, "#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2\nexit 1\n")
+    status, found = examined(capsys)
+    assert status is ExitStatus.OK
+    assert found["states"]["level"] == "doubt"
+    assert "Unable to contact slurm controller" in found["states"]["words"]
+    assert "asks for its job, more seldom" in found["states"]["words"]
+
+
+@pytest.mark.usefixtures("healthy")
+def test_an_older_agent_that_cannot_say_so_is_a_doubt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operation = Requests._operation
+
+    def older(self: Requests, question: dict[str, Any]) -> Operation:
+        return operation(self, {"op": "unknown"} if question["op"] == "scheduler" else question)
+
+    monkeypatch.setattr(Requests, "_operation", older)
+    status, found = examined(capsys)
+    assert status is ExitStatus.OK
+    assert found["states"]["level"] == "doubt"
+    assert "older than this command" in found["states"]["words"]
