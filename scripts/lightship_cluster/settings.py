@@ -29,7 +29,9 @@ CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 _SITES_OWN = ("registry", "cluster", "ca_file", "agent_socket", "notebook_networks", *centre.KEYS)
 SITE = Form({"lightship": _SITES_OWN, **SECTIONS})
-AGENT = Form({"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler")})
+AGENT = Form(
+    {"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler", "qstat_socket")}
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class AgentSettings:
     key_file: Path
     # One of options.SCHEDULERS; empty: the one whose commands the agent finds.
     scheduler: str = ""
+    # Where PBS's qstat is run for the agent; nothing where it runs the scheduler's commands itself.
+    qstat_socket: Path | None = None
 
 
 def find_prefix(program: str) -> Path:
@@ -132,6 +136,7 @@ def load_agent(path: Path) -> AgentSettings:
         poll_seconds=_poll_seconds(path, agent.get("poll_seconds") or "5"),
         key_file=Path(agent.get("key_file") or Path(credentials, "cluster.key")),
         scheduler=_scheduler(path, agent.get("scheduler", "")),
+        qstat_socket=Path(agent["qstat_socket"]) if agent.get("qstat_socket") else None,
     )
 
 

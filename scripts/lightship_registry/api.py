@@ -106,6 +106,7 @@ class Api:
     def _report(self, call: Call) -> Json:
         told = reports.parse(call.data)
         self._jobs.report(call.cluster, told)
+        self._jobs.faults.tell(call.cluster, *reports.fault(call.data))
         watch = self._jobs.watch(call.cluster)
         return {"watch": watch, "interval": INTERVAL_SECONDS}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from lightship_registry.agent_faults import AgentFaults
 from lightship_registry.links import Links
 from lightship_registry.records import JOB_ENDED, JobReport
 
@@ -17,6 +18,7 @@ class Jobs:
 
     def __init__(self, links: Links) -> None:
         self._links = links
+        self.faults = AgentFaults(links.settings, links.clock)
         # Forgotten at a restart: then one agent too many asks once.
         self._given: dict[str, float] = {}
         self._lock = threading.Lock()

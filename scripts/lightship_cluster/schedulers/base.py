@@ -119,6 +119,9 @@ class JobSource(Protocol):
     def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """What the accounting knows of jobs that are GONE; nothing where there is no accounting."""
 
+    def fault(self) -> str:
+        """Why jobs cannot be asked about; nothing when they can."""
+
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
 

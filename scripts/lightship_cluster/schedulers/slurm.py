@@ -134,6 +134,14 @@ class Slurm:
         """The job's state for a person."""
         return slurm_words.words(job)
 
+    def fault(self) -> str:
+        """Why jobs cannot be asked about; nothing when they can."""
+        try:
+            self.job_states(["1"])  # whether there is such a job or not
+        except LightshipError as error:
+            return error.sentence
+        return ""
+
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
         return slurm_words.report(job)
