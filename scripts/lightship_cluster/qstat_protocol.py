@@ -19,7 +19,7 @@ from lightship_cluster.schedulers.pbs_asking import SERVER
 _ABOUT_JOBS = (("-E", "-f", "-F", "dsv", "-D"), ("-E", "-x", "-f", "-F", "dsv", "-D"))
 _DELIMITER = re.compile(r"[0-9a-f]{32}")
 # Without the name of a server: qstat would call any.
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,11}")
 MOST_JOBS = 5000
 # 5,000 numbers of jobs, and what stands around them in JSON.
 LONGEST_QUESTION = 1 << 18

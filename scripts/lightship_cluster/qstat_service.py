@@ -19,11 +19,15 @@ from typing import Any
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.qstat_protocol import LONGEST_QUESTION, BadMessage, allowed, receive, send
 from lightship_cluster.schedulers.base import ask
+from lightship_cluster.schedulers.pbs_records import shortened
 
 # The first descriptor that systemd hands over.
 LISTENER = 3
 QUESTION_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
+# Longer than all that is read of a job. One user's jobs with megabytes of variables must not make the answer about
+# everybody's too long.
+LONGEST_ATTRIBUTE = 1000
 
 
 def main(argv: Sequence[str] | None = None) -> ExitStatus:
@@ -62,7 +66,10 @@ def _answered(question: dict[str, Any]) -> dict[str, Any]:
     if not allowed(arguments):
         return _refused("These arguments of qstat are not for the agent.")
     done = ask(["qstat", *arguments])
-    return {"status": done.returncode, "printed": done.stdout, "complaints": done.stderr}
+    printed = done.stdout
+    if "-D" in arguments:
+        printed = shortened(printed, arguments[arguments.index("-D") + 1], LONGEST_ATTRIBUTE)
+    return {"status": done.returncode, "printed": printed, "complaints": done.stderr}
 
 
 def _refused(sentence: str) -> dict[str, Any]:

@@ -37,6 +37,12 @@ class Question:
         return {head[len(mark) :]: _record(attributes) for head, *attributes in lines if head.startswith(mark)}
 
 
+def shortened(printed: str, delimiter: str, most: int) -> str:
+    """The same lines with so many characters of each attribute at most: users choose how long some are."""
+    lines = (line.split(delimiter) for line in printed.split("\n"))
+    return "\n".join(delimiter.join(attribute[:most] for attribute in attributes) for attributes in lines)
+
+
 def _record(attributes: list[str]) -> Record:
     parts = (attribute.partition("=") for attribute in attributes)
     return {name: value for name, _, value in parts}

@@ -8,8 +8,9 @@ import time
 # A job or a queue: its attributes by their names.
 Record = dict[str, str]
 
-# A server's first job is number 0.
-_NUMBER = re.compile(r"(0|[1-9]\d{0,14})(\[\])?(\..*)?", re.ASCII)
+# A server's first job is number 0. qstat reads no number of more than 12 digits, and with such a one at the end it asks
+# about none of the others either.
+_NUMBER = re.compile(r"(0|[1-9]\d{0,11})(\[\])?(\..*)?", re.ASCII)
 # Of an advance, a standing and a maintenance reservation.
 _RESERVATION = re.compile(r"([RSM]\d+)(\..*)?", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+)", re.ASCII)

@@ -18,6 +18,7 @@ from lightship_cluster.errors import LightshipError
 from lightship_cluster.qstat_client import qstat_at
 from lightship_cluster.qstat_protocol import allowed
 from lightship_cluster.schedulers.pbs_asking import SERVER
+from lightship_cluster.schedulers.pbs_records import Question
 from unit.lightship_cluster.world import program
 
 SCRIPTS = Path(qstat_service.__file__).parents[1]
@@ -73,6 +74,7 @@ def test_the_agents_questions_are_answered_with_what_qstat_said(service: Path, a
         (*JOBS, "17\n"),
         (*JOBS, "٣"),
         (*JOBS, "017"),
+        (*JOBS, "17", "1000000000000"),
         ("-E", "-f", "-F", "json", "17"),
         (*JOBS[:-1], "short", "17"),
         (*JOBS[:-1], f"{MARK} --version", "17"),
@@ -88,7 +90,7 @@ def test_whoever_took_over_the_agent_can_ask_nothing_else(service: Path, argumen
 
 
 def test_all_that_the_agent_may_watch_is_one_question(service: Path) -> None:
-    numbers = [str(10**14 + number) for number in range(5000)]
+    numbers = [str(10**11 + number) for number in range(5000)]
     assert qstat_at(service)([*JOBS, *numbers]).returncode == 153
     assert not allowed([*JOBS, *numbers, "1"])
 
@@ -104,6 +106,23 @@ def test_what_is_no_question_is_refused_and_the_next_is_answered(service: Path, 
         answer = json.loads(connection.makefile().read())
     assert answer["error"]
     assert qstat_at(service)(SERVER).returncode == 153
+
+
+@pytest.mark.parametrize("letter", ["a", "\\0", "\u010a"])
+def test_no_user_makes_the_answer_about_all_jobs_too_long(service: Path, letter: str) -> None:
+    program(
+        service.parent / "qstat",
+        f"#!{sys.executable}\nimport sys\nmark, *numbers = sys.argv[6:]\n"
+        "for number in numbers:\n"
+        f"    long = 'Variable_List=' + {letter!r} * (12 << 20)\n"
+        "    print(f'Job Id: {number}.login', 'job_state=R', long, 'etime=1', sep=mark)\n",
+    )
+    question = Question(MARK)
+    records = question.records(qstat_at(service)([*JOBS, "17", "18"]).stdout, "Job Id")
+    assert list(records) == ["17.login", "18.login"]
+    for record in records.values():
+        assert (record["job_state"], record["etime"]) == ("R", "1")
+        assert record["Variable_List"].startswith(letter * 50)
 
 
 def test_a_flood_is_refused(service: Path) -> None:

@@ -60,6 +60,14 @@ def test_a_server_of_another_name_is_never_asked(tmp_path: Path) -> None:
     assert not [word for call in recorded.calls(noted) for word in call if "elsewhere" in word]
 
 
+@pytest.mark.parametrize("number", ["1000000000000", "999999999999999", "9999999999999.pbslab-a"])
+def test_a_number_that_qstat_does_not_read_hides_no_other(tmp_path: Path, number: str) -> None:
+    # OpenPBS 23.06.06: "illegally formed job identifier", and no word of the jobs before it.
+    noted = recorded.qstat(tmp_path, "jobs", "living")
+    assert set(Pbs().job_states([*LIVING.values(), number])) == set(LIVING.values())
+    assert [numbers(call) for call in recorded.calls(noted)] == [sorted(map(pbs_number, LIVING.values()), key=int)]
+
+
 @pytest.mark.parametrize(
     ("name", "ending"),
     [
