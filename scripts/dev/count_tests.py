@@ -1,4 +1,4 @@
-"""Read what was reported in a folder of JUnit files: name every test that failed or was not run, and add all up in one line.
+"""Read what was reported in a folder of JUnit files: name every test that failed or was not run, and add all up.
 
 Usage: count_tests.py FOLDER
 """

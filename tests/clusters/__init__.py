@@ -1,0 +1,55 @@
+"""The clusters of the test bed. One suite, tests/behaviour, is run by the scenario of each of them."""
+
+from __future__ import annotations
+
+import os
+
+from clusters.base import Cluster
+from clusters.pbs import Pbs
+from clusters.slurm import Slurm
+
+SLURM = Slurm(
+    name="demo",
+    scheduler="Slurm",
+    login="login",
+    nodes=("node1", "node2"),
+    hold="--hold",
+    after="--dependency=afterany:{job}",
+    stops="scancel {job}",
+    closed_words="its partition is down",
+    held_words="it is on hold",
+    dependent_words="it waits for another job",
+    dependent_state="queued",
+    examples={
+        "": ("compute", 30, ""),
+        "-b slurm/jupyterlab.sh": ("compute", 30, ""),
+        "-b torque/jupyterlab.sh": ("compute", 30, ""),
+        "-d ~ -p debug -t 30": ("debug", 30, ""),
+        "-d ~ -A ddp363 -p compute -t 60": ("compute", 60, "ddp363"),
+    },
+)
+PBS = Pbs(
+    name="pbs",
+    scheduler="PBS",
+    login="pbslogin",
+    nodes=("pbsnode1", "pbsnode2"),
+    hold="-h",
+    after="-W depend=afterany:{job}",
+    stops="qdel {job}",
+    closed_words="its queue is stopped",
+    held_words="release it with qrls and its number",
+    dependent_words="it waits for another job",
+    dependent_state="held",
+    examples={
+        "": ("compute", 30, ""),
+        "-b pbs/jupyterlab.sh": ("compute", 30, ""),
+        "-d ~ -p debug -t 30": ("debug", 30, ""),
+        "-d ~ -A ddp363 -p compute -t 60": ("compute", 60, "ddp363"),
+    },
+    limits_memory=True,
+)
+
+
+def here() -> Cluster:
+    """The cluster of the scenario that runs; that with Slurm where none does."""
+    return PBS if os.environ.get("MOLECULE_SCENARIO_NAME") == "pbs" else SLURM
