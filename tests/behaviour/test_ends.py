@@ -43,7 +43,7 @@ KINDS = {
     "killed": Kind("bob", f"-t 10 -- {HERE.on(FIRST)}", "with an error", "This notebook ended with an error"),
     "script": Kind("bob", f"-b ~/three.sh -t 10 -- {HERE.on(FIRST)}", "with an error", "ended with an error"),
     "time": Kind("bob", f"-t 1 -- {HERE.on(FIRST)}", "its time was up", "This notebook's time was up"),
-    "in-queue": Kind("bob", "-p debug -t 5", "the job was cancelled", "This notebook was cancelled"),
+    "in-queue": Kind("bob", f"-t 10 -- {HERE.hold}", "the job was cancelled", "This notebook was cancelled"),
     "running": Kind("alice", f"-t 10 -- {HERE.on(FIRST)}", "the job was cancelled", "This notebook was ended"),
     "node": Kind("alice", f"-t 10 -- {HERE.on(SECOND)}", "its node failed", "This notebook's node failed"),
     "stopped": Kind(
@@ -92,18 +92,17 @@ def end(kind: str, notebook: bed.Notebook) -> None:
 
 def end_all(pool: ThreadPoolExecutor) -> Ended:
     """Start one of each kind, start the scheduler's server anew, and have all end."""
-    with HERE.closed("debug"):
-        notebooks = dict(zip(KINDS, pool.map(begin, KINDS), strict=True))
-        HERE.restart_server()
-        ready = [kind for kind in KINDS if kind not in NEVER_READY]
-        alive = {kind for kind in ready if bed.answers(notebooks[kind])}
-        list(pool.map(end, notebooks, notebooks.values()))
-        for kind, notebook in notebooks.items():
-            bed.eventually(
-                lambda name=notebook.name: bed.record(name)["state"] == "ended",  # type: ignore[misc]
-                f"the link of {kind} lives on",
-                seconds=SPARED,
-            )
+    notebooks = dict(zip(KINDS, pool.map(begin, KINDS), strict=True))
+    HERE.restart_server()
+    ready = [kind for kind in KINDS if kind not in NEVER_READY]
+    alive = {kind for kind in ready if bed.answers(notebooks[kind])}
+    list(pool.map(end, notebooks, notebooks.values()))
+    for kind, notebook in notebooks.items():
+        bed.eventually(
+            lambda name=notebook.name: bed.record(name)["state"] == "ended",  # type: ignore[misc]
+            f"the link of {kind} lives on",
+            seconds=SPARED,
+        )
     return Ended(notebooks, alive)
 
 

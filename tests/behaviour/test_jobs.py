@@ -85,14 +85,14 @@ def waits_for(waiting: bed.Notebook, state: str, words: str) -> None:
     assert reason in waiting_page(waiting)
 
 
-def test_a_job_in_a_closed_partition_says_why_it_waits_and_ctrl_c_leaves_it_alone() -> None:
-    with HERE.closed("debug"), left_in_the_queue("bob", "-p debug -t 5") as waiting:
+def test_a_job_for_which_no_node_is_free_says_so_and_ctrl_c_leaves_it_alone() -> None:
+    with HERE.drained(), left_in_the_queue("bob", "-p debug -t 5") as waiting:
         assert HERE.stops.format(job=waiting.job) in waiting.output
         job = HERE.job(waiting.job)
         assert job
         assert job.state == WAITS
         assert bed.links("bob")[waiting.name] == "waiting"
-        waits_for(waiting, "queued", HERE.closed_words)
+        waits_for(waiting, "queued", HERE.drained_words)
 
 
 def test_a_held_job_says_so_and_begins_when_it_is_released() -> None:
@@ -126,7 +126,7 @@ def test_a_job_runs_in_a_reservation_by_the_name_that_the_scheduler_printed() ->
 
 def test_a_link_cancelled_while_its_job_waits_takes_the_job_out_of_the_queue() -> None:
     before = set(bed.links("bob"))
-    with HERE.closed("debug"), ThreadPoolExecutor(1) as pool:
+    with HERE.drained(), ThreadPoolExecutor(1) as pool:
         following = pool.submit(HERE.run, "start-jupyter -p debug -t 5", "bob", check=False)
         bed.eventually(
             lambda: any(bed.record(name)["job_id"] for name in set(bed.links("bob")) - before),

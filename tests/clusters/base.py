@@ -38,10 +38,13 @@ class Cluster(ABC):
     # The options after -- with which a job is held, and with which it waits for the end of {job}.
     hold: str
     after: str
+    # An option that it does not take, and some of its words about it.
+    refused_option: str
+    refused_words: tuple[str, ...]
     # The command with which a user stops a job.
     stops: str
-    # What is said of a job whose partition is closed, of one that is held, and of one that waits for another.
-    closed_words: str
+    # What is said of a job for which no node is free, of one that is held, and of one that waits for another.
+    drained_words: str
     held_words: str
     dependent_words: str
     # As what the registry counts a job that waits for another.
@@ -110,12 +113,12 @@ class Cluster(ABC):
         """The option after -- with which a job runs on one node."""
 
     @abstractmethod
-    def close(self, partition: str) -> None:
-        """Have jobs of a partition wait."""
+    def drain(self) -> None:
+        """Have the nodes take no more jobs; those that run go on."""
 
     @abstractmethod
-    def open(self, partition: str) -> None:
-        """Let them go on."""
+    def resume(self) -> None:
+        """Have the nodes take jobs again."""
 
     @abstractmethod
     def lose(self, node: str) -> None:
@@ -139,13 +142,13 @@ class Cluster(ABC):
         """Take it back."""
 
     @contextmanager
-    def closed(self, partition: str = "debug") -> Iterator[None]:
-        """Jobs of the partition stay in the queue."""
-        self.close(partition)
+    def drained(self) -> Iterator[None]:
+        """Have jobs stay in the queue."""
+        self.drain()
         try:
             yield
         finally:
-            self.open(partition)
+            self.resume()
 
     @contextmanager
     def without_server(self) -> Iterator[None]:

@@ -42,11 +42,11 @@ class Pbs(Cluster):
     def on(self, node: str) -> str:
         return f"-l select=1:host={node}"
 
-    def close(self, partition: str) -> None:
-        self.tell(f"set queue {partition} started = False")
+    def drain(self) -> None:
+        bed.run(self.login, f"{_IN} pbsnodes -o {' '.join(self.nodes)}")
 
-    def open(self, partition: str) -> None:
-        self.tell(f"set queue {partition} started = True")
+    def resume(self) -> None:
+        bed.run(self.login, f"{_IN} pbsnodes -r {' '.join(self.nodes)}")
 
     def lose(self, node: str) -> None:
         # With its processes stopped first, nothing of the job can tell of its end any more.

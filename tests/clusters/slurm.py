@@ -43,11 +43,11 @@ class Slurm(Cluster):
     def on(self, node: str) -> str:
         return f"--nodelist={node}"
 
-    def close(self, partition: str) -> None:
-        bed.run(self.login, f"scontrol update partitionname={partition} state=down")
+    def drain(self) -> None:
+        bed.run(self.login, f"scontrol update nodename={','.join(self.nodes)} state=drain reason=test")
 
-    def open(self, partition: str) -> None:
-        bed.run(self.login, f"scontrol update partitionname={partition} state=up")
+    def resume(self) -> None:
+        bed.run(self.login, f"scontrol update nodename={','.join(self.nodes)} state=resume")
 
     def lose(self, node: str) -> None:
         bed.engine("pause", f"lightship-{node}")
