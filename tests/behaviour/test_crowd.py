@@ -73,10 +73,12 @@ def test_a_notebook_comes_up_though_the_login_node_is_gone() -> None:
     """Nobody follows the job and no agent answers: the job has all that it needs."""
     try:
         with ThreadPoolExecutor(1) as pool:
-            following = pool.submit(HERE.run, f"start-jupyter -t 5 -- {HERE.hold}", "bob", check=False)
-            bed.eventually(lambda: bool(HERE.jobs_of("bob")), "no job was submitted")
+            pool.submit(HERE.run, f"start-jupyter -t 5 -- {HERE.hold} >gone.out 2>&1", "bob", check=False)
+            bed.eventually(
+                lambda: "hold" in HERE.run("cat ~bob/gone.out", check=False), "no job was submitted, or none is held"
+            )
             HERE.run("systemctl stop lightship-agent; pkill -KILL -u bob -f bin/start-jupyter")
-            _, name, token = bed.parse(following.result())
+        _, name, token = bed.parse(HERE.run("cat gone.out; rm gone.out", "bob"))
         (job,) = HERE.jobs_of("bob")
         HERE.release(job)
         bed.eventually(lambda: bed.status_of(name) == httpx.codes.OK, "the notebook did not come up")

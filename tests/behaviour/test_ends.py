@@ -25,7 +25,13 @@ KEPT: dict[str, Callable[[], AbstractContextManager[None]]] = (
 # A job that is over before it could say anything.
 SCRIPT = "#!/bin/sh\nexit 3\n"
 KILL = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
-FILL = "import time; x = bytearray(900 << 20); time.sleep(60)"
+# What PBS counts of a job's memory is that of the script's own session: Jupyter and its kernels have others.
+HUNGRY = """#!/bin/bash
+#PBS -r n
+exec >>"$LIGHTSHIP_LINK/job.log" 2>&1
+(until [ -e ~/hungry ]; do sleep 0.5; done; exec python3 -c 'import time; x = bytearray(900 << 20); time.sleep(60)') &
+exec "$LIGHTSHIP_REGISTER" "$LIGHTSHIP_LINK" -- jupyter notebook
+"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,9 @@ KINDS = {
     ),
 }
 if HERE.limits_memory:
-    KINDS["memory"] = Kind("alice", "-m 500M -t 10", "it ran out of memory", "This notebook ran out of memory")
+    KINDS["memory"] = Kind(
+        "alice", "-b ~/hungry.sh -m 500M -t 10", "it ran out of memory", "This notebook ran out of memory"
+    )
 NEVER_READY = ("script", "in-queue")
 
 
@@ -78,10 +86,12 @@ def end(kind: str, notebook: bed.Notebook) -> None:
         proof = {"Authorization": f"token {notebook.token}"}
         with bed.client(f"{notebook.name}.{bed.DOMAIN}", headers=proof) as browser:
             assert browser.post("/api/shutdown").is_success
-    elif kind in ("killed", "memory"):
+    elif kind == "killed":
         # The cell does not come to its end.
         with suppress(AssertionError, OSError):
-            cell.run(notebook, KILL if kind == "killed" else FILL)
+            cell.run(notebook, KILL)
+    elif kind == "memory":
+        HERE.run("touch hungry", "alice")
     elif kind in ("in-queue", "running"):
         HERE.cancel(notebook.job)
     elif kind == "node":
@@ -109,6 +119,7 @@ def end_all(pool: ThreadPoolExecutor) -> Ended:
 @pytest.fixture(scope="module", params=KEPT)
 def ended(request: pytest.FixtureRequest) -> Iterator[Ended]:
     HERE.run("cat > three.sh", "bob", text=SCRIPT)
+    HERE.run("cat > hungry.sh; rm -f hungry", "alice", text=HUNGRY)
     try:
         with KEPT[request.param](), ThreadPoolExecutor(len(KINDS)) as pool:
             yield end_all(pool)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -55,25 +54,6 @@ def test_a_cancelled_job_takes_its_link_and_its_secrets_along() -> None:
     )
 
 
-@contextmanager
-def left_in_the_queue(user: str, options: str) -> Iterator[bed.Notebook]:
-    """A link whose job waits and that nobody follows any more, as after Ctrl-C."""
-    waiting = HERE.notebook(user, HERE.run(f"timeout --signal=INT 10 start-jupyter {options}", user, check=False))
-    try:
-        yield waiting
-    finally:
-        HERE.cancel(waiting.job)
-        HERE.agent(user, op="cancel", name=waiting.name, reason="test")
-
-
-def waiting_page(waiting: bed.Notebook) -> str:
-    """What the owner reads at the address meanwhile."""
-    with bed.client(f"{waiting.name}.{bed.DOMAIN}") as browser:
-        answer = browser.get("/lab", params={"token": waiting.token})
-    assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
-    return answer.text
-
-
 def waits_for(waiting: bed.Notebook, state: str, words: str) -> None:
     """Assert that the terminal, `list` and the page all say why the job waits."""
     assert words in waiting.output
@@ -82,11 +62,11 @@ def waits_for(waiting: bed.Notebook, state: str, words: str) -> None:
     assert words in reason[:1].lower() + reason[1:]
     assert reason[0].isupper()
     assert reason.endswith(".")
-    assert reason in waiting_page(waiting)
+    assert reason in HERE.waiting_page(waiting)
 
 
 def test_a_job_for_which_no_node_is_free_says_so_and_ctrl_c_leaves_it_alone() -> None:
-    with HERE.drained(), left_in_the_queue("bob", "-p debug -t 5") as waiting:
+    with HERE.drained(), HERE.left_in_the_queue("bob", "-p debug -t 5") as waiting:
         assert HERE.stops.format(job=waiting.job) in waiting.output
         job = HERE.job(waiting.job)
         assert job
@@ -96,7 +76,7 @@ def test_a_job_for_which_no_node_is_free_says_so_and_ctrl_c_leaves_it_alone() ->
 
 
 def test_a_held_job_says_so_and_begins_when_it_is_released() -> None:
-    with left_in_the_queue("alice", f"-t 5 -- {HERE.hold}") as held:
+    with HERE.left_in_the_queue("alice", f"-t 5 -- {HERE.hold}") as held:
         job = HERE.job(held.job)
         assert job
         assert job.state == HELD
@@ -106,9 +86,9 @@ def test_a_held_job_says_so_and_begins_when_it_is_released() -> None:
 
 
 def test_a_dependent_job_says_what_it_waits_for_and_begins_when_that_is_over() -> None:
-    with left_in_the_queue("bob", f"-t 5 -- {HERE.hold}") as first:
+    with HERE.left_in_the_queue("bob", f"-t 5 -- {HERE.hold}") as first:
         after = HERE.after.format(job=first.job)
-        with left_in_the_queue("bob", f"-t 5 -- {after}") as second:
+        with HERE.left_in_the_queue("bob", f"-t 5 -- {after}") as second:
             waits_for(second, HERE.dependent_state, HERE.dependent_words)
             HERE.cancel(first.job)
             bed.eventually(lambda: bed.answers(second), "a job does not begin though the one before it is over")

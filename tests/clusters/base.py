@@ -85,6 +85,24 @@ class Cluster(ABC):
             lambda: bed.status_of(notebook.name) == httpx.codes.NOT_FOUND, "the link of a cancelled job is still there"
         )
 
+    @contextmanager
+    def left_in_the_queue(self, user: str, options: str) -> Iterator[bed.Notebook]:
+        """Yield a link whose job waits and that nobody follows any more, as after Ctrl-C."""
+        printed = self.run(f"timeout --signal=INT 10 start-jupyter {options}", user, check=False)
+        waiting = self.notebook(user, printed)
+        try:
+            yield waiting
+        finally:
+            self.cancel(waiting.job)
+            self.agent(user, op="cancel", name=waiting.name, reason="test")
+
+    def waiting_page(self, waiting: bed.Notebook) -> str:
+        """What the owner reads at the address meanwhile."""
+        with bed.client(f"{waiting.name}.{bed.DOMAIN}") as browser:
+            answer = browser.get("/lab", params={"token": waiting.token})
+        assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        return answer.text
+
     def cancel_all(self, *users: str) -> None:
         """Cancel all jobs of these users."""
         if jobs := [number for user in users for number in self.jobs_of(user)]:
@@ -107,6 +125,10 @@ class Cluster(ABC):
     @abstractmethod
     def release(self, number: str) -> None:
         """Release a job that was held."""
+
+    @abstractmethod
+    def with_text(self, quoted: str) -> str:
+        """Return the command that submits a held job with this text, quoted for a shell, wherever it takes text."""
 
     @abstractmethod
     def on(self, node: str) -> str:

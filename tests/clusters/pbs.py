@@ -39,6 +39,9 @@ class Pbs(Cluster):
     def release(self, number: str) -> None:
         bed.run(self.login, f"{_IN} qrls {number}")
 
+    def with_text(self, quoted: str) -> str:
+        return f"echo true | FORGED={quoted} qsub -h -v FORGED -l walltime=00:01:00"
+
     def on(self, node: str) -> str:
         return f"-l select=1:host={node}"
 

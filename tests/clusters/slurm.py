@@ -40,6 +40,9 @@ class Slurm(Cluster):
     def release(self, number: str) -> None:
         bed.run(self.login, f"scontrol release {number}")
 
+    def with_text(self, quoted: str) -> str:
+        return f"sbatch --hold --time=1 --output=/dev/null --job-name={quoted} --comment={quoted} --wrap=true"
+
     def on(self, node: str) -> str:
         return f"--nodelist={node}"
 
