@@ -1,4 +1,4 @@
-"""Another user puts text into jobs of their own, for whoever reads the scheduler's answers to take for more than text."""
+"""Another user puts text into jobs of their own, for whoever reads the scheduler's answers to take for more."""
 
 from __future__ import annotations
 
