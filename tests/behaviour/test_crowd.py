@@ -25,6 +25,7 @@ def start_all(user: str) -> list[bed.Notebook]:
     HERE.run(f"mkdir -p crowd; for number in {listed}; do {each} & done; wait", user)
     printed = [HERE.run(f"cat crowd/{number}", user) for number in numbers]
     HERE.run("rm -r crowd", user)
+    assert all("Ready: your notebook answers." in output for output in printed), printed
     return [HERE.notebook(user, output) for output in printed]
 
 
