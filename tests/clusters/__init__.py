@@ -21,7 +21,6 @@ SLURM = Slurm(
     drained_words="nodes that it needs are down or reserved",
     held_words="it is on hold",
     dependent_words="it waits for another job",
-    dependent_state="queued",
     examples={
         "": ("compute", 30, ""),
         "-b slurm/jupyterlab.sh": ("compute", 30, ""),
@@ -43,7 +42,6 @@ PBS = Pbs(
     drained_words="waiting for free nodes",
     held_words="release it with qrls and its number",
     dependent_words="it waits for another job",
-    dependent_state="held",
     examples={
         "": ("compute", 30, ""),
         "-b pbs/jupyterlab.sh": ("compute", 30, ""),

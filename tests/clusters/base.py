@@ -47,8 +47,6 @@ class Cluster(ABC):
     drained_words: str
     held_words: str
     dependent_words: str
-    # As what the registry counts a job that waits for another.
-    dependent_state: str
     # The examples of the command that this one succeeds: partition, minutes and account of each job.
     examples: dict[str, tuple[str, int, str]] = field(hash=False)
     # Whether the scheduler ends a job that uses more memory than it asked for.
@@ -88,7 +86,7 @@ class Cluster(ABC):
     @contextmanager
     def left_in_the_queue(self, user: str, options: str) -> Iterator[bed.Notebook]:
         """Yield a link whose job waits and that nobody follows any more, as after Ctrl-C."""
-        printed = self.run(f"timeout --signal=INT 10 start-jupyter {options}", user, check=False)
+        printed = self.run(f"timeout --signal=INT 8 start-jupyter {options}", user, check=False)
         waiting = self.notebook(user, printed)
         try:
             yield waiting

@@ -69,7 +69,7 @@ class Pbs(Cluster):
         return "pbs"
 
     def reserve(self, user: str) -> str:
-        asked = "-R $(date -d '+5 seconds' +%H%M.%S) -D 00:15:00 -l select=1:ncpus=1"
+        asked = "-R $(date -d '+5 seconds' +%Y%m%d%H%M.%S) -D 00:15:00 -l select=1:ncpus=1"
         return bed.run(self.login, f"pbs_rsub {asked}", user=user).stdout.split()[0]
 
     def end_reservation(self, name: str) -> None:

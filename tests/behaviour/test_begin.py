@@ -65,33 +65,24 @@ def waits_for(waiting: bed.Notebook, state: str, words: str) -> None:
     assert reason in HERE.waiting_page(waiting)
 
 
-def test_a_job_for_which_no_node_is_free_says_so_and_ctrl_c_leaves_it_alone() -> None:
-    with HERE.drained(), HERE.left_in_the_queue("bob", "-p debug -t 5") as waiting:
-        assert HERE.stops.format(job=waiting.job) in waiting.output
-        job = HERE.job(waiting.job)
-        assert job
-        assert job.state == WAITS
-        assert bed.links("bob")[waiting.name] == "waiting"
-        waits_for(waiting, "queued", HERE.drained_words)
-
-
-def test_a_held_job_says_so_and_begins_when_it_is_released() -> None:
-    with HERE.left_in_the_queue("alice", f"-t 5 -- {HERE.hold}") as held:
-        job = HERE.job(held.job)
-        assert job
-        assert job.state == HELD
-        waits_for(held, "held", HERE.held_words)
+def test_jobs_that_wait_say_why_and_begin_when_they_may() -> None:
+    with (
+        HERE.left_in_the_queue("alice", f"-t 5 -- {HERE.hold}") as held,
+        HERE.left_in_the_queue("bob", f"-t 5 -- {HERE.after.format(job=held.job)}") as dependent,
+    ):
+        with HERE.drained(), HERE.left_in_the_queue("alice", "-p debug -t 5") as without_node:
+            # Ctrl-C leaves the job alone, and says how to stop it.
+            assert HERE.stops.format(job=without_node.job) in without_node.output
+            states = {job.state for job in map(HERE.job, (held.job, without_node.job)) if job}
+            assert states == {HELD, WAITS}
+            waits_for(without_node, "queued", HERE.drained_words)
+            waits_for(held, "held", HERE.held_words)
+            waits_for(dependent, "queued", HERE.dependent_words)
+            assert {bed.links("alice")[held.name], bed.links("bob")[dependent.name]} == {"waiting"}
         HERE.release(held.job)
         bed.eventually(lambda: bed.answers(held), "a job that was released does not begin")
-
-
-def test_a_dependent_job_says_what_it_waits_for_and_begins_when_that_is_over() -> None:
-    with HERE.left_in_the_queue("bob", f"-t 5 -- {HERE.hold}") as first:
-        after = HERE.after.format(job=first.job)
-        with HERE.left_in_the_queue("bob", f"-t 5 -- {after}") as second:
-            waits_for(second, HERE.dependent_state, HERE.dependent_words)
-            HERE.cancel(first.job)
-            bed.eventually(lambda: bed.answers(second), "a job does not begin though the one before it is over")
+        HERE.cancel(held.job)
+        bed.eventually(lambda: bed.answers(dependent), "a job does not begin though the one before it is over")
 
 
 def test_a_job_runs_in_a_reservation_by_the_name_that_the_scheduler_printed() -> None:
