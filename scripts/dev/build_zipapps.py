@@ -104,6 +104,7 @@ APPS = (
     App("start-jupyter", _CLUSTER, f"{_CLUSTER}.start_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
     App("register-jupyter", _CLUSTER, f"{_CLUSTER}.register_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
     App("lightship-agent", _CLUSTER, f"{_CLUSTER}.agent", (3, 9), ISOLATED, ISOLATED_MAIN),
+    App("lightship-qstat", _CLUSTER, f"{_CLUSTER}.qstat_service", (3, 9), ISOLATED, ISOLATED_MAIN),
     App("lightship-registry.pyz", _REGISTRY, f"{_REGISTRY}.cli", (3, 11)),
     App("lightship.pyz", _REGISTRY, f"{_REGISTRY}.admin.cli", (3, 11)),
 )

@@ -20,7 +20,6 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from string import Template
 from typing import Any
 
 SCRIPTS = Path(__file__).resolve().parents[1]
@@ -29,6 +28,7 @@ sys.path.insert(0, str(SCRIPTS))
 import httpx  # noqa: E402
 
 from lightship_cluster import door_pages  # noqa: E402
+from lightship_cluster.centre import Centre  # noqa: E402
 from lightship_registry import settings, waiting  # noqa: E402
 from lightship_registry.admin.reading import Count  # noqa: E402
 from lightship_registry.check_report import Report  # noqa: E402
@@ -54,13 +54,14 @@ from lightship_registry.views import View, Views  # noqa: E402
 PORT = 8099
 MINUTE, HOUR = 60, 3600
 STATIC = SCRIPTS.parent / "roles" / "web_proxy" / "files"
+CENTRE = Centre("Example Computing Centre", "help@example.org", "https://www.example.org/notebooks")
 SITE = {
     "domain": "notebooks.example.org",
     "clusters": {"demo": {"networks": ["10.1.0.0/16"]}},
     "message": "Maintenance on Friday from 8:00: notebooks that run into it will end.",
-    "centre_name": "Example Computing Centre",
-    "contact": "help@example.org",
-    "guide_url": "https://www.example.org/notebooks",
+    "centre_name": CENTRE.name,
+    "contact": CENTRE.contact,
+    "guide_url": CENTRE.guide_url,
 }
 TAIL = "\n".join(
     [
@@ -127,16 +128,14 @@ def pages(now: float) -> Pages:
 
 def web_server_pages() -> Pages:
     """Those that nginx has at hand: one frame, and what each says in it."""
-    said = {file.stem: file.read_text("utf-8") for file in sorted(STATIC.glob("*.html"))}
-    frame = said.pop("page")
-    return {f"web-server-{name}": frame.replace("@TITLE@", name).replace("@TEXT@", text) for name, text in said.items()}
+    texts = {file.stem: file.read_text("utf-8") for file in sorted(STATIC.glob("*.html"))}
+    return {f"web-server-{name}": door_pages.frame(name, text, CENTRE) for name, text in texts.items()}
 
 
 def program_pages() -> Pages:
     """Those before a program of --app."""
-    template = Template((SCRIPTS / "lightship_cluster" / "door.html").read_text("utf-8"))
     refusals = [each for each in vars(door_pages).values() if isinstance(each, door_pages.Refusal)]
-    return {f"program-{each.status[:3]}-{i}": template.substitute(each._asdict()) for i, each in enumerate(refusals)}
+    return {f"program-{each.status[:3]}-{i}": door_pages.refusal_page(each, CENTRE) for i, each in enumerate(refusals)}
 
 
 def dashboard(site: settings.Settings, now: float) -> str:

@@ -10,11 +10,13 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightship_cluster.agent_client import AgentClient
 from lightship_cluster.agent_requests import Requests
 from lightship_cluster.agent_server import AgentServer
 from lightship_cluster.agent_watch import Watch
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_states import JobStates
+from lightship_cluster.qstat_client import qstat_at
 from lightship_cluster.registry import SignedRegistry
 from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.schedulers.every import Every
@@ -30,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
     options = _parser().parse_args(argv)
     try:
         settings = load_agent(options.config)
+        if options.check_scheduler:
+            return _say_whether_it_can_ask(settings.socket)
         key = load_key(settings.key_file)
         if not options.check:
             serve(settings, key)
@@ -41,15 +45,24 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
 
 def serve(settings: AgentSettings, key: bytes) -> None:
     """Answer users until the process is stopped."""
-    scheduler = Every(lambda: find_scheduler(settings.scheduler))
+    qstat = qstat_at(settings.qstat_socket) if settings.qstat_socket else None
+    scheduler = Every(lambda: find_scheduler(settings.scheduler, qstat))
     jobs = JobStates(scheduler, settings.poll_seconds)
     registry = SignedRegistry(Transport(settings.registry, settings.ca_file), settings.cluster, key)
     server = AgentServer(settings.socket, Requests(registry, jobs).answer)
-    for loop in (jobs.run, Watch(registry, scheduler).run):
+    for loop in (jobs.run, jobs.check.run, Watch(registry, scheduler, jobs.check).run):
         threading.Thread(target=loop, daemon=True).start()
     _tell_systemd("READY=1")
     print(f"Listening on {settings.socket} for cluster {settings.cluster}.", flush=True)
     server.serve()
+
+
+def _say_whether_it_can_ask(path: Path) -> ExitStatus:
+    fault = AgentClient(path).scheduler_fault()
+    if fault:
+        raise LightshipError(fault, ExitStatus.SCHEDULER)
+    print("The agent can ask the scheduler how jobs are.")
+    return ExitStatus.OK
 
 
 def _tell_systemd(message: str) -> None:
@@ -64,4 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lightship-agent", description="Vouches to the registry for users.")
     parser.add_argument("--config", type=Path, default=CONFIG, help="its settings (%(default)s)")
     parser.add_argument("--check", action="store_true", help="only check the settings and the key")
+    parser.add_argument(
+        "--check-scheduler", action="store_true", help="only ask the running agent whether it can ask how jobs are"
+    )
     return parser

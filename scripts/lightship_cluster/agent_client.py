@@ -46,6 +46,10 @@ class AgentClient:
         """Are the agent and the registry behind it there?"""
         return self._ask(op="ping")
 
+    def scheduler_fault(self) -> str:
+        """Why the agent cannot ask how jobs are; nothing when it can."""
+        return str(self._ask(op="scheduler").get("fault", ""))
+
     def create(self, seconds: int, **told: str) -> dict[str, Any]:
         """A new link that may live for the seconds once its job runs; `told` is what its pages may show."""
         return self._ask(op="create", seconds=seconds, **told)

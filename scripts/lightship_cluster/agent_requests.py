@@ -40,6 +40,7 @@ class Requests:
         self._jobs = jobs
         self._operations: dict[str, Operation] = {
             "ping": lambda _peer, _question: registry.ping(),
+            "scheduler": lambda _peer, _question: Answer(200, {"fault": jobs.check.fault()}),
             "create": self._create,
             "job": self._set_job,
             "status": lambda peer, question: registry.status(peer.user, _name(question)),

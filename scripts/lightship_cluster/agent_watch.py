@@ -6,6 +6,7 @@ nothing to ask about and only look in.
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from lightship_cluster.errors import LightshipError
 from lightship_cluster.protocol import JOB_ID
 from lightship_cluster.registry import SignedRegistry
+from lightship_cluster.scheduler_check import SchedulerCheck
 from lightship_cluster.schedulers.base import GONE, JobSource, JobState
 from lightship_cluster.transport import Unreachable
 from lightship_cluster.troubles import Troubles
@@ -24,14 +26,17 @@ LONGEST_PAUSE = 300.0
 # The web server takes bodies of at most 64 KiB, and an entry can have 450 bytes.
 ENTRIES = 100
 LONGEST_REASON = 200
+LONGEST_FAULT = 500
 
 
 class Watch:
     """Reports the jobs of the last list and gets the next."""
 
-    def __init__(self, registry: SignedRegistry, scheduler: JobSource) -> None:
+    def __init__(self, registry: SignedRegistry, scheduler: JobSource, check: SchedulerCheck) -> None:
         self._registry = registry
         self._scheduler = scheduler
+        self._check = check
+        self._fault_told = ""
         self._watched: list[str] = []
         self._interval = INTERVAL_SECONDS
         self._failures = 0
@@ -58,6 +63,13 @@ class Watch:
         self._troubles.say(trouble)
         # A first failure waits no longer than usual: most often the registry was just being started again.
         return float(min(LONGEST_PAUSE, self._interval * 2 ** max(0, self._failures - 1)))
+
+    def _fault(self) -> dict[str, str]:
+        """Why this login node's agent cannot ask, for the centre's administrators; once more when it can again."""
+        fault = self._check.last
+        if not fault and not self._fault_told:
+            return {}
+        return {"host": os.uname().nodename, "fault": fault[:LONGEST_FAULT]}
 
     def _entries(self, job_ids: list[str]) -> list[dict[str, Any]]:
         if not job_ids:
@@ -90,11 +102,13 @@ class Watch:
 
     def _send(self, entries: list[dict[str, Any]]) -> list[str]:
         try:
-            answer = self._registry.report_jobs(entries)
+            told = self._fault()
+            answer = self._registry.report_jobs(entries, told)
         except Unreachable as error:
             raise LightshipError(f"it cannot be reached ({error}).") from error
         if not answer.ok:
             raise LightshipError(answer.error)
+        self._fault_told = told.get("fault", "")
         watch, interval = answer.body.get("watch"), answer.body.get("interval")
         if isinstance(interval, (int, float)) and 1 <= interval <= LONGEST_PAUSE:
             self._interval = float(interval)

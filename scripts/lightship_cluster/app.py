@@ -12,6 +12,7 @@ import shlex
 import socket
 from collections.abc import Sequence
 
+from lightship_cluster.centre import Centre
 from lightship_cluster.child import START_SECONDS, Child
 from lightship_cluster.doorkeeper import Doorkeeper
 from lightship_cluster.environments import Environment
@@ -33,9 +34,12 @@ class App(Child):
 
     subject = A_PROGRAM
 
-    def __init__(self, command: Sequence[str], place: Place, origin: str, umask: int, environment: Environment) -> None:
+    def __init__(
+        self, command: Sequence[str], place: Place, origin: str, umask: int, environment: Environment, centre: Centre
+    ) -> None:
         self.place = place
         self._origin = origin
+        self._centre = centre
         with node_disk():
             place.runtime.mkdir(mode=0o700)
         self._socket = place.runtime / "app.sock"
@@ -57,7 +61,7 @@ class App(Child):
                 )
             self._look()
         try:
-            self._door = Doorkeeper(self.place, self._origin, self._connect)
+            self._door = Doorkeeper(self.place, self._origin, self._connect, self._centre)
         except OSError as error:
             raise port_taken(self.place.port) from error
         self._door.start()

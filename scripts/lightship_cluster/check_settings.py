@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lightship_cluster import clusters, settings
+from lightship_cluster import centre, clusters, settings
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.ini import Values, read_ini
 from lightship_cluster.layers import layer_of
@@ -31,6 +31,7 @@ def main(argv: Sequence[str]) -> ExitStatus:
         layer_of(path, sections, "")
         _check_registry(path, sections[section])
         settings.read_networks(path, sections[section].get("notebook_networks", ""), "")
+        centre.read_centre(path, sections[section], "")
     except LightshipError as error:
         # Whoever hands the settings over knows where they came from, and no file of that name.
         print(error.sentence.replace(f"The settings {STDIN} ", "The settings "), file=sys.stderr)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Callable
 
 from lightship_cluster import environments
-from lightship_cluster.agent_client import AgentClient
+from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.job_log import last_lines
@@ -131,6 +131,23 @@ def agent(patient: Patient) -> str:
     return f"it answers at {settings.agent_socket}, and the registry behind it"
 
 
+def states(patient: Patient) -> str:
+    """Whether the agent can ask the scheduler how jobs are."""
+    try:
+        fault = AgentClient(patient.settings.agent_socket).scheduler_fault()
+    except AgentError as error:
+        if error.code == "bad-request":
+            raise Doubt(error.sentence, error.status) from error  # an older agent, which works
+        raise
+    if fault:
+        raise Doubt(
+            f"The agent cannot ask how jobs are: {fault} Until that is right, the pages of links show no queue, and "
+            "start-jupyter itself asks for its job, more seldom. Tell your administrators.",
+            ExitStatus.SCHEDULER,
+        )
+    return "the agent can ask how jobs are"
+
+
 def browser(patient: Patient) -> str:
     """The address of a link as a browser sees it, as far as this host can look."""
     newest = patient.newest
@@ -198,6 +215,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("registry", registry),
     ("clock", clock),
     ("agent", agent),
+    ("states", states),
     ("browser", browser),
     ("folder", folder),
     ("scheduler", scheduler),

@@ -1,13 +1,18 @@
-"""What the door before a program says itself: short pages of our own."""
+"""The auth proxy's own pages, for what never reaches the program.
+
+nginx's own pages have the same frame: the role web_proxy reads frame.html from here.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import pkgutil
 from functools import cache
+from html import escape
 from string import Template
 from typing import NamedTuple
 
+from lightship_cluster.centre import Centre
 from lightship_cluster.http_heads import Head
 
 
@@ -29,14 +34,15 @@ BAD = Refusal("400 Bad Request", "Bad request", "This request could not be under
 AWAY = Refusal("502 Bad Gateway", "The program does not answer", "It may be starting, or it has ended. Try again.")
 
 
-async def tell(writer: asyncio.StreamWriter, refusal: Refusal) -> None:
+async def tell(writer: asyncio.StreamWriter, refusal: Refusal, centre: Centre) -> None:
     """Answer with the page, and nothing after it."""
-    page = _page(refusal)
+    page = refusal_page(refusal, centre).encode("utf-8")
     fields = (
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Length", str(len(page))),
         ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
         ("Cache-Control", "no-store"),
+        ("Referrer-Policy", "same-origin"),
         ("X-Content-Type-Options", "nosniff"),
         ("Connection", "close"),
     )
@@ -46,6 +52,18 @@ async def tell(writer: asyncio.StreamWriter, refusal: Refusal) -> None:
 
 # Strangers ask for these, and each time the file would be unpacked anew.
 @cache
-def _page(refusal: Refusal) -> bytes:
-    template = Template((pkgutil.get_data(__package__, "door.html") or b"").decode("utf-8"))
-    return template.substitute(title=refusal.title, text=refusal.text).encode("utf-8")
+def refusal_page(refusal: Refusal, centre: Centre) -> str:
+    """The page for a refused request."""
+    return frame(refusal.title, f"<h1>{refusal.title}</h1>\n<p>{refusal.text}</p>", centre)
+
+
+def frame(title: str, text: str, centre: Centre) -> str:
+    """Put a title and a text, both HTML, into the frame, with links to the centre's guide and contact below."""
+    template = Template((pkgutil.get_data(__package__, "frame.html") or b"").decode("utf-8"))
+    return template.substitute(title=title, text=text, help=_help(centre))
+
+
+def _help(centre: Centre) -> str:
+    shown = (("Guide", centre.guide_url), (f"Contact {centre.name}".strip(), centre.contact_url))
+    links = "".join(f'<a href="{escape(address)}">{escape(label)}</a>\n' for label, address in shown if address)
+    return f'\n<nav aria-label="Help">\n{links}</nav>' if links else ""

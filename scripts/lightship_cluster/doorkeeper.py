@@ -18,6 +18,7 @@ import threading
 from contextlib import suppress
 from urllib.parse import quote
 
+from lightship_cluster.centre import UNNAMED, Centre
 from lightship_cluster.door_pages import BAD, FORBIDDEN, FOREIGN
 from lightship_cluster.exchange import Connect, Exchange, Streams, turn_away
 from lightship_cluster.http_heads import HOP_BY_HOP, LONGEST_HEAD, BadMessageError, Head, read_head, request_of
@@ -43,11 +44,12 @@ ENTER, LONGEST_TARGET = "/.lightship/enter", 1000
 class Doorkeeper(threading.Thread):
     """Serves in a thread of its own until the process ends. An OSError says that it cannot listen there."""
 
-    def __init__(self, place: Place, origin: str, connect: Connect) -> None:
+    def __init__(self, place: Place, origin: str, connect: Connect, centre: Centre = UNNAMED) -> None:
         super().__init__(daemon=True, name="doorkeeper")
         self._token = place.token.encode("ascii")
         self._origin = origin
         self._connect = connect
+        self._centre = centre
         self._cookie = hashlib.sha256(b"lightship-app " + self._token).hexdigest()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -133,7 +135,7 @@ class Doorkeeper(threading.Thread):
                 seconds = IDLE_SECONDS
         except BadMessageError:
             with suppress(OSError):
-                await turn_away(browser, BAD)
+                await turn_away(browser, BAD, self._centre)
         except (OSError, asyncio.TimeoutError):
             pass  # whoever asked has gone
         except Exception as error:  # one request's trouble is nobody else's
@@ -157,14 +159,14 @@ class Doorkeeper(threading.Thread):
             if method == "GET" and _navigates(head):
                 await self._send_to(browser[1], f"{ENTER}?next={quote(target[:LONGEST_TARGET], safe='')}")
             else:
-                await turn_away(browser, FORBIDDEN)
+                await turn_away(browser, FORBIDDEN, self._centre)
         elif not by_header and self._is_foreign(head, method):
-            await turn_away(browser, FOREIGN)
+            await turn_away(browser, FOREIGN, self._centre)
         elif by_address and method == "GET" and not head.all("upgrade"):
             await self._send_on(browser[1], bare)
         else:
             last = "close" in head.words("connection") or head.line.endswith("/1.0")
-            return Exchange(self._for_program(head, method, bare, by_header), browser, last=last)
+            return Exchange(self._for_program(head, method, bare, by_header), browser, self._centre, last=last)
         return None
 
     def _is_token(self, text: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Callable
 
+from lightship_cluster.centre import Centre
 from lightship_cluster.door_pages import AWAY, BAD, Refusal, tell
 from lightship_cluster.http_heads import (
     CHUNKED,
@@ -36,10 +37,11 @@ Connect = Callable[[], Awaitable[Streams]]
 class Exchange:
     """Between a browser that was let in and the program."""
 
-    def __init__(self, head: Head, browser: Streams, *, last: bool) -> None:
+    def __init__(self, head: Head, browser: Streams, centre: Centre, *, last: bool) -> None:
         self._head = head
         self._method = head.line.partition(" ")[0]
         self._reader, self._writer = browser
+        self._centre = centre
         # Before the program hears of it: what is in doubt is for nobody.
         self._length = body_length(head)
         self._upgrade = bool(head.all("upgrade"))
@@ -54,7 +56,7 @@ class Exchange:
             program = await asyncio.wait_for(connect(), CONNECT_SECONDS)
         except (OSError, asyncio.TimeoutError) as error:
             say_once(f"The program took no connection ({error!r}), so the browser was shown a 502.")
-            await turn_away((self._reader, self._writer), AWAY)
+            await turn_away((self._reader, self._writer), AWAY, self._centre)
             return False
         try:
             program[1].write(self._head.encode())
@@ -63,7 +65,7 @@ class Exchange:
                 await _first_of(self._send_body(program[1]), self._bring_back(program), _gone(self._writer))
         except BadMessageError:
             if not self._answered:
-                await tell(self._writer, BAD)
+                await tell(self._writer, BAD, self._centre)
         finally:
             _drop(program[1])
         if not self._sent:
@@ -85,7 +87,7 @@ class Exchange:
         answer = await self._answer(program[0])
         if answer is None:
             self._last = True
-            await tell(self._writer, AWAY)
+            await tell(self._writer, AWAY, self._centre)
             return
         self._answered = True
         if status_of(answer) == SWITCHED:
@@ -132,9 +134,9 @@ class Exchange:
         return None
 
 
-async def turn_away(browser: Streams, refusal: Refusal) -> None:
+async def turn_away(browser: Streams, refusal: Refusal, centre: Centre) -> None:
     """Say no, and see to it that it is heard."""
-    await tell(browser[1], refusal)
+    await tell(browser[1], refusal, centre)
     await _linger(browser[0])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lightship_cluster import endings, environments, lease, own_addresses
 from lightship_cluster.app import App
+from lightship_cluster.centre import UNNAMED, Centre
 from lightship_cluster.child import Child
 from lightship_cluster.end_warning import EndWarning
 from lightship_cluster.endings import Ending
@@ -36,11 +37,17 @@ class Job:
     """Holds what must be given back, so that `close` can do it whatever happened before."""
 
     def __init__(
-        self, folder: LinkFolder, transport: Transport, users_umask: int, networks: Sequence[Network] = ()
+        self,
+        folder: LinkFolder,
+        transport: Transport,
+        users_umask: int,
+        networks: Sequence[Network] = (),
+        centre: Centre = UNNAMED,
     ) -> None:
         self._folder = folder
         self._transport = transport
         self._networks = networks
+        self._centre = centre
         self._users_umask = users_umask
         self._registry = LinkRegistry(transport, str(folder.facts().get("name")), folder.read(SECRET).strip())
         self._program: Notebook | App | None = None
@@ -63,7 +70,7 @@ class Job:
         environment = environments.from_facts(facts)
         place = self._place(private, claim, port)
         if app:
-            self._program = App(command, place, claim.origin, self._users_umask, environment)
+            self._program = App(command, place, claim.origin, self._users_umask, environment, self._centre)
         else:
             kernels = str(facts.get("kernels") or KERNELS[0])
             self._program = Notebook(command, place, claim.origin, self._users_umask, environment, kernels)

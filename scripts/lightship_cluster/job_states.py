@@ -7,6 +7,7 @@ import time
 import traceback
 
 from lightship_cluster.errors import LightshipError
+from lightship_cluster.scheduler_check import SchedulerCheck
 from lightship_cluster.schedulers.base import JobSource, JobState
 from lightship_cluster.troubles import Troubles
 
@@ -18,6 +19,7 @@ class JobStates:
     """Remembers which jobs were asked about and polls the scheduler for them, at most once in each interval."""
 
     def __init__(self, scheduler: JobSource, poll_seconds: float) -> None:
+        self.check = SchedulerCheck(scheduler)
         self._scheduler = scheduler
         self._poll_seconds = poll_seconds
         self._asked: dict[str, float] = {}

@@ -15,7 +15,7 @@ from lightship_cluster.agent_client import AgentClient, AgentError
 from lightship_cluster.command_line import Line
 from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.follow import Follower, Submitted, describe_ready
+from lightship_cluster.follow import STOP, Follower, Submitted, describe_ready
 from lightship_cluster.link_folder import LinkFolder, check_root, default_root, remove_old
 from lightship_cluster.plan import Plan
 from lightship_cluster.progress import progress_for, require_reader
@@ -193,7 +193,8 @@ class Launch:
             self._progress.clear()
             self._tidy(error, job)
             raise
-        detail = {"name": job.name, "job_id": job.job_id, "expires": status.get("expires"), "stop": stop}
+        stops = {"stop": stop, "stop_link": f"{STOP} {job.name}"}
+        detail = {"name": job.name, "job_id": job.job_id, "expires": status.get("expires"), **stops}
         self._progress.ready(describe_ready(status, job.url, self._plan.subject.noun), detail)
         return ExitStatus.OK
 

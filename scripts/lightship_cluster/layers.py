@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightship_cluster import centre
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.ini import ASK, Form, Known, Values, read_ini, wrong
 from lightship_cluster.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, SOURCES, did_you_mean
@@ -26,7 +27,7 @@ CORRECT = "Correct that line or remove it."
 USERS = Form(
     SECTIONS,
     CORRECT,
-    reserved=("registry", "ca_file", "agent_socket", "cluster", "hosts", "notebook_networks"),
+    reserved=("registry", "ca_file", "agent_socket", "cluster", "hosts", "notebook_networks", *centre.KEYS),
     why_reserved="is for the site's administrators to set. Yours may have [defaults] and [preset NAME].",
 )
 

@@ -12,12 +12,13 @@ from lightship_cluster.errors import LightshipError
 from lightship_cluster.links import MyLink
 
 FACT = "ending"
+OUT_OF_MEMORY = "out-of-memory"
 # By the registry's words for why a link ended.
 WHY = {
     "stopped": "shut down in it",
     "cancelled": "cancelled",
     "time-limit": "its time was up",
-    "out-of-memory": "it ran out of memory",
+    OUT_OF_MEMORY: "it ran out of memory",
     "node-failed": "its node failed",
     "failed": "with an error",
     "not-started": "its job never started",
@@ -26,6 +27,8 @@ WHY = {
 }
 # Who cancelled it says more, where that is said in short.
 CANCELLED, LONGEST_REASON = "cancelled", 60
+# By then the registry has the scheduler's word too, which may be another than the job's own.
+SETTLED_SECONDS = 900.0
 
 
 def ending_of(link: MyLink) -> dict[str, Any]:
@@ -38,9 +41,9 @@ def ending_of(link: MyLink) -> dict[str, Any]:
 
 
 def note_ending(link: MyLink, status: Mapping[str, Any]) -> dict[str, Any]:
-    """What the registry tells of the link's end, which is noted in the link's folder; empty if it does not tell."""
+    """What the registry tells of the link's end; empty if it does not tell. Once it is settled it is noted."""
     told = _read(status)
-    if told:
+    if told and time.time() - told["ended"] > SETTLED_SECONDS:
         with suppress(LightshipError):  # in a home that cannot be written it is asked again
             link.folder.note(**{FACT: told})
     return told

@@ -202,6 +202,7 @@ class Command:
 
 _QUIET, _JSON = (next(option for option in OPTIONS if option.name == name) for name in ("quiet", "json"))
 _TIME = Option(("-t", "--time"), "time", "a longer time, or a shorter one", JOB, "TIME", minutes_of, setting=False)
+_MEMORY = Option(("-m", "--memory"), "memory", "more memory, or less", JOB, "SIZE", memory_of, setting=False)
 _ALL = Option(("-a", "--all"), "all", "also those that have ended", OUTPUT, default=False, setting=False)
 _EVERY = Option(("-a", "--all"), "all", "all that you have on this cluster", NOTEBOOK, default=False, setting=False)
 _FOLLOW = Option(("-f", "--follow"), "follow", "go on until the job ends", OUTPUT, default=False, setting=False)
@@ -223,7 +224,7 @@ COMMANDS: Mapping[str, Command] = {
             "again",
             "start once more as a link was started; without a name, as the last one",
             takes_name=True,
-            options=(_TIME, _QUIET, _JSON),
+            options=(_TIME, _MEMORY, _QUIET, _JSON),
         ),
         Command("stop", "end a link and its job", takes_name=True, options=(_EVERY,)),
         Command("logs", "what a link's job printed", takes_name=True, options=(_FOLLOW,)),

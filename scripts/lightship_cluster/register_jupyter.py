@@ -53,7 +53,7 @@ def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatu
     settings = load_site(Path(str(facts.get("config"))), cluster=str(facts.get("cluster") or ""))
     command = arguments.command or [str(word) for word in facts.get("app") or ()]
     transport = Transport(settings.registry, settings.ca_file)
-    job = Job(folder, transport, users_umask, settings.notebook_networks)
+    job = Job(folder, transport, users_umask, settings.notebook_networks, settings.centre)
     signal.signal(signal.SIGUSR1, lambda *_: job.end_is_near())
     ending = UNEXPECTED
     # Its own files are the last that a program which is shutting down can do without.

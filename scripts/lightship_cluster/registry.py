@@ -42,9 +42,9 @@ class SignedRegistry:
         """End the user's link."""
         return self._send("POST", f"/v1/links/{name}/cancel", {"user": user, "reason": reason})
 
-    def report_jobs(self, jobs: Sequence[Mapping[str, Any]]) -> Answer:
-        """Tell the states of jobs; the answer says which to look at next."""
-        return self._send("POST", "/v1/jobs", {"jobs": list(jobs)})
+    def report_jobs(self, jobs: Sequence[Mapping[str, Any]], more: Mapping[str, str]) -> Answer:
+        """Tell the states of jobs, and what more there is to tell; the answer says which to look at next."""
+        return self._send("POST", "/v1/jobs", {**more, "jobs": list(jobs)})
 
     def keys(self, user: str) -> Answer:
         """The public keys with which the user's machines may open tunnels, and what these open."""

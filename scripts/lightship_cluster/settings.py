@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightship_cluster import centre
+from lightship_cluster.centre import UNNAMED, Centre
 from lightship_cluster.clusters import find_cluster
 from lightship_cluster.ini import ASK, Form, read_ini, wrong
 from lightship_cluster.layers import SECTIONS, Layer, Wishes, choose, find_preset, layer_of, read_user
@@ -25,8 +27,11 @@ REGISTRY_URL = re.compile(rf"https://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>\d{{1,5
 LAST_PORT = 65535
 CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
-SITE = Form({"lightship": ("registry", "cluster", "ca_file", "agent_socket", "notebook_networks"), **SECTIONS})
-AGENT = Form({"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler")})
+_SITES_OWN = ("registry", "cluster", "ca_file", "agent_socket", "notebook_networks", *centre.KEYS)
+SITE = Form({"lightship": _SITES_OWN, **SECTIONS})
+AGENT = Form(
+    {"agent": ("registry", "cluster", "ca_file", "socket", "poll_seconds", "key_file", "scheduler", "qstat_socket")}
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class SiteSettings:
     warning: str = ""
     # On nodes with several: where notebooks listen, the first that a node has counts.
     notebook_networks: tuple[Network, ...] = ()
+    centre: Centre = UNNAMED
 
     @property
     def prefix(self) -> Path:
@@ -70,6 +76,8 @@ class AgentSettings:
     key_file: Path
     # One of options.SCHEDULERS; empty: the one whose commands the agent finds.
     scheduler: str = ""
+    # Where PBS's qstat is run for the agent; nothing where it runs the scheduler's commands itself.
+    qstat_socket: Path | None = None
 
 
 def find_prefix(program: str) -> Path:
@@ -111,6 +119,7 @@ def load_site(path: Path, *, cluster: str = "", user: Path | None = None) -> Sit
         layers=(*layers, own) if own else tuple(layers),
         warning=warning,
         notebook_networks=read_networks(source, site.get("notebook_networks", "")),
+        centre=centre.read_centre(path, site),
     )
 
 
@@ -127,6 +136,7 @@ def load_agent(path: Path) -> AgentSettings:
         poll_seconds=_poll_seconds(path, agent.get("poll_seconds") or "5"),
         key_file=Path(agent.get("key_file") or Path(credentials, "cluster.key")),
         scheduler=_scheduler(path, agent.get("scheduler", "")),
+        qstat_socket=Path(agent["qstat_socket"]) if agent.get("qstat_socket") else None,
     )
 
 

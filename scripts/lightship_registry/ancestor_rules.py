@@ -101,15 +101,18 @@ class AncestorRules:
 
     def destroy(self, cluster: str, name: str, address: targets.Address) -> Link:
         """End it; once it is redeemed, only from the host where that was done."""
+        found = self._find(cluster, name)
+        if found and found.state == ENDED and found.reason != DESTROYED.reason and _redeemed_on(found, address):
+            # The notebook stopped before the last line of its job's script, which is no failure of the job.
+            return found
         link = self._live(cluster, name)
-        if link.announced and targets.parts_of(link.announced)[0] != address:
+        if link.announced and not _redeemed_on(link, address):
             raise _conflict("That token was redeemed on another host, which alone may destroy it.", "wrong-host")
         return self.links.end(link, DESTROYED)
 
     def state(self, cluster: str, name: str) -> str:
         """How things stand, in the ancestor's words."""
-        link = self._store.find(name, cluster) if names.is_name(name) else None
-        return state_word(link, self.links.clock())
+        return state_word(self._find(cluster, name), self.links.clock())
 
     def report(self, cluster: str, said: dict[str, str]) -> None:
         """Keep what was said of jobs. Nobody vouches for it, so it is told to those who ask, and ends nothing."""
@@ -117,12 +120,19 @@ class AncestorRules:
         self._told[cluster].note(said, now)
         self._store.report_jobs(cluster, said, now)
 
+    def _find(self, cluster: str, name: str) -> Link | None:
+        return self._store.find(name, cluster) if names.is_name(name) else None
+
     def _live(self, cluster: str, name: str) -> Link:
-        link = self._store.find(name, cluster) if names.is_name(name) else None
+        link = self._find(cluster, name)
         # Unknown, another cluster's, made by the other interface and ended: all alike.
         if link is None or link.state == ENDED:
             raise _conflict("Unknown token, or one that was destroyed.", "no-such-link")
         return link
+
+
+def _redeemed_on(link: Link, address: targets.Address) -> bool:
+    return bool(link.announced) and targets.parts_of(link.announced)[0] == address
 
 
 class ToldStates:

@@ -18,7 +18,7 @@ from lightship_registry.jobs import INTERVAL_SECONDS, Jobs
 from lightship_registry.key_calls import KeyCalls
 from lightship_registry.links import Links
 from lightship_registry.probe import Expected, Prober
-from lightship_registry.records import ENDED, SUBJECTS, Cause, Ending, Link, Location, Wish
+from lightship_registry.records import ENDED, JOB, SUBJECTS, Cause, Ending, Link, Location, Wish
 from lightship_registry.signatures import Signed, Verifier
 from lightship_registry.tunnels import Tunnels
 
@@ -106,6 +106,7 @@ class Api:
     def _report(self, call: Call) -> Json:
         told = reports.parse(call.data)
         self._jobs.report(call.cluster, told)
+        self._jobs.faults.tell(call.cluster, *reports.fault(call.data))
         watch = self._jobs.watch(call.cluster)
         return {"watch": watch, "interval": INTERVAL_SECONDS}
 
@@ -186,6 +187,7 @@ class Api:
             fields.cause(call.data),
             call.reason or f"The {link.noun} ended.",
             fields.lines(call.data, "tail", fields.LONGEST_TAIL),
+            JOB,
         )
         ended = self._links.end(link, ending)
         call.known(0)

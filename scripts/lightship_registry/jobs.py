@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from lightship_registry.agent_faults import AgentFaults
 from lightship_registry.links import Links
 from lightship_registry.records import JOB_ENDED, JobReport
 
@@ -17,6 +18,7 @@ class Jobs:
 
     def __init__(self, links: Links) -> None:
         self._links = links
+        self.faults = AgentFaults(links.settings, links.clock)
         # Forgotten at a restart: then one agent too many asks once.
         self._given: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -31,6 +33,11 @@ class Jobs:
                 self._links.end_job(cluster, report)
         if mine:
             self._links.store.report_jobs(mine, known, self._links.clock())
+        over = [report for report in reports if report.state == JOB_ENDED]
+        doubtful = self._links.store.doubtful_jobs(cluster, self._links.clock()) if over else set()
+        for report in over:
+            if report.job_id in doubtful:
+                self._links.correct(cluster, report)
 
     def watch(self, cluster: str) -> list[str]:
         """The jobs to look at now, those that were not looked at for longest first; none if another agent has them."""

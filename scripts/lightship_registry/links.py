@@ -21,10 +21,12 @@ from lightship_registry.making import Maker, sha256_of
 from lightship_registry.probe import Expected
 from lightship_registry.records import (
     ANCESTOR,
+    BETTER_KNOWN,
     ENDED,
     NO_HASH,
     NOWHERE,
     READY,
+    SCHEDULER,
     V1,
     WAITING,
     Cause,
@@ -242,9 +244,19 @@ class Links:
 
     def end_job(self, cluster: str, report: JobReport) -> None:
         """End the link whose job has ended and can no longer say so itself."""
-        ending = Ending(report.cause or Cause.ENDED, report.reason or JOB_OVER)
+        ending = Ending(report.cause or Cause.ENDED, report.reason or JOB_OVER, told_by=SCHEDULER)
         with self._routing.hold():
             self._close(self.store.end_job(cluster, report, ending, self.clock()), ending)
+
+    def correct(self, cluster: str, report: JobReport) -> None:
+        """Believe the scheduler where it knows better than the job how that ended: a signal is all that a job sees."""
+        if not (report.cause and report.user):
+            return
+        better = report.cause in BETTER_KNOWN
+        ending = Ending(report.cause, report.reason or JOB_OVER) if better else None
+        for name in self.store.correct(cluster, report, ending, self.clock()):
+            if ending:
+                audit.record(audit.Event("correct", "ok", cluster, report.user, name, reason=ending.cause))
 
     def _close(self, ended: list[str], ending: Ending) -> None:
         for name in ended:

@@ -16,6 +16,9 @@ V1, ANCESTOR = "v1", "ancestor"
 # What a link leads to: Jupyter, or any other web program.
 SUBJECTS = NOTEBOOK, PROGRAM = "notebook", "program"
 
+# Who told how a link ended: its job, or the cluster's scheduler.
+JOB, SCHEDULER = "job", "scheduler"
+
 # Compared with when there is no such link, or it has no token, so that the answer takes as long.
 NO_HASH = "0" * 64
 
@@ -33,6 +36,12 @@ class Cause(StrEnum):
     SILENT = "silent"  # no heartbeat for long
     REVOKED = "revoked"  # by an administrator
     ENDED = "ended"  # the job did not say
+
+
+# What a job may tell of its end without knowing better: that it was told to stop, or that its program ended. And what
+# its scheduler knows better.
+DOUBTFUL = (Cause.CANCELLED, Cause.FAILED, Cause.ENDED)
+BETTER_KNOWN = (Cause.OUT_OF_MEMORY, Cause.TIME_LIMIT, Cause.NODE_FAILED)
 
 
 class Creation(Enum):
@@ -85,6 +94,7 @@ class Link:
     target: str
     lease_until: float
     ended_at: float
+    told_by: str
     api: str
     announced: str
     program_mark: str
@@ -172,11 +182,12 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a link ends, and the last lines that its job chose to send."""
+    """Why a link ends, the last lines that its job chose to send, and who tells: the job, the scheduler, or others."""
 
     cause: Cause
     reason: str
     tail: str = ""
+    told_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lightship_registry import fields
@@ -13,6 +14,10 @@ from lightship_registry.records import JOB_ENDED, JOB_STATES, Cause, JobReport
 CAUSES = fields.JOBS_CAUSES - {Cause.STOPPED}
 # The year 5138: far enough, and exact as a floating-point number.
 LATEST = 10**11
+HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII)
+LONGEST_HOST = 253
+# A sentence with its advice.
+LONGEST_FAULT = 500
 
 
 def parse(data: dict[str, Any]) -> list[JobReport]:
@@ -21,6 +26,12 @@ def parse(data: dict[str, Any]) -> list[JobReport]:
     if not isinstance(entries, list) or len(entries) > MOST_JOBS:
         raise invalid(f"jobs must be a list of at most {MOST_JOBS} jobs.")
     return [_report(entry) for entry in entries]
+
+
+def fault(data: dict[str, Any]) -> tuple[str, str]:
+    """Which login node's agent cannot ask its scheduler, and why; older agents do not say."""
+    host = fields.note(data, "host", LONGEST_HOST)
+    return (host if HOST.fullmatch(host) else ""), fields.note(data, "fault", LONGEST_FAULT)
 
 
 def _report(entry: object) -> JobReport:

@@ -66,10 +66,13 @@ links = Table(
     Column("node", String(64), nullable=False, server_default=""),
     Column("partition", String(64), nullable=False, server_default=""),
     Column("folder", String(500), nullable=False, server_default=""),
+    # Who told how it ended: a word of records.py, or nothing for all others.
+    Column("told_by", String(16), nullable=False, server_default=""),
     Index("links_of_owner", "cluster", "user", "state"),
     Index("links_by_creation", "cluster", "user", "created_at"),
     Index("links_by_end", "state", "expires_at"),
     Index("links_by_target", "target", "ended_at"),
+    Index("links_by_teller", "told_by", "ended_at"),
     # The rule that matters most, kept by the database as well: one live link per target.
     Index(
         "one_live_link_per_target",

@@ -93,7 +93,12 @@ REPORT = request(
     cause=choice(sorted(reports.CAUSES), "If the scheduler itself said how the job ended."),
 )
 
-REPORTS = request("jobs", jobs=listing(REPORT, jobs.MOST_JOBS))
+REPORTS = request(
+    "jobs",
+    jobs=listing(REPORT, jobs.MOST_JOBS),
+    host=text("The login node whose agent tells a fault.", maxLength=reports.LONGEST_HOST),
+    fault=_cut(reports.LONGEST_FAULT, "Why that agent cannot ask its scheduler; empty when it can again."),
+)
 WATCH = answer(
     watch=listing(JOB_ID, jobs.MOST_JOBS),
     interval=number("Report on them after so many seconds.", const=jobs.INTERVAL_SECONDS),

@@ -92,10 +92,12 @@ END = _change(links.c.state != ENDED).values(
     cause=bindparam("why"),
     reason=bindparam("sentence"),
     tail=bindparam("last_lines"),
+    told_by=bindparam("teller"),
     ended_at=NOW,
 )
 
 
 def ended_values(ending: Ending, now: float) -> dict[str, object]:
     """The columns of links that end together."""
-    return {"state": ENDED, "cause": ending.cause.value, "reason": ending.reason, "tail": ending.tail, "ended_at": now}
+    told = {"cause": ending.cause.value, "reason": ending.reason, "tail": ending.tail, "told_by": ending.told_by}
+    return {"state": ENDED, **told, "ended_at": now}

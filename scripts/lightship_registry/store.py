@@ -31,10 +31,13 @@ from sqlalchemy.exc import IntegrityError
 from lightship_registry import statements
 from lightship_registry.places import Places
 from lightship_registry.records import (
+    DOUBTFUL,
     ENDED,
+    JOB,
     JOB_ENDED,
     NOWHERE,
     READY,
+    SCHEDULER,
     STARTING,
     V1,
     WAITING,
@@ -52,6 +55,8 @@ from lightship_registry.schema import BUSY_SECONDS, is_sqlite, links, nonces
 from lightship_registry.sqlite_writing import Turns, take_in_log
 
 HOUR = 3600
+# How long after a job's own word of its end the scheduler's is waited for.
+DOUBT_SECONDS = 600.0
 
 
 class Store:
@@ -205,7 +210,12 @@ class Store:
 
     def end(self, name: str, ending: Ending, now: float) -> bool:
         """False if it had ended before; the first ending stays."""
-        told = {"why": ending.cause.value, "sentence": ending.reason, "last_lines": ending.tail}
+        told = {
+            "why": ending.cause.value,
+            "sentence": ending.reason,
+            "last_lines": ending.tail,
+            "teller": ending.told_by,
+        }
         return self.change(statements.END, {"of_name": name, "now": now, **told})
 
     def end_waiting(self, ending: Ending, now: float) -> list[str]:
@@ -221,12 +231,30 @@ class Store:
         return self.end_all(ending, now, links.c.state == READY, links.c.lease_until <= now - silence)
 
     def watched_jobs(self, cluster: str, now: float, most: int) -> list[str]:
-        """The jobs of which only the scheduler can tell: they have not come up yet, or they fell silent."""
+        """The jobs of which only the scheduler can tell: they have not come up yet, fell silent, or ended lately."""
         quiet = or_(links.c.state != READY, links.c.lease_until <= now)
         mine = select(links.c.job_id).where(_live_in(cluster), quiet, links.c.job_id != "")
+        over = select(links.c.job_id).where(_doubtful_in(cluster, now)).order_by(links.c.ended_at).limit(most)
         with self.read() as connection:
             oldest_first = mine.group_by(links.c.job_id).order_by(func.min(links.c.job_seen_at)).limit(most)
-            return list(connection.execute(oldest_first).scalars())
+            listed = [*connection.execute(oldest_first).scalars(), *connection.execute(over).scalars()]
+            return list(dict.fromkeys(listed))[:most]
+
+    def doubtful_jobs(self, cluster: str, now: float) -> set[str]:
+        """The jobs that told lately how they ended, and may not know it."""
+        with self.read() as connection:
+            return set(connection.execute(select(links.c.job_id).where(_doubtful_in(cluster, now))).scalars())
+
+    def correct(self, cluster: str, report: JobReport, ending: Ending | None, now: float) -> list[str]:
+        """Put the scheduler's word in the place of the job's own, or let that stand; the names of the links.
+
+        The scheduler's word is asked for once. Its job must be the link's owner's: a link may bear any number.
+        """
+        mine = and_(_doubtful_in(cluster, now), links.c.job_id == report.job_id, links.c.user == report.user)
+        told = {"cause": ending.cause.value, "reason": ending.reason} if ending else {}
+        statement = update(links).where(mine).values(told_by=SCHEDULER, **told)
+        with self.write() as connection:
+            return list(connection.execute(statement.returning(links.c.name)).scalars())
 
     def live_jobs(self, cluster: str) -> dict[str, list[tuple[str, str]]]:
         """Name and user of the cluster's live links, by job."""
@@ -287,6 +315,13 @@ def _live_in(cluster: str) -> ColumnElement[bool]:
     # Links that ended are many more than those that live. The states are named one by one and the cluster is compared
     # as an expression, or SQLite would go through all links that the cluster ever had instead of the live ones.
     return and_(links.c.state.in_([WAITING, STARTING, READY]), links.c.cluster.concat("") == cluster, links.c.api == V1)
+
+
+def _doubtful_in(cluster: str, now: float) -> ColumnElement[bool]:
+    lately = and_(links.c.told_by == JOB, links.c.ended_at > now - DOUBT_SECONDS)
+    # As above: the index by teller finds the few.
+    mine = and_(links.c.cluster.concat("") == cluster, links.c.api == V1, links.c.job_id != "")
+    return and_(lately, links.c.state == ENDED, links.c.cause.in_(DOUBTFUL), mine)
 
 
 def _owned(owner: Owner) -> ColumnElement[bool]:

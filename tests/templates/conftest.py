@@ -9,6 +9,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import filter_loader, init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -16,7 +17,9 @@ ROLES = Path(__file__).resolve().parents[2] / "roles"
 @pytest.fixture(scope="session")
 def render() -> Callable[..., str]:
     """Return a function that renders `roles/<role>/templates/<template>` with a host's variables."""
-    init_plugin_loader()
+    # Another module's tests may have done it.
+    if not getattr(AnsibleCollectionConfig, "collection_finder", None):
+        init_plugin_loader()
     for folder in ROLES.glob("*/filter_plugins"):
         filter_loader.add_directory(str(folder))
 

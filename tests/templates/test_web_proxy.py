@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
+from lightship_cluster import door_pages
+from lightship_cluster.centre import Centre
 from lightship_registry import events, proofs
 
 ROLE = Path(__file__).parents[2] / "roles" / "web_proxy"
@@ -29,15 +33,15 @@ def trusted(value: Any) -> Any:
     return trust_as_template(value) if isinstance(value, str) else value
 
 
-def render(facts: dict[str, Any] = DEBIAN_12, **variables: Any) -> str:
-    """Return the site's configuration for a host with these facts and variables."""
+def render(facts: dict[str, Any] = DEBIAN_12, template: str = "site.conf.j2", **variables: Any) -> str:
+    """Return a file of the role's for a host with these facts and variables."""
     if not getattr(AnsibleCollectionConfig, "collection_finder", None):
         init_plugin_loader()
-    values: dict[str, Any] = {"ansible_managed": "", "ansible_search_path": [str(ROLE)]}
+    values: dict[str, Any] = {"ansible_managed": "", "ansible_search_path": [str(ROLE)], "role_path": str(ROLE)}
     for file in ("defaults/main.yml", "vars/main.yml", "vars/Debian.yml"):
         values |= trusted(yaml.safe_load((ROLE / file).read_text(encoding="utf-8")))
     values |= {"ansible_facts": facts, "web_proxy_domain": "notebooks.example.org", **variables}
-    text = (ROLE / "templates" / "site.conf.j2").read_text(encoding="utf-8")
+    text = (ROLE / "templates" / template).read_text(encoding="utf-8")
     return str(Templar(loader=DataLoader(), variables=values).template(trust_as_template(text)))
 
 
@@ -123,16 +127,56 @@ def test_every_module_of_the_lua_program_is_installed() -> None:
     assert sorted(modules) == sorted(path.name.removesuffix(".lua.j2") for path in ROLE.glob("templates/*.lua.j2"))
 
 
-def test_nginxs_own_pages_fit_into_its_strings() -> None:
-    files = {path.name: path.read_text(encoding="utf-8") for path in (ROLE / "files").glob("*.html")}
-    frame = len(files["page.html"])
-    for text in files.values():
-        assert frame + len(text) < 4096 - 300
-        # Its own answer without a head counts characters, not bytes.
-        assert text.isascii()
-        assert not set(text) & set("'$\\")
-    pages = re.findall(r"<title>(.*)</title>", render())
-    assert set(pages) == {"No answer", "Too long to be read", "Another page led here"}
+CENTRES = [
+    Centre(),
+    Centre("Only a name"),
+    Centre(
+        'Zürich "HPC" <b> & Söhne\'s ]==] \\n $host #1 ;',
+        "help@example.org",
+        "https://example.org/$guide?a=1&b='2'#top",
+    ),
+    Centre("", "https://example.org/help?q=%22$request_uri", ""),
+    Centre("x" * 100, "", "https://example.org/" + "&" * 500),
+]
+
+
+def own_pages(centre: Centre) -> dict[str, str]:
+    """Return nginx's own pages, and the one with a head, as Lua's reader has them."""
+    lua = render(
+        template="lightship_pages.lua.j2",
+        web_proxy_centre_name=centre.name,
+        web_proxy_contact=centre.contact,
+        web_proxy_guide_url=centre.guide_url,
+    )
+    # What JSON writes between quotes, Lua reads in the same way, as long as there is no \\u in it.
+    assert "\\u" not in lua
+    return {name: json.loads(text) for name, text in re.findall(r'^pages\.(\w+) = (".*")$', lua, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("centre", CENTRES)
+def test_nginxs_own_pages_and_the_auth_proxys_lead_to_the_centre_in_the_same_way(centre: Centre) -> None:
+    found = own_pages(centre)
+    titles = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))["__web_proxy_pages"]
+    assert found.keys() == titles.keys() == {path.stem for path in (ROLE / "files").glob("*.html")}
+    for name, page in found.items():
+        text = (ROLE / "files" / f"{name}.html").read_text(encoding="utf-8").rstrip()
+        # They write quotes in two ways.
+        assert html.unescape(page) == html.unescape(door_pages.frame(titles[name], text, centre)).rstrip()
+        links = re.findall(r'<a href="([^"<>]+)">([^"<>]+)</a>', page.partition("</main>")[2])
+        assert [html.unescape(address) for address, _ in links] == list(
+            filter(None, (centre.guide_url, centre.contact_url))
+        )
+        assert ("<nav" in page) == bool(links)
+
+
+def test_where_browsers_are_sent_by_nginxs_own_pages_no_program_begins() -> None:
+    odd = own_pages(Centre("", "javascript:alert(1)", ""))["led"]
+    assert 'href="mailto:javascript:alert(1)"' in odd
+
+
+def test_every_page_of_nginxs_own_is_used_and_there_is_no_other() -> None:
+    used = re.findall(r'require\("lightship_pages"\)\.(\w+)', render())
+    assert set(used) == {*own_pages(Centre()), "headless"}
 
 
 def test_a_slow_head_is_waited_for_as_briefly_before_a_connection_has_named_its_server_as_after() -> None:

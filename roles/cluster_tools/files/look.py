@@ -65,6 +65,23 @@ def partitions(scheduler: str) -> dict:
     return {}
 
 
+def is_pbs() -> bool:
+    """Whether the agent takes the scheduler for PBS; without a choice of the site, as its own search does."""
+    if chosen or "slurm" in schedulers:
+        return chosen == "pbs"
+    return "pbs_version" in output("qstat", "--version")
+
+
+def systemd_version() -> int:
+    """The first number of systemd's version; 0 where there is none."""
+    try:
+        printed = subprocess.check_output(["systemctl", "--version"], stderr=subprocess.DEVNULL, timeout=SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    found = re.match(r"systemd (\d+)", printed.decode("ascii", "replace"))
+    return int(found.group(1)) if found else 0
+
+
 parent = next(folder for folder in [Path(prefix), *Path(prefix).parents] if folder.exists())
 schedulers = [name for name, needed in COMMANDS.items() if all(map(there, needed))]
 print(
@@ -75,7 +92,9 @@ print(
             "python_is_new_enough": sys.version_info >= (3, 9) or any(map(os.path.exists, NEWER)),
             "openssl": shutil.which("openssl") is not None,
             "systemd": Path("/run/systemd/system").is_dir(),
+            "systemd_version": systemd_version(),
             "schedulers": schedulers,
+            "pbs": is_pbs(),
             "partitions": partitions(chosen or next(iter(schedulers), "")),
             "bash_completion": any(file.is_file() for file in COMPLETION),
             "parent": str(parent),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-MINUTES = re.compile(r"[0-9]{1,6}")
-CLOCK = re.compile(r"(?:([0-9]{1,3})-)?([0-9]{1,4}):([0-5][0-9]):([0-5][0-9])")
+# Times are read as the commands read them. Last, so that nothing of Ansible's is found there.
+sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
+
+from lightship_cluster import durations
 
 
 def partition_faults(partitions: Mapping[str, Any], wanted: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -39,14 +42,11 @@ def _faults(partitions: Mapping[str, Any], where: str, values: Mapping[str, Any]
 
 
 def minutes_of(text: str) -> int | None:
-    """Return whole minutes, nothing for other ways to write a time: those are for the commands' own reader."""
-    if MINUTES.fullmatch(text):
-        return int(text)
-    clock = CLOCK.fullmatch(text)
-    if not clock:
+    """Return whole minutes, nothing for no time: the preflight has the commands' own reader say that."""
+    try:
+        return durations.minutes_of(text)
+    except ValueError:
         return None
-    days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
-    return (days * 24 + hours) * 60 + minutes + (seconds > 0)
 
 
 class FilterModule:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable
 
 from lightship_cluster.agent_client import AgentClient
 from lightship_cluster.command_line import PROGRAM, Asked, Line, parse, spelled
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.link_end import OUT_OF_MEMORY, ending_of, note_ending
 from lightship_cluster.link_folder import default_root
 from lightship_cluster.links import ENDED, MyLink, find_link, my_links, status_of
-from lightship_cluster.progress import tell_failure
+from lightship_cluster.progress import tell, tell_failure
 from lightship_cluster.settings import SiteSettings
+from lightship_cluster.values import LARGEST_MEMORY, size_words
+
+# What may be said anew.
+OTHERWISE = ("time", "memory")
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> Line:
@@ -32,13 +38,20 @@ def _line(asked: Asked, settings: SiteSettings) -> Line:
     facts = link.folder.facts()
     words = _words(link, facts)
     line = parse(words)
-    if "time" in asked.switches:
-        words = spelled(replace(line, given={**line.given, "time": asked.switches["time"]}))
+    others = {key: asked.switches[key] for key in OTHERWISE if key in asked.switches}
+    if others:
+        words = spelled(replace(line, given={**line.given, **others}))
         line = parse(words)
     _return_to(link, str(facts.get("typed_in") or ""), words)
     quiet, json = asked.says("quiet"), asked.says("json")
     if not (quiet or json):
         print(f"Again: {_command(words)}", file=sys.stderr)
+    if "memory" not in others and _ran_out_of_memory(link, settings):
+        advice = more_memory(link, settings.choose(line.given, line.preset)["memory"])
+        if json:
+            tell("note", words=advice)
+        elif not quiet:
+            print(advice, file=sys.stderr)
     return replace(line, quiet=quiet, json=json)
 
 
@@ -59,6 +72,26 @@ def _chosen(asked: Asked, settings: SiteSettings) -> MyLink:
             ExitStatus.USAGE,
         )
     return link
+
+
+def _ran_out_of_memory(link: MyLink, settings: SiteSettings) -> bool:
+    ending = ending_of(link)
+    if not ending:
+        with suppress(LightshipError):  # if the agent is away, the start will say so
+            ending = note_ending(link, status_of(AgentClient(settings.agent_socket), link))
+    return bool(ending) and ending["cause"] == OUT_OF_MEMORY
+
+
+def more_memory(link: MyLink, mebibytes: int) -> str:
+    """How to get more; 0 stands for what the scheduler gives to whoever asks for no amount."""
+    twice = min(2 * mebibytes, LARGEST_MEMORY)
+    more = f"{twice // 1024}G" if twice % 1024 == 0 else f"{twice}M"
+    had, say = (f", {size_words(mebibytes)}", more) if mebibytes else ("", "16G")
+    much = "For twice as much" if mebibytes else "For more, such as 16 GiB"
+    return (
+        f"{link.name} ran out of memory, and this one gets the same{had}. {much}, stop it and run: "
+        f"{PROGRAM} again -m {say} {link.name}"
+    )
 
 
 def _words(link: MyLink, facts: dict[str, Any]) -> list[str]:

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Callable
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.options import SCHEDULERS
 from lightship_cluster.schedulers.base import Scheduler, ask
+
+if TYPE_CHECKING:
+    from lightship_cluster.schedulers.pbs_asking import Qstat
+
+Find = Callable[[], Scheduler]
 
 _PBS_VERSION = re.compile(r"^\s*pbs_version\s*=", re.MULTILINE | re.IGNORECASE)
 _TORQUE_VERSION = re.compile(r"^\s*version:?\s*\d", re.MULTILINE | re.IGNORECASE)
 _WHERE = "Log in to a login node of the cluster, or load the module that has the scheduler's commands."
 
 
-def find_scheduler(name: str = "") -> Scheduler:
-    """The scheduler of that name, or the one whose commands are on PATH; "none" is this machine."""
-    find = {"": _automatic, "slurm": _slurm, "pbs": _pbs, "torque": _torque, "none": _here}.get(name)
-    if not find:
+def find_scheduler(name: str = "", qstat: Qstat | None = None) -> Scheduler:
+    """The scheduler of that name, or the one whose commands are on PATH; "none" is this machine.
+
+    Args:
+        name: one of SCHEDULERS, or nothing.
+        qstat: who asks PBS; nothing for this process itself.
+    """
+    pbs = partial(_pbs, qstat)
+    finders: dict[str, Find] = {
+        "": partial(_automatic, pbs),
+        "slurm": _slurm,
+        "pbs": pbs,
+        "torque": _torque,
+        "none": _here,
+    }
+    if name not in finders:
         raise LightshipError(
             f"There is no scheduler {name!r}. Lightship knows: {', '.join(SCHEDULERS)}; without a name it is found.",
             ExitStatus.SCHEDULER,
         )
-    return find()
+    return finders[name]()
 
 
 def scheduler_of_script(script: Path, batch: Path) -> str:
@@ -34,13 +52,13 @@ def scheduler_of_script(script: Path, batch: Path) -> str:
     return script.parent.name if script.parent.name in SCHEDULERS else ""
 
 
-def _automatic() -> Scheduler:
+def _automatic(pbs: Find) -> Scheduler:
     # Slurm first: where it ships Torque's commands too, its own say more.
     if _has("sbatch", "sinfo"):
         return _slurm()
     if not _has("qsub", "qstat"):
         raise _missing("sbatch and sinfo (Slurm), or qsub and qstat (PBS, Torque)")
-    found = _dialect()
+    found = _dialect(pbs)
     if not found:
         raise LightshipError(
             "There are qsub and qstat on PATH, but they are neither PBS's nor Torque's (by what qstat --version says). "
@@ -58,12 +76,12 @@ def _slurm() -> Scheduler:
     return Slurm()
 
 
-def _pbs() -> Scheduler:
+def _pbs(qstat: Qstat | None = None) -> Scheduler:
     if not _has("qsub", "qstat"):
         raise _missing("qsub and qstat (PBS)")
     from lightship_cluster.schedulers.pbs import Pbs
 
-    return Pbs()
+    return Pbs(qstat) if qstat else Pbs()
 
 
 def _torque() -> Scheduler:
@@ -88,12 +106,12 @@ def _here() -> Scheduler:
     return Here()
 
 
-def _dialect() -> Callable[[], Scheduler] | None:
+def _dialect(pbs: Find = _pbs) -> Find | None:
     """Whose qstat it is; Slurm's and Grid Engine's know no --version."""
     done = ask(["qstat", "--version"])
     said = done.stdout + done.stderr
     if _PBS_VERSION.search(said):
-        return _pbs
+        return pbs
     return _genuine_torque if _TORQUE_VERSION.search(said) else None
 
 

@@ -71,7 +71,8 @@ class Submission:
 class JobState:
     """What the scheduler says about a job, in its own words.
 
-    `start` is Unix time, 0 when unknown, and `uid` the job's owner, -1 when unknown.
+    `start` is Unix time, 0 when unknown, and `uid` the job's owner; -1, unknown, are those of jobs that are not listed
+    and of this machine's processes. What is told of a job counts for its owner's links alone.
     """
 
     state: str
@@ -80,6 +81,9 @@ class JobState:
     node: str = ""
     uid: int = -1
 
+
+# A listed job's owner whom this host does not know. Not -1, which says that the owner may be anybody.
+NOBODYS = 2**32 - 2
 
 # What the registry calls a job's state, whatever scheduler it has.
 QUEUED, HELD, RUNNING, ENDED = "queued", "held", "running", "ended"
@@ -114,6 +118,9 @@ class JobSource(Protocol):
 
     def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """What the accounting knows of jobs that are GONE; nothing where there is no accounting."""
+
+    def fault(self) -> str:
+        """Why jobs cannot be asked about; nothing when they can."""
 
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""

@@ -6,6 +6,7 @@ what makes up an active environment is named, and nothing that could hold a secr
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,3 +54,9 @@ def names(environment: Mapping[str, str], own: Mapping[str, str]) -> str:
 def own_output(log: Path) -> Path:
     """Where the scheduler puts what a job prints before its script writes to the log itself, once the job is over."""
     return log.with_name("scheduler.log")
+
+
+def own_output_for_qsub(log: Path) -> str:
+    """The same as `qsub -o` takes it: a path with letters beyond ASCII it refuses, and then nothing is kept."""
+    path = str(own_output(log))
+    return path if path.isascii() else os.devnull

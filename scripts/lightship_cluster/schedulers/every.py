@@ -38,6 +38,13 @@ class Every:
         _, others = _split(job_ids)
         return self._scheduler().accounted(others) if others else {}
 
+    def fault(self) -> str:
+        """Why the scheduler cannot be asked about jobs; nothing when it can."""
+        try:
+            return self._scheduler().fault()
+        except LightshipError as error:
+            return error.sentence
+
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
         if job.state == RUNS:

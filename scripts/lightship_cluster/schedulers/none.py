@@ -122,6 +122,10 @@ class Here:
         """The job's state for a person."""
         return "the job is over" if self.over(job.state) else "the job has begun on this machine"
 
+    def fault(self) -> str:
+        """Nothing: processes are there for everybody to see."""
+        return ""
+
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
         return JobReport(ENDED, sentence(self.words(job))) if self.over(job.state) else JobReport(RUNNING)

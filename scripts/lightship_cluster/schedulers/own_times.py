@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import pbs_text
+from lightship_cluster.schedulers import pbs_values
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.own_options import SBATCH, Dialect, values_of
 
@@ -48,7 +48,7 @@ def unused_time(wanted: Resources, script: Path | None, dialects: Sequence[Diale
 def _seconds(time: str, dialect: Dialect) -> int:
     """As the scheduler reads it; -1 for what it would not."""
     if dialect is not SBATCH:
-        return pbs_text.seconds_of(time)
+        return pbs_values.seconds_of(time)
     # With days, hours come next; without, two numbers are minutes and seconds, and one is minutes.
     found = _DAYS.fullmatch(time)
     if found:

@@ -1,20 +1,24 @@
-"""OpenPBS and PBS Professional, with `-l select=`.
-
-`qstat -F json` is asked first. Some versions print JSON that is none, for the sake of some user's variables
-(github.com/openpbs/openpbs/issues/1255 and 2541), or the first job alone (2672): the usual output then has the rest.
-"""
+"""OpenPBS and PBS Professional, with `-l select=`. `qstat -F dsv` is read; see pbs_records."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import carried, own_variables, pbs_jobs, pbs_queues, pbs_text, pbs_words
+from lightship_cluster.schedulers import (
+    carried,
+    own_variables,
+    pbs_asking,
+    pbs_jobs,
+    pbs_queues,
+    pbs_select,
+    pbs_values,
+    pbs_words,
+)
 from lightship_cluster.schedulers.base import (
-    GONE,
     JobReport,
     JobRequest,
     JobState,
@@ -30,9 +34,11 @@ from lightship_cluster.schedulers.base import (
 from lightship_cluster.schedulers.own_options import QSUB, require_usable
 from lightship_cluster.schedulers.own_server import require_own_server
 from lightship_cluster.schedulers.own_times import require_no_time, unused_time
-from lightship_cluster.schedulers.pbs_text import Record
+from lightship_cluster.schedulers.pbs_asking import OWN, Done, Qstat
+from lightship_cluster.schedulers.pbs_records import Question
+from lightship_cluster.schedulers.pbs_values import Record
 
-_JOB_ID = re.compile(r"[1-9]\d*(\.[A-Za-z0-9._-]+)?", re.ASCII)
+_JOB_ID = re.compile(r"(?:0|[1-9]\d*)(\.[A-Za-z0-9._-]+)?", re.ASCII)
 # What qdel says of a job that is over already: PBS, and Torque of one it still lists or no longer knows.
 _OVER = re.compile(
     r"Unknown Job Id|nonexistent job id|Job has finished|invalid state for job - COMPLETE", re.IGNORECASE
@@ -41,40 +47,57 @@ _MARK = "qsub: "
 # How a user names a server; the last is the older form of the second.
 _SERVERS = ("PBS_CONF_FILE", "PBS_SERVER", "PBS_DEFAULT")
 _MAYBE_QUEUED = "The job may be queued all the same: look with qstat -u $USER, and stop it with qdel and its number."
+_NO_HISTORY, _IN_HISTORY = "not configured to maintain job history", "Job has finished"
+# One connection to the server for all of them: it takes 0.2 s for one job and for hundreds. More than an agent knows.
+_AT_ONCE = 5000
 
 
 class Pbs:
     """PBS's commands."""
 
     name = "PBS"
-    # What PBS itself did to a job, as its exit status: from src/include/job.h and the manual.
-    endings: Mapping[int, str] = {-29: "time-limit", -27: "out-of-memory", -26: "out-of-memory", -3: "node-failed"}
+    # What PBS itself did to a job, as its exit status: src/include/job.h. Positive ones are the job's own.
+    endings: Mapping[int, str] = {
+        **dict.fromkeys((-1, -2, -3, -7, -10, -30), "not-started"),
+        **dict.fromkeys((-4, -5, -6, -14, -20), "node-failed"),
+        **dict.fromkeys((-11, -12, -15), "requeued"),
+        **dict.fromkeys((-16, -17, -18, -19, -22), "hook"),
+        **dict.fromkeys((-13, -21, -23), "refused"),
+        **dict.fromkeys((-24, -25), "cores"),
+        **dict.fromkeys((-26, -27), "out-of-memory"),
+        -28: "cpu-time",
+        -29: "time-limit",
+    }
+    reservations_are_queues = True
     # qsub would leave a process behind that speaks with the server for it.
     submit_flags: tuple[str, ...] = ("-f",)
 
+    def __init__(self, qstat: Qstat = OWN) -> None:
+        self._qstat = qstat
+        # Off by default; the server says so when it is asked.
+        self._history = True
+
     def check(self, resources: Resources, script: Path | None = None) -> str:
         """Refuse a queue that is not there, closed, or too small. Without -p the server itself chooses and refuses."""
-        self._options(resources)  # what there is no word for is refused before anything is made
+        # What there is no word for is refused before anything is made.
+        _, warning = self._options(resources, resources.extra)
         require_own_server(_SERVERS, ("qstat", "-B", "-f"), r"^Server:\s*(\S+)")
         require_no_time(resources.extra, QSUB)
         require_usable(resources.extra, script, QSUB, (QSUB,))
-        done = ask(["qstat", "-Q", "-f"])
-        queues = pbs_text.of_text(done.stdout)
-        if done.returncode or not queues:
-            raise LightshipError(
-                f"{self.name} does not answer: {last_line(done.stderr)} Try again later.", ExitStatus.SCHEDULER
-            )
+        queues = self._queues()
         # A queue of another server is that server's to check.
         if resources.partition and "@" not in resources.partition:
             pbs_queues.check(queues, resources)
-        return unused_time(resources, script, (QSUB,))
+        if resources.reservation and self.reservations_are_queues:
+            pbs_queues.check_reservation(queues, resources)
+        return " ".join(filter(None, (warning, unused_time(resources, script, (QSUB,)))))
 
     def submit(self, request: JobRequest) -> Submission:
         """Hand the job in."""
         environment = carried.environment(request, os.environ)
         own, extra = own_variables.taken_from(request)
-        output = ["-j", "oe", "-o", str(carried.own_output(request.log))]
-        wishes = [*self._options(request.resources), *extra]
+        output = ["-j", "oe", "-o", carried.own_output_for_qsub(request.log)]
+        wishes, _ = self._options(request.resources, extra)
         command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", carried.names(environment, own), *wishes]
         done = hand_in([*command, str(request.script)], environment, request.folder, _MAYBE_QUEUED)
         if done.returncode:
@@ -85,16 +108,18 @@ class Pbs:
         return Submission(job_id, remarks(done.stderr, _MARK))
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask once about all these jobs; those that the server says it does not know are GONE."""
-        return self._states(job_ids, ())
+        """Ask about all these jobs, in the history too; those that the server says it does not know are over."""
+        wanted = {job_id: pbs_values.number_of(job_id) for job_id in sorted(job_ids)}
+        numbers = sorted({number for number in wanted.values() if number}, key=int)
+        known: dict[str, JobState] = {}
+        for begin in range(0, len(numbers), _AT_ONCE):
+            known.update(self._known(numbers[begin : begin + _AT_ONCE]))
+        # A job about which nothing was said may be hidden; it is not called over.
+        return {job_id: known[number] for job_id, number in wanted.items() if number in known}
 
-    def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """What the server's history knows of jobs that are over; nothing where it keeps none."""
-        try:
-            found = self._states(job_ids, ("-x",))
-        except LightshipError:
-            return {}
-        return {job_id: job for job_id, job in found.items() if job != GONE}
+    def accounted(self, _job_ids: Iterable[str]) -> dict[str, JobState]:
+        """Nothing more: the history was asked already, or there is none."""
+        return {}
 
     def cancel(self, job_id: str) -> None:
         """Take the user's own job out of the queue, or stop it."""
@@ -110,6 +135,10 @@ class Pbs:
         """The job's state for a person."""
         return pbs_words.words(job)
 
+    def fault(self) -> str:
+        """Why others' jobs cannot be asked about; nothing when they can."""
+        return pbs_asking.fault(self._qstat)
+
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
         return pbs_words.report(job)
@@ -118,56 +147,73 @@ class Pbs:
         """What a user types to stop the job."""
         return f"qdel {job_id}"
 
-    def _options(self, wanted: Resources) -> list[str]:
-        """What PBS is asked for; a reservation is a queue."""
+    def _options(self, wanted: Resources, extra: Sequence[str]) -> tuple[list[str], str]:
+        """What PBS is asked for, with the user's own options, and what must be said of it; a reservation is a queue."""
         if wanted.reservation and wanted.partition:
             raise LightshipError(
                 f"A reservation of {self.name} is a queue of its own: give -p {wanted.partition} or "
                 f"--reservation {wanted.reservation}, not both.",
                 ExitStatus.USAGE,
             )
-        told = {"-q": wanted.reservation or wanted.partition, "-A": wanted.account}
         if wanted.qos:
             raise _unknown(self.name, "quality of service")
+        told = {"-q": pbs_values.queue_of(wanted.reservation) or wanted.partition, "-A": wanted.account}
         chunk = {
-            "ncpus": wanted.cores or "",
+            "ncpus": str(wanted.cores or ""),
             "mem": f"{wanted.memory}mb" if wanted.memory else "",
             "ngpus": number_of_gpus(self.name, wanted),
         }
-        parts = [*(f"{name}={value}" for name, value in chunk.items() if value), *filter(None, [wanted.constraint])]
-        select = [":".join([str(wanted.nodes or 1), *parts])] if parts or wanted.nodes else []
-        resources = [f"walltime={clock(wanted.minutes)}", *(f"select={chunk}" for chunk in select)]
-        return [word for pair in told.items() if pair[1] for word in pair] + [
-            word for resource in resources for word in ("-l", resource)
-        ]
+        chosen = pbs_select.choose(wanted, {name: value for name, value in chunk.items() if value}, extra)
+        resources = [f"walltime={clock(wanted.minutes)}", *chosen.resources]
+        return [
+            *(word for pair in told.items() if pair[1] for word in pair),
+            *(word for resource in resources for word in ("-l", resource)),
+            *chosen.options,
+        ], chosen.warning
 
-    def _records(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
-        """What is known of these jobs by their numbers, and what qstat complained about."""
-        done = ask(["qstat", *flags, "-f", "-F", "json", *numbers])
-        records = pbs_jobs.by_number(pbs_text.of_json(done.stdout, "Jobs"))
-        left = [number for number in numbers if number not in records and number not in pbs_jobs.forgotten(done.stderr)]
-        if not left:
-            return records, done.stderr
-        more, complaints = self._printed(left, flags)
-        return {**more, **records}, done.stderr + complaints
+    def _queues(self) -> dict[str, Record]:
+        question = Question()
+        done = ask(["qstat", "-Q", *question.flags])
+        queues = question.records(done.stdout, "Queue")
+        if done.returncode or not queues:
+            raise silent(self.name, done.stderr)
+        return queues
 
-    def _printed(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
-        done = ask(["qstat", *flags, "-f", *numbers])
-        return pbs_jobs.by_number(pbs_text.of_text(done.stdout)), done.stderr
+    def _known(self, numbers: list[str]) -> dict[str, JobState]:
+        """What the server says of these jobs: one question for those it lists, one for the others.
 
-    def _states(self, job_ids: Iterable[str], flags: tuple[str, ...]) -> dict[str, JobState]:
-        wanted = {job_id: pbs_text.number_of(job_id) for job_id in sorted(job_ids)}
-        numbers = sorted({number for number in wanted.values() if number})
-        if not numbers:
-            return {}
-        records, complaints = self._records(numbers, flags)
-        unknown = pbs_jobs.forgotten(complaints)
-        if not records and not unknown:
-            raise LightshipError(f"qstat failed: {last_line(complaints, 'qstat: ')}", ExitStatus.SCHEDULER)
+        Beside a job that it lists it is silent about those that it does not know. Of those alone it complains, of one
+        for all of them.
+        """
+        records, done = self._listed(numbers, "-E")
+        left = [number for number in numbers if number not in records]
+        if left and not records and not pbs_jobs.forgotten(done.stderr):
+            raise pbs_asking.no_answer(self._qstat, done)
+        self._history |= _IN_HISTORY in done.stderr
+        # Without a history the first complaint has said all.
+        if left and (records or self._history):
+            more, done = self._rest(left)
+            records.update(more)
+            left = [] if more or not pbs_jobs.forgotten(done.stderr) else left
+        if not records and not left:
+            raise pbs_asking.no_answer(self._qstat, done)
         known = {number: pbs_jobs.state_of(record, self.endings) for number, record in records.items()}
-        known.update({number: GONE for number in unknown if number not in known})
-        # A job about which nothing was said may be hidden; it is not called over.
-        return {job_id: known[number] for job_id, number in wanted.items() if number in known}
+        return {**known, **dict.fromkeys(left, pbs_jobs.UNLISTED)}
+
+    def _rest(self, numbers: list[str]) -> tuple[dict[str, Record], Done]:
+        records, done = self._listed(numbers, *self._everything())
+        if (_NO_HISTORY if self._history else _IN_HISTORY) in done.stderr:
+            self._history = not self._history
+            records, done = self._listed(numbers, *self._everything())
+        return records, done
+
+    def _everything(self) -> list[str]:
+        return ["-E", "-x"] if self._history else ["-E"]
+
+    def _listed(self, numbers: list[str], *flags: str) -> tuple[dict[str, Record], Done]:
+        question = Question()
+        done = self._qstat([*flags, *question.flags, *numbers])
+        return pbs_jobs.by_number(question.records(done.stdout, "Job Id"), numbers), done
 
 
 def clock(minutes: int) -> str:
@@ -180,6 +226,13 @@ def number_of_gpus(scheduler: str, wanted: Resources) -> str:
     if wanted.gpus and not wanted.gpus.isdigit():
         raise _unknown(scheduler, "kind of GPU")
     return wanted.gpus
+
+
+def silent(scheduler: str, complaints: str) -> LightshipError:
+    """For a server that says nothing of its queues."""
+    return LightshipError(
+        f"{scheduler} does not answer: {last_line(complaints)} Try again later.", ExitStatus.SCHEDULER
+    )
 
 
 def _unknown(scheduler: str, what: str) -> LightshipError:

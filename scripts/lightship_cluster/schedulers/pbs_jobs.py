@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import pwd
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from lightship_cluster.schedulers import pbs_text, pbs_words
-from lightship_cluster.schedulers.base import JobState
-from lightship_cluster.schedulers.pbs_text import Record
+from lightship_cluster.schedulers import pbs_values, pbs_words
+from lightship_cluster.schedulers.base import NOBODYS, JobState
+from lightship_cluster.schedulers.pbs_values import Record
 
-# Not -1, which says that the owner may be anybody: whoever owns it, it is none of this host's users.
-NOBODYS = 2**32 - 2
+# Of a job that the server itself says it does not know: it keeps no history, or none for so long. A hidden one it is
+# silent about.
+UNLISTED = JobState("F", "unlisted")
 
 _FORGOTTEN = re.compile(r"Unknown Job Id (?:Error )?(\d+)|(\d+)\S* Job has finished")
 _TERMINATED = 256 + 15
+# What the server writes into the comment of a job that it ended for using too much.
+_EXCEEDED = re.compile(r" and exceeded resource (\w+)")
+_USED_UP = {
+    "mem": "out-of-memory",
+    "vmem": "out-of-memory",
+    "walltime": "time-limit",
+    "cput": "cpu-time",
+    "ncpus": "cores",
+}
+# What the state alone does not tell: a job that waits for another is on hold, one that somebody ended is over.
+_DEPENDS, _STOPPED = "22", "91"
 
 
-def by_number(records: Mapping[str, Record]) -> dict[str, Record]:
-    """The records that can be believed, by the jobs' numbers."""
-    numbers = Counter(pbs_text.number_of(name) for name in records)
-    return {
-        number: record
-        for name, record in records.items()
-        # A record without a state was cut off. A number that comes twice, under whatever server's name, may be one that
-        # another job's variable only looks like: neither is believed.
-        if (number := pbs_text.number_of(name)) and numbers[number] == 1 and record.get("job_state")
-    }
+def by_number(records: Mapping[str, Record], asked: Iterable[str]) -> dict[str, Record]:
+    """The records of the jobs that were asked for, by their numbers; one without a state was cut off."""
+    wanted = set(asked)
+    numbered = ((pbs_values.number_of(name), record) for name, record in records.items())
+    return {number: record for number, record in numbered if number in wanted and record.get("job_state")}
 
 
 def forgotten(complaints: str) -> set[str]:
@@ -41,27 +47,38 @@ def state_of(record: Record, endings: Mapping[int, str]) -> JobState:
     node = record.get("exec_host", "").split("/")[0]
     if state in pbs_words.FINISHED:
         return JobState(state, _ending(record, endings), 0, node, _uid(record))
-    reason = record.get("comment", "")
-    if state == "H" and not reason.startswith("job held, too many"):
-        reason = record.get("Hold_Types", "")
-    start = pbs_text.time_of(record.get("estimated.start_time", "")) if state in ("Q", "H", "W") else 0
-    return JobState(state, reason, start, node, _uid(record))
+    start = pbs_values.time_of(record.get("estimated.start_time", "")) if state in ("Q", "H", "W") else 0
+    return JobState(state, _reason(state, record), start, node, _uid(record))
+
+
+def _reason(state: str, record: Record) -> str:
+    comment = record.get("comment", "")
+    if state != "H":
+        reserved = pbs_values.is_reservation(record.get("queue", ""))
+        return pbs_words.RESERVED if reserved and pbs_words.is_stopped(comment) else comment
+    if record.get("substate") == _DEPENDS:
+        return pbs_words.DEPENDS
+    return comment if comment.startswith(pbs_words.FAILED_STARTS) else record.get("Hold_Types", "")
 
 
 def _ending(record: Record, endings: Mapping[int, str]) -> str:
-    """The registry's word for how a job ended."""
+    """How a job ended, as a key of the words for it."""
     text = record.get("Exit_status") or record.get("exit_status") or ""
+    exceeded = _EXCEEDED.search(record.get("comment", ""))
+    if exceeded and exceeded[1] in _USED_UP:
+        return _USED_UP[exceeded[1]]
     if not re.fullmatch(r"-?\d{1,9}", text):
         return "cancelled"  # it never ran
     status = int(text)
     used, limit = (
-        pbs_text.seconds_of(record.get(f"{kind}.walltime", "")) for kind in ("resources_used", "Resource_List")
+        pbs_values.seconds_of(record.get(f"{kind}.walltime", "")) for kind in ("resources_used", "Resource_List")
     )
     if status in endings:
         return endings[status]
     if status and 0 < limit <= used:
         return "time-limit"
-    if status in (_TERMINATED, 128 + 15):
+    # A job that heard the signal ends with a status of its own.
+    if status in (_TERMINATED, 128 + 15) or record.get("substate") == _STOPPED:
         return "cancelled"
     return "failed" if status else "ended"
 

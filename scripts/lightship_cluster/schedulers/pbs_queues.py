@@ -6,45 +6,131 @@ from collections.abc import Mapping
 
 from lightship_cluster.durations import words_of
 from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import pbs_text
+from lightship_cluster.schedulers import pbs_access, pbs_values
 from lightship_cluster.schedulers.base import Resources
-from lightship_cluster.schedulers.pbs_text import Record
+from lightship_cluster.schedulers.pbs_values import Record
 from lightship_cluster.texts import counted, quoted
 from lightship_cluster.values import size_words
 
+# An attribute that was never set is not printed, and means no.
 _CLOSED = (("enabled", "takes no jobs just now"), ("started", "takes jobs but starts none just now"))
+_ELSEWHERE = "Choose another with -p"
 
 
 def check(queues: Mapping[str, Record], wanted: Resources) -> None:
     """Refuse a queue that is not there, closed, or too small, and name those that would do."""
     name = wanted.partition
     if name not in queues:
-        there = ", ".join(sorted(queues))
+        there = ", ".join(sorted(other for other, queue in queues.items() if _takes_jobs(queue)))
         raise _refused(f"There is no queue {quoted(name)}. This cluster has: {there}. Choose one with -p.")
-    trouble = _trouble(name, queues[name], wanted)
+    trouble = _trouble(queues, name, wanted)
     if trouble:
-        fits = sorted(other for other in queues if not _trouble(other, queues[other], wanted))
+        fits = sorted(other for other in queues if _fits(queues, other, wanted))
         elsewhere = f" It would fit in: {', '.join(fits)} (choose with -p)." if fits else ""
         raise _refused(f"{trouble}{elsewhere}")
 
 
-def _trouble(name: str, queue: Record, wanted: Resources) -> str:
-    where = f"The queue {name}"
+def check_reservation(queues: Mapping[str, Record], wanted: Resources) -> None:
+    """Refuse a reservation that is not there, somebody else's, or too small."""
+    name = pbs_values.queue_of(wanted.reservation)
+    if name not in queues:
+        raise _refused(
+            f"There is no reservation {quoted(wanted.reservation)}, or it is not confirmed yet. Yours are listed by "
+            "pbs_rstat."
+        )
+    # Its queue is not started before it begins, and jobs wait for that.
+    queue, where = queues[name], f"The reservation {name}"
+    trouble = f"{where} is not open to you." if pbs_access.closed_to_user(queue) else _too_much(where, queue, wanted)
+    if trouble:
+        raise _refused(trouble)
+
+
+def _fits(queues: Mapping[str, Record], name: str, wanted: Resources) -> bool:
+    return not _trouble(queues, name, wanted) and pbs_access.open_to_host(queues[name])
+
+
+def _trouble(queues: Mapping[str, Record], name: str, wanted: Resources) -> str:
+    queue, where = queues[name], f"The queue {name}"
     for attribute, words in _CLOSED:
-        if queue.get(attribute) == "False":
-            return f"{where} {words}. Choose another with -p, or try again later."
-    limit = pbs_text.seconds_of(queue.get("resources_max.walltime", ""))
-    if 0 <= limit < wanted.minutes * 60:
-        asked = words_of(wanted.minutes * 60)
-        return f"{where} gives {words_of(limit)} at most, and you asked for {asked}. Give less with -t."
-    nodes = max(1, wanted.nodes)
-    cores = queue.get("resources_max.ncpus", "")
-    if cores.isdigit() and wanted.cores * nodes > int(cores):
-        return f"{where} gives {counted(int(cores), 'core')} to a job at most. Ask for fewer."
-    memory = pbs_text.mebibytes_of(queue.get("resources_max.mem", ""))
-    if 0 <= memory < wanted.memory * nodes:
-        return f"{where} gives {size_words(memory)} of memory to a job at most. Ask for less."
+        if queue.get(attribute) != "True":
+            return f"{where} {words}. {_ELSEWHERE}, or try again later."
+    if queue.get("from_route_only") == "True":
+        return f"{where} takes jobs from other queues alone. {_ELSEWHERE}."
+    return _denied(where, queue) or _too_much(where, queue, wanted) or _routed(queues, queue, where, wanted)
+
+
+def _routed(queues: Mapping[str, Record], queue: Record, where: str, wanted: Resources) -> str:
+    """Whether none of the queues that a queue hands its jobs on to would take this one."""
+    if queue.get("queue_type") != "Route":
+        return ""
+    further = [name.strip() for name in queue.get("route_destinations", "").split(",") if name.strip()]
+    troubles = []
+    for name in further:
+        there = queues.get(name)
+        # Those of other servers, and further queues that hand jobs on, are not looked into.
+        if there is None or there.get("queue_type") == "Route":
+            return ""
+        troubles.append(_closed(there) or _denied("", there) or _too_much("", there, wanted))
+    if not all(troubles):
+        return ""
+    return f"{where} hands jobs on to {', '.join(further) or 'no queue'}, where this one does not fit. {_ELSEWHERE}."
+
+
+def _takes_jobs(queue: Record) -> bool:
+    return (
+        queue.get("enabled") == "True"
+        and queue.get("from_route_only") != "True"
+        and not pbs_access.closed_to_user(queue)
+    )
+
+
+def _closed(queue: Record) -> str:
+    return next((words for attribute, words in _CLOSED if queue.get(attribute) != "True"), "")
+
+
+def _denied(where: str, queue: Record) -> str:
+    return f"{where} is not open to you. {_ELSEWHERE}." if pbs_access.closed_to_user(queue) else ""
+
+
+def _too_much(where: str, queue: Record, wanted: Resources) -> str:
+    return _beyond_time(where, queue, wanted) or _beyond_size(where, queue, wanted)
+
+
+def _beyond_time(where: str, queue: Record, wanted: Resources) -> str:
+    asked = wanted.minutes * 60
+    most, least = (pbs_values.seconds_of(queue.get(f"resources_{kind}.walltime", "")) for kind in ("max", "min"))
+    if 0 <= most < asked:
+        return f"{where} gives {words_of(most)} at most, and you asked for {words_of(asked)}. Give less with -t."
+    if least > asked:
+        return (
+            f"{where} takes jobs of {words_of(least)} and more, and you asked for {words_of(asked)}. Give more with -t."
+        )
     return ""
+
+
+def _beyond_size(where: str, queue: Record, wanted: Resources) -> str:
+    nodes = max(1, wanted.nodes)
+    for name, noun, asked in (
+        ("nodect", "node", nodes),
+        ("ncpus", "core", wanted.cores * nodes),
+        ("ngpus", "GPU", int(wanted.gpus or 0) * nodes if wanted.gpus.isdigit() else 0),
+    ):
+        most, least = (_number(queue.get(f"resources_{kind}.{name}", "")) for kind in ("max", "min"))
+        if 0 <= most < asked:
+            return f"{where} gives {counted(most, noun)} to a job at most. Ask for fewer."
+        if asked and least > asked:
+            return f"{where} is for jobs of {counted(least, noun)} and more. Ask for more."
+    asked = wanted.memory * nodes
+    most, least = (pbs_values.mebibytes_of(queue.get(f"resources_{kind}.mem", "")) for kind in ("max", "min"))
+    if 0 <= most < asked:
+        return f"{where} gives {size_words(most)} of memory to a job at most. Ask for less."
+    if asked and least > asked:
+        return f"{where} is for jobs of {size_words(least)} of memory and more. Ask for more."
+    return ""
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else -1
 
 
 def _refused(sentence: str) -> LightshipError:

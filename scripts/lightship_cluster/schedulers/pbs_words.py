@@ -5,17 +5,29 @@ from __future__ import annotations
 from lightship_cluster.schedulers.base import ENDED, GONE, HELD, QUEUED, RUNNING, JobReport, JobState
 from lightship_cluster.schedulers.wording import plain, rules, sentence, starts_about
 
-# A finished job's state is one of these, and its reason one of the registry's words for why a link ended.
+# A finished job's state is one of these, and its reason a key of _ENDINGS.
 FINISHED = ("F", "C", "X")
+# Reasons that stand in no comment: what a job on hold, and one in a reservation's queue, waits for.
+DEPENDS, RESERVED = "depend", "reservation"
+# Comments that say more than who holds a job.
+FAILED_STARTS = ("job held,", "job held due to", "Job Array Held")
 
-_HOW = {
-    "": "the job is over",
-    "ended": "the job is over",
-    "cancelled": "the job was cancelled",
-    "failed": "the job failed",
-    "node-failed": "the compute node could not start the job",
-    "out-of-memory": "the job used more memory than it had asked for",
-    "time-limit": "the job's time is over",
+# How a job ended: the registry's word for it, and the words for people.
+_ENDINGS = {
+    "": ("ended", "the job is over"),
+    "ended": ("ended", "the job is over"),
+    "cancelled": ("cancelled", "the job was cancelled"),
+    "failed": ("failed", "the job failed"),
+    "unlisted": ("ended", "the job is over and no longer listed"),
+    "requeued": ("ended", "the job was taken off its node, and a link serves one job once"),
+    "hook": ("failed", "a rule of the site ended the job"),
+    "refused": ("failed", "the compute node refused the job"),
+    "not-started": ("node-failed", "the compute node could not start the job"),
+    "node-failed": ("node-failed", "the compute node failed"),
+    "out-of-memory": ("out-of-memory", "the job used more memory than it had asked for"),
+    "cores": ("failed", "the job used more cores than it had asked for"),
+    "cpu-time": ("time-limit", "the job used more processor time than it may"),
+    "time-limit": ("time-limit", "the job's time is over"),
 }
 _ALIVE = {
     "Q": "queued",
@@ -30,31 +42,72 @@ _ALIVE = {
     "M": "the job was moved to another server, where it cannot be followed",
 }
 _WAITING = ("Q", "W", "T")
-# What the PBS scheduler writes into a job's comment, without "Not Running: " and "Can Never Run: " before it.
+_FREE_NODES = "waiting for free nodes"
+_OTHERS_FIRST = "other jobs come first"
+_ONE_USER = "you use as much as one user may"
+_ONE_GROUP = "your group uses as much as it may"
+_ONE_PROJECT = "your project uses as much as it may"
+_MAINTENANCE = "it would not end before a maintenance of the cluster"
+_HOURS = "its queue works at other times of the day"
+_UNPREPARED = "its node cannot be made ready as it asks for"
+# What the scheduler and the server of PBS write into a job's comment, without "Not Running: " and "Can Never Run: "
+# before it: all of src/scheduler/job_info.cpp. In the order in which they are tried.
 _REASONS = rules(
     (
+        (DEPENDS, "it waits for another job"),
+        (RESERVED, "its reservation has not begun"),
         (r"Insufficient amount of (queue|server) resource", "others of your group or queue use what it needs"),
-        (r"Insufficient amount of resource|Not enough (free|total) nodes|.*exclusive node", "waiting for free nodes"),
-        (r"Job would conflict with reservation|.*top job", "other jobs come first"),
-        (r".*[Dd]edicated time", "it would not end before a maintenance of the cluster"),
-        (r".*(User|you) has reached|.*per-user|.*user.*limit", "you use as much as one user may"),
-        (r".*(Group|Project|group|project).*limit", "your group uses as much as it may"),
-        (r".*limit", "a limit of its queue or of the cluster is reached"),
-        (r"Queue not started|.*queue .*not started", "its queue is stopped"),
-        (r"Draining system|.*starving", "other jobs come first"),
-        (r"[Jj]ob held, too many failed attempts", "it could not be started and is on hold"),
-        (r"Job held by", "it is on hold; release it with qrls and its number"),
+        (r"Insufficient amount of resource|No available resources on nodes|Too few free resources", _FREE_NODES),
+        (r"Not enough (free|total) nodes|Not enough of the right type of nodes|.*exclusive node", _FREE_NODES),
+        (r"Node is (in an ineligible state|of an ineligible type)|Node can't satisfy a multi-node job", _FREE_NODES),
+        (r".* set .* has too few free resources|Max number of small cpusets|Node not eligible", _FREE_NODES),
+        (r"Node ineligible because job requested pack", "waiting for one node with room for all of it"),
+        (r"Node has reached (job|user|group) run limit", "as many jobs run on its nodes as may"),
+        (r"Node has no PBS license", "its node has no licence of PBS; ask your administrators"),
+        (r"can't fit in the largest placement set", "no group of nodes is large enough for it; cancel it"),
+        (r"Job would interfere with a confirmed reservation", "its nodes are reserved before it would end"),
+        (r"Job would conflict with reservation|.*top job|Job would break strict sorted order", _OTHERS_FIRST),
+        (r"Can't preempt enough work|Provision(ing for job)? .*(interfere|conflict)", _OTHERS_FIRST),
+        (r"Draining system|.*starving", _OTHERS_FIRST),
+        (r"Job is under job_sort_formula threshold", "its priority is still too low"),
+        (r"Job has zero shares", "you have no share of this cluster; ask your administrators"),
+        (r"Dedicated|.*dedicated time", _MAINTENANCE),
+        (r"(User|you) has reached|.*per-user|would exceed user|.*limit reached for user", _ONE_USER),
+        (r"Group has reached|.*per-group|would exceed group|.*limit reached for group", _ONE_GROUP),
+        (r"Project has reached|.*per-project|would exceed project|.*limit reached for project", _ONE_PROJECT),
+        (r"Queue .* job limit has been reached|Server job limit has been reached", "as many jobs run as may"),
+        (r"Number of concurrent running subjobs", "as many tasks of its array run as may"),
+        (r"would exceed overall limit", "a limit of its queue or of the cluster is reached"),
+        (r"Job will cross into", "it would not end before the hours of its queue do"),
+        (r"Job will run in (non)?primetime|Prime|Non-prime", _HOURS),
+        (r"Queue not started", "its queue is stopped"),
+        (r"Queue not an execution queue", "its queue has not handed it on yet"),
+        (r"[Jj]ob( Array)? held, too many failed attempts|Job Array Held", "it could not be started"),
+        (r"job held, provisioning failed", _UNPREPARED),
+        (r"job held due to possible security breach", "its node refused to start it; ask your administrators"),
+        (r"Job held by", "release it with qrls and its number"),
         (r".*dependency", "it waits for another job"),
-        (r"No Select|.*[Uu]nknown resource", "it asks for something that PBS does not know; cancel it"),
-        (r"Prime|Non-prime|.*prime", "its queue works at other times of the day"),
-        (r"PBS Error", "PBS could not start it yet"),
+        (r"Specified .* does not exist", "it asks for a node that is not there; cancel it"),
+        (r"No Select|.*[Uu]nknown resource|Invalid Job/Resv", "it asks for what PBS does not know; cancel it"),
+        (r"Cannot provision", _UNPREPARED),
+        (r"PBS Error|Internal Scheduling Error", "PBS could not start it yet"),
+        (r"Job was sent for execution", "it is being handed to its node"),
+        (r"Job not in queued state", ""),
+        (r".*limit", "a limit of its queue or of the cluster is reached"),
     )
 )
 _HOLDS = (
-    ("s", "it is held by the system, most often because it could not be started"),
+    ("s", "the system holds it, most often because it could not be started"),
     ("o", "an administrator holds it"),
+    ("p", "PBS does not take its password any more; ask your administrators"),
     ("u", "release it with qrls and its number"),
 )
+_NOT_NOW, _NEVER = "Not Running: ", "Can Never Run: "
+
+
+def is_stopped(comment: str) -> bool:
+    """Whether a job waits because its queue starts none."""
+    return comment.startswith(f"{_NOT_NOW}Queue not started")
 
 
 def over(state: str) -> bool:
@@ -65,8 +118,8 @@ def over(state: str) -> bool:
 def words(job: JobState) -> str:
     """The job's state for a person at a terminal."""
     if over(job.state):
-        return _HOW.get(job.reason, _HOW[""]) if job != GONE else "the job is over and no longer listed"
-    said = _ALIVE.get(job.state) or f"the scheduler says {job.state}"
+        return "the job is over and no longer listed" if job == GONE else _ending(job)[1]
+    said = _alive(job)
     reason = reason_of(job)
     estimate = starts_about(job.start) if job.state in _WAITING else ""
     return said + (f": {reason}" if reason else "") + estimate
@@ -75,8 +128,8 @@ def words(job: JobState) -> str:
 def report(job: JobState) -> JobReport:
     """The job's state for the registry."""
     if over(job.state):
-        return JobReport(ENDED, sentence(words(job)), cause="" if job == GONE else job.reason or "ended")
-    if job.state in _WAITING:
+        return JobReport(ENDED, sentence(words(job)), cause="" if job == GONE else _ending(job)[0])
+    if job.state in _WAITING or job.reason == DEPENDS:
         return JobReport(QUEUED, sentence(reason_of(job)), job.start)
     if job.state == "H":
         return JobReport(HELD, sentence(reason_of(job) or _ALIVE["H"]), job.start)
@@ -91,6 +144,16 @@ def reason_of(job: JobState) -> str:
         return ""
     if job.state == "H" and set(job.reason) <= set("nopsu"):
         return next((said for letter, said in _HOLDS if letter in job.reason), "")
-    never = "Can Never Run: "
-    why = plain(job.reason.replace("Not Running: ", "", 1).replace(never, "", 1), _REASONS)
-    return f"it can never run here; cancel it ({job.reason[len(never) :]})" if job.reason.startswith(never) else why
+    why = job.reason.replace(_NOT_NOW, "", 1).replace(_NEVER, "", 1)
+    if job.reason.startswith(_NEVER):
+        return f"it can never run here; cancel it ({why})"
+    return plain(why, _REASONS) if why else ""
+
+
+def _ending(job: JobState) -> tuple[str, str]:
+    return _ENDINGS.get(job.reason, _ENDINGS[""])
+
+
+def _alive(job: JobState) -> str:
+    # PBS holds a job that waits for another; to its owner it is in the queue.
+    return _ALIVE["Q"] if job.reason == DEPENDS else _ALIVE.get(job.state) or f"the scheduler says {job.state}"

@@ -12,6 +12,7 @@ from lightship_cluster.paths import is_here
 from lightship_cluster.schedulers import slurm_partitions, slurm_variables, slurm_words
 from lightship_cluster.schedulers.base import (
     GONE,
+    NOBODYS,
     JobReport,
     JobRequest,
     JobState,
@@ -99,7 +100,7 @@ class Slurm:
         if done.returncode and not forgotten:
             raise LightshipError(f"squeue failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
         states = dict.fromkeys(wanted, GONE)
-        for job_id, state in filter(None, map(_parse, done.stdout.splitlines())):
+        for job_id, state in filter(None, map(_parse, done.stdout.split("\n"))):
             # A job of several parts is over when none of them lives; of siblings the one that was revoked tells least.
             if job_id in states and (self.over(states[job_id].state) or states[job_id].state == slurm_words.REVOKED):
                 states[job_id] = state
@@ -116,7 +117,7 @@ class Slurm:
             )
         except LightshipError:
             return {}  # many sites keep no accounts, or not on login nodes
-        found = {} if done.returncode else dict(filter(None, map(_parse_accounted, done.stdout.splitlines())))
+        found = {} if done.returncode else dict(filter(None, map(_parse_accounted, done.stdout.split("\n"))))
         return {job_id: job for job_id, job in found.items() if job_id in wanted.split(",")}
 
     def cancel(self, job_id: str) -> None:
@@ -132,6 +133,14 @@ class Slurm:
     def words(self, job: JobState) -> str:
         """The job's state for a person."""
         return slurm_words.words(job)
+
+    def fault(self) -> str:
+        """Why jobs cannot be asked about; nothing when they can."""
+        try:
+            self.job_states(["1"])  # whether there is such a job or not
+        except LightshipError as error:
+            return error.sentence
+        return ""
 
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
@@ -186,7 +195,7 @@ def _parse(line: str) -> tuple[str, JobState] | None:
     if len(parts) != 6:
         return None
     job_id, state, uid, start, node, reason = ("" if part in slurm_words.UNKNOWN else part for part in parts)
-    return _PART.sub("", job_id), JobState(state, reason, _count(start), node, int(uid) if uid.isdigit() else -1)
+    return _PART.sub("", job_id), JobState(state, reason, _count(start), node, _uid(uid))
 
 
 def _parse_accounted(line: str) -> tuple[str, JobState] | None:
@@ -195,4 +204,8 @@ def _parse_accounted(line: str) -> tuple[str, JobState] | None:
         return None
     job_id, state, uid = parts
     # "CANCELLED by 1000" names who did it.
-    return _PART.sub("", job_id), JobState(state.split()[0], uid=int(uid) if uid.isdigit() else -1)
+    return _PART.sub("", job_id), JobState(state.split()[0], uid=_uid(uid))
+
+
+def _uid(text: str) -> int:
+    return int(text) if text.isdigit() else NOBODYS

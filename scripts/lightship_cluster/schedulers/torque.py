@@ -1,21 +1,39 @@
 """Torque, with `-l nodes=N:ppn=C`: the genuine, and the commands of its names that Slurm ships.
 
-Torque's `qstat` has no JSON, and `-x` means XML there. Of Slurm's commands only `qsub` is used: its `qstat -f` (24.11)
-ends with an error at a job that runs, and its `qdel` kills a job without letting it tidy up.
+Torque's `qstat` knows the usual format alone, besides XML, which is `-x` there. Of Slurm's commands only `qsub` is
+used: its `qstat -f` (24.11) ends with an error at a job that runs, and its `qdel` kills a job without letting it tidy
+up.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lightship_cluster.schedulers import carried, own_variables, slurm_variables
-from lightship_cluster.schedulers.base import JobRequest, JobState, Resources, Submission, hand_in, last_line, refusal
+from lightship_cluster.schedulers import (
+    carried,
+    own_variables,
+    pbs_asking,
+    pbs_jobs,
+    slurm_variables,
+    torque_records,
+)
+from lightship_cluster.schedulers.base import (
+    GONE,
+    JobRequest,
+    JobState,
+    Resources,
+    Submission,
+    ask,
+    hand_in,
+    last_line,
+    refusal,
+)
 from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect, parted, value_of
-from lightship_cluster.schedulers.pbs import Pbs, clock, number_of_gpus
-from lightship_cluster.schedulers.pbs_text import Record
+from lightship_cluster.schedulers.pbs import Pbs, clock, number_of_gpus, silent
+from lightship_cluster.schedulers.pbs_values import Record
 from lightship_cluster.schedulers.slurm import MAYBE_QUEUED, Slurm, number_in
 
 _REASON = "sbatch: error: "
@@ -28,15 +46,12 @@ class Torque(Pbs):
 
     name = "Torque"
     # From the manual's table of job exit statuses.
-    endings: Mapping[int, str] = {-11: "time-limit", -10: "out-of-memory", -1: "node-failed", -2: "node-failed"}
+    endings: Mapping[int, str] = {-11: "time-limit", -10: "out-of-memory", -1: "not-started", -2: "not-started"}
+    reservations_are_queues = False
     # -f means something else here.
     submit_flags: tuple[str, ...] = ()
 
-    def accounted(self, _job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Nothing: a finished job is listed for a while with state C, and then no more."""
-        return {}
-
-    def _options(self, wanted: Resources) -> list[str]:
+    def _options(self, wanted: Resources, extra: Sequence[str]) -> tuple[list[str], str]:
         told = {
             "-q": wanted.partition,
             "-A": wanted.account,
@@ -44,10 +59,28 @@ class Torque(Pbs):
             "-W": f"x=FLAGS:ADVRES:{wanted.reservation}" if wanted.reservation else "",
             "-l": ",".join(_resources(self.name, wanted)),
         }
-        return [word for pair in told.items() if pair[1] for word in pair]
+        return [*(word for pair in told.items() if pair[1] for word in pair), *extra], ""
 
-    def _records(self, numbers: list[str], flags: tuple[str, ...]) -> tuple[dict[str, Record], str]:
-        return self._printed(numbers, flags)
+    def _queues(self) -> dict[str, Record]:
+        done = ask(["qstat", "-Q", "-f"])
+        queues = torque_records.queues(done.stdout)
+        if done.returncode or not queues:
+            raise silent(self.name, done.stderr)
+        return queues
+
+    def _known(self, numbers: list[str]) -> dict[str, JobState]:
+        """A finished job is listed for a while with state C, and then no more."""
+        done = self._qstat(["-f", *numbers])
+        records, twice = torque_records.jobs(done.stdout)
+        # Users' values can look like a job of somebody else's; what the server itself complains of counts more.
+        gone = pbs_jobs.forgotten(done.stderr) & set(numbers)
+        for number in sorted(twice & set(numbers) - gone):
+            records.update(torque_records.first_job(self._qstat(["-f", number]).stdout, number))
+        listed = pbs_jobs.by_number(records, set(numbers) - gone)
+        if not listed and not gone:
+            raise pbs_asking.no_answer(self._qstat, done)
+        known = {number: pbs_jobs.state_of(record, self.endings) for number, record in listed.items()}
+        return {**known, **dict.fromkeys(gone, GONE)}
 
 
 class SlurmTorque(Slurm):

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightship_registry import last_heard
+from lightship_registry import agent_faults, last_heard
 from lightship_registry.admin import host
 from lightship_registry.admin.certificates import certificates
 from lightship_registry.admin.cluster_keys import keys_of
@@ -125,6 +125,7 @@ def keys(settings: Settings) -> Iterator[Finding]:
 def agents(settings: Settings) -> Iterator[Finding]:
     """When was each cluster last heard of, and by which clock did it ask?"""
     heard, now = last_heard.load(last_heard.path_of(settings)), wall()
+    faults = agent_faults.load(agent_faults.path_of(settings))
     remedy = "On its login nodes: systemctl status lightship-agent; journalctl -u lightship-agent"
     for cluster in sorted(settings.clusters):
         if cluster not in heard:
@@ -136,6 +137,9 @@ def agents(settings: Settings) -> Iterator[Finding]:
         if abs(offset) > OFFSET_SECONDS:
             said = f"the clocks of cluster {cluster} and of this host differ by {abs(offset):.0f} seconds"
             yield warning(f"{said}, and 30 are too many", "Set both by NTP.")
+        for host_name, fault in sorted(agent_faults.current(faults.get(cluster, {}), now).items()):
+            said = f"the agent of {host_name}, cluster {cluster}, cannot ask how jobs are: {fault.sentence}"
+            yield warning(said, "On that login node: journalctl -u lightship-agent, and start-jupyter doctor")
 
 
 def lifetimes(settings: Settings) -> Iterator[Finding]:

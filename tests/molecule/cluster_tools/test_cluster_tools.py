@@ -15,12 +15,24 @@ testinfra_hosts = ["ssh://login"]
 
 UNIT = "lightship-agent.service"
 PREFIX = "/shared/lightship"
-PROGRAMS = ["start-jupyter", "register-jupyter", "lightship-agent"]
+PROGRAMS = ["start-jupyter", "register-jupyter", "lightship-agent", "lightship-qstat"]
 
 
 def test_the_agent_runs_now_and_after_the_next_boot(host: Host) -> None:
     assert host.service(UNIT).is_running
     assert host.service(UNIT).is_enabled
+
+
+def test_on_slurm_nothing_asks_pbs_and_the_agent_has_no_group_more(host: Host) -> None:
+    assert host.run("systemctl cat lightship-qstat.socket lightship-qstat.service").rc != 0
+    assert not host.user("lightship-qstat").exists
+    groups = "grep ^Groups: /proc/$(systemctl show --property=MainPID --value lightship-agent.service)/status"
+    assert len(host.check_output(groups).split()) == 2  # its own
+
+
+def test_the_agent_can_say_whether_it_can_ask_the_scheduler(host: Host) -> None:
+    assert agent("bob", op="scheduler") == {"ok": True, "fault": ""}
+    assert host.run(f"{PREFIX}/bin/lightship-agent --check-scheduler").rc == 0
 
 
 def test_the_agent_takes_a_users_word_to_the_registry() -> None:

@@ -59,6 +59,7 @@ WRONG = [
     ("link_registry_lease_seconds", 31, "at least twice link_registry_heartbeat_seconds (30)"),
     ("link_registry_target_rest_seconds", 60, "Set it above 60"),
     ("web_proxy_page_rate", 0, "web_proxy_page_rate is 0. Set it to a whole number of at least 1."),
+    ("web_proxy_guide_url", "example.org/guide", "Set it to an address that begins with https://"),
     ("web_proxy_worker_connections", 512, "Set it above web_proxy_keepalive_connections (512)"),
     ("ssh_gateway_tunnels", "alice", 'write it as a list, ["one", "two"]'),
     (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import http.client
+import re
 import ssl
 
 import pytest
 
-from stage import DOMAIN, Browser, Start
+from stage import DOMAIN, HERE, Browser, Route, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 
@@ -17,7 +19,27 @@ BAD_REQUEST, ADDRESS_TOO_LONG, HEADERS_TOO_LONG = 400, 414, 431
 NAME, OTHER = "quiet-river-stone", "other-link-here"
 LINK = f"{NAME}.{DOMAIN}"
 # As in molecule.yml.
+CENTRE = [
+    ("https://example.org/$guide?a=1&b=2;c#top", "Guide"),
+    ("mailto:help@example.org", 'Contact Zürich "HPC" <b>$host</b>'),
+]
+# As in molecule.yml.
 OF_ONE_LINK, OF_ONE_ADDRESS = 30, 50
+
+
+def links_below(page: str) -> list[tuple[str, ...]]:
+    """Return the addresses and words of the links below a page of nginx's own."""
+    nav = page.partition('<nav aria-label="Help">')[2]
+    return [tuple(map(html.unescape, link)) for link in re.findall(r'<a href="([^"<>]*)">([^"<>]*)</a>', nav)]
+
+
+def test_no_answer_of_a_notebook_leads_to_the_centre(browser: Browser, route: Route) -> None:
+    route(NAME, f"https://{HERE}:1\\n")
+    for method in ("GET", "POST"):
+        answer = browser.ask(LINK, "/lab", method=method)
+        assert answer.status == BAD_GATEWAY
+        assert links_below(answer.body.decode()) == CENTRE
+        assert answer.header("Content-Type") == ["text/html; charset=utf-8"]
 
 
 def test_the_cookies_of_a_whole_domain_fit(start: Start, browser: Browser) -> None:
@@ -47,6 +69,7 @@ def test_what_is_too_long_gets_a_page_that_says_what_to_do(
     assert b"private window" in answer.body
     assert b"delete the data of this site" in answer.body
     assert answer.header("Cache-Control") == ["no-store"]
+    assert links_below(answer.body.decode()) == CENTRE
 
 
 def test_a_notebook_that_closes_at_long_headers_gets_that_page_too(start: Start, browser: Browser) -> None:
@@ -66,12 +89,16 @@ def test_the_owner_has_all_cookies_of_an_address_deleted_but_the_mark(
     headers = {**own, "Cookie": f"a=1;b=2, c=3; __Host-lightship={'f' * 32}; a=4; _xsrf=2|x; flag"}
     answer = browser.ask(LINK, "/.lightship/forget-cookies", headers, method="POST")
     assert (answer.status, answer.header("Location")) == (SEE_OTHER, ["/.lightship/"])
+    # "flag" is the value of a cookie without a name.
     expired = [
-        f"{name}=; Max-Age=0; Secure; Path={place}"
-        for name in ("a", "b", "_xsrf", "flag")
-        for place in ("/", "/.lightship/", f"/; Domain={DOMAIN}")
+        f"{cookie}; Max-Age=0; Secure; Path={path}{domain}"
+        for path in ("/", "/.lightship/", "/.lightship", "/.lightship/forget-cookies")
+        for domain in ("", f"; Domain={DOMAIN}", f"; Domain={LINK}")
+        for cookie in ("a=", "=x", "b=", "_xsrf=")
     ]
     assert answer.header("Set-Cookie") == expired
+    none = browser.ask(LINK, "/.lightship/forget-cookies", own, method="POST")
+    assert (none.status, none.header("Set-Cookie")) == (SEE_OTHER, [])
     many = {**own, "Cookie": "; ".join(f"c{number}=x" for number in range(2000))}
     assert len(browser.ask(LINK, "/.lightship/forget-cookies", many, method="POST").header("Set-Cookie")) <= 600
     assert not notebook.received

@@ -87,6 +87,15 @@ CLUSTER: dict[str, Any] = {"compute": 1440, "debug": 30, "gpu": None}
         (CLUSTER, {"partition": "debug", "time": 31}, "has 31 minutes, and the partition debug gives 30 at most"),
         (CLUSTER, {"partition": "compute", "time": "1-00:00:01"}, "has 1441 minutes"),
         ({"a": 10, "b": 20}, {"time": 21}, "no partition gives more than 20"),
+        (CLUSTER, {"partition": "debug", "time": "2h"}, "has 120 minutes, and the partition debug gives 30 at most"),
+        (CLUSTER, {"partition": "debug", "time": "1:00"}, "has 60 minutes"),
+        (CLUSTER, {"partition": "compute", "time": "1d 30m"}, "has 1470 minutes"),
+        (CLUSTER, {"partition": "compute", "time": "2-12"}, "has 3600 minutes"),
+        (CLUSTER, {"partition": "debug", "time": "30m"}, ""),
+        (CLUSTER, {"partition": "compute", "time": "24h"}, ""),
+        # Those mean two things, which the commands' own reader says.
+        (CLUSTER, {"partition": "debug", "time": "90:00"}, ""),
+        (CLUSTER, {"partition": "debug", "time": "2.5"}, ""),
     ],
 )
 def test_what_users_get_must_be_there(has: dict[str, Any], values: dict[str, Any], said: str) -> None:

@@ -15,6 +15,8 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
 from unit.ansible.plugins import REPOSITORY, load
 
@@ -275,3 +277,32 @@ def test_a_programs_name_cannot_speak_to_the_terminal_nor_stop_the_look() -> Non
         (found,) = [one["process"] for one in look.listeners() if one["port"] == port]
         process.communicate()
     assert found == "a??2J???x??"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "clusters", "named"),
+    [
+        ({"certificates_ca": "staging"}, {"demo": None}, "demo"),
+        ({}, {"demo": "", "tscc": "/ca.pem", "comet": None}, "comet, demo"),
+        ({"certificates_ca": "staging"}, {"demo": "/ca.pem"}, ""),
+        ({"certificates_ca": "production"}, {"demo": None}, ""),
+        ({"certificates_ca": "https://acme:14000/dir"}, {"demo": None}, ""),
+        ({"web_proxy_certificate": "/etc/ssl/own.pem"}, {"demo": None}, ""),
+    ],
+)
+def test_clusters_that_would_refuse_the_staging_authoritys_certificate_are_warned_of(
+    proxy: dict[str, str], clusters: dict[str, str | None], named: str
+) -> None:
+    plays = DataLoader().load_from_file(str(REPOSITORY / "ansible" / "validate.yml"), trusted_as_template=True)
+    (task,) = [task for play in plays for task in play["tasks"] if "warn" in task]
+    hosts: dict[str, dict[str, str]] = {}
+    for cluster, authority in clusters.items():
+        # Two login nodes each.
+        for host in (f"{cluster}-1", f"{cluster}-2"):
+            hosts[host] = {"cluster_tools_cluster": cluster}
+            if authority is not None:
+                hosts[host]["cluster_tools_registry_ca"] = authority
+    known = {"groups": {"clusters": sorted(hosts)}, "hostvars": hosts, **task["vars"], **proxy}
+    sentences = Templar(DataLoader(), variables=known).template(task["vars"]["untrusted"])
+    assert len(sentences) == bool(named)
+    assert f"is empty for {named}: start-jupyter will refuse" in "".join(sentences) or not named

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from lightship_cluster import doorkeeper
+from lightship_cluster.centre import Centre
 from lightship_cluster.doorkeeper import Doorkeeper
 from lightship_cluster.notebook_probe import pick_port, serves
 from lightship_cluster.place import Place
@@ -25,6 +26,7 @@ from unit.lightship_cluster.world import self_signed
 TOKEN = "0123456789abcdef" * 2
 ORIGIN = "https://one-two-three.notebooks.test"
 GUESTS = 16
+CENTRE = Centre("Example Centre", "help@example.org", "https://example.org/guide")
 # Answers of programs that take HTTP lightly, by path.
 OLDER = {
     "/unix-lines": b"HTTP/1.0 200 OK\nContent-Type: text/plain\nX-Long: a\n b\n\nodd",
@@ -148,7 +150,7 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
         return await asyncio.open_connection("127.0.0.1", server.server_address[1])
 
     monkeypatch.setattr(doorkeeper, "MOST_GUESTS", GUESTS)
-    door = Doorkeeper(place, ORIGIN, connect)
+    door = Doorkeeper(place, ORIGIN, connect, CENTRE)
     door.start()
     while not serves(place.address, place.port, text):
         pass

@@ -11,6 +11,7 @@ from lightship_cluster import agent_watch
 from lightship_cluster.agent_watch import Watch
 from lightship_cluster.errors import LightshipError
 from lightship_cluster.registry import SignedRegistry
+from lightship_cluster.scheduler_check import SchedulerCheck
 from lightship_cluster.schedulers.base import GONE, JobState
 from lightship_cluster.schedulers.slurm import Slurm
 from lightship_cluster.transport import Transport
@@ -38,7 +39,8 @@ class Queue(Slurm):
 
 def watching(registry: StubRegistry, queue: Queue, *job_ids: str) -> Watch:
     registry.replies["jobs"] = (200, {"watch": list(job_ids), "interval": 7})
-    watch = Watch(SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32)), queue)
+    signed = SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
+    watch = Watch(signed, queue, SchedulerCheck(queue))
     assert watch.round() == 7
     return watch
 
@@ -128,7 +130,7 @@ def test_a_surprise_does_not_end_the_watch(registry: StubRegistry, capsys: pytes
 
 
 def test_an_unreachable_registry_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    Watch(SignedRegistry(Transport("https://127.0.0.1:9"), "demo", bytes(32)), Queue()).round()
+    Watch(SignedRegistry(Transport("https://127.0.0.1:9"), "demo", bytes(32)), Queue(), SchedulerCheck(Queue())).round()
 
     assert "cannot be reached (127.0.0.1:9" in capsys.readouterr().out
 
@@ -141,3 +143,30 @@ def test_a_strange_answer_is_an_empty_list(registry: StubRegistry, answer: dict[
 
     assert [watch.round() for _ in range(2)] == [7, 7]
     assert not queue.asked
+
+
+def test_why_the_scheduler_cannot_be_asked_is_told_until_it_can_and_once_more(registry: StubRegistry) -> None:
+    queue = Queue()
+    signed = SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
+    registry.replies["jobs"] = (200, {"watch": [], "interval": 7})
+    check = SchedulerCheck(queue)
+    watch = Watch(signed, queue, check)
+    for check.last in ("", "qstat failed: no.", "qstat failed: no.", "", ""):
+        watch.round()
+
+    host = os.uname().nodename
+    bad, well = {"jobs": [], "host": host, "fault": "qstat failed: no."}, {"jobs": [], "host": host, "fault": ""}
+    assert [asked.json for asked in registry.asked] == [{"jobs": []}, bad, bad, well, {"jobs": []}]
+
+
+def test_a_fault_that_the_registry_did_not_hear_is_told_as_over_all_the_same(registry: StubRegistry) -> None:
+    queue = Queue()
+    check = SchedulerCheck(queue)
+    watch = Watch(SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32)), queue, check)
+    for status, check.last in ((200, "x" * 9999), (503, ""), (200, ""), (200, "")):
+        registry.replies["jobs"] = (status, {"watch": []})
+        watch.round()
+    bodies = [asked.json for asked in registry.asked]
+    assert len(bodies[0]["fault"]) == agent_watch.LONGEST_FAULT
+    assert bodies[-2]["fault"] == ""
+    assert "fault" not in bodies[-1]

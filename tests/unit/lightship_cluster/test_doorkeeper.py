@@ -43,6 +43,20 @@ def test_without_the_token_nothing_reaches_the_program(house: House) -> None:
     assert house.asked == []
 
 
+def test_every_page_of_the_doors_own_leads_to_the_centre(house: House) -> None:
+    signed_in = {"Cookie": house.cookie()}
+    refused, foreign = house.ask("GET", "/"), house.ask("GET", "/", {**signed_in, "Sec-Fetch-Site": "same-site"})
+    away = house.ask("GET", "/no-http", signed_in)
+    with house.knock() as secure:
+        secure.sendall(b"nonsense\r\n\r\n")
+        head, _, bad = secure.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert [refused[0], foreign[0], away[0]] == [403, 403, 502]
+    for page in (refused[2], foreign[2], away[2], bad):
+        assert b'<a href="https://example.org/guide">Guide</a>' in page
+        assert b'<a href="mailto:help@example.org">Contact Example Centre</a>' in page
+
+
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 

@@ -15,6 +15,13 @@ def test_a_program_gets_the_environment_given_and_no_input() -> None:
     assert (done.stderr, done.returncode) == ("lost\n", 3)
 
 
+@pytest.mark.parametrize("end", ["\\r", "\\x85", "\\f", "\\x1c"])
+def test_no_end_of_a_line_is_made_of_another(end: str) -> None:
+    done = run_program(["/usr/bin/printf", f"a{end}b\\n"], {"LC_ALL": "C"}, 10)
+
+    assert done.stdout.split("\n") == [f"a{end}b".encode().decode("unicode_escape").replace("\x85", "\ufffd"), ""]
+
+
 def test_a_program_that_hangs_is_stopped() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         run_program(["/bin/sh", "-c", "exec /bin/sleep 20"], {}, 0.2)

@@ -23,7 +23,7 @@ def test_the_agent_signs_every_request(registry: StubRegistry, signed: SignedReg
     signed.set_job("alice", "one-two-three", "17")
     signed.status("al+ice", "one-two-three")
     signed.cancel("alice", "one-two-three", "done")
-    signed.report_jobs([{"job_id": "17", "state": "queued"}])
+    signed.report_jobs([{"job_id": "17", "state": "queued"}], {})
     signed.keys("al+ice")
     signed.add_key("alice", "ssh-ed25519 AAAA alice@laptop")
     signed.remove_key("alice", "SHA256:abc")

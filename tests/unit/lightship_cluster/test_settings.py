@@ -63,7 +63,7 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         (SITE.replace("demo", "De mo"), "cluster"),
         (SITE + "ca_file = absent.pem\n", "absent.pem"),
         (SITE + "regsitry = x\n", "in [lightship], 'regsitry' is not a setting. Did you mean 'registry'?"),
-        (SITE + "x = y\n", "There can be: registry, cluster, ca_file, agent_socket, notebook_networks."),
+        (SITE + "x = y\n", "There can be: registry, cluster, ca_file, agent_socket, notebook_networks, centre_name,"),
         (SITE + "[default]\n", "there is no section [default]. Did you mean '[defaults]'?"),
         (SITE + "[preset]\n", "there is no section [preset]. Did you mean '[preset NAME]'?"),
         (SITE + "[DEFAULT]\ntime = 5\n", "there is no section [DEFAULT]"),

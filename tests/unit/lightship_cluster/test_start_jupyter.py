@@ -326,6 +326,7 @@ def test_a_program_is_told_each_event_as_json(login: Login, capsys: pytest.Captu
     assert told[1] == {"event": "job", "job_id": "17", "log": str(login.root / "one-two-three" / "job.log")}
     assert told[2]["words"] == "Jupyter is starting on its node"
     assert (told[3]["name"], told[3]["stop"]) == ("one-two-three", "scancel 17")
+    assert told[3]["stop_link"] == "start-jupyter stop one-two-three"
     assert printed.err == ""
 
 

@@ -266,6 +266,14 @@ def test_the_tombstone_says_why_and_what_starts_it_again(world: World) -> None:
     assert of(world, made).status_code == 404
 
 
+def test_the_tombstone_of_one_that_ran_out_of_memory_asks_for_twice_as_much(world: World) -> None:
+    made = world.create(token_sha256=TOKEN_SHA256, command="start-jupyter -t 60 -m 4G")
+    world.job(made, "end", {"cause": "out-of-memory", "reason": "Killed"})
+    text = shown(world, made).text
+    assert "<code data-command>start-jupyter -t 60 -m 8G</code>" in text
+    assert "twice as much memory as before, <code>-m 8G</code>" in text
+
+
 def test_a_link_that_never_opened_tells_how_its_job_leaves_the_queue(world: World) -> None:
     made = world.create(token_sha256=TOKEN_SHA256)
     world.change(made, job_id="4711")

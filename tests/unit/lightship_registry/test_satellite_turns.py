@@ -182,6 +182,24 @@ def test_a_port_that_is_given_up_ends_its_link_though_the_job_lives_on(world: Wo
     play(world, scene)
 
 
+@pytest.mark.parametrize("how", ["close_port", "die"])
+def test_a_job_whose_notebook_has_stopped_destroys_its_token_as_ever(world: World, how: str) -> None:
+    """The last line of a client's script, after Jupyter was told to shut down: a refusal there would read as a failed job."""
+
+    async def scene(service: Service) -> None:
+        notebook = Program()
+        name = await service.announced(notebook.port)
+        await service.until_it_is(name, READY)
+        getattr(notebook, how)()
+        await service.until_it_is(name, ENDED)
+        before = service.link(name)
+        assert (await service.get(f"/destroytoken.cgi?token={name}", LOGIN)).startswith("Oops! Unknown token")
+        assert await service.get(f"/destroytoken.cgi?token={name}") == "Success! Token destroyed.\n"
+        assert service.link(name) == before
+
+    play(world, scene)
+
+
 def test_of_two_that_announce_one_port_the_newer_one_counts(world: World) -> None:
     async def scene(service: Service) -> None:
         with_nobody = Program()

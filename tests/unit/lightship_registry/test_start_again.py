@@ -37,6 +37,7 @@ def after(link: Link, command: str, minutes: int = 60, cause: Cause = Cause.TIME
         ("start-jupyter '1 hour'", "start-jupyter 120"),
         ("start-jupyter -t 1h -m 16G", "start-jupyter -t 120 -m 16G"),
         ("start-jupyter -m 500M", "start-jupyter -m 500M -t 120"),
+        ("start-jupyter -t 30 -p gpu -t 60", "start-jupyter -t 30 -p gpu -t 120"),
         ("start-jupyter", "start-jupyter -t 120"),
         ("", "start-jupyter -t 120"),
         ("start-jupyter -p gpu -- --qos long", "start-jupyter -p gpu -t 120 -- --qos long"),
@@ -80,6 +81,37 @@ def test_more_than_the_longest_is_not_asked_for(link: Link) -> None:
     over = dataclasses.replace(link, command="start-jupyter -t 72:00:00", seconds=72 * 3600, cause=Cause.TIME_LIMIT)
     again = start_again.of(over, 72)
     assert (again.command, "longest time that there is here, 72 hours" in again.remark) == (over.command, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "larger", "mebibytes"),
+    [
+        ("start-jupyter -p gpu -m 16G -t 60", "start-jupyter -p gpu -m 32G -t 60", 32 * 1024),
+        ("start-jupyter --memory 500M", "start-jupyter --memory 1000M", 1000),
+        ("start-jupyter --memory=1.5GB 60", "start-jupyter --memory=3GB 60", 3 * 1024),
+        ("start-jupyter -m1.25g", "start-jupyter -m2.5g", 2560),
+        ("start-jupyter -m 500 --title 'x -m 1G'", "start-jupyter -m 1000 --title 'x -m 1G'", 1000),
+        ("start-jupyter -m '16 GiB' -- --qos long", "start-jupyter -m 32GiB -- --qos long", 32 * 1024),
+        ("start-jupyter -m 8G --preset big -m 16G", "start-jupyter -m 8G --preset big -m 32G", 32 * 1024),
+        ("start-jupyter -m 100T", "start-jupyter -m 200T", 200 * 1024**2),
+    ],
+)
+def test_after_the_memory_was_too_little_twice_as_much_is_asked_for(
+    link: Link, typed: str, larger: str, mebibytes: int
+) -> None:
+    over = dataclasses.replace(link, command=typed, cause=Cause.OUT_OF_MEMORY)
+    again = start_again.of(over, 72)
+    assert again.command == larger
+    assert parse(shlex.split(larger)[1:]).given["memory"] == mebibytes
+    assert "twice as much memory as before, `-m " in again.remark
+
+
+@pytest.mark.parametrize(
+    "typed", ["start-jupyter", "start-jupyter -p gpu 60", "start-jupyter -- --mem=16G", "start-jupyter -m", "'"]
+)
+def test_where_it_is_not_known_how_much_it_had_the_command_stays(link: Link, typed: str) -> None:
+    over = dataclasses.replace(link, command=typed, cause=Cause.OUT_OF_MEMORY)
+    assert start_again.of(over, 72) == start_again.Again(typed)
 
 
 @pytest.mark.parametrize("cause", sorted(set(Cause) - {Cause.TIME_LIMIT}))

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from lightship_cluster import start_jupyter
+from lightship_cluster.commands.again import more_memory
 from lightship_cluster.errors import ExitStatus
+from lightship_cluster.links import my_links
 from unit.lightship_cluster.login import LINK, READY, Login
 from unit.lightship_cluster.test_links import made
 from unit.lightship_cluster.world import Asked, Reply
@@ -74,6 +76,72 @@ def test_another_time_may_be_said(started: Login) -> None:
     assert told(started) == (
         "start-jupyter --dir=data --time=120 --partition=compute --account=abc123 --memory=16384M -- --exclusive"
     )
+
+
+def ended(login: Login, cause: str) -> None:
+    login.registry.replies["one-two-three"] = (200, {"state": "ended", "ended": 1795852800, "ready": 0, "cause": cause})
+
+
+def make(login: Login, name: str) -> None:
+    login.registry.replies["links"] = (201, {**LINK, "name": name, "url": f"https://{name}.example.org"})
+
+
+LESS = "one-two-three ran out of memory, and this one gets the same"
+ADVICE = f"{LESS}, 16 GiB. For twice as much, stop it and run: start-jupyter again -m 32G one-two-three"
+
+
+def test_after_one_that_ran_out_of_memory_it_is_said_how_to_ask_for_more(
+    started: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(started, "out-of-memory")
+    assert run("again") is ExitStatus.OK
+    assert f"{ADVICE}\n" in capsys.readouterr().err
+    assert "--mem=16384M" in started.submitted().splitlines()
+    # It is known from then on.
+    del started.registry.replies["one-two-three"]
+    for name in ("one-zoo-ten", "two-zoo-ten"):
+        started.registry.replies[name] = (200, {**READY, "name": name})
+    make(started, "one-zoo-ten")
+    assert run("again", "one-two", "--json") is ExitStatus.OK
+    assert json.loads(capsys.readouterr().out.splitlines()[0]) == {"event": "note", "words": ADVICE}
+    make(started, "two-zoo-ten")
+    assert run("again", "one-two", "-q") is ExitStatus.OK
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("memory", ["32G", "8G"])
+def test_another_amount_of_memory_may_be_said(started: Login, capsys: pytest.CaptureFixture[str], memory: str) -> None:
+    ended(started, "out-of-memory")
+    assert run("again", "-m", memory) is ExitStatus.OK
+    assert f"--mem={int(memory[:-1]) * 1024}M" in started.submitted().splitlines()
+    assert f"--memory={int(memory[:-1]) * 1024}M" in told(started)
+    assert LESS not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cause", ["cancelled", "time-limit", "failed"])
+def test_after_another_end_nothing_is_said_of_memory(
+    started: Login, capsys: pytest.CaptureFixture[str], cause: str
+) -> None:
+    ended(started, cause)
+    assert run("again") is ExitStatus.OK
+    assert "memory" not in capsys.readouterr().err.replace("-m 16G", "")
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "had", "advised"),
+    [
+        (0, "the same.", "such as 16 GiB, stop it and run: start-jupyter again -m 16G one-two-three"),
+        (500, "the same, 500 MiB.", "start-jupyter again -m 1000M one-two-three"),
+        (1536, "the same, 1.5 GiB.", "start-jupyter again -m 3G one-two-three"),
+    ],
+)
+def test_the_amount_that_is_advised_is_one_that_can_be_typed(
+    started: Login, mebibytes: int, had: str, advised: str
+) -> None:
+    (link,) = my_links(started.root)
+    advice = more_memory(link, mebibytes)
+    assert had in advice
+    assert advice.endswith(advised)
 
 
 @pytest.mark.usefixtures("started")

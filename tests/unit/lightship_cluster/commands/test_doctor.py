@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lightship_cluster import checks, start_jupyter
+from lightship_cluster.agent_requests import Operation, Requests
 from lightship_cluster.checks import CHECKS
 from lightship_cluster.errors import ExitStatus
 from lightship_cluster.tls_look import Look
@@ -24,6 +25,7 @@ ANSWERS: dict[str, dict[str, Reply]] = {
 def healthy(login: Login) -> Login:
     program(login.path / "site" / "bin" / "register-jupyter", "#!/bin/sh\n")
     program(login.path / "bin" / "openssl", "#!/bin/sh\n")
+    program(login.path / "bin" / "squeue", "#!/bin/sh\n")
     folder = made(login.root, "amber-two-three", 1, url=login.registry.url, cluster="demo")
     folder.log.write_text("The link https://amber-two-three.example.org is open.\n")
     login.registry.replies["ping"] = (200, {"cluster": "demo"})
@@ -33,7 +35,8 @@ def healthy(login: Login) -> Login:
 
 def examined(capsys: pytest.CaptureFixture[str]) -> tuple[ExitStatus, dict[str, dict[str, Any]]]:
     status = start_jupyter.main(["doctor", "--json"])
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    # The agent, which has a journal of its own elsewhere, prints here too.
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert [finding["check"] for finding in found] == [name for name, _ in CHECKS]
     return status, {finding["check"]: finding for finding in found}
 
@@ -225,3 +228,31 @@ def test_on_a_narrow_terminal_the_words_stand_on_lines_of_their_own(
     monkeypatch.setenv("COLUMNS", columns)
     start_jupyter.main(["doctor"])
     assert "\n".join(["", *lines, ""]) in capsys.readouterr().out
+
+
+def test_an_agent_that_cannot_ask_the_scheduler_is_a_doubt_with_the_cause(
+    healthy: Login, capsys: pytest.CaptureFixture[str]
+) -> None:
+    squeue = healthy.path / "bin" / "squeue"
+    program(squeue, "#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2\nexit 1\n")
+    status, found = examined(capsys)
+    assert status is ExitStatus.OK
+    assert found["states"]["level"] == "doubt"
+    assert "Unable to contact slurm controller" in found["states"]["words"]
+    assert "asks for its job, more seldom" in found["states"]["words"]
+
+
+@pytest.mark.usefixtures("healthy")
+def test_an_older_agent_that_cannot_say_so_is_a_doubt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operation = Requests._operation
+
+    def older(self: Requests, question: dict[str, Any]) -> Operation:
+        return operation(self, {"op": "unknown"} if question["op"] == "scheduler" else question)
+
+    monkeypatch.setattr(Requests, "_operation", older)
+    status, found = examined(capsys)
+    assert status is ExitStatus.OK
+    assert found["states"]["level"] == "doubt"
+    assert "older than this command" in found["states"]["words"]

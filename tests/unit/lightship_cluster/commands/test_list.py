@@ -194,6 +194,21 @@ def test_the_end_of_a_link_that_just_ended_is_not_asked_for_twice(
     assert len([action for action in links.registry.actions() if action.startswith("briar")]) == 1
 
 
+@pytest.mark.parametrize("ago", [0, 60, 600])
+def test_an_end_that_the_scheduler_may_still_correct_is_asked_for_again(
+    links: Login, capsys: pytest.CaptureFixture[str], ago: float
+) -> None:
+    now = time.time() - ago
+    links.registry.replies["cedar-two-three"] = over(now, now - 60, "cancelled", "The job was stopped.")
+    start_jupyter.main(["list", "-a"])
+    assert ": the job was stopped" in capsys.readouterr().out
+
+    memory = "The job used more memory than it had asked for."
+    links.registry.replies["cedar-two-three"] = over(now, now - 60, "out-of-memory", memory)
+    start_jupyter.main(["list", "-a"])
+    assert ": it ran out of memory" in capsys.readouterr().out
+
+
 def test_without_all_nobody_asks_for_those_that_have_ended(links: Login) -> None:
     start_jupyter.main(["list"])
 

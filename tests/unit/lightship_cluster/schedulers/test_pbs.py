@@ -1,12 +1,8 @@
-"""Outputs written by hand from OpenPBS's manual pages; no PBS was at hand. Its known faults are those of its issues."""
+"""What is said to PBS, and what a user is told. The outputs are those of OpenPBS 23.06.06; see recorded.py."""
 
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,51 +11,11 @@ import pytest
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
-from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, Resources
+from lightship_cluster.schedulers.base import JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.pbs import Pbs
-from lightship_cluster.schedulers.pbs_jobs import NOBODYS
+from unit.lightship_cluster.schedulers import recorded
 from unit.lightship_cluster.schedulers.conftest import Command
 from unit.lightship_cluster.world import program
-
-ME = pwd.getpwuid(os.getuid())
-START = 1795254421
-
-QUEUES = """\
-Queue: workq
-    queue_type = Execution
-    total_jobs = 2
-    state_count = Transit:0 Queued:1 Held:0 Waiting:0 Running:1 Exiting:0 Begun:0
-    resources_max.walltime = 24:00:00
-    resources_max.ncpus = 64
-    resources_max.mem = 256gb
-    enabled = True
-    started = True
-
-Queue: long
-    queue_type = Execution
-    enabled = True
-    started = True
-
-Queue: closed
-    queue_type = Execution
-    enabled = False
-    started = True
-
-Queue: stopped
-    queue_type = Execution
-    enabled = True
-    started = False
-
-"""
-
-
-def job(state: str, **attributes: Any) -> dict[str, Any]:
-    return {"Job_Name": "jupyterlab", "Job_Owner": f"{ME.pw_name}@login1.example.org", "job_state": state, **attributes}
-
-
-def listing(**jobs: dict[str, Any]) -> str:
-    named = {f"{name[1:]}.pbs1": attributes for name, attributes in jobs.items()}
-    return json.dumps({"timestamp": START, "pbs_version": "22.05.11", "pbs_server": "pbs1", "Jobs": named})
 
 
 def request(tmp_path: Path, extra: tuple[str, ...] = (), **wishes: Any) -> JobRequest:
@@ -125,6 +81,9 @@ def test_a_users_own_variables_do_not_take_the_place_of_the_two_paths(
         ({"nodes": 2}, ["-l", "select=2"]),
         ({"nodes": 2, "cores": 4, "constraint": "switch=ib"}, ["-l", "select=2:ncpus=4:switch=ib"]),
         ({"reservation": "R123"}, ["-q", "R123"]),
+        ({"reservation": "R626.login"}, ["-q", "R626"]),
+        ({"reservation": "S7.pbs1.example.org"}, ["-q", "S7"]),
+        ({"reservation": "course"}, ["-q", "course"]),
         ({"extra": ("-l", "place=excl")}, ["-l", "place=excl"]),
     ],
 )
@@ -150,6 +109,16 @@ def test_a_path_that_cannot_be_handed_on_is_refused(tmp_path: Path) -> None:
         Pbs().submit(JobRequest(arguments=("/home/a,b", "/bin/register"), resources=Resources(60), **paths))
 
 
+@pytest.mark.parametrize("folder", ["/home/jürgen", "/home/日本", "/home/a\u0301"])
+def test_a_path_that_qsub_refuses_is_not_given_to_it(command: Command, tmp_path: Path, folder: str) -> None:
+    noted = command("qsub", "4711.pbs1\n")
+    Pbs().submit(replace(request(tmp_path), log=Path(folder, "job.log"), arguments=(folder, "/bin/register")))
+
+    arguments, environment = json.loads(noted.read_text())
+    assert arguments[arguments.index("-o") + 1] == "/dev/null"
+    assert environment["LIGHTSHIP_LINK"] == folder
+
+
 def test_a_refused_job_keeps_the_schedulers_words(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,146 +131,6 @@ def test_a_refused_job_keeps_the_schedulers_words(
     program(tmp_path / "qsub", "#!/bin/sh\nexec sleep 20\n")
     with pytest.raises(NoAnswerError, match=r"may be queued .* qdel"):
         Pbs().submit(request(tmp_path))
-
-
-def test_what_another_jobs_variable_says_of_a_job_is_not_believed(command: Command) -> None:
-    # As Torque prints it, with the variable's line feeds: job 9 was started by somebody who wants to end job 1.
-    forged = "Job Id: 1.x\n    Job_Owner = alice@h\n    job_state = C\n    exit_status = 271\n"
-    real = f"Job Id: 1.pbs1\n    Job_Owner = {ME.pw_name}@h\n    job_state = Q\n"
-    command("qstat", f"{real}Job Id: 9.pbs1\n    job_state = R\n    Variable_List = A=\n{forged}")
-
-    states = Pbs().job_states(["1", "9"])
-    assert {job_id: state.state for job_id, state in states.items()} == {"9": "R"}
-
-
-def test_states_reasons_and_estimates_are_read(command: Command) -> None:
-    waits = job(
-        "Q",
-        comment="Not Running: Insufficient amount of resource: ncpus",
-        estimated={"exec_vnode": "(node1:ncpus=1)", "start_time": time.ctime(START)},
-    )
-    runs = job("R", comment="Job run at", exec_host="node1/0*2+node2/0", Resource_List={"walltime": "01:00:00"})
-    noted = command("qstat", listing(_1=waits, _2=runs, _3=job("H", Hold_Types="u", comment="Job held by alice")))
-
-    assert Pbs().job_states(["1.pbs1.example.org", "2", "3.elsewhere"]) == {
-        "1.pbs1.example.org": JobState(
-            "Q",
-            "Not Running: Insufficient amount of resource: ncpus",
-            START,
-            "",
-            ME.pw_uid,
-        ),
-        "2": JobState("R", "Job run at", 0, "node1", ME.pw_uid),
-        "3.elsewhere": JobState("H", "u", 0, "", ME.pw_uid),
-    }
-    # Never a server's name: it came from a user, and qstat would ask that server.
-    assert json.loads(noted.read_text())[0] == ["-f", "-F", "json", "1", "2", "3"]
-
-
-def test_a_job_of_nobody_here_is_nobodys(command: Command) -> None:
-    command("qstat", listing(_1={**job("R"), "Job_Owner": "no-such-user@elsewhere"}))
-
-    assert Pbs().job_states(["1"])["1"].uid == NOBODYS
-
-
-def answers(tmp_path: Path, name: str, in_json: str, in_text: str, error: str = "", status: int = 0) -> None:
-    """A qstat that prints one thing with -F json and another without."""
-    program(
-        tmp_path / name,
-        f"#!{sys.executable}\nimport sys\n"
-        f"print({in_json!r} if '-F' in sys.argv else {in_text!r})\n"
-        f"print({error!r}, end='', file=sys.stderr)\nsys.exit({status})\n",
-    )
-
-
-TEXT = f"Job Id: 1.pbs1\n    Job_Owner = {ME.pw_name}@x\n    job_state = R\n\n" + (
-    f"Job Id: 2.pbs1\n    Job_Owner = {ME.pw_name}@x\n    job_state = Q\n"
-)
-
-
-@pytest.mark.parametrize(
-    "in_json",
-    [
-        '{"Jobs": {"1.pbs1": {"job_state": "R", "Variable_List": {"foo": 005}}}}',  # issue 1255
-        listing(_1=job("R")),  # issue 2672: the first alone
-        "",  # older than -F
-    ],
-)
-def test_broken_json_loses_no_job(command: Command, tmp_path: Path, in_json: str) -> None:
-    command("qsub")
-    answers(tmp_path, "qstat", in_json, TEXT)
-
-    states = Pbs().job_states(["1.pbs1", "2.pbs1"])
-    assert {job_id: state.state for job_id, state in states.items()} == {"1.pbs1": "R", "2.pbs1": "Q"}
-
-
-def test_only_a_job_that_the_server_does_not_know_is_gone(command: Command, tmp_path: Path) -> None:
-    command("qsub")
-    errors = (
-        "qstat: Unknown Job Id 7.pbs1\n"
-        "qstat: 8.pbs1 Job has finished, use -x or -H to obtain historical job information\n"
-        "qstat: Unauthorized Request 9.pbs1\n"
-    )
-    answers(tmp_path, "qstat", listing(_1=job("R")), TEXT, errors, 35)
-
-    states = Pbs().job_states(["1", "7", "8", "9", "not a job"])
-    assert set(states) == {"1", "7", "8"}
-    assert states["7"] == states["8"] == GONE
-
-
-def test_a_silent_server_makes_no_job_disappear(command: Command) -> None:
-    command("qstat", "", "Connection refused\nqstat: cannot connect to server pbs1 (errno=15010)\n", 255)
-    with pytest.raises(LightshipError, match="qstat failed: cannot connect to server"):
-        Pbs().job_states(["1"])
-    assert Pbs().accounted(["1"]) == {}
-    assert Pbs().job_states([]) == {}
-
-
-@pytest.mark.parametrize(
-    ("attributes", "ending"),
-    [
-        ({"Exit_status": 0}, "ended"),
-        ({"Exit_status": 1}, "failed"),
-        ({"Exit_status": -29}, "time-limit"),
-        ({"Exit_status": -27}, "out-of-memory"),
-        ({"Exit_status": 271}, "cancelled"),
-        ({"Exit_status": 271, "resources_used": {"walltime": "00:30:02"}}, "time-limit"),
-        ({"Exit_status": 265}, "failed"),
-        ({"Exit_status": -3}, "node-failed"),
-        ({}, "cancelled"),
-    ],
-)
-def test_the_history_tells_how_a_job_ended(command: Command, attributes: dict[str, Any], ending: str) -> None:
-    noted = command("qstat", listing(_1=job("F", Resource_List={"walltime": "00:30:00"}, **attributes)))
-
-    assert Pbs().accounted(["1.pbs1"])["1.pbs1"].reason == ending
-    assert json.loads(noted.read_text())[0][0] == "-x"
-
-
-@pytest.mark.parametrize(
-    "wishes", [{}, {"partition": "workq"}, {"partition": "long", "minutes": 10**5}, {"partition": "q@elsewhere"}]
-)
-def test_what_fits_passes(command: Command, wishes: dict[str, Any]) -> None:
-    command("qstat", QUEUES)
-    Pbs().check(Resources(**{"minutes": 30, **wishes}))
-
-
-@pytest.mark.parametrize(
-    ("wishes", "words"),
-    [
-        ({"partition": "gpu"}, "no queue 'gpu'. This cluster has: closed, long, stopped, workq. Choose one with -p."),
-        ({"partition": "workq", "minutes": 1441}, "workq gives 24 h 00 min at most, .* It would fit in: long"),
-        ({"partition": "workq", "cores": 65}, "workq gives 64 cores"),
-        ({"partition": "workq", "memory": 300 * 1024}, "workq gives 256 GiB of memory"),
-        ({"partition": "closed"}, "closed takes no jobs just now"),
-        ({"partition": "stopped"}, "stopped takes jobs but starts none just now"),
-    ],
-)
-def test_what_can_never_run_is_refused(command: Command, wishes: dict[str, Any], words: str) -> None:
-    command("qstat", QUEUES)
-    with pytest.raises(LightshipError, match=words) as refused:
-        Pbs().check(Resources(**{"minutes": 30, **wishes}))
-    assert refused.value.status is ExitStatus.PARTITION
 
 
 def test_a_silent_server_is_not_a_wrong_queue(command: Command) -> None:
@@ -351,15 +180,17 @@ def test_a_job_that_was_taken_under_an_unreadable_number_is_not_called_refused(
 
 
 @pytest.mark.parametrize("extra", [("-J", "0-3"), ("-J0-3",), ("-l", "place=excl", "-t", "0-3")])
-def test_a_job_array_is_refused_before_anything_is_made(command: Command, extra: tuple[str, ...]) -> None:
-    command("qstat", QUEUES)
+@pytest.mark.usefixtures("command")
+def test_a_job_array_is_refused_before_anything_is_made(tmp_path: Path, extra: tuple[str, ...]) -> None:
+    recorded.qstat(tmp_path, "queues", "queues")
     with pytest.raises(LightshipError, match="start the same notebook several times") as refused:
         Pbs().check(Resources(30, extra=extra))
     assert refused.value.status is ExitStatus.USAGE
 
 
-def test_so_is_one_that_the_script_asks_for(command: Command, tmp_path: Path) -> None:
-    command("qstat", QUEUES)
+@pytest.mark.usefixtures("command")
+def test_so_is_one_that_the_script_asks_for(tmp_path: Path) -> None:
+    recorded.qstat(tmp_path, "queues", "queues")
     script = tmp_path / "own.sh"
     script.write_text("#!/bin/bash\n#PBS -N mine\n#PBS -J 0-3\n")
     with pytest.raises(LightshipError, match="start the same notebook several times"):
@@ -392,13 +223,14 @@ def test_another_server_is_refused_unless_there_is_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "two")
+    recorded.qstat(tmp_path, "queues", "queues")
+    (tmp_path / "qstat").rename(tmp_path / "recorded")
     for without, refused in (("echo Server: one", True), ("echo Server: two", False), ("exit 1", False)):
         program(
             tmp_path / "qstat",
-            f"#!/bin/sh\ncase $1 in -Q) exec cat {tmp_path}/queues;; esac\n"
+            f'#!/bin/sh\ncase $1 in -Q) exec {tmp_path}/recorded "$@";; esac\n'
             f'test "${name}" && exec echo Server: two\n{without}\n',
         )
-        (tmp_path / "queues").write_text(QUEUES)
         if not refused:
             assert Pbs().check(Resources(60)) == ""
             continue

@@ -1,8 +1,9 @@
-"""Comments as the scheduler of OpenPBS writes them (its own tests and the guides of large sites quote them)."""
+"""Comments as OpenPBS 23.06.06 writes them: all of src/scheduler/job_info.cpp, and the server's own."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from lightship_cluster.schedulers.base import GONE, JobReport, JobState
 from lightship_cluster.schedulers.pbs_words import over, report, words
 
 TOMORROW = int(time.time()) + 86400
+COMMENTS = Path(__file__).with_name("openpbs").joinpath("comments.txt").read_text("utf-8").splitlines()
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,7 @@ TOMORROW = int(time.time()) + 86400
         ),
         (
             JobState("Q", "Not Running: Queue workq job limit has been reached."),
-            "queued: a limit of its queue or of the cluster is reached",
+            "queued: as many jobs run as may",
         ),
         (JobState("Q", "Not Running: Queue not started."), "queued: its queue is stopped"),
         (
@@ -34,9 +36,24 @@ TOMORROW = int(time.time()) + 86400
         ),
         (JobState("Q", "Something new"), "queued: the scheduler says Something new"),
         (JobState("H", "u"), "on hold: release it with qrls and its number"),
-        (JobState("H", "so"), "on hold: it is held by the system, most often because it could not be started"),
+        (JobState("H", "so"), "on hold: the system holds it, most often because it could not be started"),
         (JobState("H", "o"), "on hold: an administrator holds it"),
-        (JobState("H", "job held, too many failed attempts to run"), "on hold: it could not be started and is on hold"),
+        (JobState("H", "job held, too many failed attempts to run"), "on hold: it could not be started"),
+        (
+            JobState("H", "job held, provisioning failed to start"),
+            "on hold: its node cannot be made ready as it asks for",
+        ),
+        (JobState("H", "p"), "on hold: PBS does not take its password any more; ask your administrators"),
+        (JobState("H", "depend"), "queued: it waits for another job"),
+        (JobState("Q", "reservation"), "queued: its reservation has not begun"),
+        (
+            JobState("Q", "Not Running: Job would interfere with a confirmed reservation"),
+            "queued: its nodes are reserved before it would end",
+        ),
+        (JobState("Q", "Not Running: Job would break strict sorted order"), "queued: other jobs come first"),
+        (JobState("F", "cores"), "the job used more cores than it had asked for"),
+        (JobState("F", "hook"), "a rule of the site ended the job"),
+        (JobState("F", "something new"), "the job is over"),
         (JobState("W"), "queued: its start time has not come"),
         (JobState("T"), "queued"),
         (JobState("R", "Job run at Thu Nov 26 at 10:00 on (node1:ncpus=1)"), "the job has begun"),
@@ -67,6 +84,11 @@ def test_an_estimate_is_told() -> None:
         (JobState("Q", "", TOMORROW), JobReport("queued", "", TOMORROW)),
         (JobState("H", "u"), JobReport("held", "Release it with qrls and its number.")),
         (JobState("H", "n"), JobReport("held", "On hold.")),
+        (JobState("H", "depend"), JobReport("queued", "It waits for another job.")),
+        (
+            JobState("F", "cpu-time"),
+            JobReport("ended", "The job used more processor time than it may.", cause="time-limit"),
+        ),
         (JobState("R", "Job run at"), JobReport("running")),
         (JobState("S"), JobReport("running", "The job is suspended.")),
         (JobState("F", "cancelled"), JobReport("ended", "The job was cancelled.", cause="cancelled")),
@@ -83,3 +105,20 @@ def test_the_registry_is_told_in_sentences(job: JobState, told: JobReport) -> No
 
 def test_what_is_over() -> None:
     assert [state for state in "QWTHRBESUMFCX" if over(state)] == ["F", "C", "X"]
+
+
+@pytest.mark.parametrize("comment", COMMENTS)
+def test_every_comment_of_pbs_has_plain_words(comment: str) -> None:
+    job = JobState("H" if "held" in comment.lower() else "Q", comment)
+    said, told = words(job), report(job)
+    assert "scheduler says" not in said
+    # Nothing is said twice.
+    assert said.count("on hold") <= 1
+    assert told.reason, comment
+
+
+def test_a_job_that_can_never_run_is_told_why() -> None:
+    said = words(JobState("Q", "Can Never Run: Insufficient amount of resource: ncpus (R: 640 A: 24 T: 24)"))
+    assert (
+        said == "queued: it can never run here; cancel it (Insufficient amount of resource: ncpus (R: 640 A: 24 T: 24))"
+    )

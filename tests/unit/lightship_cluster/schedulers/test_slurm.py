@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from hostile_texts import hostile_texts
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
-from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, Resources
+from lightship_cluster.schedulers.base import GONE, NOBODYS, JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.slurm import Slurm
 from unit.lightship_cluster.schedulers.conftest import Command
 from unit.lightship_cluster.world import program
@@ -271,6 +272,40 @@ def test_one_question_serves_all_jobs(command: Command) -> None:
     # Hidden partitions too, or their jobs would seem to be gone; and no local time, for the user's may be another.
     assert "--all" in arguments
     assert environment["SLURM_TIME_FORMAT"] == "%s"
+
+
+def test_nothing_that_users_write_is_asked_for(command: Command) -> None:
+    noted = command("squeue", "17|PENDING|2001|||None\n")
+    Slurm().job_states(["17"])
+    # Number, state, owner's number, start, nodes and the scheduler's own reason: no name, comment or folder.
+    assert "--format=%i|%T|%U|%S|%N|%r" in json.loads(noted.read_text())[0]
+
+    noted = command("sacct", "17|FAILED|2001\n")
+    Slurm().accounted(["17"])
+    assert "--format=JobID,State,UID" in json.loads(noted.read_text())[0]
+
+
+@pytest.mark.parametrize("text", hostile_texts("17", "alice").values())
+def test_what_users_write_would_be_no_other_job(command: Command, text: str) -> None:
+    # Where it would come if a name were asked for after all.
+    command(
+        "squeue",
+        f"17|RUNNING|2001||node1|None\n18|PENDING|2002|||{text.replace(chr(0xDCFF), '?')}\n".encode(
+            "utf-8", "replace"
+        ).decode(),
+    )
+    states = Slurm().job_states(["17", "18"])
+    assert states["17"].state == "RUNNING"
+    assert states["17"].uid == 2001
+    assert states["18"].uid == 2002
+
+
+@pytest.mark.parametrize("uid", ["", "N/A", "-1", "alice"])
+def test_a_job_whose_owner_cannot_be_read_is_nobodys(command: Command, uid: str) -> None:
+    command("squeue", f"17|RUNNING|{uid}||node1|None\n")
+    assert Slurm().job_states(["17"])["17"].uid == NOBODYS
+    command("sacct", f"17|FAILED|{uid}\n")
+    assert Slurm().accounted(["17"])["17"].uid == NOBODYS
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ import pytest
 
 from lightship_cluster.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
-from lightship_cluster.schedulers.base import GONE, JobRequest, JobState, NoAnswerError, Resources
+from lightship_cluster.schedulers.base import GONE, NOBODYS, JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.torque import SlurmTorque, Torque
+from unit.lightship_cluster.schedulers import recorded
 from unit.lightship_cluster.schedulers.conftest import Command
 from unit.lightship_cluster.world import program
 
@@ -80,7 +81,7 @@ def test_a_job_is_submitted_in_torques_syntax(command: Command, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("status", "ending"), [("0", "ended"), ("-11", "time-limit"), ("271", "cancelled"), ("-1", "node-failed")]
+    ("status", "ending"), [("0", "ended"), ("-11", "time-limit"), ("271", "cancelled"), ("-1", "not-started")]
 )
 def test_jobs_are_read_with_how_they_ended(command: Command, status: str, ending: str) -> None:
     noted = command("qstat", LISTED.replace("{exit}", status))
@@ -90,6 +91,28 @@ def test_jobs_are_read_with_how_they_ended(command: Command, status: str, ending
         "180": JobState("Q", uid=ME.pw_uid),
     }
     assert json.loads(noted.read_text())[0] == ["-f", "179", "180"]
+
+
+# What Torque prints, for it has the same ancestor as OpenPBS, whose jobs of mallory's these are.
+HOSTILE = recorded.jobs("hostile")
+
+
+def test_no_job_is_another_for_what_mallory_wrote(command: Command, tmp_path: Path) -> None:
+    command("qsub")
+    recorded.qstat(tmp_path, "hostile", "hostile as text")
+    states = Torque().job_states(HOSTILE.values())
+
+    assert states.pop(HOSTILE["live"]) == JobState("H", "u", uid=ME.pw_uid)
+    assert states.pop(HOSTILE["over"], GONE) == GONE, "the server says that it is over, whatever mallory's jobs say"
+    assert {(job.state, job.uid) for job in states.values()} <= {("H", NOBODYS)}
+
+
+def test_what_came_twice_is_asked_for_alone(tmp_path: Path, command: Command) -> None:
+    command("qsub")
+    noted = recorded.qstat(tmp_path, "hostile", "hostile as text")
+    Torque().job_states(HOSTILE.values())
+    alone = [call[1:] for call in recorded.calls(noted)[1:]]
+    assert alone == [[HOSTILE["live"].partition(".")[0]]]
 
 
 def test_a_job_that_torque_forgot_is_gone(command: Command) -> None:

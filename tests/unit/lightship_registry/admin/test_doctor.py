@@ -16,6 +16,7 @@ from lightship_registry import check_report, last_heard
 from lightship_registry.admin import machine_checks, name_checks, web_checks
 from lightship_registry.admin.findings import NOTE, OK, WARNING, WRONG, Finding
 from lightship_registry.admin.status import ExitStatus
+from lightship_registry.agent_faults import AgentFaults
 from lightship_registry.cuts import ORDER_SECONDS
 from lightship_registry.last_heard import Heard
 from unit.lightship_registry.admin.conftest import Desk
@@ -228,6 +229,17 @@ def test_agents_that_fell_silent_or_have_another_clock_are_told(healthy: Desk, l
     assert "an agent of cluster demo was last heard 2 h 0 min ago" in silent["what"]
     assert "lightship-agent" in silent["remedy"]
     assert "the clocks of cluster other and of this host differ by 21 seconds" in clocks["what"]
+
+
+def test_agents_that_cannot_ask_their_scheduler_are_told_with_the_cause(healthy: Desk, listener: Path) -> None:
+    faults = AgentFaults(healthy.world.settings, time.time)
+    faults.tell("demo", "login1", "qstat failed: its pbs_iff cannot connect.")
+    faults.tell("demo", "login2", "")
+    (found,) = examined(healthy, listener)[WARNING]
+    assert found["what"] == (
+        "the agent of login1, cluster demo, cannot ask how jobs are: qstat failed: its pbs_iff cannot connect."
+    )
+    assert "journalctl -u lightship-agent" in found["remedy"]
 
 
 @pytest.mark.parametrize("kept", [None, "", "[]", '{"demo": 3}', '{"demo": ["x", "y"]}', '{"demo": [1'])

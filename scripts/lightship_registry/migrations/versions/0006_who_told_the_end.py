@@ -1,0 +1,15 @@
+"""Who told how a link ended, for what the job itself told may be corrected by its scheduler."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Add the column, and what finds the few that ended lately."""
+    op.add_column("links", sa.Column("told_by", sa.String(16), nullable=False, server_default=""))
+    op.create_index("links_by_teller", "links", ["told_by", "ended_at"])
