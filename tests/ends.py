@@ -88,13 +88,7 @@ def _bring_about(kind: str, notebook: bed.Notebook) -> None:
             cell.run(notebook, KILL)
     elif kind == "memory":
         HERE.run("touch hungry", "alice")
-    elif kind == "in-queue":
-        # A job of which the registry never heard that it is in the queue may be one that is merely not listed yet.
-        bed.eventually(
-            lambda: bed.record(notebook.name)["job_state"] == "held", "the registry was not told of a held job"
-        )
-        HERE.cancel(notebook.job)
-    elif kind == "running":
+    elif kind in ("in-queue", "running"):
         HERE.cancel(notebook.job)
     elif kind == "stopped":
         HERE.run(f"start-jupyter stop {notebook.name}", KINDS[kind].user)
