@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -27,6 +26,7 @@ FORGOTTEN = {
 PASSES = {FORGETS: (*BY_ITSELF, *BY_SCHEDULER), REMEMBERS: BY_SCHEDULER}
 if HERE is not clusters.PBS:
     PASSES = {REMEMBERS: (*BY_ITSELF, *BY_SCHEDULER)}
+FIRST_PASS = next(iter(PASSES))
 EACH = [(kept, kind) for kept, kinds in PASSES.items() for kind in kinds]
 
 
@@ -38,34 +38,42 @@ class Ended:
     alive: set[str]
 
 
-@pytest.fixture(scope="module")
-def ended(request: pytest.FixtureRequest) -> Iterator[Ended]:
-    kept = request.param
-    if kept == REMEMBERS:
-        # They take a while, and are looked at when all else is done.
-        request.getfixturevalue("slow_ends")
+def have_end(kept: str) -> Ended:
+    """Start one of each kind, for the first pass start the scheduler's server anew meanwhile, and have all end."""
     notebooks = ends.begin(*PASSES[kept])
     alive: set[str] = set()
-    if kept == next(iter(PASSES)):
+    if kept == FIRST_PASS:
         HERE.restart_server()
         alive = {kind for kind, notebook in notebooks.items() if kind not in ends.NEVER_READY and bed.answers(notebook)}
     ends.bring_about(notebooks)
-    yield Ended(notebooks, alive)
-    HERE.cancel(*(notebook.job for notebook in notebooks.values()))
+    return Ended(notebooks, alive)
 
 
-@pytest.mark.parametrize("ended", [next(iter(PASSES))], indirect=True)
-def test_notebooks_outlive_a_restart_of_the_schedulers_server(ended: Ended) -> None:
+@pytest.fixture(scope="module")
+def forgets() -> Ended:
+    return have_end(FORGETS)
+
+
+@pytest.fixture(scope="module")
+def remembers(slow_ends: dict[str, bed.Notebook]) -> Ended:
+    # Those take a while, and are looked at when all else is done.
+    assert slow_ends
+    return have_end(REMEMBERS)
+
+
+def test_notebooks_outlive_a_restart_of_the_schedulers_server(request: pytest.FixtureRequest) -> None:
+    ended: Ended = request.getfixturevalue(FIRST_PASS)
     assert ended.alive == set(ended.notebooks) - set(ends.NEVER_READY)
 
 
-@pytest.mark.parametrize(("ended", "kind"), EACH, indirect=["ended"])
-def test_the_owner_reads_why_it_ended(ended: Ended, kind: str, request: pytest.FixtureRequest) -> None:
-    forgets = request.node.callspec.params["ended"] == FORGETS
-    told = FORGOTTEN.get(kind, ends.KINDS[kind]) if forgets else ends.KINDS[kind]
+@pytest.mark.parametrize(("kept", "kind"), EACH)
+def test_the_owner_reads_why_it_ended(kept: str, kind: str, request: pytest.FixtureRequest) -> None:
+    ended: Ended = request.getfixturevalue(kept)
+    told = FORGOTTEN.get(kind, ends.KINDS[kind]) if kept == FORGETS else ends.KINDS[kind]
     ends.expect(kind, ended.notebooks[kind], told)
 
 
-@pytest.mark.parametrize("ended", list(PASSES), indirect=True)
-def test_a_job_that_was_over_at_once_is_told_at_the_terminal(ended: Ended) -> None:
+@pytest.mark.parametrize("kept", list(PASSES))
+def test_a_job_that_was_over_at_once_is_told_at_the_terminal(kept: str, request: pytest.FixtureRequest) -> None:
+    ended: Ended = request.getfixturevalue(kept)
     assert "start-jupyter: The notebook did not start. The job " in ended.notebooks["script"].output
