@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lightship_cluster import endings, environments, lease, own_addresses
@@ -21,7 +22,7 @@ from lightship_cluster.memory_kills import MemoryKills
 from lightship_cluster.node_keys import make_request
 from lightship_cluster.node_workspace import node_disk
 from lightship_cluster.notebook import Notebook
-from lightship_cluster.notebook_probe import pick_port
+from lightship_cluster.notebook_probe import PortLostError, pick_port
 from lightship_cluster.options import KERNELS
 from lightship_cluster.own_addresses import Network
 from lightship_cluster.paths import is_folder
@@ -31,6 +32,8 @@ from lightship_cluster.registry import LinkRegistry
 from lightship_cluster.transport import Transport
 
 LOOK_SECONDS = 1.0
+# A port is free when it is chosen, and Jupyter takes it seconds later.
+OTHER_PORTS = 3
 
 
 class Job:
@@ -68,16 +71,17 @@ class Job:
         _require_folder(str(facts.get("folder") or ""))
         claim = self._claim(private)
         environment = environments.from_facts(facts)
-        place = self._place(private, claim, port)
-        if app:
-            self._program = App(command, place, claim.origin, self._users_umask, environment, self._centre)
-        else:
-            kernels = str(facts.get("kernels") or KERNELS[0])
-            self._program = Notebook(command, place, claim.origin, self._users_umask, environment, kernels)
-        self._program.wait_ready()
-        lease.publish(self._registry, place.address, place.port)
+        kernels = str(facts.get("kernels") or KERNELS[0])
+
+        def start(place: Place) -> Notebook | App:
+            if app:
+                return App(command, place, claim.origin, self._users_umask, environment, self._centre)
+            return Notebook(command, place, claim.origin, self._users_umask, environment, kernels)
+
+        program = self._ready(start, self._place(private, claim, port), 0 if port else OTHER_PORTS)
+        lease.publish(self._registry, program.place.address, program.place.port)
         say(f"The link {claim.origin} is open.")
-        return self._keep(self._program, claim)
+        return self._keep(program, claim)
 
     def stopped(self) -> Ending:
         """What a signal of the scheduler means."""
@@ -99,6 +103,20 @@ class Job:
         if self._program:
             self._program.stop()
         self._folder.forget_secrets()
+
+    def _ready(self, start: Callable[[Place], Notebook | App], place: Place, other_ports: int) -> Notebook | App:
+        """The program that answers on its port; on another one where a process of the node was quicker."""
+        self._program = program = start(place)
+        try:
+            program.wait_ready()
+        except PortLostError:
+            if not other_ports:
+                raise
+            program.stop()
+            other = replace(place, port=pick_port(place.address))
+            say(f"Port {place.port} was taken by another process; trying port {other.port}.")
+            return self._ready(start, other, other_ports - 1)
+        return program
 
     def _claim(self, private: Path) -> lease.Claim:
         with node_disk():

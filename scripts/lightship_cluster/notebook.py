@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pkgutil
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from lightship_cluster.job_log import say
 from lightship_cluster.jupyter_guard import MARK
 from lightship_cluster.jupyter_options import without_ours
 from lightship_cluster.node_workspace import node_disk
-from lightship_cluster.notebook_probe import is_taken, port_taken, read_bound, serves
+from lightship_cluster.notebook_probe import PortLostError, is_taken, port_taken, read_bound, serves
 from lightship_cluster.options import KERNELS
 from lightship_cluster.place import Place
 
@@ -87,8 +88,9 @@ class Notebook(Child):
         entered = environment.enter(os.environ)
         told = facts(place, origin, transport, entered.get("JUPYTER_RUNTIME_DIR", ""))
         with node_disk():
-            place.runtime.mkdir(mode=0o700)
-            place.config.parent.mkdir(mode=0o700)
+            for folder in (place.runtime, place.config.parent):
+                shutil.rmtree(folder, ignore_errors=True)  # of a Jupyter that lost its port
+                folder.mkdir(mode=0o700)
             for name in _OURS:
                 place.config.with_name(name).write_bytes(pkgutil.get_data(__package__, name) or b"")
             place.config.with_name(_FACTS).write_text(json.dumps(told), "utf-8")
@@ -129,7 +131,7 @@ class Notebook(Child):
 
     def _ended_early(self) -> LightshipError:
         if is_taken(self.place.address, self.place.port):
-            return port_taken(self.place.port)
+            return port_taken(self.place.port, PortLostError)
         status = self.wait(0)
         return LightshipError(
             f"Jupyter ended with exit status {status} before it answered. Its own last lines say why.",

@@ -18,6 +18,10 @@ _HANDSHAKE, _CERTIFICATE = b"\x16", 11
 _RECORDS = (b"\x15", _HANDSHAKE)
 
 
+class PortLostError(LightshipError):
+    """Another process took the port between its choice and Jupyter's start, and Jupyter has ended for it."""
+
+
 @dataclass(frozen=True)
 class Bound:
     """What Jupyter's runtime file says about it."""
@@ -52,9 +56,9 @@ def is_taken(address: str, port: int) -> bool:
     return False
 
 
-def port_taken(port: int) -> LightshipError:
+def port_taken(port: int, kind: type[LightshipError] = LightshipError) -> LightshipError:
     """The failure that must never be passed over: the port belongs to another process."""
-    return LightshipError(
+    return kind(
         f"Port {port} on this node is taken by another process, so the link was not opened. Start again.",
         ExitStatus.PORT,
     )

@@ -18,6 +18,7 @@ import pytest
 
 from lightship_cluster import register_jupyter
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job import OTHER_PORTS
 from lightship_cluster.jupyter_options import without_ours
 from unit.lightship_cluster.node import LAB, SECRET, TOKEN, Node
 from unit.lightship_cluster.world import Reply, program
@@ -200,6 +201,27 @@ def test_a_notebook_that_does_not_fit_is_never_published(
     assert words in printed
     assert node.registry.actions() == ["claim", "end"]
     assert node.ending()["cause"] == "failed"
+    assert not leftovers(node)
+
+
+def test_a_port_that_another_process_took_first_is_given_up_for_another(node: Node) -> None:
+    status, printed = node.run(jupyter="robbed-once")
+
+    assert status == ExitStatus.OK
+    lost, taken = re.findall(r"Port (\d+) was taken by another process; trying port (\d+)\.", printed)[0]
+    assert lost != taken
+    (published,) = [asked.json for asked in node.registry.asked if asked.path.endswith("/target")]
+    assert published["port"] == int(taken)
+    assert not leftovers(node)
+
+
+def test_a_node_whose_ports_are_always_taken_ends_the_job_at_last(node: Node) -> None:
+    status, printed = node.run(jupyter="robbed")
+
+    assert status == ExitStatus.PORT
+    assert printed.count("was taken by another process; trying") == OTHER_PORTS
+    assert "is taken by another process, so the link was not opened" in node.reason()
+    assert node.registry.actions() == ["claim", "end"]
     assert not leftovers(node)
 
 

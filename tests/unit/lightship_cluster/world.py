@@ -151,6 +151,17 @@ print("told", json.dumps(told), flush=True)
 if os.environ.get("STAND_IN") == "fails":
     sys.exit("no module named jupyter")
 port = int(given["port"]) + (os.environ.get("STAND_IN") == "next-port")
+robbed = pathlib.Path(given["certfile"]).with_name("robbed")
+if os.environ.get("STAND_IN") == "robbed" or os.environ.get("STAND_IN") == "robbed-once" and not robbed.exists():
+    robbed.touch()
+    # Another process of the node, which was quicker.
+    quicker = socket.create_server((given["ip"], port))
+    if os.fork() == 0:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.alarm(5)
+        signal.pause()
+    sys.exit("Address already in use")
 token = pathlib.Path(os.environ["JUPYTER_TOKEN_FILE"]).read_text()
 if os.environ.get("STAND_IN") == "own-token":
     token = ""
@@ -164,7 +175,7 @@ context.load_cert_chain(given["certfile"], given["keyfile"])
 context.load_verify_locations(given["client_ca"])
 context.verify_mode = ssl.CERT_REQUIRED
 listener = socket.create_server((given["ip"], port))
-if os.environ.get("STAND_IN") == "shut-down":
+if os.environ.get("STAND_IN") in ("shut-down", "robbed-once"):
     signal.alarm(1)
     signal.signal(signal.SIGALRM, lambda *_: sys.exit(0))
 while True:

@@ -184,7 +184,7 @@ def test_a_port_that_is_given_up_ends_its_link_though_the_job_lives_on(world: Wo
 
 @pytest.mark.parametrize("how", ["close_port", "die"])
 def test_a_job_whose_notebook_has_stopped_destroys_its_token_as_ever(world: World, how: str) -> None:
-    """The last line of a client's script, after Jupyter was told to shut down: a refusal there would read as a failed job."""
+    """The last line of a client's script, after Jupyter was shut down: a refusal would read as a failed job."""
 
     async def scene(service: Service) -> None:
         notebook = Program()
