@@ -13,8 +13,8 @@ export CONTAINER_ENGINE ?= podman
 # The engine's settings for the bed; the machine's stay as they are.
 export CONTAINERS_CONF := $(CURDIR)/.bed/containers.conf
 
-# In the order in which a centre's proxy is built; `default` makes the bed and deploys the whole service.
-SCENARIOS := default dns_zone certificates link_registry web_proxy ssh_gateway cluster_tools notebook_image
+# In the order in which a centre's proxy is built; `default` makes the bed and deploys the whole service, `pbs` adds a cluster to it.
+SCENARIOS := default dns_zone certificates link_registry web_proxy ssh_gateway cluster_tools notebook_image pbs
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -38,9 +38,7 @@ molecule: setup ## Every role and the whole service, on the test bed (SCENARIOS=
 	rm -f .bed/ansible.log
 	failed=()
 	for scenario in $(SCENARIOS); do
-	  # The bed stays for whoever wants to look; what Molecule remembers of the last one does not.
-	  molecule reset --scenario-name "$$scenario" >/dev/null 2>&1 || true
-	  molecule test --scenario-name "$$scenario" --destroy never || failed+=("$$scenario")
+	  scripts/dev/scenario.sh "$$scenario" || failed+=("$$scenario")
 	done
 	[[ $${#failed[@]} -eq 0 ]] || { echo "Scenarios that failed: $${failed[*]}"; exit 1; }
 

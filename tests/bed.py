@@ -104,14 +104,14 @@ def python(host: str, program: str, *, user: str = "root") -> str:
     return run(host, f"python3 -c {shlex.quote(program)}", user=user).stdout.rstrip("\n")
 
 
-def agent(user: str, **request: object) -> dict[str, Any]:
-    """Put one request to the agent on the login node as `user`, and return its answer."""
+def agent(user: str, *, login: str = "login", **request: object) -> dict[str, Any]:
+    """Put one request to the agent on a login node as `user`, and return its answer."""
     program = (
         "import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(20);"
         "s.connect('/run/lightship-agent/agent.sock');"
         f"s.sendall({json.dumps(request)!r}.encode() + b'\\n'); print(s.makefile().readline())"
     )
-    answer: dict[str, Any] = json.loads(python("login", program, user=user))
+    answer: dict[str, Any] = json.loads(python(login, program, user=user))
     return answer
 
 
@@ -187,22 +187,22 @@ def parse(output: str) -> tuple[str, str, str]:
     return found[1], found[2], found[3]
 
 
-def start(user: str, arguments: str = "-t 10") -> Notebook:
-    """Start a notebook as `user` through Slurm and return when it answers."""
-    done = run("login", f"start-jupyter {arguments}", user=user)
-    return notebook(user, done.stdout + done.stderr)
+def start(user: str, arguments: str = "-t 10", *, login: str = "login") -> Notebook:
+    """Start a notebook as `user` through the cluster's scheduler and return when it answers."""
+    done = run(login, f"start-jupyter {arguments}", user=user)
+    return notebook(user, done.stdout + done.stderr, login=login)
 
 
-def notebook(user: str, printed: str) -> Notebook:
+def notebook(user: str, printed: str, *, login: str = "login") -> Notebook:
     """Return the notebook of which `start-jupyter` printed this."""
     origin, name, token = parse(printed)
-    job = str(json.loads(link_file(user, name, "link.json"))["job_id"])
+    job = str(json.loads(link_file(user, name, "link.json", login=login))["job_id"])
     return Notebook(name, origin, token, job, printed)
 
 
-def link_file(user: str, name: str, file: str) -> str:
+def link_file(user: str, name: str, file: str, *, login: str = "login") -> str:
     """Return the content of a file in the state folder of a user's link."""
-    return run("login", f"cat ~{user}/.local/state/lightship/{name}/{file}").stdout
+    return run(login, f"cat ~{user}/.local/state/lightship/{name}/{file}").stdout
 
 
 def stop(notebook: Notebook) -> None:
@@ -215,6 +215,20 @@ def status_of(name: str, path: str = "/api") -> int:
     """Return the status that a stranger's GET of a link's address is answered with."""
     with client(f"{name}.{DOMAIN}") as browser:
         return browser.get(path).status_code
+
+
+def answers(notebook: Notebook) -> bool:
+    """Whether the notebook's own API answers its owner through the proxy."""
+    with client(f"{notebook.name}.{DOMAIN}") as browser:
+        return browser.get("/api/status", params={"token": notebook.token}).status_code == httpx.codes.OK
+
+
+def ended_page(name: str, token: str) -> str:
+    """Return the page that the owner finds at a link that has ended."""
+    with client(f"{name}.{DOMAIN}") as browser:
+        answer = browser.get("/lab", params={"token": token})
+    assert answer.status_code == httpx.codes.GONE, answer.status_code
+    return answer.text
 
 
 def routes() -> set[str]:

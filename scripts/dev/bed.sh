@@ -2,7 +2,8 @@
 # The containers of the test bed as a whole.
 #   bed.sh up      ends with 0 when the bed that this checkout made last is still running, unchanged
 #   bed.sh mark    remembers the running bed as this checkout's
-#   bed.sh down    removes every container, volume and network of a bed, whichever checkout made it
+#   bed.sh down    removes every container, volume and network of a bed, whichever checkout made it; `down pbs` what the
+#                  scenario pbs made for its own time, and says what that was
 #   bed.sh clean   the same, and the images
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
@@ -14,15 +15,17 @@ marker=$bed_state/bed
 # What the bed was made from: another port, host list or image means another bed.
 source_hash() {
   { echo "${DEMO_PORT:-8443}"; find images/testhost tests/molecule/inventory tests/molecule/resources/engines \
-    tests/molecule/default/create.yml -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; } | sha256sum | cut -c 1-16
+    tests/molecule/resources/start_hosts.yml tests/molecule/default/create.yml -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; } | sha256sum | cut -c 1-16
 }
 
-# A container's id dies with it, so a bed that another checkout made anew is not taken for this one's.
-running() { "$CONTAINER_ENGINE" ps --quiet --no-trunc --filter "$label" | LC_ALL=C sort; }
+# A container's id dies with it, so a bed that another checkout made anew is not taken for this one's. The hosts that a
+# scenario starts for its own time have another value of the label, and count for `down` alone.
+running() { "$CONTAINER_ENGINE" ps --quiet --no-trunc --filter "$label=yes" | LC_ALL=C sort; }
 
 listed() { "$CONTAINER_ENGINE" "$1" ls --quiet --filter "$label" 2>/dev/null; }
 
-remove() {
+# The containers and volumes that are there, removed.
+remove_hosts() {
   local ids
   ids=$("$CONTAINER_ENGINE" ps --all --quiet --filter "$label")
   # Killed first: there is nothing in a test host to shut down tidily, and removing would wait for it.
@@ -32,6 +35,10 @@ remove() {
     "$CONTAINER_ENGINE" rm --force --volumes $ids >/dev/null
   fi
   for volume in $(listed volume); do "$CONTAINER_ENGINE" volume rm --force "$volume" >/dev/null; done
+}
+
+remove() {
+  remove_hosts
   for network in $(listed network); do "$CONTAINER_ENGINE" network rm "$network" >/dev/null; done
   # An engine that was killed while it started a host leaves its bridge, and with it the network's addresses, in use.
   for bridge in $(ip -o -4 address show to 10.89.77.1/32 2>/dev/null | awk '$2 ~ /^(podman|docker|br-)/ {print $2}'); do
@@ -51,7 +58,15 @@ remove_images() {
 case ${1:-} in
   up) [[ -f $marker && $(cat "$marker") == "$(source_hash; running)" ]] ;;
   mark) { source_hash; running; } >"$marker" ;;
-  down) remove ;;
+  down)
+    if [[ ${2:-} == pbs ]]; then
+      label=$label=pbs
+      "$CONTAINER_ENGINE" ps --all --filter "$label" --format '{{ .Names }}'
+      remove_hosts
+    else
+      remove
+    fi
+    ;;
   clean) remove; remove_images ;;
-  *) fail "usage: bed.sh up|mark|down|clean" ;;
+  *) fail "usage: bed.sh up|mark|down [pbs]|clean" ;;
 esac

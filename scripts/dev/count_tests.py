@@ -1,4 +1,4 @@
-"""Read what pytest reported in a folder of JUnit files: name every test that failed, and add them all up in one line.
+"""Read what was reported in a folder of JUnit files: name every test that failed or was not run, and add all up.
 
 Usage: count_tests.py FOLDER
 """
@@ -21,9 +21,9 @@ def cases(folder: Path) -> Iterator[ElementTree.Element]:
         yield from ElementTree.parse(path).getroot().iter("testcase")  # noqa: S314
 
 
-def failure(case: ElementTree.Element) -> str | None:
-    """Return where and why a test failed, in one line; None when it did not."""
-    for kind in ("failure", "error"):
+def outcome(case: ElementTree.Element, *kinds: str) -> str | None:
+    """Return where and why a test ended in one of these ways, in one line; None when it did not."""
+    for kind in kinds:
         found = case.find(kind)
         if found is not None:
             why = " ".join((found.get("message") or "").split())
@@ -34,12 +34,14 @@ def failure(case: ElementTree.Element) -> str | None:
 def main(argv: list[str]) -> int:
     """Print what failed and the sum; return 1 when a test failed or none ran."""
     ran = list(cases(Path(argv[0])))
-    failed = [why for why in map(failure, ran) if why is not None]
-    skipped = sum(case.find("skipped") is not None for case in ran)
+    failed = [why for why in (outcome(case, "failure", "error") for case in ran) if why is not None]
+    left_out = [why for why in (outcome(case, "skipped") for case in ran) if why is not None]
+    for why in left_out:
+        print(f"NOT RUN {why}")
     for why in failed:
         print(f"FAILED {why}")
-    passed = len(ran) - len(failed) - skipped
-    print(f"{passed} passed, {len(failed)} failed" + (f", {skipped} skipped" if skipped else ""))
+    passed = len(ran) - len(failed) - len(left_out)
+    print(f"{passed} passed, {len(failed)} failed" + (f", {len(left_out)} not run" if left_out else ""))
     return 1 if failed or not passed else 0
 
 

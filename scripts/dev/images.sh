@@ -57,12 +57,25 @@ base_image() {
 
 build() {
   local target=$1 release=$2 image=$prefix/$1:$2 log=$bed_state/log/$1-$2.log
+  shift 2
   if current "$image" "$wanted"; then return; fi
   say "$target on $release: building ..."
-  "$CONTAINER_ENGINE" build --target "$target" --build-arg "BASE_IMAGE=$prefix/debian:$release" \
+  "$CONTAINER_ENGINE" build --target "$target" --build-arg "BASE_IMAGE=$prefix/debian:$release" "$@" \
     --label "lightship.source=$wanted" --tag "$image" "$context" >"$log" 2>&1 || explain "$log"
   notices "$log"
   say "$target on $release: ready"
+}
+
+# OpenPBS is nowhere to be had as a package. Without it all but the scenario pbs goes on, which says so itself.
+build_pbs() {
+  local kind
+  kind=$(scripts/dev/openpbs.sh 2>"$bed_state/log/openpbs.log") || {
+    say "$(<"$bed_state/log/openpbs.log")"
+    return 0
+  }
+  mkdir -p "$context/openpbs"
+  cp "$bed_state/openpbs/openpbs.tar.gz" "$context/openpbs/"
+  build pbs trixie --build-arg "OPENPBS=$kind"
 }
 
 # What a build that went well has to say nevertheless.
@@ -90,9 +103,9 @@ explain() {
 older() { base_image bookworm && build host bookworm && base_image bullseye && build python39 bullseye; }
 newer() {
   base_image trixie && build base trixie && build host trixie || return
-  build cluster trixie &
-  local cluster=$!
-  build acme trixie && build work trixie && save_base && wait "$cluster"
+  { build cluster trixie && build_pbs; } &
+  local clusters=$!
+  build acme trixie && build work trixie && save_base && wait "$clusters"
 }
 
 mkdir -p "$bed_state/log"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import bed
+import clusters
 
-HOSTS = ("proxy", "proxy13", "login", "node1", "node2")
+HOSTS = ("proxy", "proxy13", *clusters.here().hosts)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

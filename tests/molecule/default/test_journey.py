@@ -1,4 +1,4 @@
-"""What a user gets: one command, one address, a notebook behind it; and nothing left when the job is over."""
+"""What a user gets: one command, one address, a notebook behind it. What differs by scheduler is in tests/behaviour."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -36,28 +36,16 @@ def test_a_program_that_shows_its_token_in_the_address_runs_a_cell(notebook: bed
     assert cell.run(notebook, "print(6 * 7)", by_address=True) == "42"
 
 
-def test_the_notebook_runs_on_a_compute_node_as_the_user(notebook: bed.Notebook) -> None:
-    user, state, node = bed.run("login", f"squeue -h -j {notebook.job} -o '%u %T %N'").stdout.split()
-    assert (user, state) == ("alice", "RUNNING")
-    assert bed.run(node, "pgrep -u alice -f jupyter-").stdout.strip()
-
-
 def test_the_browser_is_shown_the_wildcard_certificate_of_the_authority(notebook: bed.Notebook) -> None:
     with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser, browser.stream("GET", "/api") as answer:
         shown = answer.extensions["network_stream"].get_extra_info("ssl_object").getpeercert()
     assert set(shown["subjectAltName"]) == {("DNS", bed.DOMAIN), ("DNS", f"*.{bed.DOMAIN}")}
 
 
-def test_the_url_stands_alone_on_standard_output_and_all_else_on_standard_error() -> None:
+def test_what_slurm_says_of_a_job_that_it_took_is_shown_first() -> None:
     done = bed.run("login", "start-jupyter -t 5 -- --comment=remark", user="alice")
-    _, name, _ = bed.parse(done.stdout)
-    assert bed.LINK.fullmatch(done.stdout)
     assert done.stderr.startswith("Slurm says: Your project has 3 hours left.\n")
-    assert "Ready: your notebook answers." in done.stderr
-    job = json.loads(bed.link_file("alice", name, "link.json"))["job_id"]
-    assert "start-jupyter stop" in done.stderr
-    assert f"Job {job} " in done.stderr
-    bed.run("login", f"scancel {job}")
+    bed.run("login", f"scancel {bed.notebook('alice', done.stdout).job}")
 
 
 def test_a_reader_who_hangs_up_in_the_middle_of_an_answer_disturbs_nobody_else(notebook: bed.Notebook) -> None:
@@ -98,81 +86,11 @@ def test_a_waiting_link_shows_a_page_and_turns_into_the_same_page_as_a_name_nobo
     assert dict(ended.headers, date="") == dict(unknown.headers, date="")
 
 
-def test_a_cancelled_job_takes_its_link_and_its_secrets_along() -> None:
-    notebook = bed.start("bob")
-    folder = f"~bob/.local/state/lightship/{notebook.name}"
-    bed.stop(notebook)
-    assert notebook.name not in bed.routes()
-    assert bed.links("bob")[notebook.name] == "ended"
-    bed.eventually(
-        lambda: bed.run("login", f"ls {folder}/secret {folder}/token", check=False).returncode != 0,
-        "the secrets of an ended link are still on the disk",
-    )
-
-
 def test_the_registry_knows_how_to_start_it_again_and_the_hash_of_the_token_only(notebook: bed.Notebook) -> None:
     row = bed.record(notebook.name)
     assert row["command"] == "start-jupyter -t 10"
     assert row["token_sha256"] == hashlib.sha256(notebook.token.encode()).hexdigest()
     assert notebook.token not in json.dumps(row)
-
-
-@contextmanager
-def closed_partition() -> Iterator[None]:
-    """Jobs in the partition `debug` stay in the queue."""
-    bed.run("login", "scontrol update nodename=node1 state=drain reason=test")
-    try:
-        yield
-    finally:
-        bed.run("login", "scontrol update nodename=node1 state=resume")
-
-
-@contextmanager
-def queued(user: str) -> Iterator[tuple[str, str]]:
-    """A link whose job waits and that nobody follows: its name, and the job's number."""
-    with closed_partition():
-        done = bed.run("login", "timeout --signal=INT 12 start-jupyter -p debug -t 5", user=user, check=False)
-        _, name, _ = bed.parse(done.stdout)
-        job = str(json.loads(bed.link_file(user, name, "link.json"))["job_id"])
-        try:
-            yield name, job
-        finally:
-            bed.run("login", f"scancel {job}", check=False)
-            bed.agent(user, op="cancel", name=name, reason="test")
-
-
-def test_why_a_job_waits_reaches_the_registry() -> None:
-    with queued("bob") as (name, _):
-        bed.eventually(lambda: bed.record(name)["job_state"] == "queued", "the registry was not told of a queued job")
-        reason = bed.record(name)["job_reason"]
-        assert reason[0].isupper()
-        assert reason.endswith(".")
-
-
-def test_a_job_cancelled_in_the_queue_ends_its_link_with_that_cause() -> None:
-    with queued("bob") as (name, job):
-        bed.run("login", f"scancel {job}")
-        bed.eventually(
-            lambda: bed.record(name)["state"] == "ended", "the link of a job cancelled in the queue lives on"
-        )
-        row = bed.record(name)
-        assert (row["cause"], row["reason"]) == ("cancelled", "The job was cancelled.")
-
-
-def test_a_link_cancelled_while_its_job_waits_takes_the_job_out_of_the_queue() -> None:
-    before = set(bed.links("bob"))
-    with closed_partition(), ThreadPoolExecutor(1) as pool:
-        following = pool.submit(bed.run, "login", "start-jupyter -p debug -t 5", user="bob", check=False)
-        bed.eventually(
-            lambda: any(bed.record(name)["job_id"] for name in set(bed.links("bob")) - before),
-            "the registry was not told the job's number",
-        )
-        (name,) = set(bed.links("bob")) - before
-        job = bed.record(name)["job_id"]
-        assert bed.agent("bob", op="cancel", name=name, reason="No longer needed.")["ok"]
-        done = following.result()
-        assert f"No longer needed. Job {job} was cancelled too." in done.stderr
-        assert bed.run("login", f"squeue -h --states=all -j {job} -o %T").stdout.strip() == "CANCELLED"
 
 
 # Its shell tells its number and waits, so that Jupyter begins in the control group that it was put into meanwhile.
@@ -267,27 +185,3 @@ def test_a_start_whose_job_waits_an_hour_ends_in_a_notebook() -> None:
 
 def _written(file: str) -> str:
     return bed.run("login", f"cat ~bob/{file}", check=False).stdout
-
-
-def test_control_c_while_waiting_leaves_the_job_alone_and_says_how_to_stop_it() -> None:
-    bed.run("login", "scontrol update nodename=node1 state=drain reason=test")
-    try:
-        done = bed.run("login", "timeout --signal=INT 12 start-jupyter -p debug -t 5", user="bob", check=False)
-        said = done.stdout + done.stderr
-        assert "Queued" in said
-        _, name, _ = bed.parse(done.stdout)
-        job = json.loads(bed.link_file("bob", name, "link.json"))["job_id"]
-        assert f"scancel {job}" in said
-        assert bed.run("login", f"squeue -h -j {job} -o %T").stdout.strip() == "PENDING"
-        assert bed.links("bob")[name] == "waiting"
-        bed.run("login", f"scancel {job}")
-        assert bed.agent("bob", op="cancel", name=name, reason="test")["ok"]
-    finally:
-        bed.run("login", "scontrol update nodename=node1 state=resume")
-
-
-def test_a_notebook_outlives_a_restart_of_the_registry_and_of_the_agent(notebook: bed.Notebook) -> None:
-    bed.run("proxy", "systemctl restart lightship-registry")
-    bed.run("login", "systemctl restart lightship-agent")
-    assert bed.status_of(notebook.name) == httpx.codes.OK
-    assert bed.agent("alice", op="status", name=notebook.name)["state"] == "ready"

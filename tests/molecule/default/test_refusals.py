@@ -69,14 +69,6 @@ def test_a_home_on_a_full_disk() -> None:
         assert bed.run("login", "find ~bob -type f").stdout == "/home/bob/fill\n"
 
 
-def test_an_unknown_partition() -> None:
-    refused("start-jupyter -p nosuch", ExitStatus.PARTITION, "nosuch", "compute", "debug")
-
-
-def test_a_missing_folder() -> None:
-    refused("start-jupyter -d ~/nosuch", ExitStatus.FOLDER, "/home/bob/nosuch")
-
-
 def test_no_jupyter() -> None:
     refused(
         "PATH=/usr/bin:/bin /usr/local/bin/start-jupyter", ExitStatus.JUPYTER, "no 'jupyter' on your PATH", "Activate"
@@ -96,10 +88,6 @@ def test_a_first_word_that_is_no_command() -> None:
     refused("start-jupyter lab", ExitStatus.USAGE, "Did you mean: start-jupyter -s jupyterlab")
     refused("start-jupyter $HOME", ExitStatus.USAGE, "Did you mean: start-jupyter -d /home/bob")
     refused("start-jupyter -m 16", ExitStatus.USAGE, "Write 16G if you mean GB")
-
-
-def test_a_time_that_the_link_would_not_know_of() -> None:
-    refused("start-jupyter -- -t 240", ExitStatus.USAGE, "Give the time with -t: the link ends with it.")
 
 
 def test_a_job_that_slurm_does_not_take() -> None:
@@ -141,8 +129,3 @@ def test_an_unreachable_registry() -> None:
 def test_a_registry_that_does_not_answer_behind_the_web_server() -> None:
     with stopped("proxy", "lightship-registry.socket", "lightship-registry.service"):
         refused("start-jupyter", ExitStatus.REGISTRY, "registry")
-
-
-def test_a_scheduler_that_does_not_answer() -> None:
-    with stopped("login", "slurmctld"):
-        refused("start-jupyter", ExitStatus.SCHEDULER, "Slurm")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 IMAGES = Path(__file__).parents[3] / "images" / "testhost"
-PREFERENCES = IMAGES / "cluster" / "apt-preferences"
+PREFERENCES = IMAGES / "site" / "apt-preferences"
 PINNED = next(
     line.removeprefix("Pin: version ").rstrip("*")
     for line in PREFERENCES.read_text().splitlines()

@@ -17,13 +17,16 @@ REPORT = """<?xml version="1.0"?>
 """
 
 
-def test_each_failure_is_named_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_failure_and_what_was_not_run_is_named_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a.xml").write_text(REPORT)
     assert count_tests.main([str(tmp_path)]) == 1
     assert capsys.readouterr().out.splitlines() == [
+        "NOT RUN tests.a::test_left_out: why",
         "FAILED tests.a::test_bad: assert 1 == 2",
         "FAILED tests.a::test_broken: no fixture",
-        "1 passed, 2 failed, 1 skipped",
+        "1 passed, 2 failed, 1 not run",
     ]
 
 

@@ -10,26 +10,22 @@ import httpx
 import pytest
 
 import bed
+import clusters
 from lightship_cluster.errors import ExitStatus
 
 GUIDE = (bed.REPOSITORY / "scripts" / "lightship_cluster" / "README.md").read_text()
-# The examples of the command that this one succeeds; and partition, time and account of each job.
-EXAMPLES = {
-    "": ("compute", "30:00", "(null)"),
-    "-b slurm/jupyterlab.sh": ("compute", "30:00", "(null)"),
-    "-b torque/jupyterlab.sh": ("compute", "30:00", "(null)"),
-    "-d ~ -p debug -t 30": ("debug", "30:00", "(null)"),
-    "-d ~ -A ddp363 -p compute -t 60": ("compute", "1:00:00", "ddp363"),
-}
+HERE = clusters.here()
+EXAMPLES = HERE.examples
+SHOWN = [example for example in EXAMPLES if f"$ start-jupyter {example}".rstrip() + "\n" in GUIDE]
 
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[dict[str, bed.Notebook]]:
     """Return what each example gave."""
     with ThreadPoolExecutor(len(EXAMPLES)) as pool:
-        notebooks = dict(zip(EXAMPLES, pool.map(lambda example: bed.start("bob", example), EXAMPLES), strict=True))
+        notebooks = dict(zip(EXAMPLES, pool.map(lambda example: HERE.start("bob", example), EXAMPLES), strict=True))
     yield notebooks
-    bed.run("login", f"scancel {' '.join(notebook.job for notebook in notebooks.values())}")
+    HERE.cancel(*(notebook.job for notebook in notebooks.values()))
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -41,8 +37,9 @@ def test_an_example_gives_a_notebook_that_answers(started: dict[str, bed.Noteboo
         assert browser.get(interface, params={"token": notebook.token}).status_code == httpx.codes.OK
         top = browser.get("/api/contents", params={"token": notebook.token, "content": 0}).json()
     assert (top["type"], top["path"]) == ("directory", "")
-    said = bed.run("login", f"squeue -h -j {notebook.job} -o '%P %l %a'").stdout.split()
-    assert tuple(said) == EXAMPLES[example]
+    job = HERE.job(notebook.job)
+    assert job
+    assert (job.partition, job.minutes, job.account) == EXAMPLES[example]
 
 
 def pattern_of(transcript: list[str]) -> str:
@@ -51,8 +48,10 @@ def pattern_of(transcript: list[str]) -> str:
     for line in transcript:
         text = re.sub(r"https://\S+\?\S+", "LINK", line)
         text = re.sub(r"https://\S+", "PAGE", text)
+        text = re.sub(r"Job \d+", "Job JOB", text)
         text = re.sub(r"\d+", "NUMBER", re.escape(text))
         text = text.replace("LINK", r"https://[a-z-]+\.\S+\?token=[0-9a-f]{32}").replace("NUMBER", r"\d+")
+        text = text.replace("JOB", r"\d+(?:\.\w+)?")
         text = text.replace("PAGE", r"https://[a-z-]+\.\S+/\.lightship/")
         passes = line.startswith(("Queued", "Job", "The job has begun", "Jupyter is starting"))
         lines.append(f"(?:{text}\n)?" if passes else f"{text}\n")
@@ -66,7 +65,7 @@ def test_the_guides_transcript_is_what_a_user_reads(started: dict[str, bed.Noteb
     assert_prints(started["-d ~ -A ddp363 -p compute -t 60"], transcript)
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("example", SHOWN)
 def test_the_guides_transcript_of_each_example_is_what_it_prints(
     started: dict[str, bed.Notebook], example: str
 ) -> None:
@@ -81,7 +80,9 @@ def assert_prints(notebook: bed.Notebook, transcript: list[str]) -> None:
     queued = next((line for line in transcript if line.startswith("Queued: ")), "")
     printed = re.sub(r"^Queued.*\n", f"{queued}\n" if queued else "", notebook.output, flags=re.MULTILINE)
     # Said where this machine is slow.
-    printed = re.sub(r"^(Looking whether|Asking for|Waiting for Slurm to) .*\n", "", printed, flags=re.MULTILINE)
+    printed = re.sub(
+        rf"^(Looking whether|Asking for|Waiting for {HERE.scheduler} to) .*\n", "", printed, flags=re.MULTILINE
+    )
     assert re.fullmatch(pattern_of(transcript), printed), notebook.output
 
 
@@ -89,7 +90,7 @@ def test_the_guides_list_is_what_a_user_reads(started: dict[str, bed.Notebook]) 
     shown = re.search(r"\$ start-jupyter list\n(.*?)\n +\$ start-jupyter stop", GUIDE, re.DOTALL)
     assert shown
     heads = shown[1].splitlines()[0].split()
-    listed = bed.run("login", "start-jupyter list", user="bob").stdout.splitlines()
+    listed = HERE.run("start-jupyter list", "bob").splitlines()
     assert listed[0].split() == heads == ["NAME", "JOB", "LEFT", "STATE"]
     for notebook in started.values():
         (line,) = [line for line in listed if line.startswith(notebook.name)]
@@ -99,27 +100,38 @@ def test_the_guides_list_is_what_a_user_reads(started: dict[str, bed.Notebook]) 
 def test_the_guides_stop_is_what_a_user_reads(started: dict[str, bed.Notebook]) -> None:
     notebook = started[""]
     assert "briar-veal-movable (job 4712) is stopped." in GUIDE
-    said = bed.run("login", f"start-jupyter stop {notebook.name.rpartition('-')[0]}", user="bob").stdout
+    said = HERE.run(f"start-jupyter stop {notebook.name.rpartition('-')[0]}", "bob")
     assert said == f"{notebook.name} (job {notebook.job}) is stopped.\n"
     assert bed.status_of(notebook.name) == httpx.codes.NOT_FOUND
 
 
 def test_what_has_ended_is_told_with_its_end_and_starts_once_more(started: dict[str, bed.Notebook]) -> None:
     ended = started["-d ~ -p debug -t 30"]
-    bed.run("login", f"start-jupyter stop {ended.name}", user="bob")
-    listed = bed.run("login", "start-jupyter list -a", user="bob").stdout
+    HERE.run(f"start-jupyter stop {ended.name}", "bob")
+    listed = HERE.run("start-jupyter list -a", "bob")
     (line,) = [line for line in listed.splitlines() if line.startswith(ended.name)]
     when = r"ended (\d\d \w{3} )?\d\d:\d\d after \d+ (s|min): stopped with start-jupyter stop"
     assert re.fullmatch(rf"{ended.name} +{ended.job} +- +{when}", line), line
-    done = bed.run("login", f"start-jupyter again {ended.name} -t 1:15 -q", user="bob", check=False)
+    done = bed.run(HERE.login, f"start-jupyter again {ended.name} -t 1:15 -q", user="bob", check=False)
     # That partition gives an hour at most.
     assert (done.returncode, done.stdout) == (ExitStatus.PARTITION, ""), done.stderr
-    done = bed.run("login", f"start-jupyter again {ended.name} -t 20m", user="bob")
-    again = bed.notebook("bob", done.stdout + done.stderr)
+    again = HERE.notebook("bob", HERE.run(f"start-jupyter again {ended.name} -t 20m", "bob"))
     try:
-        assert "Again: start-jupyter --dir=/home/bob --time=20 --partition=debug\n" in done.stderr
-        assert bed.run("login", f"squeue -h -j {again.job} -o '%P %l'").stdout == "debug 20:00\n"
-        with bed.client(f"{again.name}.{bed.DOMAIN}") as browser:
-            assert browser.get("/api/status", params={"token": again.token}).status_code == httpx.codes.OK
+        assert "Again: start-jupyter --dir=/home/bob --time=20 --partition=debug\n" in again.output
+        job = HERE.job(again.job)
+        assert job
+        assert (job.partition, job.minutes) == ("debug", 20)
+        assert bed.answers(again)
     finally:
-        bed.stop(again)
+        HERE.stop(again)
+
+
+def test_the_link_is_printed_again_and_its_log_shown(started: dict[str, bed.Notebook]) -> None:
+    notebook = started["-d ~ -A ddp363 -p compute -t 60"]
+    assert notebook.url in HERE.run(f"start-jupyter open {notebook.name}", "bob")
+    assert " is open." in HERE.run(f"start-jupyter logs {notebook.name}", "bob")
+
+
+def test_the_doctor_finds_nothing_wrong() -> None:
+    examined = HERE.run("start-jupyter doctor", "alice").splitlines()
+    assert not [line for line in examined if line.startswith(("WRONG", "?"))], examined

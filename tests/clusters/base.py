@@ -1,0 +1,194 @@
+"""What the tests of behaviour need of a cluster, in words that are the same for every scheduler."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+import bed
+
+WAITS, HELD, RUNS = "waits", "held", "runs"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the scheduler says of a job that waits or runs."""
+
+    state: str
+    node: str
+    partition: str
+    minutes: int
+    account: str
+    cores: int
+
+
+@dataclass(frozen=True)
+class Cluster(ABC):
+    """One cluster of the test bed, with the partitions `compute` and `debug`."""
+
+    name: str
+    scheduler: str
+    login: str
+    nodes: tuple[str, str]
+    # The options after -- with which a job is held, and with which it waits for the end of {job}.
+    hold: str
+    after: str
+    # An option that it does not take, and some of its words about it.
+    refused_option: str
+    refused_words: tuple[str, ...]
+    # The command with which a user stops a job.
+    stops: str
+    # What is said of a job for which no node is free, of one that is held, and of one that waits for another.
+    drained_words: str
+    held_words: str
+    dependent_words: str
+    # The examples of the command that this one succeeds: partition, minutes and account of each job.
+    examples: dict[str, tuple[str, int, str]] = field(hash=False)
+    # Whether the scheduler ends a job that uses more memory than it asked for.
+    limits_memory: bool = False
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All of its hosts."""
+        return (self.login, *self.nodes)
+
+    # What users do.
+
+    def run(self, command: str, user: str = "root", *, check: bool = True, text: str = "") -> str:
+        """Run a command on the login node and return what it printed."""
+        done = bed.run(self.login, command, user=user, check=check, text=text)
+        return done.stdout + done.stderr
+
+    def start(self, user: str, arguments: str = "-t 10") -> bed.Notebook:
+        """Start a notebook and return when it answers."""
+        return bed.start(user, arguments, login=self.login)
+
+    def notebook(self, user: str, printed: str) -> bed.Notebook:
+        """Return the notebook of which `start-jupyter` printed this."""
+        return bed.notebook(user, printed, login=self.login)
+
+    def agent(self, user: str, **request: object) -> dict[str, Any]:
+        """Put one request to the agent."""
+        return bed.agent(user, login=self.login, **request)
+
+    def stop(self, notebook: bed.Notebook) -> None:
+        """End a notebook's job and wait until its link is gone."""
+        self.cancel(notebook.job)
+        bed.eventually(
+            lambda: bed.status_of(notebook.name) == httpx.codes.NOT_FOUND, "the link of a cancelled job is still there"
+        )
+
+    @contextmanager
+    def left_in_the_queue(self, user: str, options: str) -> Iterator[bed.Notebook]:
+        """Yield a link whose job waits and that nobody follows any more, as after Ctrl-C."""
+        printed = self.run(f"timeout --signal=INT 8 start-jupyter {options}", user, check=False)
+        waiting = self.notebook(user, printed)
+        try:
+            yield waiting
+        finally:
+            self.cancel(waiting.job)
+            self.agent(user, op="cancel", name=waiting.name, reason="test")
+
+    def waiting_page(self, waiting: bed.Notebook) -> str:
+        """What the owner reads at the address meanwhile."""
+        with bed.client(f"{waiting.name}.{bed.DOMAIN}") as browser:
+            answer = browser.get("/lab", params={"token": waiting.token})
+        assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        return answer.text
+
+    def cancel_all(self, *users: str) -> None:
+        """Cancel all jobs of these users."""
+        if jobs := [number for user in users for number in self.jobs_of(user)]:
+            self.cancel(*jobs)
+
+    # What only the scheduler can say and do.
+
+    @abstractmethod
+    def jobs_of(self, user: str) -> set[str]:
+        """The numbers of a user's jobs that wait or run."""
+
+    @abstractmethod
+    def job(self, number: str) -> Job | None:
+        """What the scheduler says of a job; None when it neither waits nor runs."""
+
+    @abstractmethod
+    def cancel(self, *numbers: str) -> None:
+        """Cancel jobs as their users do; those that are over already are none of its trouble."""
+
+    @abstractmethod
+    def release(self, number: str) -> None:
+        """Release a job that was held."""
+
+    @abstractmethod
+    def with_text(self, quoted: str) -> str:
+        """Return the command that submits a held job with this text, quoted for a shell, wherever it takes text."""
+
+    @abstractmethod
+    def on(self, node: str) -> str:
+        """The option after -- with which a job runs on one node."""
+
+    @abstractmethod
+    def drain(self) -> None:
+        """Have the nodes take no more jobs; those that run go on."""
+
+    @abstractmethod
+    def resume(self) -> None:
+        """Have the nodes take jobs again."""
+
+    @abstractmethod
+    def lose(self, node: str) -> None:
+        """Have a node die with all that runs on it."""
+
+    @abstractmethod
+    def bring_back(self, node: str) -> None:
+        """Have a node that died boot, and wait until it takes jobs."""
+
+    @property
+    @abstractmethod
+    def server(self) -> str:
+        """The unit of the scheduler's server on the login node."""
+
+    @abstractmethod
+    def reserve(self, user: str) -> str:
+        """Make a reservation of a few minutes for a user, and return its name as the scheduler prints it."""
+
+    @abstractmethod
+    def end_reservation(self, name: str) -> None:
+        """Take it back."""
+
+    @contextmanager
+    def drained(self) -> Iterator[None]:
+        """Have jobs stay in the queue."""
+        self.drain()
+        try:
+            yield
+        finally:
+            self.resume()
+
+    @contextmanager
+    def without_server(self) -> Iterator[None]:
+        """The scheduler's server does not answer."""
+        bed.run(self.login, f"systemctl stop {self.server}")
+        try:
+            yield
+        finally:
+            bed.run(self.login, f"systemctl start {self.server}")
+            bed.eventually(self.answers, "the scheduler does not come back")
+
+    def restart_server(self) -> None:
+        """Start the scheduler's server anew, with jobs in the queue and running."""
+        bed.run(self.login, f"systemctl restart {self.server}")
+        bed.eventually(self.answers, "the scheduler does not come back")
+
+    def answers(self) -> bool:
+        """Whether the scheduler's server answers."""
+        try:
+            self.jobs_of("root")
+        except AssertionError:
+            return False
+        return True

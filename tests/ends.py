@@ -1,0 +1,114 @@
+"""Each kind of end that a notebook may find: how it is begun, how it is brought about, and what its owner reads."""
+
+from __future__ import annotations
+
+import html
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+import bed
+import cell
+import clusters
+
+HERE = clusters.here()
+FIRST, SECOND = HERE.nodes
+# A job that is over before it could say anything.
+SCRIPT = "#!/bin/sh\nexit 3\n"
+KILL = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+# What PBS counts of a job's memory is that of the script's own session: Jupyter and its kernels have others.
+HUNGRY = """#!/bin/bash
+#PBS -r n
+exec >>"$LIGHTSHIP_LINK/job.log" 2>&1
+(until [ -e ~/hungry ]; do sleep 0.5; done; exec python3 -c 'import time; x = bytearray(900 << 20); time.sleep(60)') &
+exec "$LIGHTSHIP_REGISTER" "$LIGHTSHIP_LINK" -- jupyter notebook
+"""
+SPARED = 130
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of end: who starts it, how, and what is read in `start-jupyter list -a` and on the page."""
+
+    user: str
+    options: str
+    cause: str
+    listed: str
+    page: str
+
+
+ON_FIRST = f"-t 10 -- {HERE.on(FIRST)}"
+KINDS = {
+    "shut-down": Kind("alice", ON_FIRST, "stopped", "shut down in it", "You shut this notebook down"),
+    "killed": Kind("bob", ON_FIRST, "failed", "with an error", "This notebook ended with an error"),
+    "script": Kind("bob", f"-b ~/three.sh {ON_FIRST}", "cancelled", "the job ended before its notebook answered", ""),
+    "in-queue": Kind("bob", f"-t 10 -- {HERE.hold}", "cancelled", "the job was cancelled", "was cancelled"),
+    "running": Kind("alice", ON_FIRST, "cancelled", "the job was stopped", "This notebook was ended"),
+    "stopped": Kind("bob", ON_FIRST, "cancelled", "stopped with start-jupyter stop", "You stopped this notebook"),
+    "memory": Kind("alice", "-b ~/hungry.sh -m 500M -t 10", "out-of-memory", "it ran out of memory", "out of memory"),
+    "time": Kind("bob", f"-t 1 -- {HERE.on(FIRST)}", "time-limit", "its time was up", "This notebook's time was up"),
+    "node": Kind(
+        "alice", f"-t 10 -- {HERE.on(SECOND)}", "node-failed", "its node failed", "This notebook's node failed"
+    ),
+}
+NEVER_READY = ("script", "in-queue")
+
+
+def begin(*kinds: str) -> dict[str, bed.Notebook]:
+    """Start the notebooks that will end in these ways, all at once."""
+    HERE.run("cat > three.sh", "bob", text=SCRIPT)
+    HERE.run("cat > hungry.sh; rm -f hungry", "alice", text=HUNGRY)
+    with ThreadPoolExecutor(len(kinds)) as pool:
+        return dict(zip(kinds, pool.map(_begin, kinds), strict=True))
+
+
+def _begin(kind: str) -> bed.Notebook:
+    told = KINDS[kind]
+    wait = "timeout --signal=INT 8 " if kind == "in-queue" else ""
+    notebook = HERE.notebook(told.user, HERE.run(f"{wait}start-jupyter {told.options}", told.user, check=False))
+    assert kind in NEVER_READY or "Ready: your notebook answers." in notebook.output, notebook.output
+    return notebook
+
+
+def bring_about(notebooks: dict[str, bed.Notebook]) -> None:
+    """Have them end; what takes its time or ended at once does so by itself."""
+    with ThreadPoolExecutor(len(notebooks)) as pool:
+        list(pool.map(_bring_about, notebooks, notebooks.values()))
+
+
+def _bring_about(kind: str, notebook: bed.Notebook) -> None:
+    if kind == "shut-down":
+        proof = {"Authorization": f"token {notebook.token}"}
+        with bed.client(f"{notebook.name}.{bed.DOMAIN}", headers=proof) as browser:
+            assert browser.post("/api/shutdown").is_success
+    elif kind == "killed":
+        # The cell does not come to its end.
+        with suppress(AssertionError, OSError):
+            cell.run(notebook, KILL)
+    elif kind == "memory":
+        HERE.run("touch hungry", "alice")
+    elif kind in ("in-queue", "running"):
+        HERE.cancel(notebook.job)
+    elif kind == "stopped":
+        HERE.run(f"start-jupyter stop {notebook.name}", KINDS[kind].user)
+    elif kind == "node":
+        HERE.lose(SECOND)
+
+
+def expect(kind: str, notebook: bed.Notebook, told: Kind) -> None:
+    """Assert that the link ends with this cause, and that its owner reads why in the terminal and on the page."""
+    bed.eventually(lambda: bed.record(notebook.name)["state"] == "ended", f"the link of {kind} lives on", SPARED)
+    # The scheduler may know better than the job, and says so a little later.
+    with suppress(AssertionError):
+        bed.eventually(lambda: bed.record(notebook.name)["cause"] == told.cause, "", 45)
+    row = bed.record(notebook.name)
+    assert row["cause"] == told.cause, row["reason"]
+    (line,) = [line for line in HERE.run("start-jupyter list -a", told.user).splitlines() if notebook.name in line]
+    when, _, why = line.partition("  ended ")[2].partition(": ")
+    assert re.fullmatch(r"(\d\d \w{3} )?\d\d:\d\d (before it was ready|after .*)", when), line
+    assert why == told.listed, row["reason"]
+    page = html.unescape(bed.ended_page(notebook.name, notebook.token))
+    assert told.page in page, row["reason"]
+    assert notebook.token not in page
+    assert notebook.name not in bed.routes()
