@@ -180,10 +180,10 @@ class Pbs:
         return queues
 
     def _known(self, numbers: list[str]) -> dict[str, JobState]:
-        """What the server says of these jobs: one question for those it lists, one for the others.
+        """What the server says of these jobs: one question for those it lists, one for those in the history.
 
-        Beside a job that it lists it is silent about those that it does not know. Of those alone it complains, of one
-        for all of them.
+        Beside a job that it tells of it is silent about those that it does not know. Of those alone it complains, of
+        one for all of them: if there are any, one more question is theirs.
         """
         records, done = self._listed(numbers, "-E")
         left = [number for number in numbers if number not in records]
@@ -194,7 +194,10 @@ class Pbs:
         if left and (records or self._history):
             more, done = self._rest(left)
             records.update(more)
-            left = [] if more or not pbs_jobs.forgotten(done.stderr) else left
+            left = [number for number in left if number not in more]
+            if left and more:
+                _, done = self._rest(left)
+            left = left if pbs_jobs.forgotten(done.stderr) else []
         if not records and not left:
             raise pbs_asking.no_answer(self._qstat, done)
         known = {number: pbs_jobs.state_of(record, self.endings) for number, record in records.items()}

@@ -149,6 +149,17 @@ class TestUnknown:
             ["99999"],
         ]
 
+    def test_nor_is_it_hidden_by_one_that_is_over(self, tmp_path: Path) -> None:
+        noted = recorded.qstat(tmp_path, "mixed", "one held, one over, one unknown")
+        mixed = recorded.jobs("mixed")
+        pbs = Pbs()
+        for questions in (3, 6):
+            states = pbs.job_states([*mixed.values(), "99999"])
+            assert (states[mixed["held"]].state, states[mixed["over"]].reason) == ("H", "ended")
+            assert states["99999"] == UNLISTED
+            assert len(recorded.calls(noted)) == questions
+        assert numbers(recorded.calls(noted)[2]) == ["99999"]
+
     def test_a_complaint_about_one_is_about_all_of_them(self, tmp_path: Path) -> None:
         noted = recorded.qstat(tmp_path, "jobs", "unknown")
         assert Pbs().job_states(["99998", "99999"]) == {"99998": UNLISTED, "99999": UNLISTED}
