@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -28,6 +29,14 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: HostSwitch) -> None:
         super().__init__(config)
         self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start."""
+        await super().startup(sockets)
+        # What is there now stays until the end. Python's collector would look through all of it again and again, and
+        # every request would wait for the 20 ms that this takes.
+        gc.collect()
+        gc.freeze()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop."""

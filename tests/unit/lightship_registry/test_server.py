@@ -62,6 +62,25 @@ def ask(path: Path) -> httpx.Response:
         return client.get("http://registry.notebooks.test/v1/ping?token=abc")
 
 
+def test_pythons_collector_has_nothing_old_to_look_through(tmp_path: Path) -> None:
+    config, path = configure(tmp_path), tmp_path / "s"
+    program = f"""
+import gc, threading
+from lightship_registry.cli import main
+from lightship_registry.server import Server
+begun = Server.startup
+async def startup(self, sockets=None):
+    await begun(self, sockets)
+    print(gc.get_freeze_count(), len(gc.get_objects()), flush=True)
+Server.startup = startup
+main(["serve", "--config", {str(config)!r}, "--uds", {str(path)!r}])
+"""
+    with running([sys.executable, "-c", program]) as process:
+        assert process.stdout
+        kept, left = map(int, process.stdout.readline().split())
+    assert kept > 50_000 > 1000 > left
+
+
 def test_socket_of_systemd(tmp_path: Path) -> None:
     config, path = configure(tmp_path), tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as listener:
