@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
+
 import pytest
 
 import bed
 import ends
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_node_comes_back(lost_node: ExitStack) -> Iterator[None]:
+    yield
+    lost_node.close()
 
 
 @pytest.mark.parametrize("kind", ["time", "node"])
