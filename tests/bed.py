@@ -205,6 +205,17 @@ def link_file(user: str, name: str, file: str, *, login: str = "login") -> str:
     return run(login, f"cat ~{user}/.local/state/lightship/{name}/{file}").stdout
 
 
+def refused(command: str, status: int, *phrases: str, login: str = "login") -> None:
+    """Assert that bob's command ends with a status and says every phrase."""
+    done = run(login, command, user="bob", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    assert "Traceback" not in said
+    assert "is here" not in said  # no link above the reason why there is none
+    for phrase in phrases:
+        assert phrase in said
+
+
 def stop(notebook: Notebook) -> None:
     """End a notebook's job and wait until its link is gone."""
     run("login", f"scancel {notebook.job}")
