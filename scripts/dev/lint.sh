@@ -21,11 +21,14 @@ shell_sources() {
 }
 shellcheck_all() { shell_sources | xargs -0 shellcheck --external-sources; }
 
+scenarios() { molecule list --format plain >/dev/null; }
+
 check "ruff: rules" ruff check --quiet .
 check "ruff: form" ruff format --check --quiet .
 check "mypy" mypy scripts tests
 check "yamllint" yamllint --strict .
 check "ansible-lint" ansible-lint -q
+check "molecule: scenarios" scenarios
 check "shellcheck" shellcheck_all
 check "hadolint" hadolint images/notebook/Containerfile images/testhost/Containerfile
 check "defaults equal argument specs" python scripts/dev/check_arguments.py

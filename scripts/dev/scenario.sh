@@ -8,19 +8,24 @@ set -euo pipefail
 
 scenario=$1
 destroy=never
+results=$bed_state/results/$scenario.xml
 
-not_run() {
-  echo "$scenario: $1" >&2
-  printf '<testsuites><testsuite><testcase classname="molecule" name="%s"><skipped message="%s"/></testcase></testsuite></testsuites>\n' \
-    "$scenario" "$1" >"$bed_state/results/$scenario.xml"
+# One line in the sum of the tests for the scenario as a whole: report failure|skipped REASON.
+report() {
+  echo "$scenario: $2" >&2
+  printf '<testsuites><testsuite><testcase classname="molecule" name="%s"><%s message="%s"/></testcase></testsuite></testsuites>\n' \
+    "$scenario" "$1" "$2" >"$results"
 }
 
 if [[ $scenario == pbs ]]; then
   destroy=always
   if ! why=$(scripts/dev/openpbs.sh 2>&1 >/dev/null); then
-    not_run "$why"
+    report skipped "$why"
     exit
   fi
 fi
 molecule reset --scenario-name "$scenario" >/dev/null 2>&1 || true
-exec molecule test --scenario-name "$scenario" --destroy "$destroy"
+rm -f "$results"
+molecule test --scenario-name "$scenario" --destroy "$destroy" && exit
+[[ -f $results ]] || report failure "ended before its tests; what it printed says why"
+exit 1

@@ -58,11 +58,15 @@ class Slurm(Cluster):
 
     def bring_back(self, node: str) -> None:
         bed.engine("unpause", f"lightship-{node}")
-        bed.run(self.login, f"scontrol update nodename={node} state=resume")
-        bed.eventually(
-            lambda: bed.run(self.login, f"sinfo -h -n {node} -o %T").stdout.split()[0] in ("idle", "mixed"),
-            f"{node} does not come back",
-        )
+
+        # slurmd registers by itself when it runs on, and Slurm refuses to resume a node that is back already.
+        def is_back() -> bool:
+            if bed.run(self.login, f"sinfo -h -n {node} -o %T").stdout.split()[0] in ("idle", "mixed"):
+                return True
+            bed.run(self.login, f"scontrol update nodename={node} state=resume", check=False)
+            return False
+
+        bed.eventually(is_back, f"{node} does not come back")
 
     @property
     def server(self) -> str:
