@@ -13,7 +13,7 @@ export CONTAINER_ENGINE ?= podman
 # The engine's settings for the bed; the machine's stay as they are.
 export CONTAINERS_CONF := $(CURDIR)/.bed/containers.conf
 
-# In the order in which a centre's proxy is built; `default` makes the bed and deploys the whole service, `pbs` adds a cluster to it.
+# `default` makes the bed and deploys the whole service, `pbs` adds a cluster to it.
 SCENARIOS := default dns_zone certificates link_registry web_proxy ssh_gateway cluster_tools notebook_image pbs
 
 help: ## This list
@@ -36,11 +36,7 @@ unit: .venv/.complete ## The tests that need no host
 molecule: setup ## Every role and the whole service, on the test bed (SCENARIOS="default web_proxy" for some)
 	@mkdir -p .bed/results
 	rm -f .bed/ansible.log
-	failed=()
-	for scenario in $(SCENARIOS); do
-	  scripts/dev/scenario.sh "$$scenario" || failed+=("$$scenario")
-	done
-	[[ $${#failed[@]} -eq 0 ]] || { echo "Scenarios that failed: $${failed[*]}"; exit 1; }
+	scripts/dev/scenarios.sh $(SCENARIOS)
 
 test: setup ## All of it, as continuous integration runs it
 	@scripts/dev/test.sh

@@ -1,4 +1,4 @@
-"""Read what was reported in a folder of JUnit files: name every test that failed or was not run, and add all up.
+"""Read a folder of JUnit files: name the slowest tests and all that failed or were not run, and add all up.
 
 Usage: count_tests.py FOLDER
 """
@@ -13,6 +13,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 SHOWN = 300
+# Where the time goes: those of a few seconds are many.
+SLOWEST, SLOW_SECONDS = 30, 10.0
 
 
 def cases(folder: Path) -> Iterator[ElementTree.Element]:
@@ -21,13 +23,24 @@ def cases(folder: Path) -> Iterator[ElementTree.Element]:
         yield from ElementTree.parse(path).getroot().iter("testcase")  # noqa: S314
 
 
+def slowest(ran: list[ElementTree.Element]) -> list[str]:
+    """Return a line for each test that took long, with what it prepared and took away; the longest first."""
+    times = sorted(((float(case.get("time") or 0), name(case)) for case in ran), reverse=True)
+    return [f"{seconds:6.0f} s  {which}" for seconds, which in times[:SLOWEST] if seconds >= SLOW_SECONDS]
+
+
+def name(case: ElementTree.Element) -> str:
+    """Return where the test is and what it is called."""
+    return f"{case.get('classname')}::{case.get('name')}"
+
+
 def outcome(case: ElementTree.Element, *kinds: str) -> str | None:
     """Return where and why a test ended in one of these ways, in one line; None when it did not."""
     for kind in kinds:
         found = case.find(kind)
         if found is not None:
             why = " ".join((found.get("message") or "").split())
-            return f"{case.get('classname')}::{case.get('name')}: {why}"[:SHOWN]
+            return f"{name(case)}: {why}"[:SHOWN]
     return None
 
 
@@ -36,6 +49,8 @@ def main(argv: list[str]) -> int:
     ran = list(cases(Path(argv[0])))
     failed = [why for why in (outcome(case, "failure", "error") for case in ran) if why is not None]
     left_out = [why for why in (outcome(case, "skipped") for case in ran) if why is not None]
+    for line in slowest(ran):
+        print(line)
     for why in left_out:
         print(f"NOT RUN {why}")
     for why in failed:

@@ -33,3 +33,16 @@ def test_each_failure_and_what_was_not_run_is_named_with_its_reason(
 def test_a_run_without_a_test_has_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert count_tests.main([str(tmp_path)]) == 1
     assert capsys.readouterr().out == "0 passed, 0 failed\n"
+
+
+def test_the_tests_that_took_long_come_first_and_the_longest_of_them_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = "".join(f'<testcase classname="tests.a" name="test_{time}" time="{time}"/>' for time in (12.4, 9.9, 130))
+    (tmp_path / "a.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+    assert count_tests.main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "   130 s  tests.a::test_130",
+        "    12 s  tests.a::test_12.4",
+        "3 passed, 0 failed",
+    ]

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Runs Molecule scenarios: scenarios.sh NAME... `default` makes the bed; while its tests go on, the roles that have a host of
+# their own are tested beside them, and what needs the cluster's login node afterwards, beside `pbs`.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
+
+on_own_host=(dns_zone certificates link_registry web_proxy ssh_gateway)
+on_login=(cluster_tools notebook_image)
+all=(default "${on_own_host[@]}" "${on_login[@]}" pbs)
+names=" $* "
+state=.bed/results
+failed=$state/failed
+
+for name in "$@"; do
+  if [[ " ${all[*]} " != *" $name "* ]]; then
+    echo "There is no scenario $name. There are: ${all[*]}" >&2
+    exit 1
+  fi
+done
+
+# run NAME [deploy|verify]: nothing, unless it was asked for.
+run() {
+  [[ $names != *" $1 "* ]] || scripts/dev/scenario.sh "$@" || echo "$1" >>"$failed"
+}
+
+# meanwhile FIRST -- NAME...: what the others print comes after the first, with which they run one after the other.
+meanwhile() {
+  local first=() name lane
+  while [[ $1 != -- ]]; do
+    first+=("$1")
+    shift
+  done
+  shift
+  for name in "$@"; do run "$name"; done >"$state/meanwhile.log" 2>&1 &
+  lane=$!
+  run "${first[@]}"
+  wait "$lane"
+  cat "$state/meanwhile.log"
+}
+
+mkdir -p "$state"
+rm -f "$failed"
+trap 'kill $(jobs -p) 2>/dev/null' EXIT
+run default deploy
+meanwhile default verify -- "${on_own_host[@]}"
+meanwhile pbs -- "${on_login[@]}"
+if [[ -s $failed ]]; then
+  echo "Scenarios that failed: $(sort -u "$failed" | xargs)"
+  exit 1
+fi
