@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import re
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 
 import bed
 import cell
@@ -47,12 +47,23 @@ KINDS = {
     "running": Kind("alice", ON_FIRST, "cancelled", "the job was stopped", "This notebook was ended"),
     "stopped": Kind("bob", ON_FIRST, "cancelled", "stopped with start-jupyter stop", "You stopped this notebook"),
     "memory": Kind("alice", "-b ~/hungry.sh -m 500M -t 10", "out-of-memory", "it ran out of memory", "out of memory"),
-    "time": Kind("bob", f"-t 1 -- {HERE.on(FIRST)}", "time-limit", "its time was up", "This notebook's time was up"),
+    "time": Kind("carol", f"-t 1 -- {HERE.on(FIRST)}", "time-limit", "its time was up", "This notebook's time was up"),
     "node": Kind(
-        "alice", f"-t 10 -- {HERE.on(SECOND)}", "node-failed", "its node failed", "This notebook's node failed"
+        "carol", f"-t 10 -- {HERE.on(SECOND)}", "node-failed", "its node failed", "This notebook's node failed"
     ),
 }
 NEVER_READY = ("script", "in-queue")
+# They take a minute, and go on while other tests run: carol has no part in those.
+SLOW = ("time", "node")
+# PBS forgets jobs that are over, unless its site has it remember them; what only it knew is not known then.
+FORGETS, REMEMBERS = "forgets", "remembers"
+PASSES = (FORGETS, REMEMBERS) if HERE is clusters.PBS else (REMEMBERS,)
+UNKNOWN = {"cause": "ended", "listed": "", "page": "Its job is over and did not say why."}
+FORGOTTEN = {
+    "in-queue": replace(KINDS["in-queue"], **UNKNOWN),
+    "memory": replace(KINDS["memory"], cause="cancelled", listed="the job was stopped", page="This notebook was ended"),
+    "node": replace(KINDS["node"], **UNKNOWN),
+}
 
 
 def begin(*kinds: str) -> dict[str, bed.Notebook]:
@@ -96,8 +107,30 @@ def _bring_about(kind: str, notebook: bed.Notebook) -> None:
         HERE.lose(SECOND)
 
 
-def expect(kind: str, notebook: bed.Notebook, told: Kind) -> None:
-    """Assert that the link ends with this cause, and that its owner reads why in the terminal and on the page."""
+class SlowEnds:
+    """Those that take a minute, of one pass at a time: the scheduler's memory and the lost node are there but once."""
+
+    def __init__(self) -> None:
+        self.notebooks: dict[str, bed.Notebook] = {}
+        self._afterwards = ExitStack()
+
+    def begin(self, kept: str) -> None:
+        """Start them, and have them end while other tests run, with a scheduler that forgets or remembers."""
+        self.close()
+        if HERE is clusters.PBS and kept == REMEMBERS:
+            self._afterwards.enter_context(clusters.PBS.history())
+        self.notebooks = begin(*SLOW)
+        self._afterwards.callback(HERE.bring_back, SECOND)
+        bring_about(self.notebooks)
+
+    def close(self) -> None:
+        """Bring the lost node back, and have the scheduler forget as before."""
+        self._afterwards.close()
+
+
+def expect(kept: str, kind: str, notebook: bed.Notebook) -> None:
+    """Assert that the link ends for the right cause, and that its owner reads why in the terminal and on the page."""
+    told = FORGOTTEN.get(kind, KINDS[kind]) if kept == FORGETS else KINDS[kind]
     bed.eventually(lambda: bed.record(notebook.name)["state"] == "ended", f"the link of {kind} lives on", SPARED)
     # The scheduler may know better than the job, and says so a little later.
     with suppress(AssertionError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -11,23 +11,10 @@ import clusters
 import ends
 
 HERE = clusters.here()
-# What the scheduler has no part in.
-BY_ITSELF = ("shut-down", "killed", "stopped")
-BY_SCHEDULER = ("script", "in-queue", "running", *(("memory",) if HERE.limits_memory else ()))
-# PBS forgets, unless its site has it remember; then what only it knew is not known.
-FORGETS, REMEMBERS = "forgets", "remembers"
-FORGOTTEN = {
-    "in-queue": replace(ends.KINDS["in-queue"], cause="ended", listed="", page="Its job is over and did not say why."),
-    "memory": replace(
-        ends.KINDS["memory"], cause="cancelled", listed="the job was stopped", page="This notebook was ended"
-    ),
-}
-# Without history all of them; with history those alone to which it may make a difference.
-PASSES = {FORGETS: (*BY_ITSELF, *BY_SCHEDULER), REMEMBERS: BY_SCHEDULER}
-if HERE is not clusters.PBS:
-    PASSES = {REMEMBERS: (*BY_ITSELF, *BY_SCHEDULER)}
-FIRST_PASS = next(iter(PASSES))
-EACH = [(kept, kind) for kept, kinds in PASSES.items() for kind in kinds]
+QUICK = [kind for kind in ends.KINDS if kind not in ends.SLOW and (kind != "memory" or HERE.limits_memory)]
+FIRST_PASS = ends.PASSES[0]
+# The slow ones of the last pass have their own place, when all else is done.
+EACH = [(kept, kind) for kept in ends.PASSES for kind in (*QUICK, *(ends.SLOW if kept != ends.PASSES[-1] else ()))]
 
 
 @dataclass(frozen=True)
@@ -40,7 +27,7 @@ class Ended:
 
 def have_end(kept: str) -> Ended:
     """Start one of each kind, for the first pass start the scheduler's server anew meanwhile, and have all end."""
-    notebooks = ends.begin(*PASSES[kept])
+    notebooks = ends.begin(*QUICK)
     alive: set[str] = set()
     if kept == FIRST_PASS:
         HERE.restart_server()
@@ -51,14 +38,13 @@ def have_end(kept: str) -> Ended:
 
 @pytest.fixture(scope="module")
 def forgets() -> Ended:
-    return have_end(FORGETS)
+    return have_end(ends.FORGETS)
 
 
 @pytest.fixture(scope="module")
-def remembers(slow_ends: dict[str, bed.Notebook]) -> Ended:
-    # Those take a while, and are looked at when all else is done.
-    assert slow_ends
-    return have_end(REMEMBERS)
+def remembers(slow_ends: ends.SlowEnds) -> Ended:
+    slow_ends.begin(ends.REMEMBERS)
+    return have_end(ends.REMEMBERS)
 
 
 def test_notebooks_outlive_a_restart_of_the_schedulers_server(request: pytest.FixtureRequest) -> None:
@@ -67,13 +53,14 @@ def test_notebooks_outlive_a_restart_of_the_schedulers_server(request: pytest.Fi
 
 
 @pytest.mark.parametrize(("kept", "kind"), EACH)
-def test_the_owner_reads_why_it_ended(kept: str, kind: str, request: pytest.FixtureRequest) -> None:
+def test_the_owner_reads_why_it_ended(
+    kept: str, kind: str, slow_ends: ends.SlowEnds, request: pytest.FixtureRequest
+) -> None:
     ended: Ended = request.getfixturevalue(kept)
-    told = FORGOTTEN.get(kind, ends.KINDS[kind]) if kept == FORGETS else ends.KINDS[kind]
-    ends.expect(kind, ended.notebooks[kind], told)
+    ends.expect(kept, kind, {**ended.notebooks, **slow_ends.notebooks}[kind])
 
 
-@pytest.mark.parametrize("kept", list(PASSES))
+@pytest.mark.parametrize("kept", ends.PASSES)
 def test_a_job_that_was_over_at_once_is_told_at_the_terminal(kept: str, request: pytest.FixtureRequest) -> None:
     ended: Ended = request.getfixturevalue(kept)
     assert "start-jupyter: The notebook did not start. The job " in ended.notebooks["script"].output

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
-import bed
 import ends
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _the_node_comes_back(lost_node: ExitStack) -> Iterator[None]:
+def _the_node_comes_back(slow_ends: ends.SlowEnds) -> Iterator[None]:
     yield
-    lost_node.close()
+    slow_ends.close()
 
 
-@pytest.mark.parametrize("kind", ["time", "node"])
-def test_the_owner_reads_why_it_ended(slow_ends: dict[str, bed.Notebook], kind: str) -> None:
-    ends.expect(kind, slow_ends[kind], ends.KINDS[kind])
+@pytest.mark.parametrize("kind", ends.SLOW)
+def test_the_owner_reads_why_it_ended(slow_ends: ends.SlowEnds, kind: str) -> None:
+    ends.expect(ends.REMEMBERS, kind, slow_ends.notebooks[kind])

@@ -53,12 +53,12 @@ class Pbs(Cluster):
 
     def lose(self, node: str) -> None:
         # With its processes stopped first, nothing of the job can tell of its end any more.
-        bed.run(node, "pkill -STOP -u alice,bob; pkill -KILL -x pbs_mom", check=False)
+        bed.run(node, "pkill -STOP -u carol; pkill -KILL -x pbs_mom", check=False)
         bed.engine("pause", f"lightship-{node}")
 
     def bring_back(self, node: str) -> None:
         bed.engine("unpause", f"lightship-{node}")
-        bed.run(node, "pkill -KILL -u alice,bob; systemctl restart pbs", check=False)
+        bed.run(node, "pkill -KILL -u carol; systemctl restart pbs", check=False)
         state = f"{_IN} pbsnodes {node} | grep -q 'state = free'"
         bed.eventually(
             lambda: bed.run(self.login, state, check=False).returncode == 0, f"{node} does not come back", seconds=90
