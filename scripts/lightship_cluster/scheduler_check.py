@@ -44,6 +44,12 @@ class SchedulerCheck:
     def _asked(self) -> str:
         try:
             return self._scheduler.fault()
-        except Exception:
-            # Nobody restarts a thread.
-            return traceback.format_exc()
+        except Exception as error:
+            # Nobody restarts a thread. Users read the sentence, administrators where it came from, once.
+            sentence = (
+                f"What the scheduler answered cannot be read ({type(error).__name__}). "
+                "Tell your administrators; on this host: journalctl -u lightship-agent"
+            )
+            if sentence != self.last:
+                traceback.print_exc()
+            return sentence

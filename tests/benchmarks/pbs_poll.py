@@ -1,71 +1,86 @@
-"""How long the agent's question about many waiting jobs of PBS takes, and how many sockets it uses up.
+"""What the agent's rounds cost PBS while hundreds of links wait in its queue, and a user's `qstat` meanwhile.
 
-Needs a host with a running OpenPBS where two users may submit jobs: `python tests/benchmarks/pbs_poll.py CONTAINER
-[JOBS] [USER USER]`. The jobs are held, and deleted afterwards.
+Usage: pbs_poll.py [LINKS], while the hosts of the scenario pbs are up (`molecule converge --scenario-name pbs`).
+Users and jobs are made for it on the login node and removed afterwards.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
+import statistics
 import sys
-import tarfile
 import time
-from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-import bed
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY / "tests")]
 
-PACKAGE = Path(__file__).parents[2] / "scripts" / "lightship_cluster"
-UNPACK = "rm -rf /tmp/lightship-poll && mkdir /tmp/lightship-poll && tar -x -C /tmp/lightship-poll"
-SUBMIT = "for i in $(seq {}); do echo sleep 1 | qsub -f -h -l walltime=0:10:00; done"
-POLL = """
-import json, sys, time
-sys.path.insert(0, "/tmp/lightship-poll")
-from lightship_cluster.schedulers.pbs import Pbs
+import bed  # noqa: E402
+import clusters  # noqa: E402
 
-def waiting():
-    lines = open("/proc/net/tcp").read().splitlines()[1:]
-    return sum(line.split()[3] == "06" for line in lines)
-
-pbs, jobs, rounds = Pbs(), sys.argv[1:], []
-for _ in range(5):
-    before, began = waiting(), time.monotonic()
-    known = len(pbs.job_states(jobs))
-    rounds.append((time.monotonic() - began, waiting() - before, known))
-print(json.dumps(rounds))
+LINKS_OF_USER = 10
+# A connection that is over is seen for a minute.
+WATCHED_SECONDS = 65
+PROGRAM = Path(__file__).with_name("pbs_poll_on_login.py").read_text()
+SEEN = """
+import json, sqlite3
+store = sqlite3.connect("file:/var/lib/lightship/registry.sqlite3?mode=ro", uri=True)
+print(json.dumps(store.execute(
+    "SELECT name, job_seen_at FROM links WHERE cluster = 'pbs' AND job_state = 'held'").fetchall()))
 """
+LOGIN = clusters.PBS.login
+THERE = "/run/lightship-poll.py"
 
 
-def main(container: str, number: int, users: list[str]) -> None:
-    """Submit the jobs, ask about them, and print what that took."""
-    _in(container, "root", UNPACK, _packed())
-    jobs: list[str] = []
+def told(**order: object) -> Any:
+    """Have the login node do something."""
+    done = bed.run(LOGIN, f"python3 {THERE}", text=json.dumps(order))
+    return json.loads(done.stdout)
+
+
+def seen() -> dict[str, float]:
+    """Return when each link's job was last told of."""
+    return dict(json.loads(bed.python("proxy", SEEN)))
+
+
+def rounds(names: set[str], seconds: float) -> list[float]:
+    """Watch for a while when the agent's reports come in; return the seconds between two that tell of all links."""
+    times: list[float] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        last = [at for name, at in seen().items() if name in names]
+        if len(last) == len(names) and min(last) > (times[-1] if times else 0.0):
+            times.append(max(last))
+        time.sleep(1)
+    return [after - before for before, after in pairwise(times)]
+
+
+def main(argv: list[str]) -> int:
+    """Make the links, look on, print, and take all back."""
+    number = int((argv or ["400"])[0])
+    count = -(-number // LINKS_OF_USER)
+    bed.run(LOGIN, f"cat > {THERE}", text=PROGRAM)
+    jobs: dict[str, str] = {}
     try:
-        for user in users:
-            jobs += _in(container, user, SUBMIT.format(number // len(users))).split()
-        rounds = json.loads(_in(container, users[0], f"python3 - {' '.join(jobs)}", POLL.encode()))
-        began = time.monotonic()
-        _in(container, users[0], "qstat > /dev/null")
-        print(f"{len(jobs)} jobs; a user's qstat right after it: {time.monotonic() - began:.2f} s with podman exec")
-        for seconds, sockets, known in rounds:
-            print(f"  {seconds:.3f} s, {known} known, {sockets} more sockets in TIME-WAIT")
+        jobs = told(do="begin", users=count, links=LINKS_OF_USER)
+        print(f"{len(jobs)} links of {count} users wait.", file=sys.stderr)
+        between = rounds(set(jobs), WATCHED_SECONDS)
+        figures = told(do="measure", seconds=WATCHED_SECONDS, jobs=list(jobs.values()), users=count)
+        every = statistics.median(between)
+        polls = WATCHED_SECONDS / every
+        print(f"{len(jobs)} links in the queue; the registry hears of all of them every {every:.0f} s")
+        print(f"  one question about all: median {statistics.median(figures['asked']):.2f} s")
+        print(
+            f"  connections to PBS: {figures['connections']} in a minute, {figures['connections'] / polls:.1f} a round"
+        )
+        meanwhile = figures["meanwhile"]
+        print(f"  a user's qstat: median {statistics.median(meanwhile):.2f} s, longest {max(meanwhile):.2f} s")
     finally:
-        for begin in range(0, len(jobs), 100):
-            _in(container, "root", f"qdel -W force {' '.join(jobs[begin : begin + 100])}")
-
-
-def _packed() -> bytes:
-    packed = BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(PACKAGE, PACKAGE.name)
-    return packed.getvalue()
-
-
-def _in(container: str, user: str, command: str, text: bytes = b"") -> str:
-    line = [bed.ENGINE, "exec", "-i", container, "su", "-", user, "-c", command]
-    return subprocess.run(line, input=text, capture_output=True, check=True).stdout.decode()
+        told(do="end", users=count, jobs=list(jobs.values()))
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int((sys.argv[2:3] or ["400"])[0]), sys.argv[3:] or ["alice", "bob"])
+    raise SystemExit(main(sys.argv[1:]))

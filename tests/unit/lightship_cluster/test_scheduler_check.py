@@ -49,8 +49,17 @@ def test_the_journal_tells_a_cause_once_and_its_end(
     ]
 
 
-def test_a_surprise_is_a_fault_too() -> None:
-    assert "ZeroDivisionError" in SchedulerCheck(Asked()).fault()
+def test_a_surprise_is_a_fault_in_one_sentence_and_the_journal_tells_where_it_came_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scheduler_check, "FRESH_SECONDS", 0.0)
+    check = SchedulerCheck(Asked())
+    faults = {check.fault() for _ in range(3)}
+    assert faults == {
+        "What the scheduler answered cannot be read (ZeroDivisionError). "
+        "Tell your administrators; on this host: journalctl -u lightship-agent"
+    }
+    assert capsys.readouterr().err.count("Traceback") == 1
 
 
 def test_a_scheduler_that_is_not_found_is_a_fault() -> None:
