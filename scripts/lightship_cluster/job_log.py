@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from lightship_cluster.link_folder import LinkFolder
-from lightship_cluster.schedulers.carried import own_output
 from lightship_cluster.texts import cleaned
 
 LOG_BYTES = 65536
@@ -34,9 +33,14 @@ def last_lines(folder: LinkFolder, most: int) -> list[str]:
     return _lines(log_of(folder))[-most:]
 
 
+def scheduler_log(log: Path) -> Path:
+    """Where the scheduler puts what a job prints before its script writes to the log itself, once the job is over."""
+    return log.with_name("scheduler.log")
+
+
 def log_of(folder: LinkFolder) -> Path:
     """The file that has them."""
-    others = own_output(folder.log)
+    others = scheduler_log(folder.log)
     return folder.log if _lines(folder.log) or not _lines(others) else others
 
 

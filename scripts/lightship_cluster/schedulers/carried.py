@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.job_log import scheduler_log
 from lightship_cluster.schedulers.base import JobRequest
 
 LINK, REGISTER = "LIGHTSHIP_LINK", "LIGHTSHIP_REGISTER"
@@ -51,12 +52,7 @@ def names(environment: Mapping[str, str], own: Mapping[str, str]) -> str:
     return ",".join([LINK, REGISTER, *(name for name in kept if name not in own), *own.values()])
 
 
-def own_output(log: Path) -> Path:
-    """Where the scheduler puts what a job prints before its script writes to the log itself, once the job is over."""
-    return log.with_name("scheduler.log")
-
-
 def own_output_for_qsub(log: Path) -> str:
-    """The same as `qsub -o` takes it: a path with letters beyond ASCII it refuses, and then nothing is kept."""
-    path = str(own_output(log))
+    """The scheduler's own log as `qsub -o` takes it: it refuses a path beyond ASCII, and then nothing is kept."""
+    path = str(scheduler_log(log))
     return path if path.isascii() else os.devnull

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lightship_cluster.job_log import last_lines, log_of
+from lightship_cluster.job_log import last_lines, log_of, scheduler_log
 from lightship_cluster.link_folder import LinkFolder
-from lightship_cluster.schedulers.carried import own_output
 
 
 def test_the_log_is_cut_to_its_end(tmp_path: Path) -> None:
@@ -24,9 +23,9 @@ def test_nothing_of_it_drives_a_terminal(tmp_path: Path) -> None:
 
 def test_where_the_script_wrote_nothing_the_schedulers_own_file_speaks(tmp_path: Path) -> None:
     folder = LinkFolder.create(tmp_path, "one-two-three", {}, "s", "t")
-    own_output(folder.log).write_text("/var/spool/pbs/17.SC: line 3: cd: No such file or directory\n")
+    scheduler_log(folder.log).write_text("/var/spool/pbs/17.SC: line 3: cd: No such file or directory\n")
     assert last_lines(folder, 15) == ["/var/spool/pbs/17.SC: line 3: cd: No such file or directory"]
-    assert log_of(folder) == own_output(folder.log)
+    assert log_of(folder) == scheduler_log(folder.log)
 
     folder.log.write_text("started\n")
     assert last_lines(folder, 15) == ["started"]
