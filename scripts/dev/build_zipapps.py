@@ -101,10 +101,10 @@ class App:
 
 _CLUSTER, _REGISTRY = "lightship_cluster", "lightship_registry"
 APPS = (
-    App("start-jupyter", _CLUSTER, f"{_CLUSTER}.start_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
-    App("register-jupyter", _CLUSTER, f"{_CLUSTER}.register_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
-    App("lightship-agent", _CLUSTER, f"{_CLUSTER}.agent", (3, 9), ISOLATED, ISOLATED_MAIN),
-    App("lightship-qstat", _CLUSTER, f"{_CLUSTER}.qstat_service", (3, 9), ISOLATED, ISOLATED_MAIN),
+    App("start-jupyter", _CLUSTER, f"{_CLUSTER}.login.start_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
+    App("register-jupyter", _CLUSTER, f"{_CLUSTER}.job.register_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
+    App("lightship-agent", _CLUSTER, f"{_CLUSTER}.agent.agent", (3, 9), ISOLATED, ISOLATED_MAIN),
+    App("lightship-qstat", _CLUSTER, f"{_CLUSTER}.agent.qstat_service", (3, 9), ISOLATED, ISOLATED_MAIN),
     App("lightship-registry.pyz", _REGISTRY, f"{_REGISTRY}.cli", (3, 11)),
     App("lightship.pyz", _REGISTRY, f"{_REGISTRY}.admin.cli", (3, 11)),
 )

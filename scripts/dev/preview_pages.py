@@ -27,16 +27,11 @@ sys.path.insert(0, str(SCRIPTS))
 
 import httpx  # noqa: E402
 
-from lightship_cluster import door_pages  # noqa: E402
-from lightship_cluster.centre import Centre  # noqa: E402
-from lightship_registry import settings, waiting  # noqa: E402
-from lightship_registry.admin.reading import Count  # noqa: E402
-from lightship_registry.check_report import Report  # noqa: E402
-from lightship_registry.clock import wall  # noqa: E402
-from lightship_registry.dashboard import Dashboard  # noqa: E402
-from lightship_registry.metrics import Metrics  # noqa: E402
-from lightship_registry.overview import Overview, Overviews  # noqa: E402
-from lightship_registry.records import (  # noqa: E402
+from lightship_cluster.app_proxy import pages as door_pages  # noqa: E402
+from lightship_cluster.config.centre import Centre  # noqa: E402
+from lightship_registry.core import settings  # noqa: E402
+from lightship_registry.core.clock import wall  # noqa: E402
+from lightship_registry.core.records import (  # noqa: E402
     ENDED,
     JOB_HELD,
     JOB_QUEUED,
@@ -48,8 +43,14 @@ from lightship_registry.records import (  # noqa: E402
     Cause,
     Link,
 )
-from lightship_registry.schema import open_engine  # noqa: E402
-from lightship_registry.views import View, Views  # noqa: E402
+from lightship_registry.monitoring.check_report import Report  # noqa: E402
+from lightship_registry.monitoring.dashboard import Dashboard  # noqa: E402
+from lightship_registry.monitoring.metrics import Metrics  # noqa: E402
+from lightship_registry.monitoring.overview import Overview, Overviews  # noqa: E402
+from lightship_registry.pages import waiting  # noqa: E402
+from lightship_registry.pages.views import View, Views  # noqa: E402
+from lightship_registry.store.reading import Count  # noqa: E402
+from lightship_registry.store.schema import open_engine  # noqa: E402
 
 PORT = 8099
 MINUTE, HOUR = 60, 3600

@@ -10,8 +10,7 @@ from build_zipapps import SCRIPTS, write_one
 
 sys.path.insert(0, str(SCRIPTS))
 
-from lightship_cluster.environments.conda import USUAL_ROOTS
-from lightship_cluster.options import (
+from lightship_cluster.config.options import (
     COMMANDS,
     ENVIRONMENTS,
     FILES,
@@ -23,7 +22,8 @@ from lightship_cluster.options import (
     Command,
     Option,
 )
-from lightship_cluster.options import SCRIPTS as BATCH_SCRIPTS
+from lightship_cluster.config.options import SCRIPTS as BATCH_SCRIPTS
+from lightship_cluster.environments.conda import USUAL_ROOTS
 
 NAME = "start-jupyter.bash"
 GENERAL = ("-h", "--help")

@@ -12,8 +12,8 @@ from build_zipapps import SCRIPTS, write_one
 sys.path.insert(0, str(SCRIPTS))
 
 from lightship_cluster import __version__
-from lightship_cluster.help_text import EXAMPLES, heading
-from lightship_cluster.options import BUILT_IN, COMMANDS, OPTIONS, SETTINGS, Command, Option
+from lightship_cluster.config.options import BUILT_IN, COMMANDS, OPTIONS, SETTINGS, Command, Option
+from lightship_cluster.login.help_text import EXAMPLES, heading
 
 NAME = "start-jupyter.1"
 GUIDE = SCRIPTS / "lightship_cluster" / "README.md"

@@ -18,31 +18,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lightship_registry import audit, last_heard
-from lightship_registry.ancestor import Ancestor
-from lightship_registry.ancestor_rules import AncestorRules
-from lightship_registry.ancestor_watch import AncestorWatch
-from lightship_registry.api import Api
-from lightship_registry.calls import failure, registry_error
-from lightship_registry.clock import Clock, wall
-from lightship_registry.counting import ACTION, counted
-from lightship_registry.dashboard import Dashboard
-from lightship_registry.errors import RegistryError
-from lightship_registry.keystore import Keystore
-from lightship_registry.links import Links
-from lightship_registry.listener import listening
-from lightship_registry.metrics import Metrics
-from lightship_registry.migrate import require_current
-from lightship_registry.overview import Overviews
-from lightship_registry.pages import Pages, bare_host, page_action
-from lightship_registry.probe import Prober
-from lightship_registry.schema import at_once, open_engine
-from lightship_registry.settings import Settings
-from lightship_registry.signatures import Verifier
-from lightship_registry.store import Store
+from lightship_registry.api.calls import failure, registry_error
+from lightship_registry.api.operations import Api
+from lightship_registry.api.signatures import Verifier
+from lightship_registry.core import audit, last_heard
+from lightship_registry.core.clock import Clock, wall
+from lightship_registry.core.counting import ACTION, counted
+from lightship_registry.core.db_errors import explain
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.settings import Settings
+from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.probe import Prober
+from lightship_registry.monitoring.dashboard import Dashboard
+from lightship_registry.monitoring.listener import listening
+from lightship_registry.monitoring.metrics import Metrics
+from lightship_registry.monitoring.overview import Overviews
+from lightship_registry.pages.routes import Pages, bare_host, page_action
+from lightship_registry.pki.keystore import Keystore
+from lightship_registry.satellite.http import Ancestor
+from lightship_registry.satellite.rules import AncestorRules
+from lightship_registry.satellite.watch import AncestorWatch
+from lightship_registry.store.links import Store
+from lightship_registry.store.migrate import require_current
+from lightship_registry.store.schema import at_once, open_engine
 from lightship_registry.sweeper import Sweeper
-from lightship_registry.trouble import explain
-from lightship_registry.tunnels import Tunnels
+from lightship_registry.tunnels.tunnels import Tunnels
 
 # How long a service that started on a store it cannot use says so, before it is started anew.
 TROUBLE_SECONDS = 10.0

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightship_registry import __version__, audit, settings
-from lightship_registry.errors import RegistryError
+from lightship_registry import __version__
+from lightship_registry.core import audit, settings
+from lightship_registry.core.db_errors import explain
+from lightship_registry.core.errors import RegistryError
 from lightship_registry.prepare import prepare
 from lightship_registry.server import serve
-from lightship_registry.trouble import explain
 
 
 class ExitStatus(enum.IntEnum):

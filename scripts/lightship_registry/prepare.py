@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lightship_registry.clock import Clock, wall
-from lightship_registry.errors import RegistryError
-from lightship_registry.keystore import Keystore
-from lightship_registry.migrate import upgrade
-from lightship_registry.settings import Settings
+from lightship_registry.core.clock import Clock, wall
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.settings import Settings
+from lightship_registry.pki.keystore import Keystore
+from lightship_registry.store.migrate import upgrade
 
 
 def prepare(settings: Settings, clock: Clock = wall) -> list[str]:

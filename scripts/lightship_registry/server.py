@@ -12,9 +12,9 @@ from typing import Any
 import uvicorn
 
 from lightship_registry.app import HostSwitch, build
-from lightship_registry.errors import RegistryError
-from lightship_registry.listener import quiet_config
-from lightship_registry.settings import Settings
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.settings import Settings
+from lightship_registry.monitoring.listener import quiet_config
 
 # The first descriptor that systemd passes.
 SYSTEMD_SOCKET = 3

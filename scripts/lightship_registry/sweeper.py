@@ -7,12 +7,12 @@ import asyncio
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from lightship_registry import audit
-from lightship_registry.clock import Clock, steady
-from lightship_registry.links import Links
-from lightship_registry.signatures import NONCE_SECONDS
-from lightship_registry.trouble import explain
-from lightship_registry.tunnels import Tunnels
+from lightship_registry.api.signatures import NONCE_SECONDS
+from lightship_registry.core import audit
+from lightship_registry.core.clock import Clock, steady
+from lightship_registry.core.db_errors import explain
+from lightship_registry.links.lifecycle import Links
+from lightship_registry.tunnels.tunnels import Tunnels
 
 SWEEP_SECONDS = 5.0
 JUMP_SECONDS = 20.0

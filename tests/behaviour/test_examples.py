@@ -11,7 +11,7 @@ import pytest
 
 import bed
 import clusters
-from lightship_cluster.errors import ExitStatus
+from lightship_cluster.core.errors import ExitStatus
 
 GUIDE = (bed.REPOSITORY / "scripts" / "lightship_cluster" / "README.md").read_text()
 HERE = clusters.here()

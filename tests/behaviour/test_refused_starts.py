@@ -8,7 +8,7 @@ import pytest
 
 import bed
 import clusters
-from lightship_cluster.errors import ExitStatus
+from lightship_cluster.core.errors import ExitStatus
 
 HERE = clusters.here()
 

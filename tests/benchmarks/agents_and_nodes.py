@@ -14,7 +14,7 @@ from typing import Any
 from on_node import Proxy
 
 import bed
-from lightship_cluster.signing import sign
+from lightship_cluster.registry_client.signing import sign
 
 HERE = Path(__file__).parent
 SHARED = HERE / "on_node.py"

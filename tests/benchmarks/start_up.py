@@ -25,12 +25,12 @@ sys.path[:0] = [str(REPOSITORY / name) for name in ("scripts", "scripts/dev", "t
 
 import build_zipapps  # noqa: E402
 
-from lightship_cluster.agent_requests import Requests  # noqa: E402
-from lightship_cluster.agent_server import AgentServer  # noqa: E402
-from lightship_cluster.job_states import JobStates  # noqa: E402
-from lightship_cluster.registry import SignedRegistry  # noqa: E402
+from lightship_cluster.agent.job_states import JobStates  # noqa: E402
+from lightship_cluster.agent.requests import Requests  # noqa: E402
+from lightship_cluster.agent.server import AgentServer  # noqa: E402
+from lightship_cluster.registry_client.registry import SignedRegistry  # noqa: E402
+from lightship_cluster.registry_client.transport import Transport  # noqa: E402
 from lightship_cluster.schedulers.slurm import Slurm  # noqa: E402
-from lightship_cluster.transport import Transport  # noqa: E402
 from unit.lightship_cluster.world import Asked, Reply, StubRegistry, program, stub_registry  # noqa: E402
 
 ROUNDS = 30

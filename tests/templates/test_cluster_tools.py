@@ -10,9 +10,9 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from lightship_cluster.centre import Centre
-from lightship_cluster.options import BUILT_IN
-from lightship_cluster.settings import load_agent, load_site
+from lightship_cluster.config.centre import Centre
+from lightship_cluster.config.options import BUILT_IN
+from lightship_cluster.config.settings import load_agent, load_site
 
 Render = Callable[..., str]
 

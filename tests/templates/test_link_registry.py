@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lightship_registry import settings
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.centre import UNNAMED, Centre
-from lightship_registry.errors import RegistryError
+from lightship_registry.core import settings
+from lightship_registry.core.centre import UNNAMED, Centre
+from lightship_registry.core.errors import RegistryError
 
 Render = Callable[..., str]
 

@@ -15,9 +15,9 @@ from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
-from lightship_cluster import door_pages
-from lightship_cluster.centre import Centre
-from lightship_registry import events, proofs
+from lightship_cluster.app_proxy import pages
+from lightship_cluster.config.centre import Centre
+from lightship_registry.pages import events, page_auth
 
 ROLE = Path(__file__).parents[2] / "roles" / "web_proxy"
 DEBIAN_12 = {"os_family": "Debian", "distribution": "Debian", "distribution_version": "12.11"}
@@ -114,10 +114,10 @@ def test_events_are_never_silent_for_as_long_as_nginx_waits() -> None:
 
 def test_nginx_and_the_registry_set_the_same_cookie() -> None:
     lua = {path.name: path.read_text(encoding="utf-8") for path in (ROLE / "templates").glob("*.lua.j2")}
-    assert f'TOKEN_COOKIE = "{proofs.COOKIE}"' in lua["lightship_tokens.lua.j2"]
-    assert f"MOST_TOKENS = {proofs.MOST_TOKENS}\n" in lua["lightship_tokens.lua.j2"]
+    assert f'TOKEN_COOKIE = "{page_auth.COOKIE}"' in lua["lightship_tokens.lua.j2"]
+    assert f"MOST_TOKENS = {page_auth.MOST_TOKENS}\n" in lua["lightship_tokens.lua.j2"]
     assert (
-        f'"{proofs.COOKIE}=" .. token .. "; Path=/; Max-Age={proofs.COOKIE_SECONDS}; '
+        f'"{page_auth.COOKIE}=" .. token .. "; Path=/; Max-Age={page_auth.COOKIE_SECONDS}; '
         in lua["lightship_answers.lua.j2"]
     )
 
@@ -161,7 +161,7 @@ def test_nginxs_own_pages_and_the_auth_proxys_lead_to_the_centre_in_the_same_way
     for name, page in found.items():
         text = (ROLE / "files" / f"{name}.html").read_text(encoding="utf-8").rstrip()
         # They write quotes in two ways.
-        assert html.unescape(page) == html.unescape(door_pages.frame(titles[name], text, centre)).rstrip()
+        assert html.unescape(page) == html.unescape(pages.frame(titles[name], text, centre)).rstrip()
         links = re.findall(r'<a href="([^"<>]+)">([^"<>]+)</a>', page.partition("</main>")[2])
         assert [html.unescape(address) for address, _ in links] == list(
             filter(None, (centre.guide_url, centre.contact_url))

@@ -11,10 +11,10 @@ from pathlib import Path
 import preview_pages
 import pytest
 
-from lightship_registry.records import Cause
+from lightship_registry.core.records import Cause
 
 REPOSITORY = Path(__file__).parents[2]
-TEMPLATES = REPOSITORY / "scripts" / "lightship_registry" / "templates"
+TEMPLATES = REPOSITORY / "scripts" / "lightship_registry" / "pages" / "templates"
 TITLE = re.compile(r"<title>\s*(.*?)\s*</title>", re.DOTALL)
 
 
@@ -24,7 +24,7 @@ def shown() -> dict[str, str]:
 
 
 def test_every_page_of_the_registry_and_of_the_web_server_is_shown(shown: dict[str, str]) -> None:
-    views = (REPOSITORY / "scripts" / "lightship_registry" / "views.py").read_text()
+    views = (REPOSITORY / "scripts" / "lightship_registry" / "pages" / "views.py").read_text()
     parts = ("base.html", "steps.html", "notify.html")
     for template in TEMPLATES.glob("*.html"):
         assert template.name in parts or template.name == "dashboard.html" or f'"{template.name}"' in views

@@ -10,7 +10,7 @@ from typing import Any
 # Times are read as the commands read them. Last, so that nothing of Ansible's is found there.
 sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
 
-from lightship_cluster import durations
+from lightship_cluster.core import durations
 
 
 def partition_faults(partitions: Mapping[str, Any], wanted: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -9,15 +9,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable
 
-from lightship_cluster.agent_client import AgentClient
-from lightship_cluster.command_line import PROGRAM, Asked, Line, parse, spelled
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.link_end import OUT_OF_MEMORY, ending_of, note_ending
-from lightship_cluster.link_folder import default_root
-from lightship_cluster.links import ENDED, MyLink, find_link, my_links, status_of
-from lightship_cluster.progress import tell, tell_failure
-from lightship_cluster.settings import SiteSettings
-from lightship_cluster.values import LARGEST_MEMORY, size_words
+from lightship_cluster.agent.client import AgentClient
+from lightship_cluster.config.settings import SiteSettings
+from lightship_cluster.config.values import LARGEST_MEMORY, size_words
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.link_folder import default_root
+from lightship_cluster.login.command_line import PROGRAM, Asked, Line, parse, spelled
+from lightship_cluster.login.link_end import OUT_OF_MEMORY, ending_of, note_ending
+from lightship_cluster.login.links import ENDED, MyLink, find_link, my_links, status_of
+from lightship_cluster.login.progress import tell, tell_failure
 
 # What may be said anew.
 OTHERWISE = ("time", "memory")

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Callable
 
-from lightship_cluster.checks import CHECKS, Check, Doubt, Patient, Skip
-from lightship_cluster.command_line import Asked
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.settings import SiteSettings
-from lightship_cluster.texts import visible
+from lightship_cluster.config.settings import SiteSettings
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.texts import visible
+from lightship_cluster.login.checks import CHECKS, Check, Doubt, Patient, Skip
+from lightship_cluster.login.command_line import Asked
 
 OK, DOUBT, WRONG, SKIPPED = "ok", "doubt", "wrong", "skipped"
 # Columns below which the words stand on lines of their own.

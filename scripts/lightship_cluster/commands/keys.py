@@ -7,13 +7,13 @@ import shlex
 import time
 from typing import Any, Callable
 
-from lightship_cluster.agent_client import AgentClient
-from lightship_cluster.command_line import Asked
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.public_keys import fingerprint_of, key_in, wrong
-from lightship_cluster.settings import SiteSettings
-from lightship_cluster.tables import table
-from lightship_cluster.texts import cleaned, quoted, shortened
+from lightship_cluster.agent.client import AgentClient
+from lightship_cluster.config.settings import SiteSettings
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.texts import cleaned, quoted, shortened
+from lightship_cluster.login.command_line import Asked
+from lightship_cluster.login.public_keys import fingerprint_of, key_in, wrong
+from lightship_cluster.login.tables import table
 
 HEAD = ("KEY", "TYPE", "COMMENT", "ADDED")
 HASH = "SHA256:"

@@ -6,18 +6,18 @@ import json
 import time
 from typing import Any, Callable
 
-from lightship_cluster import link_end
-from lightship_cluster.agent_client import AgentClient, AgentError
-from lightship_cluster.command_line import Asked
-from lightship_cluster.durations import words_of
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.follow import job_in
-from lightship_cluster.link_folder import default_root
-from lightship_cluster.links import ENDED, MyLink, my_links, status_of
+from lightship_cluster.agent.client import AgentClient, AgentError
+from lightship_cluster.config.settings import SiteSettings
+from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.link_folder import default_root
+from lightship_cluster.core.texts import shortened, visible
+from lightship_cluster.login import link_end
+from lightship_cluster.login.command_line import Asked
+from lightship_cluster.login.follow import job_in
+from lightship_cluster.login.links import ENDED, MyLink, my_links, status_of
+from lightship_cluster.login.tables import table
 from lightship_cluster.schedulers import find_scheduler
-from lightship_cluster.settings import SiteSettings
-from lightship_cluster.tables import table
-from lightship_cluster.texts import shortened, visible
 
 HEAD = ("NAME", "JOB", "LEFT", "TITLE", "STATE")
 WIDEST_TITLE = 20

@@ -7,13 +7,13 @@ import time
 from contextlib import suppress
 from typing import Callable, TextIO
 
-from lightship_cluster.agent_client import AgentClient, AgentError
-from lightship_cluster.command_line import Asked
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.link_folder import default_root
-from lightship_cluster.links import MyLink, find_link, my_links, status_of
-from lightship_cluster.settings import SiteSettings
-from lightship_cluster.texts import cleaned
+from lightship_cluster.agent.client import AgentClient, AgentError
+from lightship_cluster.config.settings import SiteSettings
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.link_folder import default_root
+from lightship_cluster.core.texts import cleaned
+from lightship_cluster.login.command_line import Asked
+from lightship_cluster.login.links import MyLink, find_link, my_links, status_of
 
 LOOK_SECONDS, ASK_SECONDS = 0.5, 30.0
 

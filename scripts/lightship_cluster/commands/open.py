@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import Callable
 
-from lightship_cluster.command_line import Asked
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.link_folder import PAGE, TOKEN, default_root, write_private
-from lightship_cluster.links import MyLink, find_link, my_links
-from lightship_cluster.settings import SiteSettings
+from lightship_cluster.config.settings import SiteSettings
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.link_folder import PAGE, TOKEN, default_root, write_private
+from lightship_cluster.login.command_line import Asked
+from lightship_cluster.login.links import MyLink, find_link, my_links
 
 OPEN_SECONDS = 3.0
 

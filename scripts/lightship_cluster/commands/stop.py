@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Callable
 
-from lightship_cluster.agent_client import AgentClient, AgentError
-from lightship_cluster.command_line import Asked
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.link_folder import default_root
-from lightship_cluster.links import ENDED, MyLink, find_link, my_links, status_of
+from lightship_cluster.agent.client import AgentClient, AgentError
+from lightship_cluster.config.settings import SiteSettings
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.link_folder import default_root
+from lightship_cluster.login.command_line import Asked
+from lightship_cluster.login.links import ENDED, MyLink, find_link, my_links, status_of
 from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.schedulers.stopping import stop_job
-from lightship_cluster.settings import SiteSettings
 
 REASON = "Stopped with start-jupyter stop."
 

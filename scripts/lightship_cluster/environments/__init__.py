@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Callable
 
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.paths import absolute, is_folder
 from lightship_cluster.environments.base import Environment, Layers, Start, Variables, refused
 from lightship_cluster.environments.binds import Bind
 from lightship_cluster.environments.conda import Conda, find_environment
@@ -15,8 +17,6 @@ from lightship_cluster.environments.container import RUNTIMES, Container, whole_
 from lightship_cluster.environments.modules import Modules
 from lightship_cluster.environments.on_path import OnPath
 from lightship_cluster.environments.venv import Venv
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.paths import absolute, is_folder
 
 FACT = "environment"
 __all__ = ["FACT", "Environment", "Start", "choose", "from_facts", "words_of"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Protocol
 
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.listen_address import Place
 from lightship_cluster.environments.interfaces import Interface
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.place import Place
 
 Variables = Mapping[str, str]
 Show = Callable[[str], None]

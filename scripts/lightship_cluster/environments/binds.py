@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightship_cluster.core.paths import absolute, is_there
+from lightship_cluster.core.texts import quoted
 from lightship_cluster.environments.base import refused
-from lightship_cluster.paths import absolute, is_there
-from lightship_cluster.texts import quoted
 
 READ_ONLY = "ro"
 # What the runtimes' own syntax gives a meaning to.

@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightship_cluster.core.paths import is_file
 from lightship_cluster.environments.base import Start, Variables, refused
 from lightship_cluster.environments.runtime import Inside, gpu_maker, is_unpacked
-from lightship_cluster.paths import is_file
 
 STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

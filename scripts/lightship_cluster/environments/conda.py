@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightship_cluster.core.paths import absolute, is_folder, matches
+from lightship_cluster.core.programs import run_program
+from lightship_cluster.core.texts import quoted
 from lightship_cluster.environments.base import Plain, Variables, refused, with_path
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.jupyters import check_folder
 from lightship_cluster.environments.shells import never_began, run_script
-from lightship_cluster.paths import absolute, is_folder, matches
-from lightship_cluster.programs import run_program
-from lightship_cluster.texts import quoted
 
 PROGRAMS = ("mamba", "micromamba", "conda")
 TIMEOUT_SECONDS = 60.0

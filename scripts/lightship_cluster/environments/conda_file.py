@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightship_cluster.core.paths import home, is_file
 from lightship_cluster.environments.base import Plain, Show, Variables, refused
 from lightship_cluster.environments.conda import PROGRAMS, Conda, find_program
 from lightship_cluster.environments.interfaces import Interface
-from lightship_cluster.paths import home, is_file
 
 # In the file: any of the packages that bring Jupyter along.
 _JUPYTER = re.compile(r"^\s*-\s*(\S+::)?(jupyter|jupyterlab|notebook|nbclassic|voila|jupyter_server)\b", re.MULTILINE)

@@ -12,7 +12,11 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import Any
 
-from lightship_cluster import paths
+from lightship_cluster.core import paths
+from lightship_cluster.core.errors import LightshipError
+from lightship_cluster.core.listen_address import Place
+from lightship_cluster.core.paths import absolute, is_there
+from lightship_cluster.core.programs import run_program
 from lightship_cluster.environments import binds as binding
 from lightship_cluster.environments.apptainer import Apptainer
 from lightship_cluster.environments.base import Plain, Start, Variables, refused
@@ -22,10 +26,6 @@ from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.jupyters import SERVER, newest, require_new, warning
 from lightship_cluster.environments.podman import Podman
 from lightship_cluster.environments.runtime import Inside, Runtime, is_unpacked
-from lightship_cluster.errors import LightshipError
-from lightship_cluster.paths import absolute, is_there
-from lightship_cluster.place import Place
-from lightship_cluster.programs import run_program
 
 RUNTIMES: dict[str, Runtime] = {
     "apptainer": Apptainer("apptainer"),

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lightship_cluster.core.paths import is_there, matches
+from lightship_cluster.core.texts import quoted
 from lightship_cluster.environments.base import Variables, refused, with_path
 from lightship_cluster.environments.interfaces import Interface
-from lightship_cluster.paths import is_there, matches
-from lightship_cluster.texts import quoted
 
 # Below this version a known hole (CVE-2026-44727) is open.
 SAFE_JUPYTER_SERVER = (2, 20, 0)

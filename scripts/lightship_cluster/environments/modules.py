@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from lightship_cluster.core.texts import quoted
 from lightship_cluster.environments.base import Plain, Variables, refused
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.shells import Shell, never_began, run_script
-from lightship_cluster.texts import quoted
 
 # How bash hands a function on; where it does, the user's own `module` is there without a login shell.
 _HANDED_ON = ("BASH_FUNC_module%%", "BASH_FUNC_module()")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lightship_cluster.core.paths import is_folder
 from lightship_cluster.environments.base import Start, refused
 from lightship_cluster.environments.binds import Bind
-from lightship_cluster.paths import is_folder
 
 NVIDIA, AMD = Path("/dev/nvidiactl"), Path("/dev/kfd")
 

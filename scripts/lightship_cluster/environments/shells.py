@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments.base import Variables, refused
-from lightship_cluster.errors import LightshipError
 
 TIMEOUT_SECONDS = 120.0
 # Before anything of the script's own.

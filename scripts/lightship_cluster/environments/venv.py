@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightship_cluster.core.paths import is_folder, is_there
 from lightship_cluster.environments.base import Plain, Variables, refused, with_path
 from lightship_cluster.environments.interfaces import Interface
 from lightship_cluster.environments.jupyters import check_folder
-from lightship_cluster.paths import is_folder, is_there
 
 
 @dataclass(frozen=True)

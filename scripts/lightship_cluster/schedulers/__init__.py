@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.options import SCHEDULERS
+from lightship_cluster.config.options import SCHEDULERS
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Scheduler, ask
 
 if TYPE_CHECKING:

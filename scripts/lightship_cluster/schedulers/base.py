@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.programs import run_program
-from lightship_cluster.texts import cleaned
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.programs import run_program
+from lightship_cluster.core.texts import cleaned
 
 TIMEOUT_SECONDS = 30.0
 NO_REASON = "it gave no reason."

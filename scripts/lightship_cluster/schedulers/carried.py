@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.job_log import scheduler_log
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.job_log import scheduler_log
 from lightship_cluster.schedulers.base import JobRequest
 
 LINK, REGISTER = "LIGHTSHIP_LINK", "LIGHTSHIP_REGISTER"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from lightship_cluster.errors import LightshipError
+from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.schedulers.base import JobReport, JobState, Scheduler
 from lightship_cluster.schedulers.none import RUNS, Here, process_of
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightship_cluster.durations import words_of
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import pbs_values
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.own_options import SBATCH, Dialect, values_of

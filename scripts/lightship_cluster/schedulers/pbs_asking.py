@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.texts import cleaned
 from lightship_cluster.schedulers.base import NO_REASON, ask
-from lightship_cluster.texts import cleaned
 
 Done = subprocess.CompletedProcess[str]
 

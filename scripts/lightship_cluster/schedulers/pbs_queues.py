@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lightship_cluster.durations import words_of
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.config.values import size_words
+from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.texts import counted, quoted
 from lightship_cluster.schedulers import pbs_access, pbs_values
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.pbs_values import Record
-from lightship_cluster.texts import counted, quoted
-from lightship_cluster.values import size_words
 
 # An attribute that was never set is not printed, and means no.
 _CLOSED = (("enabled", "takes no jobs just now"), ("started", "takes jobs but starts none just now"))

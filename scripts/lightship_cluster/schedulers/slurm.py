@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.paths import is_here
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.paths import is_here
 from lightship_cluster.schedulers import slurm_partitions, slurm_variables, slurm_words
 from lightship_cluster.schedulers.base import (
     GONE,

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lightship_cluster.durations import words_of
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.config.values import size_words
+from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.texts import counted, quoted
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect
-from lightship_cluster.texts import counted, quoted
-from lightship_cluster.values import size_words
 
 # Partition, whether it is open, its time limit; then the cores, memory and generic resources of a node.
 FORMAT = "%P|%a|%l|%c|%m|%G"

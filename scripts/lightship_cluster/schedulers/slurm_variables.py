@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Resources
 
 _ARRAY = "a job array would start the same notebook several times"

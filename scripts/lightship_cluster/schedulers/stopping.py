@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import JobState, Scheduler
 
 # A job of this machine may take as long to end as Jupyter does.

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from lightship_registry.errors import RegistryError
+from lightship_registry.core.errors import RegistryError
 
 FORMAT = 1
 MANIFEST = "manifest.json"

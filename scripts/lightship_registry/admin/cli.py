@@ -11,25 +11,16 @@ import click
 
 from lightship_registry import __version__
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.errors import RegistryError
-from lightship_registry.trouble import explain
+from lightship_registry.core.db_errors import explain
+from lightship_registry.core.errors import RegistryError
 
 CONFIG = "/etc/lightship/registry.toml"
-# Each command's module is imported when it is asked for: the cutter must start fast.
-COMMANDS = {
-    "links": "looking",
-    "show": "looking",
-    "revoke": "revoking",
-    "clusters": "clusters",
-    "keys": "keys",
-    "ssh-keys": "ssh_keys_command",
-    "authorities": "authorities_command",
-    "doctor": "doctor",
-    "backup": "backup",
-    "restore": "restore",
-    "repair": "repair",
-    "cut": "cut",
-}
+# In the order in which they are shown. Each is a function of its name in a module of its name, imported when it
+# is asked for: what cuts connections must start fast.
+COMMANDS = (
+    *("links", "show", "revoke", "clusters", "keys", "ssh-keys", "authorities"),
+    *("doctor", "backup", "restore", "repair", "cut"),
+)
 STATUS = {
     "settings": ExitStatus.SETTINGS,
     "no-such-link": ExitStatus.NOT_FOUND,
@@ -49,8 +40,8 @@ class LazyGroup(click.Group):
         """The command, from its module."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"lightship_registry.admin.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"lightship_registry.admin.commands.{name}"), name)
         return command
 
 

@@ -7,10 +7,10 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightship_registry.errors import RegistryError
-from lightship_registry.files import write_beside
-from lightship_registry.settings import Settings
-from lightship_registry.signatures import read_key, read_old_key
+from lightship_registry.api.signatures import read_key, read_old_key
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.files import write_beside
+from lightship_registry.core.settings import Settings
 
 MODE = 0o640
 

@@ -16,16 +16,16 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightship_registry import audit, settings
-from lightship_registry.clock import wall
-from lightship_registry.errors import RegistryError
-from lightship_registry.links import Links
-from lightship_registry.migrate import require_current
+from lightship_registry.core import audit, settings
+from lightship_registry.core.clock import wall
+from lightship_registry.core.db_errors import explain
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.settings import Settings
+from lightship_registry.links.lifecycle import Links
 from lightship_registry.prepare import become_owner
-from lightship_registry.schema import open_engine
-from lightship_registry.settings import Settings
-from lightship_registry.store import Store
-from lightship_registry.trouble import explain
+from lightship_registry.store.links import Store
+from lightship_registry.store.migrate import require_current
+from lightship_registry.store.schema import open_engine
 
 JOURNAL = Path("/dev/log")
 # Damage in SQLite's log undoes what is in the log alone.

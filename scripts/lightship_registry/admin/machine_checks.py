@@ -12,8 +12,8 @@ from pathlib import Path
 
 from lightship_registry.admin.findings import Finding, ok, warning, wrong
 from lightship_registry.admin.programs import SECONDS, output
-from lightship_registry.cutter import cut
-from lightship_registry.settings import Settings
+from lightship_registry.core.settings import Settings
+from lightship_registry.links.connection_killer import cut
 
 UNITS = ("lightship-registry.socket", "lightship-registry.service", "lightship-cut.path")
 MEGABYTE = 1024 * 1024

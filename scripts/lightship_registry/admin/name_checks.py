@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lightship_registry.admin.findings import Finding, note, ok, wrong
 from lightship_registry.admin.programs import SECONDS, unit
-from lightship_registry.settings import Settings
+from lightship_registry.core.settings import Settings
 
 NAME_SERVER = "named.service"
 ADDRESS = ("127.0.0.1", 53)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from lightship_registry.admin import host
 from lightship_registry.admin.cluster_keys import MODE
-from lightship_registry.cuts import Cuts
-from lightship_registry.files import write_beside
-from lightship_registry.names import SERIES_FILE
+from lightship_registry.core.files import write_beside
+from lightship_registry.core.records import ENDED
+from lightship_registry.core.settings import Settings
+from lightship_registry.links.cuts import Cuts
+from lightship_registry.links.names import SERIES_FILE
 from lightship_registry.prepare import prepare
-from lightship_registry.records import ENDED
-from lightship_registry.settings import Settings
 
 REPLACED = ("registry.sqlite3", "registry.sqlite3-wal", "registry.sqlite3-shm", "authorities", "web_proxy", SERIES_FILE)
 FOLDER_MODE = 0o700

@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightship_registry.errors import RegistryError
-from lightship_registry.links import SILENCE_SECONDS
-from lightship_registry.records import ANCESTOR, ENDED, READY, STARTING, Cause
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.records import ANCESTOR, ENDED, READY, STARTING, Cause
+from lightship_registry.links.lifecycle import SILENCE_SECONDS
 
 RESTORED = "The service was restored from a backup. Start a new notebook."
 # A notebook that outlived the outage says so within this time; then the sweeper ends the links that are silent.

@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightship_registry.errors import RegistryError
-from lightship_registry.schema import links, nonces, ssh_keys
-from lightship_registry.trouble import explain
+from lightship_registry.core.db_errors import explain
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.store.schema import links, nonces, ssh_keys
 
 # A gap that is wider than this is not a damaged page but a number that was misread.
 WIDEST_GAP = 100_000

@@ -10,17 +10,18 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightship_registry import agent_faults, last_heard
 from lightship_registry.admin import host
-from lightship_registry.admin.certificates import certificates
 from lightship_registry.admin.cluster_keys import keys_of
 from lightship_registry.admin.findings import Finding, ok, warning, wrong
-from lightship_registry.clock import wall
-from lightship_registry.cuts import ORDER_SECONDS
-from lightship_registry.errors import RegistryError
-from lightship_registry.schema import begin_writing, is_sqlite
-from lightship_registry.settings import Settings
-from lightship_registry.trouble import RUNBOOK, explain
+from lightship_registry.core import last_heard
+from lightship_registry.core.clock import wall
+from lightship_registry.core.db_errors import RUNBOOK, explain
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.settings import Settings
+from lightship_registry.links import agent_faults
+from lightship_registry.links.cuts import ORDER_SECONDS
+from lightship_registry.pki.certificates import certificates
+from lightship_registry.store.schema import begin_writing, is_sqlite
 
 # The least days that an authority and the proxy's certificate should last; they are made for ten years.
 DAYS = 90

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lightship_registry.errors import RegistryError
+from lightship_registry.core.errors import RegistryError
 
 SERVICE = "lightship-registry.service"
 # The socket first: whoever connected to it would start the service again.

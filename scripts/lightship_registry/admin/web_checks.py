@@ -12,11 +12,11 @@ from pathlib import Path
 
 from cryptography import x509
 
-from lightship_registry.admin.certificates import DAY
 from lightship_registry.admin.findings import Finding, note, ok, warning, wrong
 from lightship_registry.admin.programs import SECONDS, run, unit
-from lightship_registry.clock import wall
-from lightship_registry.settings import Settings
+from lightship_registry.core.clock import wall
+from lightship_registry.core.settings import Settings
+from lightship_registry.pki.certificates import DAY
 
 # Written by the role certificates: whose certificate it is, where it lies, and who shows it.
 DEPLOYED = Path("/etc/letsencrypt/lightship/deployed.ini")

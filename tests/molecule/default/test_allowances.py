@@ -76,7 +76,7 @@ QUESTIONS = """
 import sys
 sys.path.insert(0, "/shared/lightship/bin/start-jupyter")
 from pathlib import Path
-from lightship_cluster.agent_client import AgentClient
+from lightship_cluster.agent.client import AgentClient
 for _ in range(30):
     assert AgentClient(Path("/run/lightship-agent/agent.sock")).status(sys.argv[1])["state"] == "waiting"
 print("all answered")

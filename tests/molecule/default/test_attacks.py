@@ -174,7 +174,7 @@ def test_names_cannot_be_told_apart_and_whoever_tries_many_is_slowed_down() -> N
     links = [bed.agent("bob", op="create", seconds=600, token_sha256="5e" * 32)["name"] for _ in range(2)]
     assert bed.agent("bob", op="cancel", name=links[0], reason="test")["ok"]
     chance = random.Random(7)  # noqa: S311 - only to be the same each time
-    lines = (bed.REPOSITORY / "scripts/lightship_registry/data/words.txt").read_text().splitlines()
+    lines = (bed.REPOSITORY / "scripts/lightship_registry/links/words.txt").read_text().splitlines()
     words = [line for line in lines if line.isalpha()]
     seen: dict[bool, set[tuple[object, ...]]] = {True: set(), False: set()}
     connection, trust = http.client.HTTPSConnection("guess", timeout=20), bed.trust()

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import bed
-from lightship_cluster.signing import sign
+from lightship_cluster.registry_client.signing import sign
 
 STATE = "/var/lib/lightship"
 STORE = f"{STATE}/registry.sqlite3"

@@ -10,7 +10,7 @@ import pytest
 
 import bed
 import cell
-from lightship_cluster.jupyter_guard import decided
+from lightship_cluster.job.jupyter_guard import decided
 
 SERVER = "/opt/jupyter/bin/python3"
 # In one go whatever lets others in, or leads elsewhere. The hash is that of the password secret1.

@@ -47,11 +47,12 @@ def test_a_notebook_that_the_proxy_cannot_reach_is_told_from_where_it_was_tried(
         [
             "import sys; sys.path.insert(0, '/shared/lightship/bin/register-jupyter')",
             "from pathlib import Path",
-            "from lightship_cluster import lease, node_keys, transport, registry",
+            "from lightship_cluster.job import keys, lease",
+            "from lightship_cluster.registry_client import transport, registry",
             f"way = transport.Transport('https://registry.{bed.DOMAIN}:{bed.PORT}', Path({CA!r}))",
             f"link = registry.LinkRegistry(way, {made['name']!r}, sys.stdin.read())",
             "folder = Path('/tmp/networks'); folder.mkdir(); lease.PUBLISH_SECONDS = 1",
-            "lease.claim(link, node_keys.make_request(folder, folder / 'key.pem'), {})",
+            "lease.claim(link, keys.make_request(folder, folder / 'key.pem'), {})",
             "lease.publish(link, way.dialer.own, 4567)",
         ]
     )

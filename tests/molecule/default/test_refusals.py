@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 import bed
-from lightship_cluster.errors import ExitStatus
+from lightship_cluster.core.errors import ExitStatus
 
 
 def traces(user: str) -> tuple[str, str, set[str]]:

@@ -29,9 +29,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from lightship_registry import settings
 from lightship_registry.admin import host
-from lightship_registry.records import Owner, Wish
+from lightship_registry.core import settings
+from lightship_registry.core.records import Owner, Wish
 loaded = settings.load(Path("/etc/lightship/registry.toml"))
 host.become_service(loaded)
 engine, links = host.open_links(loaded)

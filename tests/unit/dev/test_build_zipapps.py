@@ -41,9 +41,9 @@ def test_each_command_runs_by_itself(dist: Path, name: str) -> None:
 def test_the_registry_takes_its_data_along_and_no_requirements(dist: Path) -> None:
     names = zipfile.ZipFile(dist / "lightship-registry.pyz").namelist()
 
-    assert "lightship_registry/data/words.txt" in names
-    assert "lightship_registry/templates/waiting.html" in names
-    assert "lightship_registry/templates/page.js" in names
+    assert "lightship_registry/links/words.txt" in names
+    assert "lightship_registry/pages/templates/waiting.html" in names
+    assert "lightship_registry/pages/templates/page.js" in names
     assert "lightship_registry/requirements.txt" not in names
     assert not any("__pycache__" in name for name in names)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import write_completion
 
-from lightship_cluster.options import COMMANDS, INTERFACES, OPTIONS
+from lightship_cluster.config.options import COMMANDS, INTERFACES, OPTIONS
 
 GUIDE = (Path(write_completion.__file__).parents[1] / "lightship_cluster" / "README.md").read_text()
 CALL = """

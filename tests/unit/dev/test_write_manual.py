@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import write_manual
 
-from lightship_cluster.errors import ExitStatus
-from lightship_cluster.help_text import heading
-from lightship_cluster.options import COMMANDS, OPTIONS, SETTINGS
+from lightship_cluster.config.options import COMMANDS, OPTIONS, SETTINGS
+from lightship_cluster.core.errors import ExitStatus
+from lightship_cluster.login.help_text import heading
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lightship_cluster import transport
+from lightship_cluster.registry_client import transport
+from unit.lightship_cluster.fake_login_node import login
 from unit.lightship_cluster.house import house
-from unit.lightship_cluster.login import login
 from unit.lightship_cluster.node import node
 from unit.lightship_cluster.world import StubRegistry, stub_registry
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster import doorkeeper
-from lightship_cluster.centre import Centre
-from lightship_cluster.doorkeeper import Doorkeeper
-from lightship_cluster.notebook_probe import pick_port, serves
-from lightship_cluster.place import Place
+from lightship_cluster.app_proxy import auth_proxy
+from lightship_cluster.app_proxy.auth_proxy import Doorkeeper
+from lightship_cluster.config.centre import Centre
+from lightship_cluster.core.listen_address import Place
+from lightship_cluster.job.probe import pick_port, serves
 from unit.lightship_cluster.world import self_signed
 
 TOKEN = "0123456789abcdef" * 2
@@ -149,7 +149,7 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
     async def connect() -> Any:
         return await asyncio.open_connection("127.0.0.1", server.server_address[1])
 
-    monkeypatch.setattr(doorkeeper, "MOST_GUESTS", GUESTS)
+    monkeypatch.setattr(auth_proxy, "MOST_GUESTS", GUESTS)
     door = Doorkeeper(place, ORIGIN, connect, CENTRE)
     door.start()
     while not serves(place.address, place.port, text):

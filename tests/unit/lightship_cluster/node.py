@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster import register_jupyter
-from lightship_cluster.link_folder import LinkFolder
+from lightship_cluster.core.link_folder import LinkFolder
+from lightship_cluster.job import register_jupyter
 from unit.lightship_cluster.world import JUPYTER, Asked, Reply, StubRegistry, program, self_signed, sign
 
-SCRIPTS = Path(register_jupyter.__file__).parents[1]
-MAIN = "import sys; from lightship_cluster.register_jupyter import main; sys.exit(main(sys.argv[1:]))"
+SCRIPTS = Path(register_jupyter.__file__).parents[2]
+MAIN = "import sys; from lightship_cluster.job.register_jupyter import main; sys.exit(main(sys.argv[1:]))"
 LAB = ("--", "jupyter", "lab", "--mine=1")
 SECRET, TOKEN = "5e" * 32, "70" * 16
 

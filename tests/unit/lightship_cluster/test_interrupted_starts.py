@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus
-from unit.lightship_cluster.login import LINK, READY, Login
-from unit.lightship_cluster.test_start_jupyter import SCRIPTS, run
+from lightship_cluster.core.errors import ExitStatus
+from unit.lightship_cluster.fake_login_node import LINK, READY, Login
+from unit.lightship_cluster.login.test_start_jupyter import SCRIPTS, run
 from unit.lightship_cluster.world import Asked, Reply, program
 
 
@@ -37,7 +37,7 @@ def test_ctrl_c_while_the_job_is_handed_over_waits_for_its_number(
 ) -> None:
     program(login.path / "bin" / "sbatch", "#!/bin/sh\nkill -INT $PPID\n/bin/sleep 0.2\necho 17\n")
     monkeypatch.setenv("PYTHONPATH", SCRIPTS)
-    code = "import sys; from lightship_cluster.start_jupyter import main; sys.exit(main([]))"
+    code = "import sys; from lightship_cluster.login.start_jupyter import main; sys.exit(main([]))"
     # A process of its own: signals reach any thread of this one.
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
@@ -53,7 +53,7 @@ def test_ctrl_c_while_waiting_leaves_the_job_alone(
     def interrupted(_follower: object) -> dict[str, Any]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lightship_cluster.follow.Follower.until_ready", interrupted)
+    monkeypatch.setattr("lightship_cluster.login.follow.Follower.until_ready", interrupted)
 
     assert run() is ExitStatus.INTERRUPTED
     assert "To stop it: scancel 17" in capsys.readouterr().err
@@ -95,7 +95,7 @@ def test_a_start_that_nobody_reads_on_says_so_and_leaves_the_job(
     def gone(*_: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("lightship_cluster.progress.Events.show", gone)
+    monkeypatch.setattr("lightship_cluster.login.progress.Events.show", gone)
     login.registry.replies["one-two-three"] = (200, {**READY, "state": "starting"})
 
     assert run("--json") is ExitStatus.INTERRUPTED

@@ -15,7 +15,7 @@ import build_zipapps
 import pytest
 
 from lightship_cluster import __version__
-from unit.lightship_cluster.login import LINK, Login, login_node
+from unit.lightship_cluster.fake_login_node import LINK, Login, login_node
 from unit.lightship_cluster.node import LAB, Node
 from unit.lightship_cluster.world import JUPYTER, program, stub_registry
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from lightship_registry.ancestor_watch import AncestorWatch
+from lightship_registry.satellite.watch import AncestorWatch
 from unit.lightship_registry.world import DOMAIN, NODE, Hands, World, build_world
 
 LOGIN, OUTSIDE = "127.0.2.1", "127.9.0.1"

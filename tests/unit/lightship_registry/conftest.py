@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightship_registry import audit
+from lightship_registry.core import audit
 from unit.lightship_registry import postgres
 from unit.lightship_registry.world import World, build_world
 

@@ -18,9 +18,9 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from lightship_registry import ancestor
-from lightship_registry.ancestor_watch import AncestorWatch
-from lightship_registry.records import Link
+from lightship_registry.core.records import Link
+from lightship_registry.satellite import http
+from lightship_registry.satellite.watch import AncestorWatch
 from unit.lightship_registry.ancestors import LOGIN, MANAGE, NETWORKS, NODE, OUTSIDE, Client, Rounds, build
 from unit.lightship_registry.programs import program
 from unit.lightship_registry.test_takeovers import own_address
@@ -263,7 +263,7 @@ def test_a_page_of_theirs_shows_no_more_to_any_token(scene: Scene) -> None:
 
 
 def test_a_live_target_of_the_one_is_never_the_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ancestor, "TRY_SECONDS", 0.01)
+    monkeypatch.setattr(http, "TRY_SECONDS", 0.01)
     with program() as port:
         target = f"{NODE}:{port}"
         made = scene.world.create()

@@ -25,11 +25,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from lightship_registry import app, openapi, ssh_keys
-from lightship_registry.errors import RegistryError
-from lightship_registry.probe import Expected
-from lightship_registry.records import ENDED, READY, STARTING, WAITING, Owner
-from lightship_registry.targets import Address
+from lightship_registry import app
+from lightship_registry.api import openapi
+from lightship_registry.core import ssh_keys
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.records import ENDED, READY, STARTING, WAITING, Owner
+from lightship_registry.links.probe import Expected
+from lightship_registry.links.targets import Address
 from unit.lightship_registry.world import DOMAIN, World, build_world, make_csr
 
 OPERATIONS = {operation.name: operation for operation in (*openapi.AGENTS, *openapi.JOBS)}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lightship_registry import app
-from lightship_registry.errors import RegistryError
+from lightship_registry.core.errors import RegistryError
 from unit.lightship_registry.postgres import Cluster
 from unit.lightship_registry.world import World
 
@@ -88,7 +88,7 @@ def test_unexpected_errors_show_nothing(world: World, monkeypatch: pytest.Monkey
         raise ZeroDivisionError("private detail")
 
     made = world.create()
-    monkeypatch.setattr("lightship_registry.links.Links.of_secret", burst)
+    monkeypatch.setattr("lightship_registry.links.lifecycle.Links.of_secret", burst)
     with caplog.at_level(logging.ERROR):
         answer = world.job(made, "heartbeat")
     assert (answer.status_code, answer.json()["code"]) == (500, "registry-error")

@@ -6,7 +6,7 @@ import pytest
 
 from lightship_registry import cli
 from lightship_registry.cli import ExitStatus, main
-from lightship_registry.settings import Settings
+from lightship_registry.core.settings import Settings
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lightship_registry.store import DOUBT_SECONDS
-from unit.lightship_registry.test_jobs import ending, job, link, report, submit
+from lightship_registry.store.links import DOUBT_SECONDS
+from unit.lightship_registry.links.test_jobs import ending, job, link, report, submit
 from unit.lightship_registry.world import World
 
 MEMORY = "The job used more memory than it had asked for."

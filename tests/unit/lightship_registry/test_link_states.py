@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import delete, select
 
-from lightship_registry.records import Cause, Creation, Ending, NewLink, Owner, Wish
-from lightship_registry.schema import links
+from lightship_registry.core.records import Cause, Creation, Ending, NewLink, Owner, Wish
+from lightship_registry.store.schema import links
 from unit.lightship_registry.world import World
 
 QUOTA, HOURLY, WAIT, LEASE, REST, SILENCE, HOUR = 3, 4, 5000.0, 90.0, 75.0, 600.0, 3600.0

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lightship_registry import check_report
-from lightship_registry.check_report import Report
-from lightship_registry.records import Cause
+from lightship_registry.core.records import Cause
+from lightship_registry.monitoring import check_report
+from lightship_registry.monitoring.check_report import Report
 from unit.lightship_registry.world import World
 
 REPOSITORY = Path(__file__).parents[3]

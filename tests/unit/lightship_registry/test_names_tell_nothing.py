@@ -10,9 +10,9 @@ from collections import Counter
 from starlette.requests import Request
 from starlette.types import Message
 
-from lightship_registry import names
-from lightship_registry.pages import Pages
-from lightship_registry.records import Cause, Ending, Owner, Wish
+from lightship_registry.core.records import Cause, Ending, Owner, Wish
+from lightship_registry.links import names
+from lightship_registry.pages.routes import Pages
 from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World
 
 # As many as are asked for; 20,000 take half a minute, a million half an hour.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightship_registry.errors import RegistryError
+from lightship_registry.core.errors import RegistryError
 from lightship_registry.prepare import prepare
 from unit.lightship_registry.world import Hands, World, make_settings
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lightship_registry import ancestor, ancestor_watch
-from lightship_registry.ancestor import Ancestor
-from lightship_registry.ancestor_rules import AncestorRules
-from lightship_registry.ancestor_watch import SETTLE_SECONDS, AncestorWatch
-from lightship_registry.records import ENDED, READY, STARTING, WAITING, Cause, Ending, Link
+from lightship_registry.core.records import ENDED, READY, STARTING, WAITING, Cause, Ending, Link
+from lightship_registry.satellite import http, watch
+from lightship_registry.satellite.http import Ancestor
+from lightship_registry.satellite.rules import AncestorRules
+from lightship_registry.satellite.watch import SETTLE_SECONDS, AncestorWatch
 from unit.lightship_registry.ancestors import LOGIN, MANAGE, build
 from unit.lightship_registry.programs import Program
 from unit.lightship_registry.world import NODE, World
@@ -28,9 +28,9 @@ VERSION_1, VERSION_2 = (
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(ancestor_watch, "ROUND_SECONDS", 0.02)
-    monkeypatch.setattr(ancestor_watch, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(ancestor, "TRY_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(http, "TRY_SECONDS", 0.01)
     world = build(tmp_path)
     yield world
     world.close()
@@ -341,7 +341,7 @@ def test_a_store_that_cannot_be_written_keeps_no_route_open(world: World, monkey
 def test_a_program_that_serves_one_connection_at_a_time_is_served_itself(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightship_registry.satellite_listener.ask.__defaults__", (0.2,))
+    monkeypatch.setattr("lightship_registry.satellite.listener.ask.__defaults__", (0.2,))
 
     async def scene(service: Service) -> None:
         notebook = Program(at_once=1)

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
-from lightship_registry.records import READY, Creation
-from lightship_registry.schema import links
-from lightship_registry.store import Store
-from unit.lightship_registry.test_store import ALICE, NEW, OTHER
+from lightship_registry.core.records import READY, Creation
+from lightship_registry.store.links import Store
+from lightship_registry.store.schema import links
+from unit.lightship_registry.store.test_links import ALICE, NEW, OTHER
 from unit.lightship_registry.world import World
 
 pytestmark = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)

@@ -18,9 +18,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from lightship_registry.authorities import Authority, load_authority, new_authority, server_certificate
-from lightship_registry.keystore import Keystore, key_of, pem
-from lightship_registry.records import Link
+from lightship_registry.core.records import Link
+from lightship_registry.pki.authorities import Authority, load_authority, new_authority, server_certificate
+from lightship_registry.pki.keystore import Keystore, key_of, pem
 from unit.lightship_registry.world import (
     DOMAIN,
     NODE,

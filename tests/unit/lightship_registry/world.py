@@ -28,13 +28,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy import update
 
 from lightship_registry import app
-from lightship_registry.files import TEMPORARY
-from lightship_registry.links import Links
+from lightship_registry.core.files import TEMPORARY
+from lightship_registry.core.settings import Folders, Settings
+from lightship_registry.links.lifecycle import Links
 from lightship_registry.prepare import prepare
-from lightship_registry.schema import links, open_engine
-from lightship_registry.settings import Folders, Settings
-from lightship_registry.store import Store
-from lightship_registry.tunnels import Tunnels
+from lightship_registry.store.links import Store
+from lightship_registry.store.schema import links, open_engine
+from lightship_registry.tunnels.tunnels import Tunnels
 
 # For the modules whose tests are to run on SQLite and on PostgreSQL.
 both_databases = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from lightship_cluster import start_jupyter
 from lightship_cluster.commands.again import more_memory
-from lightship_cluster.errors import ExitStatus
-from lightship_cluster.links import my_links
-from unit.lightship_cluster.login import LINK, READY, Login
-from unit.lightship_cluster.test_links import made
+from lightship_cluster.core.errors import ExitStatus
+from lightship_cluster.login import start_jupyter
+from lightship_cluster.login.links import my_links
+from unit.lightship_cluster.fake_login_node import LINK, READY, Login
+from unit.lightship_cluster.login.test_links import made
 from unit.lightship_cluster.world import Asked, Reply
 
 

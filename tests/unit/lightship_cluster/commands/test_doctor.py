@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster import checks, start_jupyter
-from lightship_cluster.agent_requests import Operation, Requests
-from lightship_cluster.checks import CHECKS
-from lightship_cluster.errors import ExitStatus
-from lightship_cluster.tls_look import Look
-from unit.lightship_cluster.login import Login
-from unit.lightship_cluster.test_links import made
+from lightship_cluster.agent.requests import Operation, Requests
+from lightship_cluster.core.errors import ExitStatus
+from lightship_cluster.login import checks, start_jupyter
+from lightship_cluster.login.checks import CHECKS
+from lightship_cluster.registry_client.tls_look import Look
+from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.login.test_links import made
 from unit.lightship_cluster.world import Reply, program
 
 ANSWERS: dict[str, dict[str, Reply]] = {

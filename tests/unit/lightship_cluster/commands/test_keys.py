@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster import start_jupyter
-from lightship_cluster.errors import ExitStatus
-from lightship_cluster.public_keys import fingerprint_of
-from unit.lightship_cluster.login import Login
-from unit.lightship_cluster.test_public_keys import public_key
+from lightship_cluster.core.errors import ExitStatus
+from lightship_cluster.login import start_jupyter
+from lightship_cluster.login.public_keys import fingerprint_of
+from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.login.test_public_keys import public_key
 from unit.lightship_cluster.world import Asked, Reply
 
 LAPTOP, DESK = "SHA256:" + "Lap" * 14 + "L", "SHA256:" + "Des" * 14 + "D"

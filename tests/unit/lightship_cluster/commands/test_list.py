@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster import start_jupyter
-from lightship_cluster.errors import ExitStatus
-from unit.lightship_cluster.login import Login
-from unit.lightship_cluster.test_links import made
+from lightship_cluster.core.errors import ExitStatus
+from lightship_cluster.login import start_jupyter
+from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.login.test_links import made
 from unit.lightship_cluster.world import Reply
 
 

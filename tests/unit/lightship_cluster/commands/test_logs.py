@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from lightship_cluster import start_jupyter
-from lightship_cluster.errors import ExitStatus
-from unit.lightship_cluster.login import Login
-from unit.lightship_cluster.test_links import made
+from lightship_cluster.core.errors import ExitStatus
+from lightship_cluster.login import start_jupyter
+from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.login.test_links import made
 
 
 def test_what_the_job_printed_cannot_drive_the_terminal(login: Login, capsys: pytest.CaptureFixture[str]) -> None:

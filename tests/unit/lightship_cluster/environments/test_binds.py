@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments.binds import Bind, check_sources, of_places
-from lightship_cluster.errors import LightshipError
 from unit.lightship_cluster.world import NAME_TOO_LONG
 
 

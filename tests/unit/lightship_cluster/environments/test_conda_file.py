@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments import conda_file
 from lightship_cluster.environments.conda_file import CondaFile
 from lightship_cluster.environments.interfaces import LAB
-from lightship_cluster.errors import LightshipError
 from unit.lightship_cluster.world import program
 
 FILE = "name: analysis\ndependencies:\n  - python=3.12\n  - conda-forge::jupyterlab=4\n"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from lightship_cluster.core.errors import LightshipError
+from lightship_cluster.core.listen_address import Place
 from lightship_cluster.environments import runtime
 from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.binds import Bind
 from lightship_cluster.environments.container import SAY_BEGUN, Container, whole_name
 from lightship_cluster.environments.interfaces import LAB, VOILA
-from lightship_cluster.errors import LightshipError
-from lightship_cluster.place import Place
 from unit.lightship_cluster.world import NAME_TOO_LONG, program
 
 COMMAND = ("jupyter", "lab", "--ServerApp.port=1")

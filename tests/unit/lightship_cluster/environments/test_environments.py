@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lightship_cluster import environments
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.environments.base import Layers
 from lightship_cluster.environments.binds import Bind
 from lightship_cluster.environments.conda import Conda
@@ -17,7 +18,6 @@ from lightship_cluster.environments.interfaces import LAB
 from lightship_cluster.environments.modules import Modules
 from lightship_cluster.environments.on_path import OnPath
 from lightship_cluster.environments.venv import Venv
-from lightship_cluster.errors import ExitStatus, LightshipError
 from unit.lightship_cluster.world import NAME_TOO_LONG, installed_jupyter
 
 

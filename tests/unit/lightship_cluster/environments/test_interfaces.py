@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster import preflight
+import lightship_cluster
+from lightship_cluster.config.options import APP
+from lightship_cluster.config.options import INTERFACES as OFFERED
 from lightship_cluster.environments.interfaces import INTERFACES, interface_of, starts_what_is_told
-from lightship_cluster.options import APP
-from lightship_cluster.options import INTERFACES as OFFERED
 from unit.lightship_cluster.world import program
 
-BATCH = Path(preflight.__file__).parent / "batch"
+BATCH = Path(lightship_cluster.__file__).parent / "batch"
 
 
 @pytest.mark.parametrize("script", list(BATCH.glob("*/*.sh")), ids=lambda path: f"{path.parent.name}-{path.stem}")

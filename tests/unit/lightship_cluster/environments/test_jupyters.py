@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.environments import jupyters
 from lightship_cluster.environments.interfaces import CLASSIC, LAB, NOTEBOOK
-from lightship_cluster.errors import ExitStatus, LightshipError
 from unit.lightship_cluster.world import installed_jupyter, program
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.environments.modules import Modules
-from lightship_cluster.errors import ExitStatus, LightshipError
 
 LMOD = """module() {
   [[ $1 = load ]] || return 1

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments.interfaces import LAB
 from lightship_cluster.environments.on_path import OnPath
-from lightship_cluster.errors import LightshipError
 from unit.lightship_cluster.world import installed_jupyter, program
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from unit.lightship_cluster.world import program
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import none
 from lightship_cluster.schedulers.base import GONE, JobReport, JobState, Scheduler
 from lightship_cluster.schedulers.every import Every

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.errors import LightshipError
+from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.schedulers import none
 from lightship_cluster.schedulers.base import GONE, JobReport, JobRequest, JobState, Resources
 from lightship_cluster.schedulers.none import Here, process_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Resources, Scheduler
 from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect
 from lightship_cluster.schedulers.own_times import time_in

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.pbs import Pbs

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus
+from lightship_cluster.core.errors import ExitStatus
 from lightship_cluster.schedulers import pbs_asking
 from lightship_cluster.schedulers.pbs_asking import SERVER, Done, Qstat
 from unit.lightship_cluster.schedulers.conftest import Command

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hostile_texts import hostile_texts
-from lightship_cluster.errors import LightshipError
+from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.schedulers import pbs_jobs
 from lightship_cluster.schedulers.base import NOBODYS, JobReport, JobState
 from lightship_cluster.schedulers.pbs import Pbs

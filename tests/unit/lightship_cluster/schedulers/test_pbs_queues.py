@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import pbs_access, pbs_queues
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.pbs import Pbs

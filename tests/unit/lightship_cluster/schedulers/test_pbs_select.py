@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import pbs_select
 from lightship_cluster.schedulers.base import Resources
 

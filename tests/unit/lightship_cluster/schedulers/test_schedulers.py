@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
-from lightship_cluster.options import SCHEDULERS
+from lightship_cluster.config.options import SCHEDULERS
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import find_scheduler, scheduler_of_script
 from lightship_cluster.schedulers.base import Scheduler
 from unit.lightship_cluster.world import program

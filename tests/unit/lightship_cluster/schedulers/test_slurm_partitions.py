@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.own_options import QSUB, SBATCH
 from lightship_cluster.schedulers.slurm_partitions import UNLIMITED, check, choose, parse, time_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import slurm_variables
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.slurm_variables import DROPPED, HONOURED, REFUSED, environment, require_usable

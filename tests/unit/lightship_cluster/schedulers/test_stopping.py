@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import stopping
 from lightship_cluster.schedulers.slurm import Slurm
 from lightship_cluster.schedulers.stopping import stop_job

@@ -12,7 +12,7 @@ import lightship_registry
 from lightship_registry.admin import cli, host
 from lightship_registry.admin.cli import COMMANDS, main
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.errors import RegistryError
+from lightship_registry.core.errors import RegistryError
 from unit.lightship_registry.admin.conftest import Desk
 
 README = (Path(lightship_registry.__file__).parent / "README.md").read_text("utf-8")
@@ -69,7 +69,8 @@ def test_a_failure_of_that_part_is_a_failure_of_the_whole(desk: Desk) -> None:
 
 def test_the_cutter_starts_without_the_libraries_of_the_service() -> None:
     program = (
-        "import sys; import lightship_registry.admin.cli, lightship_registry.admin.cut; print(sorted(sys.modules))"
+        "import sys; from lightship_registry.admin import cli; from lightship_registry.admin.commands import cut; "
+        "print(sorted(sys.modules))"
     )
     scripts = Path(cli.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=scripts, capture_output=True, text=True, check=True)

@@ -7,9 +7,9 @@ from unittest.mock import Mock
 import pytest
 
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.errors import RegistryError
-from lightship_registry.records import Owner
-from lightship_registry.ssh_keys import SshKey, parse
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.records import Owner
+from lightship_registry.core.ssh_keys import SshKey, parse
 from unit.lightship_registry.admin.conftest import Desk
 from unit.lightship_registry.keys import new_key
 from unit.lightship_registry.world import World, build_world
@@ -70,7 +70,7 @@ def test_a_key_that_its_owner_takes_back_meanwhile_saves_no_other(
 
 
 def test_a_lock_that_is_held_is_told(desk: Desk, keys: list[SshKey], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightship_registry.tunnels.Tunnels.remove", Mock(side_effect=RegistryError("held")))
+    monkeypatch.setattr("lightship_registry.tunnels.tunnels.Tunnels.remove", Mock(side_effect=RegistryError("held")))
     assert desk.run("ssh-keys", "--key", keys[0].fingerprint, "--remove", "--yes") == ExitStatus.FAILED
     assert "lightship: held" in desk.err
 

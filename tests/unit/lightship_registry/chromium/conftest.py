@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from lightship_registry import events, views
+from lightship_registry.pages import events, views
 from lightship_registry.server import Server
 from unit.lightship_registry.chromium.stand_in import CENTRE, StandIn, Tab, tls
 from unit.lightship_registry.world import DOMAIN, NODE, World, build_world

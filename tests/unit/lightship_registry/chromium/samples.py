@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from lightship_registry.records import Owner, Wish
+from lightship_registry.core.records import Owner, Wish
 from unit.lightship_registry.world import TOKEN, TOKEN_SHA256, World
 
 PORTS = itertools.count(20000)

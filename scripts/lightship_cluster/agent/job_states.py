@@ -1,0 +1,69 @@
+"""The agent's knowledge of jobs: one question to the scheduler for all of them, and only while somebody asks."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+
+from lightship_cluster.agent.scheduler_check import SchedulerCheck
+from lightship_cluster.core.errors import LightshipError
+from lightship_cluster.core.troubles import Troubles
+from lightship_cluster.schedulers.base import JobSource, JobState
+
+ASKED_SECONDS = 60.0
+MOST_JOBS = 5000
+
+
+class JobStates:
+    """Remembers which jobs were asked about and polls the scheduler for them, at most once in each interval."""
+
+    def __init__(self, scheduler: JobSource, poll_seconds: float) -> None:
+        self.check = SchedulerCheck(scheduler)
+        self._scheduler = scheduler
+        self._poll_seconds = poll_seconds
+        self._asked: dict[str, float] = {}
+        self._known: dict[str, JobState] = {}
+        self._changed = threading.Condition()
+        self._troubles = Troubles("Cannot ask for job states", "Job states are known again.")
+
+    def get(self, job_id: str) -> JobState | None:
+        """The job's state at the last poll; None when it is not known yet."""
+        with self._changed:
+            if job_id in self._asked or len(self._asked) < MOST_JOBS:
+                new = job_id not in self._asked
+                self._asked[job_id] = time.monotonic()
+                if new:
+                    self._changed.notify()
+            return self._known.get(job_id)
+
+    def run(self) -> None:
+        """Poll for ever; the agent gives this a thread of its own."""
+        while True:
+            self.poll(self._wait_for_work())
+            time.sleep(self._poll_seconds)
+
+    def poll(self, job_ids: list[str]) -> None:
+        """Ask the scheduler once; when it does not answer, what is known is forgotten rather than trusted."""
+        states: dict[str, JobState] = {}
+        trouble = ""
+        try:
+            states = self._scheduler.job_states(job_ids)
+        except LightshipError as error:
+            trouble = error.sentence
+        except Exception:
+            # Nobody restarts a thread; a surprise must not leave the agent without job states for good.
+            trouble = traceback.format_exc()
+        self._troubles.say(trouble)
+        with self._changed:
+            self._known = states
+
+    def _wait_for_work(self) -> list[str]:
+        with self._changed:
+            while True:
+                recent = time.monotonic() - ASKED_SECONDS
+                self._asked = {job_id: when for job_id, when in self._asked.items() if when > recent}
+                if self._asked:
+                    return sorted(self._asked)
+                self._known = {}
+                self._changed.wait()

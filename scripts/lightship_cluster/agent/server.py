@@ -1,0 +1,133 @@
+"""The agent's Unix socket: bounded in every direction, since every user of the host may connect."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from pathlib import Path
+from typing import Any, Callable
+
+from lightship_cluster.agent.requests import Peer, refusal
+from lightship_cluster.agent.shares import Seat, Shares, turn_away
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.protocol import BadLine, read_line, write_line
+from lightship_cluster.core.users import user_name
+
+LINE_SECONDS = 5.0
+# One user's crowd fills any queue, and whoever comes later is behind all of it: with 4,096 places the others waited a
+# second for each answer, with so few some milliseconds. Where it is full, the kernel lets callers wait in turn.
+BACKLOG = 256
+# Shown by the kernel for whoever has no number in the namespace of the agent: no one in particular. Users of namespaces
+# within it are shown by their numbers here, of which they may have thousands.
+OVERFLOW_UID = 65534
+
+_CREDENTIALS = struct.Struct("iII")
+
+Handler = Callable[[Peer, dict[str, Any]], dict[str, Any]]
+
+
+class AgentServer:
+    """Takes connections, learns from the kernel who asks, and hands each question to the handler."""
+
+    def __init__(self, path: Path, handler: Handler) -> None:
+        self._path = path
+        self._handler = handler
+        self._shares = Shares()
+        self._listener = _listen(path)
+
+    def serve(self) -> None:
+        """Take connections until the listener is closed."""
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                if self._listener.fileno() < 0:
+                    return
+                # Out of descriptors for the moment: those in use are freed within seconds.
+                threading.Event().wait(0.1)
+                continue
+            self._admit(connection)
+
+    def close(self) -> None:
+        """Stop listening."""
+        # A blocked accept() wakes for a shutdown, not for a close.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._path.unlink()
+
+    def _admit(self, connection: socket.socket) -> None:
+        uid = _peer_uid(connection)
+        seat = self._shares.enter(uid, connection)
+        if seat:
+            try:
+                threading.Thread(target=self._converse, args=(seat,), daemon=True).start()
+            except RuntimeError:
+                # Out of threads for the moment: as with descriptors, those in use end within seconds.
+                self._shares.leave(seat)
+            else:
+                return
+        with connection:
+            turn_away(connection)
+
+    def _converse(self, seat: Seat) -> None:
+        try:
+            with seat.connection:
+                _reply(seat.connection, self._answer(seat))
+        finally:
+            self._shares.leave(seat)
+
+    def _answer(self, seat: Seat) -> dict[str, Any]:
+        uid = seat.uid
+        # Read before anything is refused: whoever is still writing would not hear the answer.
+        try:
+            question = read_line(seat.connection, LINE_SECONDS)
+        except BadLine as error:
+            return refusal("bad-request", str(error))
+        except OSError:
+            return refusal("bad-request", "The connection broke.")
+        if not self._shares.begin(seat):
+            return refusal("busy", "")  # said already
+        user = None if uid == OVERFLOW_UID else user_name(uid)
+        if user is None:
+            return refusal("refused", f"The agent cannot tell who you are (user number {uid}).")
+        self._shares.recognise(uid)
+        return self._handler(Peer(uid, user), question)
+
+
+def _listen(path: Path) -> socket.socket:
+    _remove_stale(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o666)
+    except OSError as error:
+        listener.close()
+        raise LightshipError(f"Cannot listen on {path}: {error.strerror}.", ExitStatus.SETTINGS) from error
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise LightshipError(f"Another agent is listening on {path}. Stop it first.", ExitStatus.SETTINGS)
+
+
+def _peer_uid(connection: socket.socket) -> int:
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(raw)[1])
+
+
+def _reply(connection: socket.socket, value: dict[str, Any]) -> None:
+    try:
+        write_line(connection, value, 1.0)
+    except OSError:
+        # The asker has gone; nobody is left to tell.
+        return

@@ -1,0 +1,116 @@
+"""Tells the registry how the jobs of links are: one question to the scheduler in each interval, for the whole cluster.
+
+Several login nodes may run agents. The registry hands the list of jobs to one of them at a time, so the others have
+nothing to ask about and only look in.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from typing import Any
+
+from lightship_cluster.agent.scheduler_check import SchedulerCheck
+from lightship_cluster.core.errors import LightshipError
+from lightship_cluster.core.protocol import JOB_ID
+from lightship_cluster.core.troubles import Troubles
+from lightship_cluster.core.users import user_name
+from lightship_cluster.registry_client.registry import SignedRegistry
+from lightship_cluster.registry_client.transport import Unreachable
+from lightship_cluster.schedulers.base import GONE, JobSource, JobState
+
+INTERVAL_SECONDS = 20.0
+# After trouble: longer and longer, for neither a scheduler nor a registry in distress needs more questions.
+LONGEST_PAUSE = 300.0
+# The web server takes bodies of at most 64 KiB, and an entry can have 450 bytes.
+ENTRIES = 100
+LONGEST_REASON = 200
+LONGEST_FAULT = 500
+
+
+class Watch:
+    """Reports the jobs of the last list and gets the next."""
+
+    def __init__(self, registry: SignedRegistry, scheduler: JobSource, check: SchedulerCheck) -> None:
+        self._registry = registry
+        self._scheduler = scheduler
+        self._check = check
+        self._fault_told = ""
+        self._watched: list[str] = []
+        self._interval = INTERVAL_SECONDS
+        self._failures = 0
+        self._troubles = Troubles("The registry is not told how jobs are", "The registry is told again how jobs are.")
+
+    def run(self) -> None:
+        """Report for ever; the agent gives this a thread of its own."""
+        while True:
+            time.sleep(self.round())
+
+    def round(self) -> float:
+        """Report once; the seconds until the next round."""
+        # After any trouble the list is not asked about again: by then another agent may have it.
+        watched, self._watched = self._watched, []
+        trouble = ""
+        try:
+            self._tell(self._entries(watched))
+        except LightshipError as error:
+            trouble = error.sentence
+        except Exception:
+            # Nobody restarts a thread; a surprise must not leave the registry without job states for good.
+            trouble = traceback.format_exc()
+        self._failures = self._failures + 1 if trouble else 0
+        self._troubles.say(trouble)
+        # A first failure waits no longer than usual: most often the registry was just being started again.
+        return float(min(LONGEST_PAUSE, self._interval * 2 ** max(0, self._failures - 1)))
+
+    def _fault(self) -> dict[str, str]:
+        """Why this login node's agent cannot ask, for the centre's administrators; once more when it can again."""
+        fault = self._check.last
+        if not fault and not self._fault_told:
+            return {}
+        return {"host": os.uname().nodename, "fault": fault[:LONGEST_FAULT]}
+
+    def _entries(self, job_ids: list[str]) -> list[dict[str, Any]]:
+        if not job_ids:
+            return []
+        states = self._scheduler.job_states(job_ids)
+        gone = [job_id for job_id, job in states.items() if job == GONE]
+        if gone:
+            states.update(self._scheduler.accounted(gone))
+        return [entry for entry in (self._entry(job_id, job) for job_id, job in states.items()) if entry]
+
+    def _entry(self, job_id: str, job: JobState) -> dict[str, Any] | None:
+        told = self._scheduler.report(job)
+        entry = {"job_id": job_id, "state": told.state, "reason": told.reason[:LONGEST_REASON], "start": told.start}
+        if told.cause:
+            entry["cause"] = told.cause
+        if job.uid >= 0:
+            # A user can give a link any number: the registry must not show one user's job to another.
+            user = user_name(job.uid)
+            if user is None:
+                return None
+            entry["user"] = user
+        return entry
+
+    def _tell(self, entries: list[dict[str, Any]]) -> None:
+        watched: list[str] = []
+        # An empty report too: it asks for the list.
+        for begin in range(0, max(1, len(entries)), ENTRIES):
+            watched += self._send(entries[begin : begin + ENTRIES])
+        self._watched = watched
+
+    def _send(self, entries: list[dict[str, Any]]) -> list[str]:
+        try:
+            told = self._fault()
+            answer = self._registry.report_jobs(entries, told)
+        except Unreachable as error:
+            raise LightshipError(f"it cannot be reached ({error}).") from error
+        if not answer.ok:
+            raise LightshipError(answer.error)
+        self._fault_told = told.get("fault", "")
+        watch, interval = answer.body.get("watch"), answer.body.get("interval")
+        if isinstance(interval, (int, float)) and 1 <= interval <= LONGEST_PAUSE:
+            self._interval = float(interval)
+        listed = watch if isinstance(watch, list) else []
+        return [job_id for job_id in listed if isinstance(job_id, str) and JOB_ID.fullmatch(job_id)]

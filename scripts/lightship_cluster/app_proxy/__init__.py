@@ -1,0 +1,1 @@
+"""The HTTPS proxy in front of a program that is not Jupyter."""

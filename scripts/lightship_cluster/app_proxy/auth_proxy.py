@@ -1,0 +1,240 @@
+"""Who may enter a program that knows neither certificates nor tokens: the proxy, for whoever has the link's token.
+
+It listens where the proxy connects, with the link's own certificate, and asks for the proxy's. Each request must bear
+the token: in the address, which sets a cookie and is taken out of the address; in that cookie; or in a header. The
+proxy may bring further requests on a connection, each of which is judged by itself: where one ends is beyond doubt, or
+it is the connection's last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import resource
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from urllib.parse import quote
+
+from lightship_cluster.app_proxy.exchange import Connect, Exchange, Streams, turn_away
+from lightship_cluster.app_proxy.http1 import HOP_BY_HOP, LONGEST_HEAD, BadMessageError, Head, read_head, request_of
+from lightship_cluster.app_proxy.pages import BAD, FORBIDDEN, FOREIGN
+from lightship_cluster.config.centre import UNNAMED, Centre
+from lightship_cluster.core.job_log import say
+from lightship_cluster.core.listen_address import Place
+
+COOKIE = "__Host-lightship-app"
+# The web server and the registry keep the token itself in another one, for pages of their own.
+OURS = (f"{COOKIE}=", "__Host-lightship=")
+HEAD_SECONDS, HANDSHAKE_SECONDS, CLOSE_SECONDS, PAUSE_SECONDS = 30.0, 5.0, 5.0, 0.5
+# For longer than the proxy keeps a connection that nobody uses: it must not be closed while a request is on its way.
+IDLE_SECONDS = 120.0
+# Guests at a time; more wait outside. Each takes two descriptors, and the job's own dealings need some too.
+MOST_GUESTS, SHARE_OF_DESCRIPTORS = 256, 4
+BACKLOG, KEEPALIVE_SECONDS = 128, 60
+# What a page elsewhere may make a browser ask for without a sign of where it came from.
+SAFE = ("GET", "HEAD", "OPTIONS")
+OWN_SITES = ("", "same-origin", "none")
+# The registry's page at this address that asks a person for the token.
+ENTER, LONGEST_TARGET = "/.lightship/enter", 1000
+
+
+class Doorkeeper(threading.Thread):
+    """Serves in a thread of its own until the process ends. An OSError says that it cannot listen there."""
+
+    def __init__(self, place: Place, origin: str, connect: Connect, centre: Centre = UNNAMED) -> None:
+        super().__init__(daemon=True, name="doorkeeper")
+        self._token = place.token.encode("ascii")
+        self._origin = origin
+        self._connect = connect
+        self._centre = centre
+        self._cookie = hashlib.sha256(b"lightship-app " + self._token).hexdigest()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._context.load_cert_chain(place.file("certificate.pem"), place.file("key.pem"))
+        self._context.load_verify_locations(place.file("proxy_ca.pem"))
+        self._context.verify_mode = ssl.CERT_REQUIRED
+        family = socket.AF_INET6 if ":" in place.address else socket.AF_INET
+        self._listener = socket.create_server((place.address, place.port), family=family, backlog=BACKLOG)
+        self._listener.setblocking(False)
+        # Before Python 3.10 nothing else holds on to one that waits for the program alone.
+        self._guests: set[asyncio.Task[None]] = set()
+        # Those who have not shown the token, the first comer first. They make room, or strangers would keep all out.
+        self._unknown: dict[socket.socket, None] = {}
+
+    def run(self) -> None:
+        """Serve."""
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        room = asyncio.Semaphore(most_guests())
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._listener)
+            except OSError:
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            if room.locked():
+                self._make_room()
+            await room.acquire()
+            self._unknown[connection] = None
+            guest = loop.create_task(self._receive(connection))
+            self._guests.add(guest)
+            guest.add_done_callback(self._guests.discard)
+            guest.add_done_callback(lambda _: room.release())
+
+    def _make_room(self) -> None:
+        if self._unknown:
+            oldest = next(iter(self._unknown))
+            del self._unknown[oldest]
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+
+    async def _receive(self, connection: socket.socket) -> None:
+        try:
+            # Whoever is lost without a word, as when the proxy host loses its power, must not stay for ever.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+            # asyncio does it for sockets that say they are of TCP, and an accepted one does not: each answer would wait
+            # 40 ms for word that its head has arrived.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await self._shake_hands(connection)
+        finally:
+            self._unknown.pop(connection, None)
+
+    async def _shake_hands(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(LONGEST_HEAD)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol, connection, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+            )
+        except OSError:  # not the proxy, or no TLS
+            connection.close()
+            return
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            await self._enter((reader, writer), connection)
+        finally:
+            writer.close()
+            try:
+                await asyncio.wait_for(writer.wait_closed(), CLOSE_SECONDS)
+            except (OSError, asyncio.TimeoutError):
+                transport.abort()
+
+    async def _enter(self, browser: Streams, connection: socket.socket) -> None:
+        try:
+            seconds = HEAD_SECONDS
+            while await self._serve_one(browser, connection, seconds):
+                # Until the next request it may make room for somebody else's.
+                self._unknown[connection] = None
+                seconds = IDLE_SECONDS
+        except BadMessageError:
+            with suppress(OSError):
+                await turn_away(browser, BAD, self._centre)
+        except (OSError, asyncio.TimeoutError):
+            pass  # whoever asked has gone
+        except Exception as error:  # one request's trouble is nobody else's
+            say(f"A request failed: {error!r}")
+
+    async def _serve_one(self, browser: Streams, connection: socket.socket, seconds: float) -> bool:
+        """Whether another request may follow."""
+        head = await asyncio.wait_for(read_head(browser[0]), seconds)
+        exchange = await self._judge(head, browser) if head else None
+        if not exchange:
+            return False
+        self._unknown.pop(connection, None)
+        return await exchange.run(self._connect)
+
+    async def _judge(self, head: Head, browser: Streams) -> Exchange | None:
+        """What is to be brought to the program; nothing when the answer was given here."""
+        method, target = request_of(head)
+        bare, by_address = self._without_token(target)
+        by_header = self._is_token(head.one("authorization").rpartition(" ")[2])
+        if not (by_header or by_address or self._has_cookie(head)):
+            if method == "GET" and _navigates(head):
+                await self._send_to(browser[1], f"{ENTER}?next={quote(target[:LONGEST_TARGET], safe='')}")
+            else:
+                await turn_away(browser, FORBIDDEN, self._centre)
+        elif not by_header and self._is_foreign(head, method):
+            await turn_away(browser, FOREIGN, self._centre)
+        elif by_address and method == "GET" and not head.all("upgrade"):
+            await self._send_on(browser[1], bare)
+        else:
+            last = "close" in head.words("connection") or head.line.endswith("/1.0")
+            return Exchange(self._for_program(head, method, bare, by_header), browser, self._centre, last=last)
+        return None
+
+    def _is_token(self, text: str) -> bool:
+        return hmac.compare_digest(text.encode("latin-1"), self._token)
+
+    def _has_cookie(self, head: Head) -> bool:
+        wanted = f"{COOKIE}={self._cookie}".encode("ascii")
+        return any(hmac.compare_digest(each.encode("latin-1"), wanted) for each in _cookies(head))
+
+    def _without_token(self, target: str) -> tuple[str, bool]:
+        """The target as it was otherwise, and whether it bore the token alone: another `token=` is the program's."""
+        path, mark, query = target.partition("?")
+        words = query.split("&")
+        tokens = [word for word in words if word.startswith("token=")]
+        ours = [word for word in tokens if self._is_token(word[len("token=") :])]
+        kept = "&".join(word for word in words if word not in ours)
+        return (f"{path}{mark}{kept}" if kept else path), bool(ours) and ours == tokens
+
+    def _is_foreign(self, head: Head, method: str) -> bool:
+        """Cookies do not tell neighbours apart: to a browser all links of a centre are one site."""
+        if head.one("sec-fetch-site") not in OWN_SITES and not (method == "GET" and _navigates(head)):
+            return True
+        if method in SAFE and not head.all("upgrade"):
+            return False
+        return head.one("origin") not in ("", self._origin)
+
+    async def _send_on(self, writer: asyncio.StreamWriter, target: str) -> None:
+        # Two slashes would name another host, and to a browser the other kind is one too.
+        cookie = f"{COOKIE}={self._cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"
+        await self._send_to(writer, "/" + target.lstrip("/\\"), ("Set-Cookie", cookie))
+
+    async def _send_to(self, writer: asyncio.StreamWriter, address: str, *more: tuple[str, str]) -> None:
+        fields = (
+            ("Location", address),
+            *more,
+            ("Cache-Control", "no-store"),
+            ("Referrer-Policy", "no-referrer"),
+            ("Content-Length", "0"),
+            ("Connection", "close"),
+        )
+        writer.write(Head("HTTP/1.1 303 See Other", fields).encode())
+        await writer.drain()
+
+    def _for_program(self, head: Head, method: str, target: str, by_header: bool) -> Head:
+        """The request without what opened the door: the program need not know it, nor pass it on."""
+        dropped = [*HOP_BY_HOP, "cookie", *(["authorization"] if by_header else [])]
+        # Of a page that had it in its address.
+        if self._token.decode("ascii") in head.one("referer"):
+            dropped.append("referer")
+        upgrade = head.one("upgrade")
+        added = [("Connection", "Upgrade"), ("Upgrade", upgrade)] if upgrade else [("Connection", "close")]
+        others = [each for each in _cookies(head) if not each.startswith(OURS)]
+        if others:
+            added.append(("Cookie", "; ".join(others)))
+        return head.changed(f"{method} {target} HTTP/1.1", dropped, added)
+
+
+def most_guests() -> int:
+    """How many may be served at a time."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return MOST_GUESTS
+    return max(1, min(MOST_GUESTS, descriptors // SHARE_OF_DESCRIPTORS))
+
+
+def _navigates(head: Head) -> bool:
+    return (head.one("sec-fetch-mode"), head.one("sec-fetch-dest")) == ("navigate", "document")
+
+
+def _cookies(head: Head) -> list[str]:
+    return [each.strip() for value in head.all("cookie") for each in value.split(";")]

@@ -1,0 +1,1 @@
+"""What users and sites can set: options, settings files, defaults."""

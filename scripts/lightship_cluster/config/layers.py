@@ -1,0 +1,146 @@
+"""What users get who say less: the site's, the cluster's and their own settings, one over the other.
+
+Every layer has the same two kinds of sections, [defaults] and [preset NAME], with the same keys: those of the table of
+options. What is said nearer to the user holds: the command line, then a preset, then the user's file, the cluster's,
+the site's, and last what is built in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightship_cluster.config import centre
+from lightship_cluster.config.ini import ASK, Form, Known, Values, read_ini, wrong
+from lightship_cluster.config.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, SOURCES, did_you_mean
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.paths import home
+from lightship_cluster.core.texts import quoted
+
+PRESET = "preset "
+KEYS = tuple(SETTINGS)
+SECTIONS: Known = {"defaults": KEYS, PRESET: KEYS}
+CORRECT = "Correct that line or remove it."
+USERS = Form(
+    SECTIONS,
+    CORRECT,
+    reserved=("registry", "ca_file", "agent_socket", "cluster", "hosts", "notebook_networks", *centre.KEYS),
+    why_reserved="is for the site's administrators to set. Yours may have [defaults] and [preset NAME].",
+)
+
+Wishes = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one file says."""
+
+    path: Path
+    defaults: Wishes
+    presets: Mapping[str, Wishes]
+
+
+def user_file() -> Path | None:
+    """A user's own settings; nothing for somebody without a home."""
+    chosen = os.environ.get("XDG_CONFIG_HOME", "")
+    try:
+        # The standard says that a path which is not absolute is none.
+        base = Path(chosen) if chosen.startswith("/") else home() / ".config"
+    except RuntimeError:
+        return None
+    return base / "lightship" / "lightship.ini"
+
+
+def read_user(path: Path | None) -> tuple[Layer | None, str]:
+    """The user's layer, and a warning when there is one that cannot be read: a notebook can start without it."""
+    if path is None:
+        return None, ""
+    try:
+        with path.open("rb"):
+            pass
+    except (FileNotFoundError, NotADirectoryError):
+        return None, ""
+    except OSError as error:
+        return None, f"Your settings {path} cannot be read ({error.strerror}); the site's alone are used."
+    return layer_of(path, read_ini(path, USERS), CORRECT), ""
+
+
+def layer_of(path: Path, sections: Mapping[str, Values], help_from: str = ASK) -> Layer:
+    """What the sections of a file say about jobs."""
+    presets = {
+        name[len(PRESET) :].strip(): _wishes(path, name, values, help_from)
+        for name, values in sections.items()
+        if name.startswith(PRESET)
+    }
+    return Layer(path, _wishes(path, "defaults", sections["defaults"], help_from), presets)
+
+
+def choose(layers: Sequence[Layer], given: Wishes, preset: str = "") -> Wishes:
+    """What holds, for every key; the layers come from the farthest to the nearest."""
+    chosen: Wishes = BUILT_IN
+    for layer in layers:
+        chosen = _over(chosen, layer.defaults)
+    if preset:
+        chosen = _over(chosen, find_preset(layers, preset))
+    return _over(chosen, split_batch(given))
+
+
+def find_preset(layers: Sequence[Layer], name: str) -> Wishes:
+    """The nearest preset of this name; presets of one name do not mix."""
+    for layer in reversed(layers):
+        if name in layer.presets:
+            return layer.presets[name]
+    known = tuple(sorted({known for layer in layers for known in layer.presets}))
+    there = f"There is: {', '.join(known)}." if known else "There is none; [preset NAME] in your settings makes one."
+    raise LightshipError(f"There is no preset {quoted(name)}.{did_you_mean(name, known)} {there}", ExitStatus.USAGE)
+
+
+def split_batch(wishes: Wishes) -> Wishes:
+    """`slurm/jupyterlab.sh` says two things, the scheduler and the interface; either can be said anew on its own."""
+    folder, file = _site_script(wishes)
+    if folder not in SCHEDULERS:
+        return wishes
+    said = {**wishes, "scheduler": wishes.get("scheduler") or folder}
+    app = file[: -len(".sh")]
+    return {**said, "batch": "", "interface": app} if INTERFACES.get(app) == file else said
+
+
+def _site_script(wishes: Wishes) -> tuple[str, str]:
+    folder, _, file = str(wishes.get("batch") or "").partition("/")
+    return folder, file
+
+
+def _over(far: Wishes, near: Wishes) -> Wishes:
+    both = {**far, **near}
+    folder, _ = _site_script(far)
+    other = folder in SCHEDULERS and near.get("scheduler", folder) != folder
+    # Whoever asks for another interface, program or scheduler does not want the script that was set farther away.
+    if ("interface" in near or near.get("app") or other) and not near.get("batch"):
+        both["batch"] = ""
+    if "interface" in near and not near.get("app"):
+        both["app"] = ()
+    if any(source in near for source in SOURCES):
+        both = _one_source(both, near)
+    return both
+
+
+def _one_source(both: dict[str, Any], near: Wishes) -> dict[str, Any]:
+    """Jupyter comes from one place, and what was said of a container goes with it."""
+    if any(near.get(source) for source in SOURCES):
+        both.update({source: near.get(source, "") for source in SOURCES})
+    if not both["image"]:
+        both.update({key: near.get(key, BUILT_IN[key]) for key in ("runtime", "binds", "gpu")})
+    return both
+
+
+def _wishes(path: Path, section: str, values: Values, help_from: str) -> Wishes:
+    found = {}
+    for key, text in values.items():
+        try:
+            found[key] = SETTINGS[key].read_setting(text)
+        except ValueError as error:
+            raise wrong(path, f"in [{section}], {key}: {error}", help_from) from error
+    return split_batch(found)

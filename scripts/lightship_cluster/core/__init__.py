@@ -1,0 +1,1 @@
+"""What every other room needs: errors, paths, users, times, texts."""

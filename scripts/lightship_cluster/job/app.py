@@ -1,0 +1,130 @@
+"""Any other web program as a child process of the job, behind a door of our own: it need know nothing of the link.
+
+It listens on a Unix socket in the job's private folder, which nobody else can reach, or on a port of the node's
+loopback, which every user of the same node can: most programs know only ports, so that is allowed, and said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import socket
+from collections.abc import Sequence
+
+from lightship_cluster.app_proxy.auth_proxy import Doorkeeper
+from lightship_cluster.app_proxy.exchange import Streams
+from lightship_cluster.config.centre import Centre
+from lightship_cluster.config.values import PORT, SOCKET, app_of
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.listen_address import Place
+from lightship_cluster.environments import Environment
+from lightship_cluster.environments.base import Start
+from lightship_cluster.environments.interfaces import A_PROGRAM
+from lightship_cluster.job.child import START_SECONDS, Child
+from lightship_cluster.job.port_owners import LOOPBACKS, answerers
+from lightship_cluster.job.probe import pick_port, port_taken, serves
+from lightship_cluster.job.workspace import node_disk
+
+LOOK_SECONDS, CONNECT_SECONDS = 0.2, 1.0
+
+
+class App(Child):
+    """The running program, and its door."""
+
+    subject = A_PROGRAM
+
+    def __init__(
+        self, command: Sequence[str], place: Place, origin: str, umask: int, environment: Environment, centre: Centre
+    ) -> None:
+        self.place = place
+        self._origin = origin
+        self._centre = centre
+        with node_disk():
+            place.runtime.mkdir(mode=0o700)
+        self._socket = place.runtime / "app.sock"
+        self._loopback = LOOPBACKS[0]
+        self._port = 0 if SOCKET in " ".join(_checked(command)) else pick_port(self._loopback)
+        self._door: Doorkeeper | None = None
+        words = [word.replace(PORT, str(self._port)).replace(SOCKET, str(self._socket)) for word in command]
+        super().__init__(environment.wrap(Start(tuple(words), environment.enter(os.environ)), place), umask)
+
+    def wait_ready(self) -> None:
+        """Return when our program, and nobody else's, answers, and the door is open."""
+        while not self._listens():
+            if self.late(START_SECONDS):
+                where = f"port {self._port} of {LOOPBACKS[0]}" if self._port else str(self._socket)
+                raise LightshipError(
+                    f"The program did not listen on {where} within {START_SECONDS:.0f} s. Does its command take it "
+                    "from {port} or {socket}, and does it listen on localhost?",
+                    ExitStatus.JUPYTER,
+                )
+            self._look()
+        try:
+            self._door = Doorkeeper(self.place, self._origin, self._connect, self._centre)
+        except OSError as error:
+            raise port_taken(self.place.port) from error
+        self._door.start()
+        while not serves(self.place.address, self.place.port, self.place.certificate):
+            self._look()
+
+    def check(self) -> None:
+        """Without its door it is of no use."""
+        if self._door and not self._door.is_alive():
+            raise LightshipError("What guards the program has failed; job.log says how.", ExitStatus.FAILED)
+
+    def _look(self) -> None:
+        status = self.wait(LOOK_SECONDS)
+        self.check()
+        if status is not None:
+            raise LightshipError(
+                f"The program ended with exit status {status} before it answered. Its own last lines say why.",
+                ExitStatus.JUPYTER,
+            )
+
+    def _listens(self) -> bool:
+        if not self._port:
+            return self._socket.is_socket()
+        for loopback in LOOPBACKS:
+            owners = answerers(loopback, self._port)
+            if owners - {os.geteuid()}:
+                raise port_taken(self._port)
+            if owners and _answers(loopback, self._port):
+                self._loopback = loopback
+                return True
+        return False
+
+    async def _connect(self) -> Streams:
+        if not self._port:
+            return await asyncio.open_unix_connection(str(self._socket))
+        reader, writer = await asyncio.open_connection(self._loopback, self._port)
+        # Each time anew: a program that lets go of its port, if only to start again, may lose it to another user.
+        own = False
+        try:
+            own = answerers(self._loopback, self._port, writer.get_extra_info("sockname")[1]) == {os.geteuid()}
+        finally:
+            if not own:
+                writer.close()
+        if not own:
+            raise ConnectionRefusedError
+        return reader, writer
+
+
+def _answers(loopback: str, port: int) -> bool:
+    # A listener on any address of IPv6 may want no other.
+    try:
+        socket.create_connection((loopback, port), CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _checked(command: Sequence[str]) -> tuple[str, ...]:
+    # A batch script of the user's own may name any command.
+    try:
+        words = app_of(shlex.join(command))
+    except ValueError as error:
+        raise LightshipError(f"--app: {error}", ExitStatus.USAGE) from error
+    if not words:
+        raise LightshipError("--app: no command was given, to start-jupyter or in the batch script.", ExitStatus.USAGE)
+    return words

@@ -1,0 +1,106 @@
+"""Why a job ends its link: a word for programs, a sentence for people, and after a failure its last lines."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from dataclasses import dataclass
+
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.job_log import last_lines
+from lightship_cluster.core.link_folder import LinkFolder
+from lightship_cluster.job.lease import TIME_OVER
+from lightship_cluster.job.memory_kills import MemoryKills
+
+# The registry's words; a job may say these.
+STOPPED, CANCELLED, TIME_LIMIT = "stopped", "cancelled", "time-limit"
+OUT_OF_MEMORY, FAILED, ENDED = "out-of-memory", "failed", "ended"
+
+# Schedulers send their first signal at the end of the job's time, not long after it; and the link's own end is later
+# than the job's by what passed between the job's start and the claim.
+END_SECONDS = 90.0
+TAIL_LINES = 20
+LONGEST_TAIL = 4000
+
+# By itself, or as the shell reports it of its own child.
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+_SECRET_LIKE = re.compile(
+    r"""
+    (token|secret|pass(w(or)?d|phrase)?|pwd|credential|bearer|authorization)\w*["']?(\s*[=:]|\s+\S)  # by its name
+    | key["']?\s*[=:]  # but KeyError is worth reading
+    | ://[^/\s]*:[^/\s]*@  # in an address
+    | -----BEGIN | ^[A-Za-z0-9+/=]{40,}$  # a key in a file
+    | [0-9a-f]{24,} | (?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}  # long, of letters and digits
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why the link ends, and the job's exit status."""
+
+    cause: str
+    reason: str
+    status: ExitStatus
+
+
+UNEXPECTED = Ending(FAILED, "It ended unexpectedly.", ExitStatus.FAILED)
+NO_MEMORY = Ending(
+    OUT_OF_MEMORY,
+    "More memory was needed than the job has. Ask for more, as with start-jupyter -m 16G.",
+    ExitStatus.JUPYTER,
+)
+
+
+def of_exit(status: int, memory: MemoryKills, program: str = "Jupyter") -> Ending:
+    """The program of that name has ended by itself, or was killed."""
+    if status == 0:
+        return Ending(STOPPED, f"{program} was shut down.", ExitStatus.OK)
+    if status in _KILLED and memory.grown():
+        return NO_MEMORY
+    if status < 0:
+        return Ending(
+            FAILED, f"{program} was ended by signal {-status} ({signal.strsignal(-status)}).", ExitStatus.JUPYTER
+        )
+    return Ending(FAILED, f"{program} ended with exit status {status}.", ExitStatus.JUPYTER)
+
+
+def of_error(error: LightshipError, exited: int | None, memory: MemoryKills) -> Ending:
+    """Something went wrong before the link was open; `exited` is Jupyter's exit status if it had one by then."""
+    if exited in _KILLED and memory.grown():
+        return NO_MEMORY
+    cause = ENDED if error.status is ExitStatus.LINK_ENDED else FAILED
+    return Ending(cause, error.sentence, error.status)
+
+
+def of_heart(reason: str) -> Ending:
+    """The registry, or the link's own end, says that the notebook must stop."""
+    if reason == TIME_OVER:
+        return Ending(TIME_LIMIT, reason, ExitStatus.OK)
+    return Ending(ENDED, reason, ExitStatus.LINK_ENDED)
+
+
+def of_signal(expires: float) -> Ending:
+    """The scheduler tells the job to stop: because its time is over, or because somebody cancelled it."""
+    ends = [end for end in (expires, end_of_job()) if end]
+    if any(time.time() > end - END_SECONDS for end in ends):
+        return Ending(TIME_LIMIT, TIME_OVER, ExitStatus.INTERRUPTED)
+    return Ending(CANCELLED, "The job was stopped.", ExitStatus.INTERRUPTED)
+
+
+def tail(folder: LinkFolder, ending: Ending) -> str:
+    """What Jupyter printed last, after a failure only, without any line that may hold a secret."""
+    if ending.cause not in (FAILED, OUT_OF_MEMORY):
+        return ""
+    kept = [line for line in last_lines(folder, TAIL_LINES) if not _SECRET_LIKE.search(line)]
+    return "\n".join(kept)[-LONGEST_TAIL:]
+
+
+def end_of_job() -> float:
+    """When the scheduler ends the job; 0 for unknown."""
+    # Slurm's own; others leave it out.
+    end = os.environ.get("SLURM_JOB_END_TIME", "")
+    return float(end) if end.isdigit() else 0.0

@@ -1,0 +1,148 @@
+"""Jupyter as a child process: it is told paths only."""
+
+from __future__ import annotations
+
+import json
+import os
+import pkgutil
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightship_cluster.config.options import KERNELS
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.job_log import say
+from lightship_cluster.core.listen_address import Place
+from lightship_cluster.environments import Environment
+from lightship_cluster.environments.base import Start
+from lightship_cluster.job.child import START_SECONDS, Child
+from lightship_cluster.job.jupyter_guard import MARK
+from lightship_cluster.job.jupyter_options import without_ours
+from lightship_cluster.job.probe import PortLostError, is_taken, port_taken, read_bound, serves
+from lightship_cluster.job.workspace import node_disk
+
+LOOK_SECONDS = 0.2
+
+
+# What Jupyter's own process runs, and what it is told.
+_OURS, _FACTS = ("jupyter_config.py", "jupyter_guard.py", "jupyter_listing.py"), "lightship.json"
+
+
+def facts(place: Place, origin: str, transport: str, runtime: str) -> dict[str, Any]:
+    """What Jupyter is told, by a file that our part of its own process reads: see jupyter_guard.py."""
+    server = {
+        "ip": place.address,
+        "port": place.port,
+        # Otherwise Jupyter moves to the next port, and the published one is somebody else's.
+        "port_retries": 0,
+        # The link leads to the root of its host.
+        "base_url": "/",
+        "certfile": str(place.file("certificate.pem")),
+        "keyfile": str(place.file("key.pem")),
+        "client_ca": str(place.file("proxy_ca.pem")),
+        # Only the link's own name is answered, whatever name a browser was tricked into using.
+        "allow_remote_access": False,
+        "local_hostnames": [place.host],
+        # Safe because none but the proxy has a certificate that this server lets in.
+        "trust_xheaders": True,
+        "root_dir": str(Path.cwd()),
+    }
+    return {
+        "server": server,
+        "token_file": str(place.token_file),
+        "transport": transport,
+        "url": f"{origin}/",
+        "runtime": runtime,
+    }
+
+
+def variables(place: Place, entered: Mapping[str, str]) -> dict[str, str]:
+    """An environment's variables with three paths; kernels inherit them, so they must hold no secret."""
+    if entered.get("JUPYTER_NO_CONFIG"):
+        say("JUPYTER_NO_CONFIG is not used: without any settings Jupyter would not be guarded by ours either.")
+    kept = {key: value for key, value in entered.items() if key not in ("JUPYTER_TOKEN", "JUPYTER_NO_CONFIG")}
+    configs = [str(place.config.parent), *filter(None, [kept.get("JUPYTER_CONFIG_PATH")])]
+    return {
+        **kept,
+        "JUPYTER_TOKEN_FILE": str(place.token_file),
+        "JUPYTER_RUNTIME_DIR": str(place.runtime),
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(configs),
+    }
+
+
+class Notebook(Child):
+    """The running Jupyter."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        place: Place,
+        origin: str,
+        umask: int,
+        environment: Environment,
+        transport: str = KERNELS[0],
+    ) -> None:
+        self.place = place
+        words = without_ours(command)
+        entered = environment.enter(os.environ)
+        told = facts(place, origin, transport, entered.get("JUPYTER_RUNTIME_DIR", ""))
+        with node_disk():
+            for folder in (place.runtime, place.config.parent):
+                shutil.rmtree(folder, ignore_errors=True)  # of a Jupyter that lost its port
+                folder.mkdir(mode=0o700)
+            for name in _OURS:
+                place.config.with_name(name).write_bytes(pkgutil.get_data(__package__, name) or b"")
+            place.config.with_name(_FACTS).write_text(json.dumps(told), "utf-8")
+        super().__init__(environment.wrap(Start(words, variables(place, entered)), place), umask)
+
+    def wait_ready(self) -> None:
+        """Return when our Jupyter, and nobody else, answers on the port."""
+        while not self.late(START_SECONDS):
+            if self.wait(LOOK_SECONDS) is not None:
+                raise self._ended_early()
+            if self._settled() and serves(self.place.address, self.place.port, self.place.certificate):
+                return
+        raise LightshipError(f"Jupyter did not answer within {START_SECONDS:.0f} s of its start.", ExitStatus.JUPYTER)
+
+    def _settled(self) -> bool:
+        bound = read_bound(self.place.runtime)
+        if bound is None:
+            _require_no_old_server(self.place.runtime)
+            return False
+        if not (self.place.runtime / MARK).exists():
+            raise LightshipError(
+                "This Jupyter did not read the settings that guard a link, which JUPYTER_CONFIG_PATH names. Leave that "
+                "variable as it is in what starts Jupyter, and set no JUPYTER_NO_CONFIG there.",
+                ExitStatus.JUPYTER,
+            )
+        if bound.port != self.place.port:
+            raise LightshipError(
+                f"Jupyter chose port {bound.port} and not {self.place.port}, so the link was not opened. Start again.",
+                ExitStatus.PORT,
+            )
+        if bound.token != self.place.token:
+            raise LightshipError(
+                "Your Jupyter has another token than the link or none at all, so the link would not be guarded by its "
+                "own. Remove from your Jupyter settings (in ~/.jupyter) whatever sets one, and start again.",
+                ExitStatus.JUPYTER,
+            )
+        return True
+
+    def _ended_early(self) -> LightshipError:
+        if is_taken(self.place.address, self.place.port):
+            return port_taken(self.place.port, PortLostError)
+        status = self.wait(0)
+        return LightshipError(
+            f"Jupyter ended with exit status {status} before it answered. Its own last lines say why.",
+            ExitStatus.JUPYTER,
+        )
+
+
+def _require_no_old_server(runtime: Path) -> None:
+    if next(runtime.glob("nbserver-*.json"), None):
+        raise LightshipError(
+            "This Jupyter is from before jupyter_server, and a link cannot be guarded with it. Update to Notebook 7 or "
+            "JupyterLab 3, or newer.",
+            ExitStatus.JUPYTER,
+        )

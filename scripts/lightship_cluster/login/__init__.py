@@ -1,0 +1,1 @@
+"""What `start-jupyter` does on the login node."""

@@ -1,0 +1,171 @@
+"""Follows a submitted job until its notebook answers or it is clear that it will not."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from lightship_cluster.agent.client import AgentClient, AgentError
+from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.job_log import last_lines, log_of
+from lightship_cluster.core.link_folder import LinkFolder
+from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
+from lightship_cluster.login.own_look import OwnLook
+from lightship_cluster.login.progress import Progress
+from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
+from lightship_cluster.schedulers.wording import seconds_of
+
+LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 120.0
+# A job that has just ended may still be telling the registry why.
+LAST_WORDS_SECONDS = 3.0
+LOG_LINES = 15
+# Endings that come from outside: a job that waits for its turn knows nothing of them.
+FROM_OUTSIDE = ("cancelled", "revoked", "not-started")
+STOP = "start-jupyter stop"
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job that is on its way, and what its scheduler remarked when it took it."""
+
+    name: str
+    job_id: str
+    folder: LinkFolder
+    url: str = ""
+    subject: Subject = A_NOTEBOOK
+    remarks: tuple[str, ...] = ()
+
+
+class Follower:
+    """Asks the agent again and again, and shows what it says."""
+
+    def __init__(self, agent: AgentClient, scheduler: Scheduler, progress: Progress, job: Submitted) -> None:
+        self._agent = agent
+        self._scheduler = scheduler
+        self._progress = progress
+        self._job = job
+        self._over_since = 0.0
+        self._listed = False
+        self._known = f"Job {job.job_id} is submitted"
+        self._own_look = OwnLook(scheduler, job.job_id)
+
+    def until_ready(self) -> dict[str, Any]:
+        """The status in which the notebook answers; an error with the job's last lines if it never will."""
+        while True:
+            status = self._patient_status()
+            if status.get("state") == "ready":
+                return status
+            if status.get("state") == "ended" or self._is_over(status):
+                raise self._failed(status)
+            if not status.get("job_id"):
+                self._tell_job()
+            if not self._over_since:
+                self._progress.show(self._words(status), self._detail(status))
+            time.sleep(LOOK_SECONDS)
+
+    def _patient_status(self) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._agent.status(self._job.name)
+            except AgentError as error:
+                if time.monotonic() > deadline or error.code == "no-such-link":
+                    goes_on = f"Your job {self._job.job_id} goes on. To stop it: {self._stop_command()}"
+                    raise AgentError(f"{error.sentence} {goes_on}", error.status) from error
+            self._progress.show("The job cannot be seen just now; it goes on")
+            time.sleep(LOOK_SECONDS)
+
+    def _tell_job(self) -> None:
+        # Without the number nobody would notice the end of a job that never came to claim its link.
+        with suppress(AgentError):  # the next look tries again
+            self._agent.set_job(self._job.name, self._job.job_id)
+
+    def _job_of(self, status: dict[str, Any]) -> JobState | None:
+        job = job_in(status)
+        if job and job.state != GONE.state:
+            self._listed = True
+        elif not self._listed or status.get("state") == "starting":
+            return self._own_look.job()  # not gone but hidden: the scheduler may show a job to its owner only
+        return job
+
+    def _is_over(self, status: dict[str, Any]) -> bool:
+        job = self._job_of(status)
+        if not job or not self._scheduler.over(job.state):
+            self._over_since = 0.0
+            return False
+        self._over_since = self._over_since or time.monotonic()
+        return time.monotonic() - self._over_since >= LAST_WORDS_SECONDS
+
+    def _words(self, status: dict[str, Any]) -> str:
+        if status.get("state") == "starting":
+            return f"{self._job.subject.program} is starting on its node"
+        job = self._job_of(status)
+        if job:
+            self._known = _sentence(self._scheduler.words(job))
+        # An agent that was just started has not asked yet.
+        return self._known
+
+    def _detail(self, status: dict[str, Any]) -> dict[str, Any]:
+        job = self._job_of(status)
+        told = self._scheduler.report(job) if job else None
+        found = {"state": status.get("state"), "job_state": told and told.state, "node": job and job.node}
+        starts = {"starts": told.start} if told and told.start else {}
+        return {key: value for key, value in {**found, **starts}.items() if value}
+
+    def _failed(self, status: dict[str, Any]) -> LightshipError:
+        job = self._job_of(status)
+        said = str(status.get("reason") or "")
+        cause = str(status.get("cause") or "")
+        over = ""
+        if job and self._scheduler.over(job.state):
+            over = self._scheduler.words(job) + "."
+            cause = cause or self._scheduler.report(job).cause
+        noun = self._job.subject.noun
+        why = _sentence(said or over or f"the link ended before the {noun} answered.")
+        stop = "" if over else self._stop_job(cause)
+        printed = self._last_lines(expected=cause not in FROM_OUTSIDE)
+        return LightshipError(f"The {noun} did not start. {why}{stop}{printed}", ExitStatus.JOB)
+
+    def _stop_job(self, cause: str) -> str:
+        # The link's end does not take a queued job out of the queue, and it would wait for nothing.
+        job_id = self._job.job_id
+        if cause in FROM_OUTSIDE:
+            with suppress(LightshipError):
+                self._scheduler.cancel(job_id)
+                return f" Job {job_id} was cancelled too."
+        return f" If job {job_id} is still there, stop it: {self._stop_command()}"
+
+    def _stop_command(self) -> str:
+        return self._scheduler.stop_command(self._job.job_id)
+
+    def _last_lines(self, *, expected: bool) -> str:
+        log = log_of(self._job.folder)
+        lines = last_lines(self._job.folder, LOG_LINES)
+        if not lines:
+            # Whoever cancelled a job that waited wonders about no output.
+            return f"\nThe job printed nothing ({log})." if expected else ""
+        return "\n".join([f"\nThe job's last lines ({log}):", *(f"    {line}" for line in lines)])
+
+
+def describe_ready(status: dict[str, Any], url: str, noun: str = "notebook") -> str:
+    """What a user wants to know when the notebook, or what else it is, answers."""
+    left = words_of(float(status.get("expires") or 0) - time.time())
+    page = f"Its own page, with the time that is left: {url}/.lightship/"
+    return f"Ready: your {noun} answers. {left} left. To stop it: {STOP}\n{page}"
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def job_in(status: dict[str, Any]) -> JobState | None:
+    """What the agent says of the link's job."""
+    job = status.get("job")
+    if not isinstance(job, dict):
+        return None
+    state, reason, node = (str(job.get(key) or "") for key in ("state", "reason", "node"))
+    return JobState(state, reason, seconds_of(job.get("start")), node)

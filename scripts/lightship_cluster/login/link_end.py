@@ -1,0 +1,81 @@
+"""When, why and after how long a user's link ended, as the registry tells it; noted, so that it is asked only once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.errors import LightshipError
+from lightship_cluster.login.links import MyLink
+
+FACT = "ending"
+OUT_OF_MEMORY = "out-of-memory"
+# By the registry's words for why a link ended.
+WHY = {
+    "stopped": "shut down in it",
+    "cancelled": "cancelled",
+    "time-limit": "its time was up",
+    OUT_OF_MEMORY: "it ran out of memory",
+    "node-failed": "its node failed",
+    "failed": "with an error",
+    "not-started": "its job never started",
+    "silent": "its node fell silent",
+    "revoked": "revoked by an administrator",
+}
+# Who cancelled it says more, where that is said in short.
+CANCELLED, LONGEST_REASON = "cancelled", 60
+# By then the registry has the scheduler's word too, which may be another than the job's own.
+SETTLED_SECONDS = 900.0
+
+
+def ending_of(link: MyLink) -> dict[str, Any]:
+    """What was noted before; empty if nothing was."""
+    try:
+        noted = link.folder.facts().get(FACT)
+    except LightshipError:
+        return {}
+    return _read(noted) if isinstance(noted, dict) else {}
+
+
+def note_ending(link: MyLink, status: Mapping[str, Any]) -> dict[str, Any]:
+    """What the registry tells of the link's end; empty if it does not tell. Once it is settled it is noted."""
+    told = _read(status)
+    if told and time.time() - told["ended"] > SETTLED_SECONDS:
+        with suppress(LightshipError):  # in a home that cannot be written it is asked again
+            link.folder.note(**{FACT: told})
+    return told
+
+
+def words(ending: Mapping[str, Any]) -> str:
+    """`ended 28 Nov 14:30 after 29 min: its time was up`."""
+    if not ending:
+        return "ended"
+    there = time.localtime(ending["ended"])
+    today = time.strftime("%F", there) == time.strftime("%F")
+    when = time.strftime("%H:%M" if today else "%d %b %H:%M", there)
+    long = f"after {words_of(ending['ended'] - ending['ready'])}" if ending["ready"] else "before it was ready"
+    why = _why(ending)
+    return f"ended {when} {long}" + (f": {why}" if why else "")
+
+
+def _why(ending: Mapping[str, Any]) -> str:
+    reason = str(ending["reason"]).rstrip(".")
+    if ending["cause"] == CANCELLED and 0 < len(reason) <= LONGEST_REASON:
+        return reason[:1].lower() + reason[1:]
+    return WHY.get(ending["cause"], "")
+
+
+def _read(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The end, if there is one; a registry that is older tells no times."""
+    ended, ready = told.get("ended"), told.get("ready") or 0
+    if not isinstance(ended, int) or not isinstance(ready, int) or ended <= 0:
+        return {}
+    return {
+        "ended": ended,
+        "ready": ready,
+        "cause": str(told.get("cause") or ""),
+        "reason": str(told.get("reason") or ""),
+    }

@@ -1,0 +1,109 @@
+"""A user's own links, as the folders of `start-jupyter` tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightship_cluster.agent.client import AgentClient, AgentError
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.link_folder import SECRET, LinkFolder
+from lightship_cluster.core.protocol import LINK_NAME
+from lightship_cluster.core.texts import quoted
+
+ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class MyLink:
+    """One link, dead or alive."""
+
+    name: str
+    url: str
+    cluster: str
+    scheduler: str
+    job_id: str
+    created: float
+    notebook_folder: str
+    title: str
+    folder: LinkFolder
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may be: the end of a job takes the secret away, but a node that dies cannot."""
+        return (self.folder.path / SECRET).exists()
+
+
+def my_links(root: Path) -> list[MyLink]:
+    """All whose folders are there, the newest first."""
+    try:
+        names = sorted(path.name for path in root.iterdir() if LINK_NAME.fullmatch(path.name))
+    except OSError:
+        return []
+    found = [link for link in (_read(LinkFolder(root / name), name) for name in names) if link]
+    return sorted(found, key=lambda link: link.created, reverse=True)
+
+
+def status_of(agent: AgentClient, link: MyLink) -> dict[str, Any]:
+    """What the registry says, through the agent."""
+    try:
+        status = agent.status(link.name)
+    except AgentError as error:
+        if error.code != "no-such-link":
+            raise
+        # As good as ended; but until a registry that was lost has its backup again, it knows of no link. So the job,
+        # which waits for that, keeps its secrets.
+        return {"state": ENDED}
+    if status.get("state") == ENDED:
+        link.folder.forget_secrets()
+    return status
+
+
+def find_link(links: Sequence[MyLink], beginning: str, *, alive: bool = True) -> MyLink:
+    """The one whose name, or title, begins so, or the newest; `alive` says whether only a living one will do."""
+    living = [link for link in links if link.alive]
+    if not beginning:
+        if not (living or (links and not alive)):
+            raise _missing("You have no link that is alive. start-jupyter makes one.")
+        return (living or links)[0]
+    wanted = beginning.casefold()
+    named = [link for link in links if link.name.startswith(wanted) or link.title.casefold().startswith(wanted)]
+    # Whoever types the beginning means the one that lives.
+    chosen = [link for link in named if link.alive] or named
+    if chosen and not chosen[0].alive and all(link.title.casefold() == wanted for link in chosen):
+        chosen = chosen[:1]  # started again and again under one title: the last one
+    if len(chosen) > 1:
+        names = ", ".join(link.name for link in chosen)
+        raise _missing(f"{quoted(beginning)} is the beginning of several: {names}. Type more of it.")
+    if not chosen:
+        known = ", ".join(link.name for link in living) or "none"
+        raise _missing(f"You have no link whose name or title begins with {quoted(beginning)}. Alive: {known}.")
+    if alive and not chosen[0].alive:
+        raise _missing(f"{chosen[0].name} has ended. start-jupyter again {chosen[0].name} makes a new link.")
+    return chosen[0]
+
+
+def _missing(sentence: str) -> LightshipError:
+    return LightshipError(sentence, ExitStatus.NO_LINK)
+
+
+def _read(folder: LinkFolder, name: str) -> MyLink | None:
+    try:
+        facts = folder.facts()
+    except LightshipError:
+        return None  # half made, or not ours: nothing can be said of it
+    created = facts.get("created")
+    text = {key: str(facts.get(key) or "") for key in ("url", "cluster", "scheduler", "job_id", "folder", "title")}
+    return MyLink(
+        name=name,
+        url=text["url"],
+        cluster=text["cluster"],
+        scheduler=text["scheduler"],
+        job_id=text["job_id"],
+        created=float(created) if isinstance(created, (int, float)) else 0.0,
+        notebook_folder=text["folder"],
+        title=text["title"],
+        folder=folder,
+    )

@@ -1,0 +1,107 @@
+"""What a start would do, from the wishes that hold: `start-jupyter` does it, and the doctor looks whether it could."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from lightship_cluster import environments
+from lightship_cluster.config.layers import Wishes
+from lightship_cluster.config.options import APP, INTERFACES
+from lightship_cluster.config.settings import SiteSettings
+from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.environments.interfaces import (
+    A_NOTEBOOK,
+    A_PROGRAM,
+    Interface,
+    Subject,
+    interface_of,
+    other,
+    starts_what_is_told,
+)
+from lightship_cluster.login import preflight
+from lightship_cluster.schedulers import find_scheduler, scheduler_of_script
+from lightship_cluster.schedulers.base import Resources, Scheduler
+
+_OF_THE_JOB = ("partition", "account", "cores", "memory", "gpus", "nodes", "qos", "reservation", "constraint", "extra")
+_OF_THE_ENVIRONMENT = ("modules", "venv", "conda", "image", "runtime", "binds")
+
+
+class Plan:
+    """Each part is found once, when it is asked for; a LightshipError says why it cannot be."""
+
+    def __init__(self, settings: SiteSettings, wishes: Wishes, *, timed: bool = False) -> None:
+        self.wishes = wishes
+        self._timed = timed
+        self._batch = settings.prefix / "batch"
+
+    def check(self) -> tuple[str, ...]:
+        """Refuse what cannot work, in the order in which a user would find it; what is only doubtful is a warning."""
+        # All of them are found before the first is looked into.
+        _, scheduler, script, environment = self.folder, self.scheduler, self.script, self.environment
+        warnings = (environment.check(self.interface, self.variables), scheduler.check(self.resources, script))
+        return tuple(filter(None, warnings))
+
+    @property
+    def subject(self) -> Subject:
+        """What messages speak of."""
+        return A_PROGRAM if self.wishes["app"] else A_NOTEBOOK
+
+    @property
+    def resources(self) -> Resources:
+        """What the job asks of its cluster."""
+        told = {name: self.wishes[name] for name in _OF_THE_JOB}
+        return Resources(minutes=self.wishes["time"], timed=self._timed, **told)
+
+    @cached_property
+    def folder(self) -> Path:
+        """The top folder of the notebook."""
+        return preflight.find_folder(self.wishes["folder"])
+
+    @cached_property
+    def variables(self) -> dict[str, str]:
+        """The user's, with a PATH that means here what it will mean in the job, which starts in its own folder."""
+        entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        whole = (entry if entry.startswith(os.sep) else str(self.folder / entry) for entry in entries)
+        return {**os.environ, "PATH": os.pathsep.join(whole)}
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """The one that was asked for by name, else the one of the batch script, else the one that is found."""
+        named = self.wishes["scheduler"]
+        if not named and self.wishes["batch"]:
+            script = preflight.find_batch_script(self._batch, self.wishes["batch"])
+            named = scheduler_of_script(script, self._batch)
+        return find_scheduler(named)
+
+    @property
+    def scheduler_module(self) -> str:
+        """What --scheduler calls it, and the folder of its batch scripts: its module's name."""
+        return type(self.scheduler).__module__.rpartition(".")[2]
+
+    @cached_property
+    def script(self) -> Path:
+        """The batch script that was asked for, else the scheduler's own for the interface."""
+        usual = APP if self.wishes["app"] else INTERFACES[self.wishes["interface"]]
+        return preflight.find_batch_script(self._batch, self.wishes["batch"] or f"{self.scheduler_module}/{usual}")
+
+    @cached_property
+    def environment(self) -> environments.Environment:
+        """Where Jupyter comes from."""
+        # Whoever asks the scheduler for GPUs wants to see them.
+        gpu = self.wishes["gpu"] or bool(self.wishes["image"] and self.wishes["gpus"])
+        return environments.choose(os.environ, gpu=gpu, **{name: self.wishes[name] for name in _OF_THE_ENVIRONMENT})
+
+    @cached_property
+    def interface(self) -> Interface | None:
+        """What the job will start, as far as that is known."""
+        if self.wishes["app"]:
+            program = self.wishes["app"][0]
+            return other(str(self.folder / program) if os.sep in program and program[0] != os.sep else program)
+        if starts_what_is_told(self.script):
+            raise LightshipError(
+                f"The batch script {self.script} starts the program that --app names. Give it: --app 'COMMAND'.",
+                ExitStatus.USAGE,
+            )
+        return interface_of(self.script)

@@ -1,0 +1,1 @@
+"""How the agent and the job reach the registry."""

@@ -1,0 +1,1 @@
+"""The subcommands of `lightship`: one module each, with a function of its name."""

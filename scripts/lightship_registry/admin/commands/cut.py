@@ -1,0 +1,32 @@
+"""`lightship cut`: what the unit lightship-cut runs. Nothing is imported here that makes its start slow."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import click
+
+from lightship_registry.admin.status import ExitStatus
+from lightship_registry.core import audit
+from lightship_registry.links.connection_killer import CANNOT, Cutter
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), default="/run/lightship/cut", show_default=True)
+@click.option("--routes", type=click.Path(path_type=Path), default="/run/lightship/routes", show_default=True)
+def cut(folder: Path, routes: Path) -> int:
+    """End what is still connected to the notebooks of ended links.
+
+    The registry leaves one file per ended link in the folder; systemd starts this command when there is one. It is
+    not meant to be typed, but does no harm.
+    """
+    audit.set_up()
+    try:
+        return ExitStatus.OK if Cutter(folder, routes).run() else ExitStatus.FAILED
+    except (OSError, subprocess.SubprocessError) as error:
+        audit.problem(f"Connections of ended links were not cut: {error}. {CANNOT}")
+        # systemd starts it again at once while there are files: not a hundred times a second.
+        time.sleep(1)
+        return ExitStatus.FAILED

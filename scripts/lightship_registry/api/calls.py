@@ -1,0 +1,115 @@
+"""One request on its way through the API, and how each outcome is answered and recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from lightship_registry.core import audit, fields
+from lightship_registry.core.counting import ACTION
+from lightship_registry.core.db_errors import explain
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.observer import NOBODY, Watch
+from lightship_registry.core.records import Owner
+from lightship_registry.links.names import is_name
+
+NO_STORE = {"Cache-Control": "no-store"}
+NOTHING: Mapping[str, str] = {}
+
+
+@dataclass
+class Call:
+    """One request on its way: what is known of it so far, for the handler and for the journal."""
+
+    request: Request
+    name: str
+    address: str | None
+    data: dict[str, Any] = field(default_factory=dict)
+    cluster: str = ""
+    user: str = ""
+    target: str = ""
+    reason: str = ""
+    # What the web server is told beside the answer: on whose allowance such requests count.
+    for_web_server: dict[str, str] = field(default_factory=dict)
+
+    def known(self, seconds: float) -> None:
+        """The proof in this request is a true one, for so long; a link that has ended proves nothing any more."""
+        self.for_web_server["X-Lightship-Known"] = str(max(0, int(seconds)))
+
+    def expect(self, secret: str, seconds: float) -> None:
+        """Requests will come that bear this secret, which the answer tells."""
+        # Only a name for it, and no protection: nobody can guess 256 bits.
+        digest = hashlib.sha1(secret.encode("ascii"), usedforsecurity=False).hexdigest()
+        self.for_web_server["X-Lightship-Expect"] = f"{digest} {max(1, int(seconds))}"
+
+    @property
+    def owner(self) -> Owner:
+        """Whom the agent vouches for."""
+        return Owner(self.cluster, self.user)
+
+    def event(self, action: str, result: str, reason: str) -> audit.Event:
+        """The journal's line about it."""
+        link = self.name if is_name(self.name) else ""
+        return audit.Event(action, result, self.cluster, self.user, link, self.address or "", self.target, reason)
+
+
+Json = dict[str, Any]
+Endpoint = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Call], Awaitable[Json]]
+
+
+def failure(error: RegistryError, for_web_server: Mapping[str, str] = NOTHING) -> Response:
+    """What a client learns of an error."""
+    return JSONResponse({"error": error.sentence, "code": error.code}, error.status, {**NO_STORE, **for_web_server})
+
+
+def registry_error() -> RegistryError:
+    """For everything that only the administrator can mend."""
+    return RegistryError(
+        "The registry has trouble of its own and could not do this. Notebooks that run go on. Try again in a minute; "
+        "if it stays so, tell your administrators: the registry's journal says what is wrong."
+    )
+
+
+def endpoint(action: str, run: Handler, *, status: int, quiet: bool, watch: Watch = NOBODY) -> Endpoint:
+    """An endpoint whose every outcome is answered and, unless it is quiet, recorded."""
+
+    async def answer_to(request: Request) -> Response:
+        request.scope[ACTION] = action
+        call = Call(request, request.path_params.get("name", ""), address_of(request))
+        try:
+            answer = await run(call)
+        except RegistryError as error:
+            if error.status >= 500 and error.code == "registry-error":
+                audit.problem(f"{action}: {error.sentence}")
+                return failure(registry_error())
+            audit.record(call.event(action, "refused", error.detail or error.code))
+            watch.refused(action, error.code, call.cluster)
+            return failure(error, call.for_web_server)
+        except (SQLAlchemyError, OSError) as error:
+            audit.problem(f"{action}: {explain(error)}")
+            return failure(registry_error())
+        if not quiet:
+            audit.record(call.event(action, "ok", call.reason))
+        return JSONResponse(answer, status, {**NO_STORE, **call.for_web_server})
+
+    return answer_to
+
+
+def address_of(request: Request) -> str | None:
+    """Where the request came from, as the web server says; nothing if another may have said it."""
+    # Twice means that somebody other than the web server set it.
+    values = request.headers.getlist("x-real-ip")
+    return values[0] if len(values) == 1 else None
+
+
+def user_of_query(call: Call) -> str:
+    """Whom the agent asks for, in a request that has no body."""
+    users = call.request.query_params.getlist("user")
+    return fields.user(users[0] if len(users) == 1 else None)

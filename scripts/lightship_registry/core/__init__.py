@@ -1,0 +1,1 @@
+"""What every other room needs: settings, records, errors, files, the audit."""

@@ -1,0 +1,118 @@
+"""Fields of JSON requests: each has one type, one form and a sentence for everything else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from typing import Any
+
+from lightship_registry.core.errors import RegistryError, invalid
+from lightship_registry.core.records import Cause
+from lightship_registry.core.ssh_keys import FINGERPRINT
+
+USER = re.compile(r"[A-Za-z0-9_.@+\\$-]{1,64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+JOBS_CAUSES = frozenset(Cause) - {Cause.REVOKED, Cause.SILENT, Cause.NOT_STARTED}
+JOB_ID = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,64}")
+# People paste URLs into reasons and titles; nothing that long and that regular may reach the store or the journal.
+SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}")
+LONGEST_REASON = 200
+LONGEST_TITLE = 100
+LONGEST_COMMAND = 500
+LONGEST_NODE, LONGEST_PARTITION, LONGEST_FOLDER = 64, 64, 500
+LONGEST_TAIL = 4000
+LONGEST_TAIL_LINES = 20
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The body's JSON object; an empty body is an empty one."""
+    if not body.strip():
+        return {}
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RegistryError("The body is not valid JSON.", "bad-request", 400) from error
+    if not isinstance(data, dict):
+        raise RegistryError("The body must be a JSON object.", "bad-request", 400)
+    return data
+
+
+def whole_number(data: dict[str, Any], key: str) -> int:
+    """A whole number; true, 1.0 and "1" are none."""
+    value = data.get(key)
+    if type(value) is not int:
+        raise invalid(f"{key} must be a whole number.")
+    return value
+
+
+def string(data: dict[str, Any], key: str) -> str:
+    """A string that must be there."""
+    value = data.get(key)
+    if not isinstance(value, str):
+        raise invalid(f"{key} must be a string.")
+    return value
+
+
+def user(value: object) -> str:
+    """The name of a Unix user."""
+    if not isinstance(value, str) or not USER.fullmatch(value):
+        raise invalid("user must be the name of a Unix user: 1 to 64 letters, digits and _.@+-$.")
+    return value
+
+
+def job_id(value: object) -> str:
+    """A scheduler's name for a job."""
+    if not isinstance(value, str) or not JOB_ID.fullmatch(value):
+        raise invalid("job_id must be 1 to 64 letters, digits and _.:[]-.")
+    return value
+
+
+def fingerprint(value: object) -> str:
+    """An SSH key's fingerprint, as `ssh-keygen -l` prints it."""
+    if not isinstance(value, str) or not FINGERPRINT.fullmatch(value):
+        raise invalid("fingerprint must be SHA256: and 43 characters, as `ssh-keygen -l` prints it.")
+    return value
+
+
+def digest(data: dict[str, Any], key: str) -> str:
+    """A SHA-256 in hexadecimal digits; optional."""
+    value = data.get(key, "")
+    if value != "" and not (isinstance(value, str) and SHA256.fullmatch(value)):
+        raise invalid(f"{key} must be 64 hexadecimal digits in lower case.")
+    return str(value)
+
+
+def word(data: dict[str, Any], key: str, words: Collection[str]) -> str:
+    """One of these words; optional."""
+    value = data.get(key, "")
+    if value != "" and not (isinstance(value, str) and value in words):
+        raise invalid(f"{key} must be one of {', '.join(words)}.")
+    return str(value)
+
+
+def cause(data: dict[str, Any]) -> Cause:
+    """Why a job ends its link; the registry's own causes are not a job's to give."""
+    value = data.get("cause", Cause.ENDED)
+    if not isinstance(value, str) or value not in JOBS_CAUSES:
+        raise invalid(f"cause must be one of {', '.join(sorted(JOBS_CAUSES))}.")
+    return Cause(value)
+
+
+def lines(data: dict[str, Any], key: str, longest: int) -> str:
+    """The end of a log: optional, printable, its last lines only, without anything that looks like a secret."""
+    value = data.get(key, "")
+    if not isinstance(value, str):
+        raise invalid(f"{key} must be a string.")
+    plain = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in value)
+    kept = SECRET_LIKE.sub("[hidden]", plain).strip("\n").split("\n")[-LONGEST_TAIL_LINES:]
+    return "\n".join(line.rstrip() for line in kept)[-longest:]
+
+
+def note(data: dict[str, Any], key: str, longest: int) -> str:
+    """Free text for people: optional, printable, cut to size, without anything that looks like a secret."""
+    value = data.get(key, "")
+    if not isinstance(value, str):
+        raise invalid(f"{key} must be a string.")
+    plain = "".join(letter if letter.isprintable() else " " for letter in value)
+    return SECRET_LIKE.sub("[hidden]", " ".join(plain.split()))[:longest]

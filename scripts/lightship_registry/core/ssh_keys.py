@@ -1,0 +1,85 @@
+"""Public SSH keys as users give them: one line of a `.pub` file, read by a library and written anew."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
+
+from lightship_registry.core.errors import RegistryError, invalid
+
+# Keys of security tokens come last: the library knows them from version 43 on.
+TYPES = (
+    *("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"),
+    *("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"),
+)
+# No options before the type: what a key may do is not its owner's to say.
+LINE = re.compile(rf"({'|'.join(map(re.escape, TYPES))}) ([A-Za-z0-9+/]{{40,4000}}={{0,2}})(?: ([ -~]*))?")
+FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+LONGEST_COMMENT = 100
+FEWEST_RSA_BITS = 2048
+
+
+@dataclass(frozen=True)
+class SshKey:
+    """A key that sshd would take; `text` is its type and its base64."""
+
+    text: str
+    fingerprint: str
+    comment: str
+
+
+def parse(line: str) -> SshKey:
+    """Read it; an error says what to give instead."""
+    found = LINE.fullmatch(line.strip())
+    if found is None:
+        raise _bad("The key must be the one line of a .pub file: a type such as ssh-ed25519, and the key itself.")
+    kind, base, comment = found[1], found[2], found[3] or ""
+    try:
+        blob = base64.b64decode(base, validate=True)
+        key = load_ssh_public_key(f"{kind} {base}".encode("ascii"))
+    # The library has not implemented points in fewer bytes, and neither has sshd.
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
+        raise _not_whole(kind) from error
+    if isinstance(key, RSAPublicKey):
+        _check_rsa(key, blob)
+    # Written anew: one key has one text, whatever bits the end of its base64 left over.
+    text = f"{kind} {base64.b64encode(blob).decode('ascii')}"
+    return SshKey(text, fingerprint_of(blob), " ".join(comment.split())[:LONGEST_COMMENT])
+
+
+def _check_rsa(key: RSAPublicKey, blob: bytes) -> None:
+    if key.key_size < FEWEST_RSA_BITS:
+        raise _bad(f"This RSA key has {key.key_size} bits, too few. Make another: ssh-keygen -t ed25519")
+    # Zeros before its numbers make another text of the same key. sshd, which obeys a key's first line alone, takes it:
+    # whoever gave another's public key so could keep its owner from the owner's places.
+    plain = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1]
+    if base64.b64decode(plain) != blob:
+        raise _not_whole("ssh-rsa")
+
+
+def is_whole(text: str, fingerprint: str) -> bool:
+    """Whether a row of the store is what `parse` made: it becomes a line that sshd obeys."""
+    try:
+        key = parse(text)
+    except RegistryError:
+        return False
+    return (key.text, key.fingerprint) == (text, fingerprint)
+
+
+def fingerprint_of(blob: bytes) -> str:
+    """As `ssh-keygen -l` prints it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
+
+
+def _not_whole(kind: str) -> RegistryError:
+    return _bad(f"This is no whole {kind} key. Copy the line of the .pub file again.")
+
+
+def _bad(sentence: str) -> RegistryError:
+    return invalid(sentence, "bad-key")

@@ -1,0 +1,52 @@
+"""Who may open tunnels to this host, as the settings say it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from lightship_registry.core.errors import bad_settings
+from lightship_registry.core.fields import USER
+from lightship_registry.core.records import Owner
+
+# Where sshd may listen for a tunnel. Anything else could end the quoted option of an authorized_keys line early.
+PLACE = re.compile(r"(?:[A-Za-z0-9.-]+|\*|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
+DESTINATION = re.compile(r"[a-z][a-z0-9_-]{0,31}@[A-Za-z0-9.-]{1,200}")
+
+Places = Mapping[Owner, tuple[str, ...]]
+
+
+def read_tunnels(value: object, clusters: Collection[str]) -> Places:
+    """Each owner's places, in the order of the file; every mistake names the entry."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise bad_settings("tunnels must be a list of tables [[tunnels]] with cluster, user and listen.")
+    places: dict[Owner, tuple[str, ...]] = {}
+    for entry in value:
+        owner, listen = _entry(entry, clusters)
+        places[owner] = tuple(dict.fromkeys((*places.get(owner, ()), *listen)))
+    return places
+
+
+def read_destination(value: object) -> str:
+    """Where users' ssh logs in to; nothing if the centre has no such account."""
+    if value != "" and not (isinstance(value, str) and DESTINATION.fullmatch(value)):
+        raise bad_settings(f'tunnel_destination must be "" or USER@HOST, not {value!r}.')
+    return str(value)
+
+
+def _entry(entry: dict[str, object], clusters: Collection[str]) -> tuple[Owner, list[str]]:
+    if set(entry) != {"cluster", "user", "listen"}:
+        raise bad_settings(f"[[tunnels]] must have cluster, user and listen, and nothing else: {entry}.")
+    cluster, user, listen = entry["cluster"], entry["user"], entry["listen"]
+    if not isinstance(cluster, str) or cluster not in clusters:
+        raise bad_settings(f"[[tunnels]] names the cluster {cluster!r}, of which there is no table [clusters.NAME].")
+    if not isinstance(user, str) or not USER.fullmatch(user):
+        raise bad_settings(f"[[tunnels]] has the user {user!r}, which is no name of a Unix user.")
+    if not isinstance(listen, list) or not listen or not all(map(_is_place, listen)):
+        raise bad_settings(f'[[tunnels]] of {user}: listen must be a list such as ["localhost:8888"], not {listen!r}.')
+    return Owner(cluster, user), listen
+
+
+def _is_place(value: object) -> bool:
+    found = PLACE.fullmatch(value) if isinstance(value, str) else None
+    return found is not None and 1 <= int(found[1]) <= 65535

@@ -1,0 +1,1 @@
+"""The life of a link: its name, job, target and route."""

@@ -1,0 +1,132 @@
+"""Which addresses may be a target: only where the cluster's notebooks run, and never this host."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from lightship_registry.core.clock import Clock, steady
+from lightship_registry.core.errors import RegistryError, invalid
+from lightship_registry.core.settings import Settings
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# One end of a connection, as Python's sockets tell it.
+Endpoint = tuple[str, int]
+
+LOWEST_PORT, HIGHEST_PORT = 1024, 65535
+# Through `self`, which stays visible where the unit hides the rest of /proc.
+SOCKET_TABLES = {4: Path("/proc/self/net/tcp"), 6: Path("/proc/self/net/tcp6")}
+TIME_WAIT = "06"
+LOOK_SECONDS = 1.0
+
+
+def address_of(peer: str | None) -> Address:
+    """The client's address as the web server reports it."""
+    try:
+        address = ipaddress.ip_address(peer or "")
+    except ValueError as error:
+        raise _bad("the web server did not report a valid client address (X-Real-IP)") from error
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            raise _bad(f"{address} is valid on one network link only")
+        return address.ipv4_mapped or address
+    return address
+
+
+def require_allowed(settings: Settings, cluster: str, address: Address) -> None:
+    """Refuse every address that cannot be a compute node of the cluster."""
+    if not settings.allow_local_targets:
+        if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+            raise _bad(f"{address} is not the address of a compute node")
+        if is_own(address):
+            raise _bad(f"{address} is an address of the proxy itself")
+    if not any(address in network for network in settings.clusters.get(cluster, ())):
+        raise _bad(f"{address}, where the request came from, lies outside the compute networks of cluster {cluster}")
+
+
+def require_port(port: int) -> None:
+    """Ports below 1024 belong to the node's system, not to a user."""
+    if not LOWEST_PORT <= port <= HIGHEST_PORT:
+        raise invalid(f"port must be from {LOWEST_PORT} to {HIGHEST_PORT}, not {port}.")
+
+
+def is_own(address: Address) -> bool:
+    """Would a connection to this address stay on this host?"""
+    return source_towards(address) == address
+
+
+def source_towards(address: Address) -> Address | None:
+    """Where a connection from this host to the address comes from; nothing if there is no way."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            # No packet is sent: the kernel only picks the source address, its own for an own address.
+            probe.connect((str(address), 9))
+        except OSError:
+            return None
+        return ipaddress.ip_address(probe.getsockname()[0])
+
+
+def parts_of(target: str) -> tuple[Address, int]:
+    """Address and port of what `target_of` made."""
+    host, _, port = target.rpartition(":")
+    return ipaddress.ip_address(host.strip("[]")), int(port)
+
+
+def target_of(address: Address, port: int) -> str:
+    """As it stands in a URL."""
+    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
+
+
+# The other ends of this host's connections, each with its own ends here, as in the kernel's table.
+Peering = dict[str, set[str]]
+
+
+class Peers:
+    """The addresses that this host is connected to.
+
+    Resting is not enough by itself: a first owner can keep one request running for hours, and when that ends the
+    web server would put the connection among the idle ones, for the next link at this target.
+    """
+
+    def __init__(self, ticks: Clock = steady, tables: Mapping[int, Path] = SOCKET_TABLES) -> None:
+        self._ticks = ticks
+        self._tables = tables
+        self._seen: dict[int, tuple[float, Peering]] = {}
+
+    def has(self, address: Address, port: int, but_for: Collection[Endpoint] = ()) -> bool:
+        """Does this host still hold a connection to the target, whose last owner's link ended a minute ago or more?
+
+        Those that the caller holds itself are named by this host's ends and do not count. The kernel goes through all
+        of its table for each look, so one look serves a second: what it does not show is not opened later, for nothing
+        has led there since that link ended. What it shows may be over, and is looked for once more.
+        """
+        now, wanted = self._ticks(), _as_in_table(address, port)
+        own = {_as_in_table(ipaddress.ip_address(host), number) for host, number in but_for}
+        looked_at, peers = self._seen.get(address.version, (now - LOOK_SECONDS, Peering()))
+        if now - looked_at >= LOOK_SECONDS or peers.get(wanted, set()) - own:
+            peers = _peers(self._tables[address.version])
+            self._seen[address.version] = (now, peers)
+        return bool(peers.get(wanted, set()) - own)
+
+
+def _peers(table: Path) -> Peering:
+    found: Peering = {}
+    for row in table.read_text("ascii").splitlines()[1:]:
+        _, ours, theirs, state, _ = row.split(maxsplit=4)
+        if state != TIME_WAIT:
+            found.setdefault(theirs, set()).add(ours)
+    return found
+
+
+def _as_in_table(address: Address, port: int) -> str:
+    # The kernel prints each 32-bit word of an address in the machine's byte order.
+    words = [address.packed[at : at + 4] for at in range(0, len(address.packed), 4)]
+    return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words) + f":{port:04X}"
+
+
+def _bad(why: str) -> RegistryError:
+    return invalid(f"This cannot be a target: {why}.", "bad-address")

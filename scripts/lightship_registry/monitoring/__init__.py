@@ -1,0 +1,1 @@
+"""Numbers for Prometheus, and the administrators' page."""

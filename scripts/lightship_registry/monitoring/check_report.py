@@ -1,0 +1,45 @@
+"""What the doctor found last, for the metrics: levels by the names of its checks, and no text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from lightship_registry.core.files import write_beside
+from lightship_registry.core.settings import Settings
+
+FILE = "doctor.json"
+CHECK = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+@dataclass(frozen=True)
+class Report:
+    """0 is in order, 1 a warning, 2 wrong; of each check the worst that it found."""
+
+    time: float = 0.0
+    levels: Mapping[str, int] = field(default_factory=dict)
+    # 0: the public certificate could not be seen.
+    public_certificate_ends: float = 0.0
+
+
+def path_of(settings: Settings) -> Path:
+    """Where it is kept."""
+    return settings.folders.state_dir / FILE
+
+
+def save(path: Path, report: Report) -> None:
+    """Put it in place of the one before."""
+    write_beside(path, json.dumps(asdict(report)).encode("ascii"), 0o640)
+
+
+def load(path: Path) -> Report:
+    """The last one; nothing of a file that is missing or damaged."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        levels = {str(check): int(level) for check, level in data["levels"].items() if CHECK.fullmatch(check)}
+        return Report(float(data["time"]), levels, float(data["public_certificate_ends"]))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return Report()

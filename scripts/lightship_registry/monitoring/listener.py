@@ -1,0 +1,72 @@
+"""A second server in the service's own loop, on this host's own address alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Generator
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from lightship_registry.core import audit
+
+ADDRESS = "127.0.0.1"
+
+
+class Second(uvicorn.Server):
+    """Leaves the signals to the first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Do nothing."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def listening(port: int, app: ASGIApp) -> AsyncIterator[None]:
+    """Listen meanwhile, unless the port is 0 or taken: a service that cannot be watched is still one."""
+    listener = _bind(port) if port else None
+    if listener is None:
+        yield
+        return
+    with listener:
+        # More than a few scrapers and browsers are none.
+        config = quiet_config(app, interface="asgi3", lifespan="off", limit_concurrency=20, timeout_graceful_shutdown=1)
+        server = Second(config)
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            yield
+        finally:
+            # Nobody's notebook hangs on these answers.
+            server.should_exit = server.force_exit = True
+            await asyncio.gather(serving, return_exceptions=True)
+
+
+def _bind(port: int) -> socket.socket | None:
+    try:
+        return socket.create_server((ADDRESS, port))
+    except OSError as error:
+        audit.problem(
+            f"metrics_port: cannot listen on {ADDRESS}:{port}: {error.strerror}. There are no metrics until it is "
+            "free or another, and the registry was restarted."
+        )
+        return None
+
+
+def quiet_config(app: ASGIApp, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - what uvicorn takes
+    """The settings that both of the service's servers have; `more` is what one of them adds."""
+    return uvicorn.Config(
+        app,
+        # The library's own set-up of logs would print every address asked for; ours goes to the journal.
+        log_config=None,
+        access_log=False,
+        log_level="warning",
+        ws="none",
+        http="h11",
+        proxy_headers=False,
+        server_header=False,
+        **more,
+    )

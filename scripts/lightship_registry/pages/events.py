@@ -1,0 +1,150 @@
+"""Server-sent events for the pages that stay up to date: what changed of a link, as soon as it did."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lightship_registry.core import audit
+from lightship_registry.core.clock import Clock, steady
+from lightship_registry.core.db_errors import explain
+from lightship_registry.core.records import READY, STARTING, WAITING, Link
+from lightship_registry.pages import running, waiting
+
+MOST = 500
+MOST_PER_LINK = 4
+LOOK_SECONDS = 1.0
+# Well within the time after which the web server gives up on a silent upstream.
+COMMENT_SECONDS = 15.0
+# Then the browser connects again: nothing lives for ever that a lost client might have left behind.
+LONGEST_SECONDS = 14 * 60.0
+
+Find = Callable[[str], Link | None]
+
+
+@dataclass(frozen=True)
+class View:
+    """What one kind of page hears: texts by name, as long as the link is in one of the states."""
+
+    states: frozenset[str]
+    texts: Callable[[Link, float], dict[str, str]]
+    # What nobody waits for is looked at less often.
+    every: int = 1
+    # Of the places for listeners, those that it leaves to others.
+    spares: float = 0.0
+
+
+ROOM = View(frozenset({WAITING, STARTING}), waiting.state_of)
+# Some keep such a page open for days: those who wait for theirs must not be kept from listening, nor the store busy.
+STATUS = View(frozenset({READY}), running.state_of, every=5, spares=0.5)
+
+
+class Events:
+    """Everybody who listens, and what they hear."""
+
+    def __init__(self, find: Find, clock: Clock, ticks: Clock = steady) -> None:
+        self._find = find
+        self._clock = clock
+        self._ticks = ticks
+        self._listeners: Counter[str] = Counter()
+        self._watches: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def count(self) -> int:
+        """How many listen."""
+        return self._listeners.total()
+
+    def full(self, name: str, view: View) -> bool:
+        """No room for another listener to this link."""
+        most = MOST * (1 - view.spares)
+        return self._closed or self.count >= most or self._listeners[name] >= MOST_PER_LINK
+
+    def close(self) -> None:
+        """Let go of everybody: a service that stops waits for no listener."""
+        self._closed = True
+        for watch in self._watches:
+            watch.cancel()
+
+    async def tell(self, name: str, view: View, start: Message, receive: Receive, send: Send) -> None:
+        """Speak to one listener until the page is over, the listener is gone, or time is up."""
+        self._listeners[name] += 1
+        watch = asyncio.create_task(_hang_up(receive))
+        self._watches.add(watch)
+        try:
+            await send(start)
+            await self._follow(name, view, watch, send)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            watch.cancel()
+            self._watches.discard(watch)
+            self._listeners[name] -= 1
+            # Names that nobody listens to any more must not add up.
+            self._listeners += Counter()
+
+    async def _follow(self, name: str, view: View, watch: asyncio.Task[None], send: Send) -> None:
+        known: dict[str, str] = {}
+        begun = spoken = self._ticks()
+        while not watch.done() and self._ticks() - begun < LONGEST_SECONDS:
+            link = await self._look(name)
+            if link is None:
+                return
+            if link.state not in view.states:
+                await _say(send, _event({"over": link.state}))
+                return
+            state = view.texts(link, self._clock())
+            changed = {key: text for key, text in state.items() if known.get(key) != text}
+            if changed or self._ticks() - spoken >= COMMENT_SECONDS:
+                await _say(send, _event(changed) if changed else ": still here\n\n")
+                known, spoken = state, self._ticks()
+            await asyncio.wait({watch}, timeout=LOOK_SECONDS * view.every)
+
+    async def _look(self, name: str) -> Link | None:
+        try:
+            return await run_in_threadpool(self._find, name)
+        except SQLAlchemyError as error:
+            audit.problem(f"events: {explain(error)}")
+            return None
+
+
+class EventStream:
+    """The answer to one listener, or `busy` when there are too many."""
+
+    def __init__(self, events: Events, name: str, view: View, headers: dict[str, str], busy: ASGIApp) -> None:
+        self._events = events
+        self._name = name
+        self._view = view
+        # The last one tells nginx to pass each line on as it comes.
+        self._headers = {**headers, "Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+        self._busy = busy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak until there is nothing more to say."""
+        if self._events.full(self._name, self._view):
+            await self._busy(scope, receive, send)
+            return
+
+        headers = [(key.lower().encode(), value.encode()) for key, value in self._headers.items()]
+        start = {"type": "http.response.start", "status": 200, "headers": headers}
+        await self._events.tell(self._name, self._view, start, receive, send)
+
+
+def _event(changed: dict[str, str]) -> str:
+    # Without a line feed in it: JSON escapes them. What it holds is text, and the page's script treats it as such.
+    return f"event: state\ndata: {json.dumps(changed)}\n\n"
+
+
+async def _say(send: Send, text: str) -> None:
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+
+async def _hang_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

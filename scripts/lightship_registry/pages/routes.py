@@ -1,0 +1,233 @@
+"""The pages at the links' addresses: waiting room, the running notebook's, tombstone, and one for all the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp
+
+from lightship_registry.api.bodies import read_body
+from lightship_registry.api.calls import address_of
+from lightship_registry.core import audit
+from lightship_registry.core.db_errors import explain
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.records import ANCESTOR, ENDED, READY, Cause, Ending, Glance, Link
+from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.names import is_name
+from lightship_registry.pages import entrance, events, waiting
+from lightship_registry.pages.events import Events, EventStream
+from lightship_registry.pages.page_auth import proven, proven_token, remembered
+from lightship_registry.pages.views import REFRESH_SECONDS, View, Views
+
+CANCELLED = Ending(Cause.CANCELLED, "Cancelled on its page.")
+ENDED_BY_OWNER = Ending(Cause.CANCELLED, "Ended on its page.")
+READING = ("GET", "HEAD")
+STATUS = "/.lightship/"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request for a page: which link, as far as it may be known, and who looks."""
+
+    request: Request
+    name: str
+    # Nothing unless the viewer may see it.
+    link: Link | None
+    # Empty unless it is this link's.
+    token: str
+    # Its notebook can be reached, which its own answer tells everybody.
+    runs: bool
+    # The registry does not know the token: the notebook alone can tell whether it is right.
+    unknown_token: bool
+    # Of a form.
+    typed: str = ""
+    asked: str = ""
+
+
+Handler = Callable[[Visit], Awaitable[ASGIApp]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What answers at a path, to which methods; a public one shows everybody how far a link without a hash is."""
+
+    handler: Handler
+    methods: tuple[str, ...]
+    public: bool = False
+
+
+class Pages:
+    """Answers for every host but the API's."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+        self._suffix = f".{links.settings.domain}"
+        self.events = Events(links.store.find, links.clock)
+        self._views = Views(links.settings)
+        self._headers = self._views.headers
+        # As the web server calls them; every other path is the page's.
+        self._places = {
+            "/status": Place(self._status, READING),
+            "/events": Place(self._listen_waiting, ("GET",)),
+            "/running": Place(self._listen_running, ("GET",)),
+            "/cancel": Place(self._cancel, ("POST",)),
+            "/enter": Place(self._enter, (*READING, "POST")),
+            "/none": Place(self._none, READING),
+        }
+        self._page_place = Place(self._page, READING, public=True)
+
+    async def answer(self, request: Request) -> ASGIApp:
+        """What is at this host; the web server names the paths that are more than the page."""
+        place = self._places.get(request.scope["path"], self._page_place)
+        if request.method not in place.methods:
+            allowed = {**self._headers, "Allow": ", ".join(place.methods)}
+            return PlainTextResponse(f"Only {' and '.join(place.methods)}.\n", 405, allowed)
+        try:
+            host = bare_host(request.headers.get("host", ""))
+            if host == self._links.settings.domain:
+                return _sent(self._views.landing)
+            return await place.handler(await self._visit(request, self._name_of(host), place))
+        except (SQLAlchemyError, OSError, RegistryError) as error:
+            audit.problem(f"page: {explain(error)}")
+            return _sent(self._views.trouble)
+
+    async def _visit(self, request: Request, name: str, place: Place) -> Visit:
+        # One small lookup and one comparison for every name, so that the time taken tells nothing either.
+        known = await run_in_threadpool(self._links.store.glance, name)
+        token, runs = proven_token(request, known.token_sha256), known.runs(self._links.clock())
+        visit = Visit(request, name, None, token, runs, unknown_token=not known.token_sha256)
+        if request.method == "POST" and place.handler == self._enter:
+            visit = await self._with_form(visit, known)
+        # A link that came without a hash cannot tell its owner from others, and shows everybody that it waits.
+        open_to_all = place.public and known.state not in ("", ENDED) and not known.token_sha256
+        if visit.token or open_to_all:
+            return replace(visit, link=await run_in_threadpool(self._links.store.find, name))
+        return visit
+
+    async def _with_form(self, visit: Visit, known: Glance) -> Visit:
+        try:
+            typed, asked = entrance.form_fields(await read_body(visit.request))
+        except RegistryError:
+            # Too large, too slow or broken off: a stranger's, for the owner's is a line.
+            typed, asked = "", ""
+        return replace(visit, token=proven(typed, known.token_sha256) or visit.token, typed=typed, asked=asked)
+
+    async def _page(self, visit: Visit) -> Response:
+        """At any path of a link without a route."""
+        link, now = visit.link, self._links.clock()
+        if link and visit.token:
+            view = self._views.ended(link, now) if link.state == ENDED else self._views.room(link, now)
+            return remembered(_sent(view), visit.token)
+        if link and link.state != ENDED and not link.token_sha256:
+            state = await self._satellite(link) if link.api == ANCESTOR else waiting.plain(link)
+            return _sent(self._views.stranger(link, state))
+        return self._nothing()
+
+    async def _satellite(self, link: Link) -> dict[str, str]:
+        rests = await run_in_threadpool(self._links.rests_for, link.announced) if link.announced else 0.0
+        return waiting.satellite(link, rests)
+
+    async def _status(self, visit: Visit) -> Response:
+        """At the path that is never the notebook's own."""
+        if visit.link and visit.token and visit.link.state == READY:
+            return remembered(_sent(self._views.running(visit.link, self._links.clock())), visit.token)
+        if visit.runs and not visit.token:
+            return _sent(self._views.needs_token(STATUS, wrong=False))
+        return await self._page(visit)
+
+    async def _none(self, _visit: Visit) -> Response:
+        return self._nothing()
+
+    def _nothing(self) -> Response:
+        return _sent(self._views.gone)
+
+    async def _enter(self, visit: Visit) -> Response:
+        """The way into the notebook, for whoever has the token, and the question for it to everybody else."""
+        posted = visit.request.method == "POST"
+        asked = visit.asked if posted else visit.request.query_params.get("next", "")
+        if visit.link and visit.token:
+            if posted and not self._is_own(visit):
+                return self._foreign()
+            return self._let_in(visit, visit.link, asked)
+        if not visit.runs:
+            return self._nothing()
+        page = STATUS if asked == STATUS else entrance.destination(asked)
+        if posted and visit.unknown_token and visit.typed and self._is_own(visit):
+            return _moved(entrance.with_token(entrance.destination(asked), visit.typed), self._headers)
+        return _sent(self._views.needs_token(page, wrong=posted or bool(entrance.tokens_in(asked))))
+
+    def _let_in(self, visit: Visit, link: Link, asked: str) -> Response:
+        page = entrance.destination(asked)
+        if link.state != READY or asked == STATUS:
+            return remembered(_moved(STATUS, self._headers), visit.token)
+        if visit.token in entrance.tokens_in(asked):
+            # The notebook was shown the very token, and asked for one: to send it again would go in a circle.
+            return _sent(self._views.needs_token(page, wrong=True))
+        if visit.request.method == "POST" or entrance.is_own_navigation(visit.request, self._origin(link.name)):
+            return remembered(_moved(entrance.with_token(page, visit.token), self._headers), visit.token)
+        return _sent(self._views.open(link, page))
+
+    async def _listen_waiting(self, visit: Visit) -> ASGIApp:
+        return self._listen(visit, events.ROOM)
+
+    async def _listen_running(self, visit: Visit) -> ASGIApp:
+        return self._listen(visit, events.STATUS)
+
+    def _listen(self, visit: Visit, view: events.View) -> ASGIApp:
+        if visit.link is None or not visit.token:
+            return self._nothing()
+        later = {**self._headers, "Retry-After": str(REFRESH_SECONDS)}
+        busy = PlainTextResponse("Too many listen. Load the page again now and then.\n", 503, later)
+        return EventStream(self.events, visit.link.name, view, dict(self._headers), busy)
+
+    async def _cancel(self, visit: Visit) -> Response:
+        link = visit.link
+        if link is None or not visit.token:
+            return self._nothing()
+        if not self._is_own(visit):
+            return self._foreign()
+        if link.state != ENDED:
+            ending = ENDED_BY_OWNER if link.ready_at else CANCELLED
+            await run_in_threadpool(self._links.end, link, ending)
+            who = (link.cluster, link.user, link.name, address_of(visit.request) or "")
+            audit.record(audit.Event("cancel", "ok", *who, reason=ending.reason))
+        return RedirectResponse("/", 303, self._headers)
+
+    def _is_own(self, visit: Visit) -> bool:
+        # The web server refuses others already. Neighbours are strangers, and cookies do not tell them apart.
+        return visit.request.headers.get("origin") == self._origin(visit.name)
+
+    def _foreign(self) -> Response:
+        return PlainTextResponse("Refused: this came from a page at another address.\n", 403, self._headers)
+
+    def _origin(self, name: str) -> str:
+        return self._links.settings.origin(name)
+
+    def _name_of(self, host: str) -> str:
+        label = host.removesuffix(self._suffix)
+        return label if is_name(label) else ""
+
+
+def _sent(view: View) -> Response:
+    return HTMLResponse(view.text, view.status, view.headers)
+
+
+def _moved(address: str, headers: Mapping[str, str]) -> Response:
+    # As it is: it was written for this header, and has what Starlette would write otherwise.
+    return Response(status_code=303, headers={**headers, "Location": address})
+
+
+def page_action(path: str) -> str:
+    """What is asked for, in a word for the metrics."""
+    known = {"/events": "events", "/running": "events", "/cancel": "page-cancel", "/enter": "page-enter"}
+    return known.get(path, "page")
+
+
+def bare_host(host: str) -> str:
+    """The host name of a Host header: lower case, without port and final dot."""
+    return host.partition(":")[0].rstrip(".").lower()

@@ -1,0 +1,1 @@
+"""The private authorities and what they sign."""

@@ -1,0 +1,149 @@
+"""The two private authorities: one signs the links' server certificates, the other the web server's client certificate.
+
+They are two because one was shown to let another user's link certificate pass as the web server's.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lightship_registry.core.errors import RegistryError
+
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+# Clocks of compute nodes may be behind the registry's.
+BACKDATE = datetime.timedelta(minutes=5)
+AUTHORITY_LIFE = datetime.timedelta(days=3650)
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+EVERY_ADDRESS = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate that signs others, with its key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def new_authority(title: str, usage: x509.ObjectIdentifier, now: float, domain: str | None = None) -> Authority:
+    """A new authority for one usage and, for server certificates, names below one domain only."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title[:64])])
+    builder = (
+        _builder(subject, subject, key.public_key(), _moment(now), _moment(now) + AUTHORITY_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(_key_identifier(key.public_key()), critical=False)
+    )
+    if domain is not None:
+        builder = builder.add_extension(_only(domain), critical=True)
+    return Authority(builder.sign(key, hashes.SHA256()), key)
+
+
+def server_certificate(
+    authority: Authority, public_key: PublicKey, host: str, now: float, end: float
+) -> x509.Certificate:
+    """The certificate of one link: its only name is the link's host name, its end the job's end."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)] if len(host) <= 64 else [])
+    builder = _leaf(authority, subject, public_key, SERVER, _moment(now), _moment(end))
+    names = x509.SubjectAlternativeName([x509.DNSName(host)])
+    # A certificate without a subject must have its names marked critical (RFC 5280, 4.2.1.6).
+    return builder.add_extension(names, critical=len(host) > 64).sign(authority.key, hashes.SHA256())
+
+
+def client_certificate(authority: Authority, public_key: PublicKey, now: float) -> x509.Certificate:
+    """What the web server shows to every notebook; it lives as long as its authority."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Lightship proxy")])
+    end = authority.certificate.not_valid_after_utc
+    return _leaf(authority, subject, public_key, CLIENT, _moment(now), end).sign(authority.key, hashes.SHA256())
+
+
+def load_authority(certificate: Path, key: Path) -> Authority:
+    """Read an authority that `prepare` made."""
+    try:
+        private = load_pem_private_key(key.read_bytes(), None)
+        loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except (OSError, ValueError, TypeError) as error:
+        raise RegistryError(f"Cannot read the authority {certificate}: {error}. Run prepare.") from error
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.public_key() != loaded.public_key():
+        raise RegistryError(f"{key} is not the key of {certificate}. Restore both from the same backup.")
+    return Authority(loaded, private)
+
+
+def require_domain(authority: Authority, domain: str, where: Path) -> None:
+    """An authority made for another domain would sign certificates that no one accepts."""
+    constraints = authority.certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    if constraints.permitted_subtrees != [x509.DNSName(domain)]:
+        raise RegistryError(f"{where} was made for another domain. Move it and its key away, then run prepare.")
+
+
+def _only(domain: str) -> x509.NameConstraints:
+    # Permitting DNS names alone leaves addresses free: they are excluded by themselves.
+    return x509.NameConstraints([x509.DNSName(domain)], [x509.IPAddress(network) for network in EVERY_ADDRESS])
+
+
+def _leaf(
+    authority: Authority,
+    subject: x509.Name,
+    public_key: PublicKey,
+    usage: x509.ObjectIdentifier,
+    start: datetime.datetime,
+    end: datetime.datetime,
+) -> x509.CertificateBuilder:
+    issuer = authority.certificate
+    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return (
+        _builder(subject, issuer.subject, public_key, start, end)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(rsa_key=isinstance(public_key, rsa.RSAPublicKey)), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(_key_identifier(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+    )
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: PublicKey, start: datetime.datetime, end: datetime.datetime
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start - BACKDATE)
+        .not_valid_after(end)
+    )
+
+
+def _key_identifier(key: PublicKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key)
+
+
+def _key_usage(*, signs: bool = False, rsa_key: bool = False) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        key_encipherment=rsa_key,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _moment(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)

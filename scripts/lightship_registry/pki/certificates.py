@@ -1,0 +1,50 @@
+"""The private authorities and the web server's client certificate, as files to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.settings import Settings
+from lightship_registry.pki.keystore import Keystore
+
+DAY = 86400
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an administrator compares."""
+
+    use: str
+    path: Path
+    subject: str
+    sha256: str
+    ends: float
+
+    def days(self, now: float) -> int:
+        """How long it lasts."""
+        return int((self.ends - now) // DAY)
+
+
+def certificates(settings: Settings) -> list[Seen]:
+    """All three; a missing one is an error."""
+    authorities, web_proxy = Keystore(settings).folders
+    return [
+        _seen("signs notebooks' certificates", authorities / "links.crt"),
+        _seen("signs the proxy's certificate", authorities / "proxy.crt"),
+        _seen("the proxy, to notebooks", web_proxy / "client.crt"),
+    ]
+
+
+def _seen(use: str, path: Path) -> Seen:
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RegistryError(f"Cannot read {path}: {error}. Restore it from a backup.") from error
+    print_ = certificate.fingerprint(hashes.SHA256()).hex()
+    end = certificate.not_valid_after_utc.timestamp()
+    return Seen(use, path, certificate.subject.rfc4514_string(), print_, end)

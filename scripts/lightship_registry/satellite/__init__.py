@@ -1,0 +1,1 @@
+"""The interface for clients of SDSC's Satellite proxy."""

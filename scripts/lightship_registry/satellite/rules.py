@@ -1,0 +1,198 @@
+"""What may happen to a link of the ancestor's interface, and in which of its words that is told.
+
+The ancestor knows clusters by address and neither users nor secrets: whoever is in a cluster's networks and knows a
+name may do what follows. That is why none of it can reach a link that was made through the interface of our own.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+
+from lightship_registry.core import errors
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.records import (
+    ANCESTOR,
+    ENDED,
+    JOB_ENDED,
+    JOB_QUEUED,
+    JOB_RUNNING,
+    READY,
+    STARTING,
+    WAITING,
+    Cause,
+    Ending,
+    Link,
+    Owner,
+    Wish,
+)
+from lightship_registry.links import names, targets
+from lightship_registry.links.lifecycle import Links
+from lightship_registry.store.links import HOUR
+
+DESTROYED = Ending(Cause.CANCELLED, "Its token was destroyed.")
+# As old as this, the schedulers' word counts for nothing.
+STALE_SECONDS = 600.0
+# More jobs than a large cluster has, some megabytes at most.
+MOST_TOLD = 50_000
+# Queued, running, dead, unknown; pending, mapped, proxied.
+QUEUED, RUNNING, DEAD, UNKNOWN, PENDING, MAPPED, PROXIED = "Q", "R", "D", "U", "PE", "M", "PR"
+BY_STATE = {WAITING: PENDING, STARTING: MAPPED, READY: PROXIED, ENDED: DEAD}
+BY_JOB = {JOB_QUEUED: QUEUED, JOB_RUNNING: RUNNING}
+
+# Slurm's and PBS's words for a job's state, short and long; of a word that is in none of these nothing is known.
+_QUEUED_WORDS = "CF PD RF RH RQ RS H Q T W CONFIGURING PENDING REQUEUE_FED REQUEUE_HOLD REQUEUED RESIZING"
+_ENDED_WORDS = (
+    "BF CA CD CG DL F NF OOM PR RD RV SI SE SO ST S TO C E BOOT_FAIL CANCELLED COMPLETED COMPLETING DEADLINE FAILED"
+    " NODE_FAIL OUT_OF_MEMORY PREEMPTED RESV_DEL_HOLD REVOKED SIGNALING SPECIAL_EXIT STAGE_OUT STOPPED SUSPENDED"
+    " TIMEOUT"
+)
+JOB_WORDS = {
+    **dict.fromkeys(_QUEUED_WORDS.replace("_", "").split(), JOB_QUEUED),
+    **dict.fromkeys(["R", "RUNNING"], JOB_RUNNING),
+    **dict.fromkeys(_ENDED_WORDS.replace("_", "").split(), JOB_ENDED),
+}
+JOB_REST = re.compile(r"[^A-Za-z0-9._-]")
+LONGEST_JOB = 47
+
+
+class AncestorRules:
+    """The six requests, for a caller at an address."""
+
+    def __init__(self, links: Links) -> None:
+        self.links = links
+        self._store = links.ancestors
+        self._networks = links.settings.ancestor_networks
+        self._told = {cluster: ToldStates() for cluster in self._networks}
+
+    def cluster_of(self, address: targets.Address) -> str:
+        """Whose address it is; a refusal if it is no cluster's."""
+        for cluster, networks in self._networks.items():
+            if any(address in network for network in networks):
+                return cluster
+        sentence = "Your address is in no cluster's networks. Try again from within the cluster."
+        raise RegistryError(sentence, "wrong-network", 403)
+
+    def get_link(self, cluster: str, address: targets.Address) -> Link:
+        """A new link, which may live for as long as any: nobody says for how long it is wanted."""
+        wish = Wish(self.links.settings.max_hours * HOUR)
+        # No Unix user can be called so, and no cluster's key can vouch for one who is.
+        link, _ = self.links.create(Owner(cluster, f"{ANCESTOR}:{address}"), wish, ANCESTOR)
+        return link
+
+    def link_token(self, cluster: str, name: str, job_id: str) -> Link:
+        """Say once which job it belongs to."""
+        link = self._live(cluster, name)
+        if not self._store.link_job(name, cluster, job_id):
+            raise _conflict("That token is linked to a jobid already, or was just destroyed.", "job-set")
+        now = self.links.clock()
+        # A job may be seen in the queue before whoever submitted it says which link it is for.
+        state, told_at = self._told[cluster].of(job_id, now)
+        if state:
+            self._store.report_jobs(cluster, {job_id: state}, told_at)
+        return link
+
+    def redeem(self, cluster: str, name: str, address: targets.Address, port: int) -> Link:
+        """Say once where its notebook listens, or soon will: on the host that says so."""
+        link = self._live(cluster, name)
+        targets.require_port(port)
+        targets.require_allowed(self.links.settings, cluster, address)
+        self.links.announce(link, targets.target_of(address, port))
+        return link
+
+    def destroy(self, cluster: str, name: str, address: targets.Address) -> Link:
+        """End it; once it is redeemed, only from the host where that was done."""
+        found = self._find(cluster, name)
+        if found and found.state == ENDED and found.reason != DESTROYED.reason and _redeemed_on(found, address):
+            # The notebook stopped before the last line of its job's script, which is no failure of the job.
+            return found
+        link = self._live(cluster, name)
+        if link.announced and not _redeemed_on(link, address):
+            raise _conflict("That token was redeemed on another host, which alone may destroy it.", "wrong-host")
+        return self.links.end(link, DESTROYED)
+
+    def state(self, cluster: str, name: str) -> str:
+        """How things stand, in the ancestor's words."""
+        return state_word(self._find(cluster, name), self.links.clock())
+
+    def report(self, cluster: str, said: dict[str, str]) -> None:
+        """Keep what was said of jobs. Nobody vouches for it, so it is told to those who ask, and ends nothing."""
+        now = self.links.clock()
+        self._told[cluster].note(said, now)
+        self._store.report_jobs(cluster, said, now)
+
+    def _find(self, cluster: str, name: str) -> Link | None:
+        return self._store.find(name, cluster) if names.is_name(name) else None
+
+    def _live(self, cluster: str, name: str) -> Link:
+        link = self._find(cluster, name)
+        # Unknown, another cluster's, made by the other interface and ended: all alike.
+        if link is None or link.state == ENDED:
+            raise _conflict("Unknown token, or one that was destroyed.", "no-such-link")
+        return link
+
+
+def _redeemed_on(link: Link, address: targets.Address) -> bool:
+    return bool(link.announced) and targets.parts_of(link.announced)[0] == address
+
+
+class ToldStates:
+    """What was lately said of jobs, whether or not any link belongs to them: the newest of each, and not too many."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def note(self, said: dict[str, str], now: float) -> None:
+        """Keep it beside what was said before."""
+        with self._lock:
+            # The newest stand at the end.
+            older = {job: told for job, told in self._states.items() if job not in said and _fresh(told[1], now)}
+            both = [*older.items(), *((job, (state, now)) for job, state in said.items())]
+            self._states = dict(both[-MOST_TOLD:])
+
+    def of(self, job_id: str, now: float) -> tuple[str, float]:
+        """A job's state and when it was told; empty if it was not, or too long ago."""
+        state, told_at = self._states.get(job_id, ("", 0.0))
+        return (state, told_at) if _fresh(told_at, now) else ("", 0.0)
+
+
+def _fresh(told_at: float, now: float) -> bool:
+    return 0 <= now - told_at <= STALE_SECONDS
+
+
+def state_word(link: Link | None, now: float) -> str:
+    """One word; for a link that waits, the job's own state if it was told lately."""
+    # Destroyed, as if it had never been.
+    if link is None or link.cause == DESTROYED.cause:
+        return UNKNOWN
+    if link.state == READY and link.lease_until <= now:
+        return MAPPED
+    told = link.job_state if link.job_id and _fresh(link.job_seen_at, now) else ""
+    if told == JOB_ENDED:
+        return DEAD
+    return BY_JOB.get(told, PENDING) if link.state == WAITING else BY_STATE[link.state]
+
+
+def job_of(text: str) -> str:
+    """A job's number as both who links and who reports write it."""
+    job_id = JOB_REST.sub("", text)
+    if not 1 <= len(job_id) <= LONGEST_JOB:
+        raise errors.invalid(f"Missing 'jobid' parameter, or one of more than {LONGEST_JOB} characters.")
+    return job_id
+
+
+def jobs_in(text: str) -> dict[str, str]:
+    """The states in lines of job and word, by job; lines and words that mean nothing here are let pass."""
+    said: dict[str, str] = {}
+    for line in text.splitlines():
+        job_id, _, word = " ".join(line.split()).partition(" ")
+        job_id = JOB_REST.sub("", job_id)[: LONGEST_JOB + 1]
+        state = JOB_WORDS.get(re.sub(r"[^A-Z]", "", word.partition(" ")[0].upper()), "")
+        if job_id and state:
+            said[job_id] = state
+    return said
+
+
+def _conflict(sentence: str, code: str) -> RegistryError:
+    return RegistryError(sentence, code, 409)

@@ -1,0 +1,278 @@
+"""Looks after the notebooks of Satellite's links, whose jobs announce a port once and are never heard of again.
+
+A job may announce its port before Jupyter listens there. The first program that answers HTTP there is the link's, and
+stays the only one: the link lives for as long as this one listens, and its answers are its heartbeats. The next to
+listen at the port is a stranger, whose users must not be sent to it, and who must not be shown to the link's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from functools import partial
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from lightship_registry.core import audit
+from lightship_registry.core.clock import Clock, steady
+from lightship_registry.core.db_errors import explain
+from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.records import READY, STARTING, Cause, Ending, Link
+from lightship_registry.links import targets
+from lightship_registry.links.lifecycle import Links
+from lightship_registry.satellite.listener import Answer, Found, Listener, ask, same_program
+
+ROUND_SECONDS = 1.0
+# A thousand links are not gone through in one breath: others wait for answers meanwhile.
+SLICE, SLICE_SECONDS = 20, 0.005
+# Well within a lease, and seldom enough for the notebooks' logs.
+LOOK_SECONDS = 15.0
+# So many of each kind at once: those that are announced and hang must not keep the open ones from being looked at.
+LOOKS_AT_ONCE, KNOCKS_AT_ONCE = 32, 512
+GONE = Ending(Cause.ENDED, "Its notebook was not seen at its port any more.")
+# One address, which is one user's node, must not keep the others from being looked at.
+LOOKS_AT_ONE_ADDRESS = 4
+# A port that was announced is tried each second at first, and seldom when nothing comes.
+EAGER_SECONDS = 60.0
+# Who comes to a port so long after it was announced may be the next job: that one has so long to announce it, too.
+SETTLE_SECONDS = 10.0
+# Programs whose links ended before they did.
+MOST_LEFT = 1000
+
+
+class AncestorWatch:
+    """Goes round for as long as the service runs."""
+
+    def __init__(self, links: Links, ticks: Clock = steady) -> None:
+        self._links = links
+        self._ticks = ticks
+        self._due: dict[str, float] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._looking: dict[str, str] = {}
+        self._slots = {state: asyncio.Semaphore(LOOKS_AT_ONCE) for state in (STARTING, READY)}
+        self._knocks = asyncio.Semaphore(KNOCKS_AT_ONCE)
+        self._listeners: dict[str, Listener] = {}
+        self._met: dict[str, float] = {}
+        self._known: dict[str, Link] = {}
+        # By target: whoever announces it meanwhile means a program that was there before.
+        self._left: dict[str, Listener] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        # Whose programs went. What the store said a moment ago must not bind them to the next one.
+        self._over: set[str] = set()
+
+    async def run(self) -> None:
+        """Go round until cancelled; trouble with disk or store is told, and tried again."""
+        try:
+            spent = 0.0
+            while True:
+                # A round over a thousand links takes a good part of a second itself.
+                await asyncio.sleep(max(ROUND_SECONDS / 4, ROUND_SECONDS - spent))
+                began = self._ticks()
+                try:
+                    await self.start_round()
+                except (SQLAlchemyError, OSError) as error:
+                    audit.problem(f"looking after Satellite's links: {explain(error)}")
+                except Exception:  # or no link of theirs would live for longer than its lease
+                    audit.problem("looking after Satellite's links: unexpected error", traceback=True)
+                spent = self._ticks() - began
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for task in self._under_way.values():
+            task.cancel()
+        for listener in (*self._listeners.values(), *self._left.values()):
+            listener.leave()
+
+    def is_left(self, target: str) -> bool:
+        """Does the program of a link that has ended still listen there?"""
+        listener = self._left.get(target)
+        return listener is not None and not listener.over
+
+    async def start_round(self) -> list[asyncio.Task[None]]:
+        """Begin what is due for every link, unless an earlier round still waits for it."""
+        over = self._over.copy()
+        running = await run_in_threadpool(
+            self._links.ancestors.running, self._links.settings.ancestor_networks.keys(), self._links.clock()
+        )
+        self._forget({link.name: link for link in running})
+        self._over -= over - self._known.keys()
+        busy = Counter(self._looking.values())
+        started = []
+        for count, link in enumerate(running):
+            if link.name not in self._under_way and (work := self._work(link, busy)):
+                self._under_way[link.name] = task = asyncio.create_task(self._guarded(link, work))
+                started.append(task)
+            if count % SLICE == SLICE - 1:
+                await asyncio.sleep(SLICE_SECONDS)
+        for target, listener in list(self._left.items()):
+            started.append(asyncio.create_task(self._visit(target, listener)))
+        return started
+
+    def _forget(self, running: dict[str, Link]) -> None:
+        self._due = {name: self._due.get(name, 0.0) for name in running}
+        self._under_way = {name: task for name, task in self._under_way.items() if not task.done()}
+        self._looking = {name: address for name, address in self._looking.items() if name in self._under_way}
+        for name in self._listeners.keys() - running.keys():
+            self._leave(name)
+        self._known = running
+
+    def _leave(self, name: str) -> None:
+        listener, link = self._listeners.pop(name), self._known.get(name)
+        self._met.pop(name, None)
+        if link is None or link.state != READY or listener.over or listener.brief:
+            listener.leave()
+            return
+        self._left[link.target] = listener
+        while len(self._left) > MOST_LEFT:
+            self._left.pop(next(iter(self._left))).leave()
+
+    async def _visit(self, target: str, listener: Listener) -> None:
+        async with self._knocks:
+            found = await listener.knock()
+        if found is not Found.HTTP:
+            listener.leave()
+            if self._left.get(target) is listener:
+                del self._left[target]
+
+    def _work(self, link: Link, busy: Counter[str]) -> Coroutine[None, None, None] | None:
+        now, listener, address = self._ticks(), self._listeners.get(link.name), _address(link)
+        if now >= self._due[link.name] and busy[address] < LOOKS_AT_ONE_ADDRESS:
+            self._due[link.name] = now + self._pause(link, listener)
+            self._looking[link.name] = address
+            busy[address] += 1
+            return self._look(link)
+        if listener and not listener.silent:
+            return self._knock(link, listener)
+        return None
+
+    def _pause(self, link: Link, listener: Listener | None) -> float:
+        eager = self._age(link) < EAGER_SECONDS or listener is not None
+        return 0.0 if link.state == STARTING and eager else LOOK_SECONDS
+
+    def _age(self, link: Link) -> float:
+        return self._links.clock() - (link.expires_at - link.seconds)
+
+    async def _guarded(self, link: Link, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except RegistryError:
+            # It ended meanwhile, or its port was another link's until lately: the next round sees.
+            return
+        except (SQLAlchemyError, OSError) as error:
+            audit.problem(f"looking after {link.name}: {explain(error)}")
+
+    async def _knock(self, link: Link, listener: Listener) -> None:
+        async with self._knocks:
+            if await listener.knock() is Found.NOBODY:
+                await self._end(link)
+
+    async def _look(self, link: Link) -> None:
+        async with self._slots[link.state]:
+            if link.name in self._over:
+                await self._end(link)
+            else:
+                await (self._keep(link) if link.state == READY else self._open(link))
+
+    async def _open(self, link: Link) -> None:
+        address, port = targets.parts_of(link.announced)
+        listener = self._listeners.get(link.name) or await self._meet(link, address, port)
+        if listener is None or self.is_left(link.announced):
+            return
+        if await listener.knock() is Found.NOBODY:
+            await self._end(link)
+        elif self._settled(link):
+            await run_in_threadpool(self._links.require_free, link, address, port, listener.own_ends)
+            await run_in_threadpool(self._links.publish, link, link.announced)
+            self._record("ancestor-publish", link, link.announced, "")
+
+    def _settled(self, link: Link) -> bool:
+        stands = self._links.clock() - self._met.get(link.name, 0.0)
+        came_after = self._age(link) - stands
+        return came_after < EAGER_SECONDS or stands >= SETTLE_SECONDS
+
+    async def _meet(self, link: Link, address: targets.Address, port: int) -> Listener | None:
+        """Bind the link to the program that answers first."""
+        answer = await self._ask(link, address, port)
+        if answer.found is not Found.HTTP:
+            return None
+        listener = await self._stand_by(link, address, port)
+        if listener:
+            self._met[link.name] = self._links.clock()
+            await run_in_threadpool(self._links.ancestors.note_program, link.name, link.cluster, answer.mark)
+        return listener
+
+    async def _stand_by(self, link: Link, address: targets.Address, port: int) -> Listener | None:
+        listener = Listener(address, port)
+        if await listener.knock() is not Found.HTTP:
+            return None
+        if (await self._ask(link, address, port)).found is not Found.HTTP or listener.over:
+            # It serves one connection at a time, or closes what is idle at once.
+            listener.leave()
+            listener = Listener(address, port)
+            listener.brief = True
+        listener.when_gone = partial(self._gone, link.name)
+        self._listeners[link.name] = listener
+        return listener
+
+    async def _keep(self, link: Link) -> None:
+        address, port = targets.parts_of(link.target)
+        # Nothing but unbroken looks says that it is still the same one: after a time without, anybody may be there.
+        lapsed = link.lease_until <= self._links.clock()
+        listener = self._listeners.get(link.name)
+        answer = Answer(Found.STRANGER) if lapsed else await self._ask(link, address, port)
+        if listener and listener.over:
+            # It went meanwhile, and its link is being ended: what answered may be the next one.
+            return
+        if answer.found is Found.SILENCE:
+            if listener:
+                listener.silent = True
+        elif answer.found is not Found.HTTP or not same_program(link.program_mark, answer.mark):
+            await self._end(link)
+        else:
+            await self._renew(link, listener or await self._stand_by(link, address, port))
+
+    async def _renew(self, link: Link, listener: Listener | None) -> None:
+        if listener is None:
+            # It answered, and took no connection a moment later.
+            self._due[link.name] = 0.0
+        elif await listener.knock() is Found.NOBODY:
+            await self._end(link)
+        else:
+            await run_in_threadpool(self._links.heartbeat, link)
+
+    async def _ask(self, link: Link, address: targets.Address, port: int) -> Answer:
+        return await ask(address, port, self._links.settings.host(link.name))
+
+    def _gone(self, name: str) -> None:
+        link = self._known.get(name)
+        if link is None:
+            # The last round did not find it any more: only its program was left.
+            return
+        self._over.add(name)
+        self._links.shut(name)
+        # The event loop itself keeps no task from being thrown away.
+        task = asyncio.get_running_loop().create_task(self._guarded(link, self._end(link)))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end(self, link: Link) -> None:
+        listener = self._listeners.pop(link.name, None)
+        self._met.pop(link.name, None)
+        if listener:
+            listener.leave()
+        self._over.add(link.name)
+        self._links.shut(link.name)
+        ended = await run_in_threadpool(self._links.end, link, GONE)
+        if ended.reason == GONE.reason:
+            self._record("ancestor-end", link, link.target or link.announced, GONE.cause)
+
+    def _record(self, action: str, link: Link, target: str, reason: str) -> None:
+        audit.record(audit.Event(action, "ok", link.cluster, link.user, link.name, target=target, reason=reason))
+
+
+def _address(link: Link) -> str:
+    return (link.target or link.announced).rpartition(":")[0]

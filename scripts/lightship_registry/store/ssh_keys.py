@@ -1,0 +1,78 @@
+"""Users' SSH keys in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select, tuple_, update
+
+from lightship_registry.core.records import Owner
+from lightship_registry.core.ssh_keys import SshKey
+from lightship_registry.store.links import Store
+from lightship_registry.store.schema import ssh_keys
+
+
+@dataclass(frozen=True)
+class KeptKey:
+    """One row, as read."""
+
+    cluster: str
+    user: str
+    fingerprint: str
+    key: str
+    comment: str
+    added_at: float
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
+        return Owner(self.cluster, self.user)
+
+
+class SshKeyStore:
+    """Each owner's keys, by their fingerprints."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of(self, owners: Iterable[Owner]) -> list[KeptKey]:
+        """Those of these owners; the oldest first."""
+        pairs = [(owner.cluster, owner.user) for owner in owners]
+        return self._read(tuple_(ssh_keys.c.cluster, ssh_keys.c.user).in_(pairs)) if pairs else []
+
+    def find(self, cluster: str = "", user: str = "") -> list[KeptKey]:
+        """Those of the cluster, of the user, or all; the oldest first."""
+        given = ((ssh_keys.c.cluster, cluster), (ssh_keys.c.user, user))
+        return self._read(*(column == value for column, value in given if value))
+
+    def _read(self, *conditions: ColumnElement[bool]) -> list[KeptKey]:
+        wanted = select(ssh_keys).where(*conditions).order_by(ssh_keys.c.added_at, ssh_keys.c.fingerprint)
+        with self._store.read() as connection:
+            return [KeptKey(**row._mapping) for row in connection.execute(wanted)]
+
+    def add(self, owner: Owner, key: SshKey, now: float, most: int) -> bool:
+        """Keep it, or its new comment; false if the owner has as many as are allowed."""
+        count = select(func.count()).select_from(ssh_keys).where(_of(owner))
+        with self._store.write("ssh-keys", owner.cluster, owner.user) as connection:
+            told = update(ssh_keys).where(_one(owner, key.fingerprint)).values(comment=key.comment)
+            if connection.execute(told).rowcount:
+                return True
+            if connection.execute(count).scalar_one() >= most:
+                return False
+            row = {"cluster": owner.cluster, "user": owner.user, "fingerprint": key.fingerprint, "added_at": now}
+            connection.execute(insert(ssh_keys).values(**row, key=key.text, comment=key.comment))
+            return True
+
+    def remove(self, owner: Owner, fingerprint: str) -> bool:
+        """Forget it; false if the owner has no such key."""
+        with self._store.write() as connection:
+            return connection.execute(delete(ssh_keys).where(_one(owner, fingerprint))).rowcount == 1
+
+
+def _of(owner: Owner) -> ColumnElement[bool]:
+    return and_(ssh_keys.c.cluster == owner.cluster, ssh_keys.c.user == owner.user)
+
+
+def _one(owner: Owner, fingerprint: str) -> ColumnElement[bool]:
+    return and_(_of(owner), ssh_keys.c.fingerprint == fingerprint)

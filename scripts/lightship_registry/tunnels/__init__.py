@@ -1,0 +1,1 @@
+"""Users' reverse tunnels to this host."""
