@@ -13,8 +13,8 @@ export CONTAINER_ENGINE ?= podman
 # The engine's settings for the bed; the machine's stay as they are.
 export CONTAINERS_CONF := $(CURDIR)/.bed/containers.conf
 
-# `default` makes the bed and deploys the whole service, `pbs` adds a cluster to it.
-SCENARIOS := default dns_zone certificates link_registry web_proxy ssh_gateway cluster_tools notebook_image pbs
+# Which of tests/molecule to run; all, if nothing is said.
+SCENARIOS ?=
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18

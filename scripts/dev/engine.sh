@@ -23,8 +23,8 @@ write_containers_conf() {
   [[ $processes != unlimited && $processes -le 16384 ]] || processes=16384
   [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]] || runtime='runtime = "runc"'
   printf '%s\n' '[containers]' "default_ulimits = [\"nofile=$files:$files\", \"nproc=$processes:$processes\"]" \
-    '[engine]' "$runtime" >"$CONTAINERS_CONF.new"
-  mv "$CONTAINERS_CONF.new" "$CONTAINERS_CONF"
+    '[engine]' "$runtime" >"$CONTAINERS_CONF.$$"
+  mv "$CONTAINERS_CONF.$$" "$CONTAINERS_CONF"
 }
 
 write_containers_conf

@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
-# Runs Molecule scenarios: scenarios.sh NAME... `default` makes the bed; while its tests go on, the roles that have a host of
-# their own are tested beside them, and what needs the cluster's login node afterwards, beside `pbs`.
+# Runs Molecule scenarios: scenarios.sh [--deployed] [NAME...], without names all. `default` makes the bed and deploys the
+# service, unless that was done; while its tests go on, the roles that have a host of their own are tested beside them,
+# and what needs the cluster's login node afterwards, beside `pbs`.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 on_own_host=(dns_zone certificates link_registry web_proxy ssh_gateway)
 on_login=(cluster_tools notebook_image)
 all=(default "${on_own_host[@]}" "${on_login[@]}" pbs)
+deploy=yes
+if [[ ${1:-} == --deployed ]]; then
+  deploy=no
+  shift
+fi
+[[ $# -gt 0 ]] || set -- "${all[@]}"
 names=" $* "
 state=.bed/results
 failed=$state/failed
@@ -41,7 +48,7 @@ meanwhile() {
 mkdir -p "$state"
 rm -f "$failed"
 trap 'kill $(jobs -p) 2>/dev/null' EXIT
-run default deploy
+[[ $deploy == no ]] || run default deploy
 meanwhile default verify -- "${on_own_host[@]}"
 meanwhile pbs -- "${on_login[@]}"
 if [[ -s $failed ]]; then

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Everything: static checks, unit tests, the whole service and every role on the test bed. The test bed's images are built
-# while the first two run. Nothing is skipped after a failure that others do not depend on; any failure ends it with 1.
+# Everything: static checks, unit tests, the whole service and every role on the test bed. The test bed's images are built and
+# the service is deployed while the tests run that need no host. Nothing is skipped after a failure that others do not
+# depend on; any failure ends it with 1.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
-rm -rf .bed/results
+rm -rf .bed/results .bed/ansible.log
 mkdir -p .bed/results
 began=$SECONDS
 failed=()
@@ -22,20 +23,29 @@ step() {
   fi
 }
 
-images_are_built() {
-  wait "$images"
-  local status=$?
-  cat .bed/images.log
+# What went on meanwhile: wait for it, and show what it printed.
+done_meanwhile() {
+  local log=.bed/$1.log status
+  wait "$2"
+  status=$?
+  cat "$log"
   return $status
 }
 
+trap 'kill $(jobs -p) 2>/dev/null' EXIT
 scripts/dev/images.sh >.bed/images.log 2>&1 &
 images=$!
+{
+  tail --pid=$images -f /dev/null
+  scripts/dev/scenario.sh default deploy
+} >.bed/deploy.log 2>&1 &
+deploy=$!
 step lint make --no-print-directory lint
 step unit make --no-print-directory unit
-if step "images of the test bed" images_are_built; then
+if step "images of the test bed" done_meanwhile images $images; then
   step "unit tests of the cluster's side on Python 3.9" scripts/dev/oldest_python.sh
-  step molecule make --no-print-directory molecule
+  step "the service on the test bed" done_meanwhile deploy $deploy
+  step molecule scripts/dev/scenarios.sh --deployed
 fi
 
 printf '\n'

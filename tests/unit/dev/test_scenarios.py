@@ -10,6 +10,8 @@ from pathlib import Path
 import count_tests
 import pytest
 
+from unit.dev.test_openpbs import OFFLINE
+
 DEV = Path(__file__).parents[3] / "scripts" / "dev"
 # In Molecule's place: notes what it was asked for, and ends as the test says.
 STAND_IN = """#!/bin/bash
@@ -25,7 +27,7 @@ echo '<testsuites><testsuite><testcase name="good"/></testsuite></testsuites>' >
 def checkout(tmp_path: Path) -> Path:
     scripts = tmp_path / "scripts" / "dev"
     scripts.mkdir(parents=True)
-    for name in ("engine.sh", "scenario.sh", "scenarios.sh"):
+    for name in ("engine.sh", "openpbs.sh", "scenario.sh", "scenarios.sh"):
         shutil.copy(DEV / name, scripts)
     (tmp_path / ".bed" / "results").mkdir(parents=True)
     (tmp_path / "bin").mkdir()
@@ -37,7 +39,7 @@ def checkout(tmp_path: Path) -> Path:
 def run(checkout: Path, *names: str, broken: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [checkout / "scripts" / "dev" / "scenarios.sh", *names],
-        env={**os.environ, "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "BROKEN": broken},
+        env={**os.environ, **OFFLINE, "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "BROKEN": broken},
         cwd=checkout,
         capture_output=True,
         text=True,
@@ -87,3 +89,13 @@ def test_a_service_that_was_not_deployed_well_is_named_though_its_tests_pass(
     assert (checkout / "asked").read_text() == "verify default \n"
     assert count_tests.main([str(checkout / ".bed" / "results")]) == 1
     assert "FAILED molecule::default" in capsys.readouterr().out
+
+
+def test_without_a_name_all_of_them_run_and_what_is_deployed_is_not_deployed_again(checkout: Path) -> None:
+    assert run(checkout, "--deployed").returncode == 0
+    asked = (checkout / "asked").read_text().splitlines()
+    there = {path.parent.name for path in (DEV.parents[1] / "tests" / "molecule").glob("*/molecule.yml")}
+    # There is no OpenPBS beside this checkout.
+    assert {line.split()[1] for line in asked} == there - {"pbs"}
+    assert "verify default " in asked
+    assert "test default false" not in asked

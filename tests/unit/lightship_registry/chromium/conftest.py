@@ -71,7 +71,7 @@ def tab(browser: Browser, complaints: list[str]) -> Iterator[Tab]:
     def open_tab(**options: Any) -> Page:
         context = browser.new_context(ignore_https_errors=True, **options)
         opened.append(context)
-        context.set_default_timeout(5000)
+        context.set_default_timeout(20_000)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
