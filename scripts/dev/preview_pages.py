@@ -27,7 +27,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 import httpx  # noqa: E402
 
-from lightship_cluster.app_proxy import pages as door_pages  # noqa: E402
+from lightship_cluster.app_proxy import pages as app_pages  # noqa: E402
 from lightship_cluster.config.centre import Centre  # noqa: E402
 from lightship_registry.core import settings  # noqa: E402
 from lightship_registry.core.clock import wall  # noqa: E402
@@ -130,13 +130,13 @@ def pages(now: float) -> Pages:
 def web_server_pages() -> Pages:
     """Those that nginx has at hand: one frame, and what each says in it."""
     texts = {file.stem: file.read_text("utf-8") for file in sorted(STATIC.glob("*.html"))}
-    return {f"web-server-{name}": door_pages.frame(name, text, CENTRE) for name, text in texts.items()}
+    return {f"web-server-{name}": app_pages.frame(name, text, CENTRE) for name, text in texts.items()}
 
 
 def program_pages() -> Pages:
     """Those before a program of --app."""
-    refusals = [each for each in vars(door_pages).values() if isinstance(each, door_pages.Refusal)]
-    return {f"program-{each.status[:3]}-{i}": door_pages.refusal_page(each, CENTRE) for i, each in enumerate(refusals)}
+    refusals = [each for each in vars(app_pages).values() if isinstance(each, app_pages.Refusal)]
+    return {f"program-{each.status[:3]}-{i}": app_pages.refusal_page(each, CENTRE) for i, each in enumerate(refusals)}
 
 
 def dashboard(site: settings.Settings, now: float) -> str:

@@ -56,7 +56,7 @@ class Sweeper:
             self._watch_store()
             self._links.reconcile(spare_silent=self._just_started())
             self._tunnels.reconcile()
-        self._links.watch.swept()
+        self._links.observer.swept()
 
     def _just_started(self) -> bool:
         # While the service was down no heartbeat could come in: a silent job has one lease's time to show itself.

@@ -7,8 +7,8 @@ import time
 import traceback
 
 from lightship_cluster.agent.scheduler_check import SchedulerCheck
+from lightship_cluster.core.error_messages import RepeatedErrors
 from lightship_cluster.core.errors import LightshipError
-from lightship_cluster.core.troubles import Troubles
 from lightship_cluster.schedulers.base import JobSource, JobState
 
 ASKED_SECONDS = 60.0
@@ -25,7 +25,7 @@ class JobStates:
         self._asked: dict[str, float] = {}
         self._known: dict[str, JobState] = {}
         self._changed = threading.Condition()
-        self._troubles = Troubles("Cannot ask for job states", "Job states are known again.")
+        self._errors = RepeatedErrors("Cannot ask for job states", "Job states are known again.")
 
     def get(self, job_id: str) -> JobState | None:
         """The job's state at the last poll; None when it is not known yet."""
@@ -54,7 +54,7 @@ class JobStates:
         except Exception:
             # Nobody restarts a thread; a surprise must not leave the agent without job states for good.
             trouble = traceback.format_exc()
-        self._troubles.say(trouble)
+        self._errors.say(trouble)
         with self._changed:
             self._known = states
 

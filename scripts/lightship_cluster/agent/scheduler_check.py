@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 
-from lightship_cluster.core.troubles import Troubles
+from lightship_cluster.core.error_messages import RepeatedErrors
 from lightship_cluster.schedulers.base import JobSource
 
 # Every user may want to know; the scheduler is asked no more often than this.
@@ -23,7 +23,7 @@ class SchedulerCheck:
         # What was found last, for whoever must not wait for an answer.
         self.last = ""
         self._until = 0.0
-        self._troubles = Troubles(
+        self._errors = RepeatedErrors(
             "The scheduler cannot be asked how jobs are", "The scheduler can be asked how jobs are again."
         )
 
@@ -37,7 +37,7 @@ class SchedulerCheck:
         with self._lock:
             if time.monotonic() >= self._until:
                 self.last = self._asked()
-                self._troubles.say(self.last)
+                self._errors.say(self.last)
                 self._until = time.monotonic() + FRESH_SECONDS
             return self.last
 

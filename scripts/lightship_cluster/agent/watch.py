@@ -12,9 +12,9 @@ import traceback
 from typing import Any
 
 from lightship_cluster.agent.scheduler_check import SchedulerCheck
+from lightship_cluster.core.error_messages import RepeatedErrors
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.core.protocol import JOB_ID
-from lightship_cluster.core.troubles import Troubles
 from lightship_cluster.core.users import user_name
 from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Unreachable
@@ -40,7 +40,9 @@ class Watch:
         self._watched: list[str] = []
         self._interval = INTERVAL_SECONDS
         self._failures = 0
-        self._troubles = Troubles("The registry is not told how jobs are", "The registry is told again how jobs are.")
+        self._errors = RepeatedErrors(
+            "The registry is not told how jobs are", "The registry is told again how jobs are."
+        )
 
     def run(self) -> None:
         """Report for ever; the agent gives this a thread of its own."""
@@ -60,7 +62,7 @@ class Watch:
             # Nobody restarts a thread; a surprise must not leave the registry without job states for good.
             trouble = traceback.format_exc()
         self._failures = self._failures + 1 if trouble else 0
-        self._troubles.say(trouble)
+        self._errors.say(trouble)
         # A first failure waits no longer than usual: most often the registry was just being started again.
         return float(min(LONGEST_PAUSE, self._interval * 2 ** max(0, self._failures - 1)))
 

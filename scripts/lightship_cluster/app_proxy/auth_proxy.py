@@ -41,11 +41,11 @@ OWN_SITES = ("", "same-origin", "none")
 ENTER, LONGEST_TARGET = "/.lightship/enter", 1000
 
 
-class Doorkeeper(threading.Thread):
+class AuthProxy(threading.Thread):
     """Serves in a thread of its own until the process ends. An OSError says that it cannot listen there."""
 
     def __init__(self, place: Place, origin: str, connect: Connect, centre: Centre = UNNAMED) -> None:
-        super().__init__(daemon=True, name="doorkeeper")
+        super().__init__(daemon=True, name="auth-proxy")
         self._token = place.token.encode("ascii")
         self._origin = origin
         self._connect = connect
@@ -211,7 +211,7 @@ class Doorkeeper(threading.Thread):
         await writer.drain()
 
     def _for_program(self, head: Head, method: str, target: str, by_header: bool) -> Head:
-        """The request without what opened the door: the program need not know it, nor pass it on."""
+        """The request without what let it in: the program need not know it, nor pass it on."""
         dropped = [*HOP_BY_HOP, "cookie", *(["authorization"] if by_header else [])]
         # Of a page that had it in its address.
         if self._token.decode("ascii") in head.one("referer"):

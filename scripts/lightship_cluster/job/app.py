@@ -1,4 +1,4 @@
-"""Any other web program as a child process of the job, behind a door of our own: it need know nothing of the link.
+"""Any other web program as a child process of the job, behind our auth proxy: it need know nothing of the link.
 
 It listens on a Unix socket in the job's private folder, which nobody else can reach, or on a port of the node's
 loopback, which every user of the same node can: most programs know only ports, so that is allowed, and said.
@@ -12,7 +12,7 @@ import shlex
 import socket
 from collections.abc import Sequence
 
-from lightship_cluster.app_proxy.auth_proxy import Doorkeeper
+from lightship_cluster.app_proxy.auth_proxy import AuthProxy
 from lightship_cluster.app_proxy.exchange import Streams
 from lightship_cluster.config.centre import Centre
 from lightship_cluster.config.values import PORT, SOCKET, app_of
@@ -30,7 +30,7 @@ LOOK_SECONDS, CONNECT_SECONDS = 0.2, 1.0
 
 
 class App(Child):
-    """The running program, and its door."""
+    """The running program, and its auth proxy."""
 
     subject = A_PROGRAM
 
@@ -45,12 +45,12 @@ class App(Child):
         self._socket = place.runtime / "app.sock"
         self._loopback = LOOPBACKS[0]
         self._port = 0 if SOCKET in " ".join(_checked(command)) else pick_port(self._loopback)
-        self._door: Doorkeeper | None = None
+        self._auth_proxy: AuthProxy | None = None
         words = [word.replace(PORT, str(self._port)).replace(SOCKET, str(self._socket)) for word in command]
         super().__init__(environment.wrap(Start(tuple(words), environment.enter(os.environ)), place), umask)
 
     def wait_ready(self) -> None:
-        """Return when our program, and nobody else's, answers, and the door is open."""
+        """Return when our program, and nobody else's, answers, and the auth proxy listens."""
         while not self._listens():
             if self.late(START_SECONDS):
                 where = f"port {self._port} of {LOOPBACKS[0]}" if self._port else str(self._socket)
@@ -61,16 +61,16 @@ class App(Child):
                 )
             self._look()
         try:
-            self._door = Doorkeeper(self.place, self._origin, self._connect, self._centre)
+            self._auth_proxy = AuthProxy(self.place, self._origin, self._connect, self._centre)
         except OSError as error:
             raise port_taken(self.place.port) from error
-        self._door.start()
+        self._auth_proxy.start()
         while not serves(self.place.address, self.place.port, self.place.certificate):
             self._look()
 
     def check(self) -> None:
-        """Without its door it is of no use."""
-        if self._door and not self._door.is_alive():
+        """Without its auth proxy it is of no use."""
+        if self._auth_proxy and not self._auth_proxy.is_alive():
             raise LightshipError("What guards the program has failed; job.log says how.", ExitStatus.FAILED)
 
     def _look(self) -> None:

@@ -13,7 +13,7 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import last_lines, log_of
 from lightship_cluster.core.link_folder import LinkFolder
 from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
-from lightship_cluster.login.own_look import OwnLook
+from lightship_cluster.login.own_poll import OwnPoll
 from lightship_cluster.login.progress import Progress
 from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
 from lightship_cluster.schedulers.wording import seconds_of
@@ -51,7 +51,7 @@ class Follower:
         self._over_since = 0.0
         self._listed = False
         self._known = f"Job {job.job_id} is submitted"
-        self._own_look = OwnLook(scheduler, job.job_id)
+        self._own_poll = OwnPoll(scheduler, job.job_id)
 
     def until_ready(self) -> dict[str, Any]:
         """The status in which the notebook answers; an error with the job's last lines if it never will."""
@@ -89,7 +89,7 @@ class Follower:
         if job and job.state != GONE.state:
             self._listed = True
         elif not self._listed or status.get("state") == "starting":
-            return self._own_look.job()  # not gone but hidden: the scheduler may show a job to its owner only
+            return self._own_poll.job()  # not gone but hidden: the scheduler may show a job to its owner only
         return job
 
     def _is_over(self, status: dict[str, Any]) -> bool:

@@ -9,10 +9,10 @@ import sys
 from hashlib import sha256
 from typing import BinaryIO
 
+from lightship_cluster.core.error_messages import why
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.paths import absolute, is_file
 from lightship_cluster.core.protocol import LONGEST_COMMENT, LONGEST_KEY
-from lightship_cluster.core.troubles import why
 
 STANDARD_INPUT = "-"
 LARGEST_FILE = 16 * 1024

@@ -31,7 +31,7 @@ from lightship_cluster.schedulers.base import (
     ask,
     last_line,
 )
-from lightship_cluster.schedulers.carried import LINK, REGISTER
+from lightship_cluster.schedulers.job_environment import LINK, REGISTER
 from lightship_cluster.schedulers.wording import sentence
 
 RUNS = "HERE"

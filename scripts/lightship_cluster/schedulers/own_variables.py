@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from lightship_cluster.schedulers import carried
+from lightship_cluster.schedulers import job_environment
 from lightship_cluster.schedulers.base import JobRequest
 from lightship_cluster.schedulers.own_options import QSUB, parted
 
@@ -27,7 +27,8 @@ def taken_from(request: JobRequest) -> tuple[dict[str, str], list[str]]:
     in_script = parted(QSUB.directives(request.script), _FLAG)[1]
     typed = [entry for entries in (*in_script, *lists) for entry in _ENTRY.findall(entries)]
     by_name = {entry.lstrip("\"' ").partition("=")[0].strip("\"' "): entry for entry in typed}
-    return {name: entry for name, entry in by_name.items() if name not in {carried.LINK, carried.REGISTER}}, options
+    ours = {job_environment.LINK, job_environment.REGISTER}
+    return {name: entry for name, entry in by_name.items() if name not in ours}, options
 
 
 def for_sbatch(entry: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import (
-    carried,
+    job_environment,
     own_variables,
     pbs_asking,
     pbs_jobs,
@@ -94,11 +94,12 @@ class Pbs:
 
     def submit(self, request: JobRequest) -> Submission:
         """Hand the job in."""
-        environment = carried.environment(request, os.environ)
+        environment = job_environment.environment(request, os.environ)
         own, extra = own_variables.taken_from(request)
-        output = ["-j", "oe", "-o", carried.own_output_for_qsub(request.log)]
+        output = ["-j", "oe", "-o", job_environment.own_output_for_qsub(request.log)]
         wishes, _ = self._options(request.resources, extra)
-        command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", carried.names(environment, own), *wishes]
+        variables = job_environment.names(environment, own)
+        command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", variables, *wishes]
         done = hand_in([*command, str(request.script)], environment, request.folder, _MAYBE_QUEUED)
         if done.returncode:
             raise refusal(self.name, done.stderr, _MARK)

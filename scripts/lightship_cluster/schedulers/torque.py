@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lightship_cluster.schedulers import (
-    carried,
+    job_environment,
     own_variables,
     pbs_asking,
     pbs_jobs,
@@ -98,7 +98,7 @@ class SlurmTorque(Slurm):
         options, resources = parted(options, "-l")
         # Slurm's qsub hands the whole environment on; what it has no option for, sbatch reads there.
         users = slurm_variables.environment(os.environ, wanted)
-        environment = {**carried.environment(request, users), **_for_sbatch(request), **variables}
+        environment = {**job_environment.environment(request, users), **_for_sbatch(request), **variables}
         log = str(request.log).replace("%", "%%")
         told = {"-q": wanted.partition, "-A": wanted.account, "-l": ",".join([*self._list(wanted), *resources])}
         output = ["-r", "n", "-j", "oe", "-o", log]
@@ -146,7 +146,8 @@ def _export(request: JobRequest, own: Mapping[str, str], extra: Sequence[str]) -
     """
     if own:
         everything = ["ALL"] if _ALL in [*QSUB.directives(request.script), *extra] else []
-        variables = [*everything, carried.LINK, carried.REGISTER, *map(own_variables.for_sbatch, own.values())]
+        ours = (job_environment.LINK, job_environment.REGISTER)
+        variables = [*everything, *ours, *map(own_variables.for_sbatch, own.values())]
         return [word for word in extra if word != _ALL], {"SBATCH_EXPORT": ",".join(variables)}
     chosen = value_of(SBATCH.directives(request.script), ("--export",))
     return [*([] if chosen else [_ALL]), *extra], {}

@@ -15,7 +15,7 @@ from lightship_registry.core import audit, fields
 from lightship_registry.core.counting import ACTION
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.observer import NOBODY, Watch
+from lightship_registry.core.observer import NO_OBSERVER, Observer
 from lightship_registry.core.records import Owner
 from lightship_registry.links.names import is_name
 
@@ -77,7 +77,7 @@ def registry_error() -> RegistryError:
     )
 
 
-def endpoint(action: str, run: Handler, *, status: int, quiet: bool, watch: Watch = NOBODY) -> Endpoint:
+def endpoint(action: str, run: Handler, *, status: int, quiet: bool, observer: Observer = NO_OBSERVER) -> Endpoint:
     """An endpoint whose every outcome is answered and, unless it is quiet, recorded."""
 
     async def answer_to(request: Request) -> Response:
@@ -90,7 +90,7 @@ def endpoint(action: str, run: Handler, *, status: int, quiet: bool, watch: Watc
                 audit.problem(f"{action}: {error.sentence}")
                 return failure(registry_error())
             audit.record(call.event(action, "refused", error.detail or error.code))
-            watch.refused(action, error.code, call.cluster)
+            observer.refused(action, error.code, call.cluster)
             return failure(error, call.for_web_server)
         except (SQLAlchemyError, OSError) as error:
             audit.problem(f"{action}: {explain(error)}")

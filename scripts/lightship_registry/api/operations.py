@@ -59,7 +59,7 @@ class Api:
             Route("/v1/links/{name}/claim", self._bearer("claim", self._claim), methods=["POST"]),
             Route(
                 "/v1/links/{name}/target",
-                endpoint("target", self._target, status=200, quiet=False, watch=self._links.watch),
+                endpoint("target", self._target, status=200, quiet=False, observer=self._links.observer),
                 methods=["POST"],
             ),
             Route("/v1/links/{name}/heartbeat", self._bearer("beat", self._heartbeat, quiet=True), methods=["POST"]),
@@ -76,20 +76,20 @@ class Api:
         async def run(call: Call) -> Json:
             return await run_in_threadpool(in_thread, call, await read_body(call.request))
 
-        return endpoint(action, run, status=status, quiet=quiet, watch=self._links.watch)
+        return endpoint(action, run, status=status, quiet=quiet, observer=self._links.observer)
 
     def _bearer(self, action: str, handler: Callable[[Call, Link], Json], *, quiet: bool = False) -> Endpoint:
         async def run(call: Call) -> Json:
             return await run_in_threadpool(self._as_job, call, await read_body(call.request), handler)
 
-        return endpoint(action, run, status=200, quiet=quiet, watch=self._links.watch)
+        return endpoint(action, run, status=200, quiet=quiet, observer=self._links.observer)
 
     def _require_signature(self, call: Call, body: bytes) -> None:
         signed = _signed_parts(call.request, body)
         self._verifier.verify(signed)
         call.known(AGENT_KNOWN_SECONDS)
         call.cluster = signed.cluster
-        self._links.watch.heard(signed.cluster, int(signed.time) - self._links.clock())
+        self._links.observer.heard(signed.cluster, int(signed.time) - self._links.clock())
         call.data = fields.parse_object(body)
 
     def _as_job(self, call: Call, body: bytes, handler: Callable[[Call, Link], Found]) -> Found:
@@ -169,7 +169,7 @@ class Api:
         link, (address, port, expected) = await run_in_threadpool(self._as_job, call, body, self._aim)
         await self._prober.probe(address, port, expected)
         published = await run_in_threadpool(self._links.publish, link, call.target)
-        self._links.watch.published(steady() - began)
+        self._links.observer.published(steady() - began)
         return {"state": published.state}
 
     def _aim(self, call: Call, link: Link) -> tuple[Link, Aim]:

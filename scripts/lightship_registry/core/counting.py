@@ -5,19 +5,19 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lightship_registry.core.clock import steady
-from lightship_registry.core.observer import Watch
+from lightship_registry.core.observer import Observer
 
 ACTION = "lightship.action"
 OTHER = "other"
 
 
-async def counted(app: ASGIApp, watch: Watch, scope: Scope, receive: Receive, send: Send) -> None:
+async def counted(app: ASGIApp, observer: Observer, scope: Scope, receive: Receive, send: Send) -> None:
     """Pass on, and tell when the answer begins: some go on for minutes."""
     began = steady()
 
     async def tell(message: Message) -> None:
         if message["type"] == "http.response.start":
-            watch.answered(scope.get(ACTION, OTHER), message["status"], steady() - began)
+            observer.answered(scope.get(ACTION, OTHER), message["status"], steady() - began)
         await send(message)
 
     await app(scope, receive, tell)

@@ -1,10 +1,10 @@
-"""What may be counted. The parts of the service tell it to whoever watches; to nobody, unless somebody does."""
+"""The events that may be counted, and who is told of them."""
 
 from __future__ import annotations
 
 
-class Watch:
-    """Nobody: every happening is let pass. Labels are words of the program or of its settings, never anybody's text."""
+class Observer:
+    """No-op observer. Labels are words of the program or of its settings, never a user's text."""
 
     def created(self, cluster: str) -> None:
         """A link was made."""
@@ -31,4 +31,4 @@ class Watch:
         """The sweeper did a round."""
 
 
-NOBODY = Watch()
+NO_OBSERVER = Observer()

@@ -12,7 +12,7 @@ from lightship_registry.core import audit, errors
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.locks import SharedLock
-from lightship_registry.core.observer import NOBODY, Watch
+from lightship_registry.core.observer import NO_OBSERVER, Observer
 from lightship_registry.core.records import (
     ANCESTOR,
     BETTER_KNOWN,
@@ -70,9 +70,9 @@ class Claimed:
 class Links:
     """The life of links, from name to end."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock, watch: Watch = NOBODY) -> None:
+    def __init__(self, settings: Settings, store: Store, clock: Clock, observer: Observer = NO_OBSERVER) -> None:
         self.settings = settings
-        self.watch = watch
+        self.observer = observer
         self.store = store
         self.ancestors = AncestorStore(store)
         self.clock = clock
@@ -93,7 +93,7 @@ class Links:
     def create(self, owner: Owner, wish: Wish, api: str = V1) -> tuple[Link, str]:
         """Make a link; its secret is told here and never again."""
         name, secret = self._maker.make(owner, wish, api)
-        self.watch.created(owner.cluster)
+        self.observer.created(owner.cluster)
         return self._found(name), secret
 
     def _found(self, name: str) -> Link:
@@ -199,7 +199,7 @@ class Links:
         published = self._found(link.name)
         # Again after a lost answer: the first time counts.
         if published.ready_at == now:
-            self.watch.ready(link.cluster, now - (link.expires_at - link.seconds))
+            self.observer.ready(link.cluster, now - (link.expires_at - link.seconds))
         return published
 
     def heartbeat(self, link: Link) -> Link:
@@ -225,7 +225,7 @@ class Links:
             over = self._found(link.name)
             if ended:
                 self._cut(over)
-                self.watch.ended(link.cluster, ending.cause)
+                self.observer.ended(link.cluster, ending.cause)
         return over
 
     def shut(self, name: str) -> None:
@@ -266,7 +266,7 @@ class Links:
             self._cut(link)
             action = "ancestor-end" if link.api == ANCESTOR else "end"
             audit.record(audit.Event(action, "ok", link.cluster, link.user, name, "", link.target, ending.cause))
-            self.watch.ended(link.cluster, ending.cause)
+            self.observer.ended(link.cluster, ending.cause)
 
     def restore(self) -> None:
         """Write all route files anew: those of leases that hold, and of the silent those that a reboot left."""

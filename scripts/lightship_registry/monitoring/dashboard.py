@@ -15,7 +15,7 @@ from lightship_registry.core.records import LIVE
 from lightship_registry.monitoring.metrics import Metrics
 from lightship_registry.monitoring.overview import Overview, Overviews
 from lightship_registry.pages import humanize
-from lightship_registry.pages.rendering import Looks
+from lightship_registry.pages.rendering import Renderer
 from lightship_registry.store.reading import Count
 
 REFRESH_SECONDS = 30
@@ -33,8 +33,8 @@ class Dashboard:
         self._overviews = overviews
         self.metrics = metrics
         self._clusters = clusters
-        self._looks = Looks()
-        self._headers = {**self._looks.headers(), "Cross-Origin-Resource-Policy": "same-origin"}
+        self._renderer = Renderer()
+        self._headers = {**self._renderer.headers(), "Cross-Origin-Resource-Policy": "same-origin"}
         metrics.registry.register(overviews)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +61,7 @@ class Dashboard:
 
     def _page(self) -> str:
         view, metrics = self._overviews.look(), self.metrics
-        return self._looks.render(
+        return self._renderer.render(
             "dashboard.html",
             refresh=REFRESH_SECONDS,
             states=LIVE,

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from lightship_registry.core import last_heard
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.last_heard import Heard
-from lightship_registry.core.observer import Watch
+from lightship_registry.core.observer import Observer
 
 REFUSALS = 20
 # How often it is kept when agents were last heard.
@@ -31,7 +31,7 @@ class Refusal:
     cluster: str
 
 
-class Metrics(Watch):
+class Metrics(Observer):
     """Counts since the start of the service, in a registry of its own. Only when agents were heard outlives it."""
 
     def __init__(self, clock: Clock, heard_file: Path | None = None, clusters: Iterable[str] = ()) -> None:

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from lightship_registry.core.centre import UNNAMED, Centre
 
 
-class Looks:
+class Renderer:
     """Renders the packed templates; everything that comes from people is escaped."""
 
     def __init__(self, centre: Centre = UNNAMED) -> None:

@@ -1,4 +1,4 @@
-"""The pages at the links' addresses: waiting room, the running notebook's, tombstone, and one for all the rest."""
+"""The pages at the links' addresses: waiting room, the running notebook's, ended page, and one for all the rest."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Handler = Callable[[Visit], Awaitable[ASGIApp]]
 
 
 @dataclass(frozen=True)
-class Place:
+class PagePath:
     """What answers at a path, to which methods; a public one shows everybody how far a link without a hash is."""
 
     handler: Handler
@@ -71,40 +71,40 @@ class Pages:
         self._views = Views(links.settings)
         self._headers = self._views.headers
         # As the web server calls them; every other path is the page's.
-        self._places = {
-            "/status": Place(self._status, READING),
-            "/events": Place(self._listen_waiting, ("GET",)),
-            "/running": Place(self._listen_running, ("GET",)),
-            "/cancel": Place(self._cancel, ("POST",)),
-            "/enter": Place(self._enter, (*READING, "POST")),
-            "/none": Place(self._none, READING),
+        self._paths = {
+            "/status": PagePath(self._status, READING),
+            "/events": PagePath(self._listen_waiting, ("GET",)),
+            "/running": PagePath(self._listen_running, ("GET",)),
+            "/cancel": PagePath(self._cancel, ("POST",)),
+            "/enter": PagePath(self._enter, (*READING, "POST")),
+            "/none": PagePath(self._none, READING),
         }
-        self._page_place = Place(self._page, READING, public=True)
+        self._page_path = PagePath(self._page, READING, public=True)
 
     async def answer(self, request: Request) -> ASGIApp:
         """What is at this host; the web server names the paths that are more than the page."""
-        place = self._places.get(request.scope["path"], self._page_place)
-        if request.method not in place.methods:
-            allowed = {**self._headers, "Allow": ", ".join(place.methods)}
-            return PlainTextResponse(f"Only {' and '.join(place.methods)}.\n", 405, allowed)
+        path = self._paths.get(request.scope["path"], self._page_path)
+        if request.method not in path.methods:
+            allowed = {**self._headers, "Allow": ", ".join(path.methods)}
+            return PlainTextResponse(f"Only {' and '.join(path.methods)}.\n", 405, allowed)
         try:
             host = bare_host(request.headers.get("host", ""))
             if host == self._links.settings.domain:
                 return _sent(self._views.landing)
-            return await place.handler(await self._visit(request, self._name_of(host), place))
+            return await path.handler(await self._visit(request, self._name_of(host), path))
         except (SQLAlchemyError, OSError, RegistryError) as error:
             audit.problem(f"page: {explain(error)}")
             return _sent(self._views.trouble)
 
-    async def _visit(self, request: Request, name: str, place: Place) -> Visit:
+    async def _visit(self, request: Request, name: str, path: PagePath) -> Visit:
         # One small lookup and one comparison for every name, so that the time taken tells nothing either.
         known = await run_in_threadpool(self._links.store.glance, name)
         token, runs = proven_token(request, known.token_sha256), known.runs(self._links.clock())
         visit = Visit(request, name, None, token, runs, unknown_token=not known.token_sha256)
-        if request.method == "POST" and place.handler == self._enter:
+        if request.method == "POST" and path.handler == self._enter:
             visit = await self._with_form(visit, known)
         # A link that came without a hash cannot tell its owner from others, and shows everybody that it waits.
-        open_to_all = place.public and known.state not in ("", ENDED) and not known.token_sha256
+        open_to_all = path.public and known.state not in ("", ENDED) and not known.token_sha256
         if visit.token or open_to_all:
             return replace(visit, link=await run_in_threadpool(self._links.store.find, name))
         return visit

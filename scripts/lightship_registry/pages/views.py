@@ -9,9 +9,9 @@ from urllib.parse import quote
 from lightship_registry.core.records import JOB_ENDED, JOB_RUNNING, Link
 from lightship_registry.core.settings import Settings
 from lightship_registry.pages import humanize, running, start_again, waiting
-from lightship_registry.pages.ended_page import epitaph, is_told
+from lightship_registry.pages.ended_page import ended_text, is_told
 from lightship_registry.pages.entrance import FIRST_PAGE
-from lightship_registry.pages.rendering import Looks
+from lightship_registry.pages.rendering import Renderer
 
 REFRESH_SECONDS = 3
 STATUS_REFRESH_SECONDS = 60
@@ -32,15 +32,15 @@ class Views:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._looks = Looks(settings.centre)
-        self.headers = self._looks.headers()
+        self._renderer = Renderer(settings.centre)
+        self.headers = self._renderer.headers()
         # Unknown, ended and foreign: one page, byte for byte, so that names cannot be told apart.
         self.gone = self._view(404, "gone.html")
         self.trouble = self._view(500, "trouble.html")
         self.landing = self._view(200, "landing.html")
 
     def _view(self, status: int, template: str, *, live: bool = False, form: bool = False, **values: object) -> View:
-        return View(status, self._looks.render(template, **values), self._looks.headers(live=live, form=form))
+        return View(status, self._renderer.render(template, **values), self._renderer.headers(live=live, form=form))
 
     def stranger(self, link: Link, state: dict[str, str]) -> View:
         """For everybody, of a link that cannot tell its owner from others."""
@@ -75,10 +75,10 @@ class Views:
         again = start_again.of(link, self._settings.max_hours)
         return self._view(
             410,
-            "tombstone.html",
+            "ended_page.html",
             live=True,
             link=link,
-            epitaph=epitaph(link),
+            text=ended_text(link),
             again=again,
             reported="" if is_told(link) else link.reason,
             ended=humanize.instant(link.ended_at),

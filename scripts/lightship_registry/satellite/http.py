@@ -45,7 +45,7 @@ class Ancestor:
     def __init__(self, rules: AncestorRules, watch: AncestorWatch) -> None:
         self._rules = rules
         self._notebooks = watch
-        self._watch = rules.links.watch
+        self._observer = rules.links.observer
         # Handler, methods, and whether success is too common to be recorded.
         self._addresses: dict[str, tuple[Handler, tuple[str, ...], bool]] = {
             "/getlink.cgi": (self._get_link, GET, False),
@@ -79,7 +79,7 @@ class Ancestor:
             if error.status >= 500:
                 return self._trouble(action, error.sentence)
             audit.record(call.event(action, "refused", error.detail or error.code))
-            self._watch.refused(action, error.code, call.cluster)
+            self._observer.refused(action, error.code, call.cluster)
             return PlainTextResponse(f"Oops! {error.sentence}\n", 200, HEADERS)
         except (SQLAlchemyError, OSError) as error:
             return self._trouble(action, explain(error))

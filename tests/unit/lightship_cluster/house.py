@@ -1,4 +1,4 @@
-"""The door before a program that knows no token, with real TLS, and behind it real programs on loopback."""
+"""The proxy before a program that knows no token, with real TLS, and behind it real programs on loopback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from lightship_cluster.app_proxy import auth_proxy
-from lightship_cluster.app_proxy.auth_proxy import Doorkeeper
+from lightship_cluster.app_proxy.auth_proxy import AuthProxy
 from lightship_cluster.config.centre import Centre
 from lightship_cluster.core.listen_address import Place
 from lightship_cluster.job.probe import pick_port, serves
@@ -52,7 +52,7 @@ ODD = {**OLDER, **KEPT, **CLOSED, **TWO_LENGTHS}
 
 @dataclass
 class House:
-    """A door, the programs behind it, and how the proxy knocks."""
+    """A proxy, the programs behind it, and how the proxy knocks."""
 
     port: int
     context: ssl.SSLContext
@@ -113,7 +113,7 @@ def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
             text = b"hello from the program"
             self.send_response(200)
             self.send_header("Content-Length", str(len(text)))
-            # A program that does not do what it was asked: the door must close all the same.
+            # A program that does not do what it was asked: the proxy must close all the same.
             self.send_header("Connection", "keep-alive")
             self.end_headers()
             self.wfile.write(text)
@@ -150,15 +150,15 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
         return await asyncio.open_connection("127.0.0.1", server.server_address[1])
 
     monkeypatch.setattr(auth_proxy, "MOST_GUESTS", GUESTS)
-    door = Doorkeeper(place, ORIGIN, connect, CENTRE)
-    door.start()
+    standing = AuthProxy(place, ORIGIN, connect, CENTRE)
+    standing.start()
     while not serves(place.address, place.port, text):
         pass
     context = ssl.create_default_context(cadata=text)
     context.check_hostname = False
     context.load_cert_chain(proxy, proxy_key)
-    yield House(place.port, context, asked, door._guests, door._unknown)
-    wait_until_empty(House(place.port, context, asked, door._guests, door._unknown))
+    yield House(place.port, context, asked, standing._guests, standing._unknown)
+    wait_until_empty(House(place.port, context, asked, standing._guests, standing._unknown))
     server.shutdown()
     server.server_close()
     assert not [text for text in (capfd.readouterr().err,) if "register-jupyter" in text]

@@ -43,7 +43,7 @@ def test_without_the_token_nothing_reaches_the_program(house: House) -> None:
     assert house.asked == []
 
 
-def test_every_page_of_the_doors_own_leads_to_the_centre(house: House) -> None:
+def test_every_page_of_the_auth_proxys_own_leads_to_the_centre(house: House) -> None:
     signed_in = {"Cookie": house.cookie()}
     refused, foreign = house.ask("GET", "/"), house.ask("GET", "/", {**signed_in, "Sec-Fetch-Site": "same-site"})
     away = house.ask("GET", "/no-http", signed_in)
@@ -73,7 +73,7 @@ def test_a_person_without_the_token_is_sent_to_the_page_that_asks_for_it(house: 
     assert house.asked == []
 
 
-def test_the_address_with_the_token_opens_the_door_for_the_browser(house: House) -> None:
+def test_the_address_with_the_token_lets_in_the_browser(house: House) -> None:
     status, fields, _ = house.ask("GET", f"/a//b?x=1&token={TOKEN}&y=2")
     assert (status, fields["Location"]) == (303, "/a//b?x=1&y=2")
     for word in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/", "__Host-"):

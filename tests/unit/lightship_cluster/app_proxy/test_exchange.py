@@ -79,7 +79,7 @@ def test_a_connection_is_kept_after_an_answer_whose_end_is_known(house: House, p
 
 def test_an_answers_body_does_not_wait_until_its_head_has_arrived(house: House) -> None:
     with house.knock():
-        # Before it there may still be whoever looked whether the door is there.
+        # Before it there may still be whoever looked whether the proxy is there.
         *_, inside = list(house.unknown)
         assert inside.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
@@ -121,7 +121,7 @@ def test_a_program_that_reads_no_longer_keeps_no_browser_that_left(
         with suppress(OSError):
             while True:
                 secure.sendall(b"x" * 65536)
-        assert house.guests, "the door waits for the program"
+        assert house.guests, "the proxy waits for the program"
         # Not behind what is still to be sent, which would be known only when the kernel has given up.
         secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     # The house is empty in the end, though the program still lives: see there.

@@ -1,4 +1,4 @@
-"""Other programs than Jupyter: the whole job, with a real web server behind the door."""
+"""Other programs than Jupyter: the whole job, with a real web server behind the auth proxy."""
 
 from __future__ import annotations
 
@@ -150,19 +150,19 @@ def test_a_port_that_a_program_let_go_of_leads_to_nobody_else(node: Node, way: s
         process.communicate(timeout=20)
 
 
-DOOR_FAILS = f"""
+AUTH_PROXY_FAILS = f"""
 import asyncio
-from lightship_cluster.app_proxy.auth_proxy import Doorkeeper
-serve = Doorkeeper._serve
-async def for_a_while(door):
-    await asyncio.wait_for(serve(door), 1)
-Doorkeeper._serve = for_a_while
+from lightship_cluster.app_proxy.auth_proxy import AuthProxy
+serve = AuthProxy._serve
+async def for_a_while(proxy):
+    await asyncio.wait_for(serve(proxy), 1)
+AuthProxy._serve = for_a_while
 {MAIN}
 """
 
 
-def test_a_program_without_its_door_ends_with_its_link(node: Node) -> None:
-    with node.start("--app", command=("--", *SERVER), main=DOOR_FAILS) as process:
+def test_a_program_without_its_auth_proxy_ends_with_its_link(node: Node) -> None:
+    with node.start("--app", command=("--", *SERVER), main=AUTH_PROXY_FAILS) as process:
         printed, _ = process.communicate(timeout=30)
 
     assert process.returncode == ExitStatus.FAILED, printed

@@ -11,7 +11,7 @@ import pytest
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import LinkFolder
-from lightship_cluster.login import follow, own_look
+from lightship_cluster.login import follow, own_poll
 from lightship_cluster.login.follow import Follower, Submitted, describe_ready, job_in
 from lightship_cluster.login.progress import Progress
 from lightship_cluster.schedulers.base import JobState
@@ -155,7 +155,7 @@ class Owner(Slurm):
 def test_a_job_that_the_agent_may_not_see_is_asked_for_by_its_owner(
     folder: LinkFolder, hidden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own_look, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(own_poll, "POLL_SECONDS", 0.0)
     _, shown = followed_by(ScriptedAgent(hidden, hidden, READY), folder, Owner("PENDING"))
     assert "Queued: other jobs come first" in shown
 

@@ -12,7 +12,7 @@ from unit.lightship_registry.chromium.stand_in import OWN, Tab
 from unit.lightship_registry.world import World
 
 
-def test_a_change_arrives_without_a_reload_and_the_end_brings_the_tombstone(world: World, tab: Tab) -> None:
+def test_a_change_arrives_without_a_reload_and_the_end_brings_the_ended_page(world: World, tab: Tab) -> None:
     made = queued(world)
     page = tab(timezone_id="Asia/Tokyo", locale="en-GB")
     page.goto(address(world, made))
@@ -103,7 +103,7 @@ def test_the_keyboard_alone_ends_a_running_notebook(world: World, tab: Tab) -> N
     expect(page.get_by_role("heading", level=1)).to_have_text("You ended this notebook")
 
 
-def test_the_end_of_a_running_notebook_brings_the_tombstone(world: World, tab: Tab) -> None:
+def test_the_end_of_a_running_notebook_brings_the_ended_page(world: World, tab: Tab) -> None:
     made = running(world)
     page = tab()
     page.goto(address(world, made, OWN))

@@ -200,7 +200,7 @@ def test_the_last_five_minutes_are_warned_of_in_heading_title_and_alert(world: W
     assert 'data-row="heading" hidden' in text
 
 
-def test_at_the_pages_own_path_the_owner_sees_room_and_tombstone_as_elsewhere(world: World) -> None:
+def test_at_the_pages_own_path_the_owner_sees_room_and_ended_page_as_elsewhere(world: World) -> None:
     made = world.create(token_sha256=TOKEN_SHA256)
     assert shown(world, made, path="/status").text == shown(world, made).text
     world.job(made, "end")
@@ -253,7 +253,7 @@ def test_ending_a_running_notebook_closes_its_route_and_cuts_what_is_open(world:
     assert world.status(made)["cause"] == "cancelled"
 
 
-def test_the_tombstone_says_why_and_what_starts_it_again(world: World) -> None:
+def test_the_ended_page_says_why_and_what_starts_it_again(world: World) -> None:
     made = world.create(token_sha256=TOKEN_SHA256, command="start-jupyter -t 60")
     world.change(made, job_id="4711", ready_at=world.clock())
     world.clock.now += 1200
@@ -266,7 +266,7 @@ def test_the_tombstone_says_why_and_what_starts_it_again(world: World) -> None:
     assert of(world, made).status_code == 404
 
 
-def test_the_tombstone_of_one_that_ran_out_of_memory_asks_for_twice_as_much(world: World) -> None:
+def test_the_ended_page_of_one_that_ran_out_of_memory_asks_for_twice_as_much(world: World) -> None:
     made = world.create(token_sha256=TOKEN_SHA256, command="start-jupyter -t 60 -m 4G")
     world.job(made, "end", {"cause": "out-of-memory", "reason": "Killed"})
     text = shown(world, made).text

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from lightship_cluster.core.troubles import Troubles, why
+from lightship_cluster.core.error_messages import RepeatedErrors, why
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ def test_a_reason_is_given_in_words(error: Exception, words: str) -> None:
 
 
 def test_a_trouble_is_told_once_and_so_is_its_end(capsys: pytest.CaptureFixture[str]) -> None:
-    troubles = Troubles("It does not work", "It works again.")
+    errors = RepeatedErrors("It does not work", "It works again.")
     for trouble in ("", "one", "one", "another", "another", "", ""):
-        troubles.say(trouble)
+        errors.say(trouble)
 
     assert capsys.readouterr().out == "It does not work: one\nIt does not work: another\nIt works again.\n"
