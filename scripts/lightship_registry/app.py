@@ -35,9 +35,9 @@ from lightship_registry.monitoring.metrics import Metrics
 from lightship_registry.monitoring.overview import Overviews
 from lightship_registry.pages.routes import Pages, bare_host, page_action
 from lightship_registry.pki.keystore import Keystore
-from lightship_registry.satellite.http import Ancestor
-from lightship_registry.satellite.rules import AncestorRules
-from lightship_registry.satellite.watch import AncestorWatch
+from lightship_registry.satellite.http import SatelliteApi
+from lightship_registry.satellite.rules import SatelliteRules
+from lightship_registry.satellite.watch import SatelliteWatch
 from lightship_registry.store.links import Store
 from lightship_registry.store.migrate import require_current
 from lightship_registry.store.schema import at_once, open_engine
@@ -52,7 +52,7 @@ class HostSwitch:
     """Chooses by the Host header; life-cycle messages go to the API."""
 
     def __init__(
-        self, settings: Settings, api: ASGIApp, satellite: Ancestor | None, pages: Pages, dashboard: Dashboard
+        self, settings: Settings, api: ASGIApp, satellite: SatelliteApi | None, pages: Pages, dashboard: Dashboard
     ) -> None:
         self._api = api
         self._domain = settings.domain
@@ -104,7 +104,7 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     api = Api(links, tunnels, Verifier(settings, store.spend_nonce, clock), Prober(Keystore(settings)))
     pages = Pages(links)
     overviews = Overviews(settings, engine, lambda: pages.events.count, clock)
-    notebooks = AncestorWatch(links)
+    notebooks = SatelliteWatch(links)
     dashboard = Dashboard(overviews, metrics, sorted(settings.clusters))
 
     @contextlib.asynccontextmanager
@@ -112,7 +112,7 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
         limiter = current_default_thread_limiter()
         limiter.total_tokens = at_once(settings.store)
         store.places.connect(limiter)
-        rounds = [Sweeper(links, tunnels).run(), *([notebooks.run()] if settings.ancestor_networks else [])]
+        rounds = [Sweeper(links, tunnels).run(), *([notebooks.run()] if settings.satellite_networks else [])]
         try:
             await run_in_threadpool(links.restore)
             await run_in_threadpool(tunnels.reconcile)
@@ -134,7 +134,7 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
         exception_handlers={HTTPException: _http_error, Exception: _unexpected},
     )
     json.router.redirect_slashes = False
-    satellite = Ancestor(AncestorRules(links), notebooks) if settings.ancestor_networks else None
+    satellite = SatelliteApi(SatelliteRules(links), notebooks) if settings.satellite_networks else None
     return HostSwitch(settings, json, satellite, pages, dashboard)
 
 

@@ -49,14 +49,14 @@ def test_the_registry_accepts_what_the_role_writes(render: Render) -> None:
     assert len(read.clusters["big-one"]) == 2
 
 
-def test_the_ancestors_clients_are_let_in_from_where_the_site_says_and_from_nowhere_by_default(render: Render) -> None:
+def test_the_satellites_clients_are_let_in_from_where_the_site_says_and_from_nowhere_by_default(render: Render) -> None:
     read = settings.parse(tomllib.loads(render("link_registry", "registry.toml.j2", **SITE)))
-    assert read.ancestor_networks == {}
-    demo = {"networks": ["10.1.0.0/16"], "ancestor_networks": ["10.1.0.0/16", "10.0.0.0/28"]}
-    clusters = {"demo": demo, "new": {"networks": ["10.2.0.0/16"], "ancestor_networks": []}}
+    assert read.satellite_networks == {}
+    demo = {"networks": ["10.1.0.0/16"], "satellite_networks": ["10.1.0.0/16", "10.0.0.0/28"]}
+    clusters = {"demo": demo, "new": {"networks": ["10.2.0.0/16"], "satellite_networks": []}}
     text = render("link_registry", "registry.toml.j2", **{**SITE, "link_registry_clusters": clusters})
     read = settings.parse(tomllib.loads(text))
-    assert {name: len(networks) for name, networks in read.ancestor_networks.items()} == {"demo": 2}
+    assert {name: len(networks) for name, networks in read.satellite_networks.items()} == {"demo": 2}
     unit = render("link_registry", "lightship-registry.service.j2", **{**SITE, "link_registry_clusters": clusters})
     assert "IPAddressAllow=10.1.0.0/16 10.2.0.0/16\n" in unit
 

@@ -83,11 +83,11 @@ def test_the_registry_is_asked_for_its_own_paths_alone() -> None:
     }
 
 
-@pytest.mark.parametrize("ancestor", [False, True])
+@pytest.mark.parametrize("satellite", [False, True])
 def test_below_the_pages_own_path_no_notebook_is_asked_and_all_is_refused_that_is_refused_elsewhere(
-    ancestor: bool,
+    satellite: bool,
 ) -> None:
-    found = places(render(web_proxy_ancestor=ancestor))
+    found = places(render(web_proxy_satellite=satellite))
     own, instead = (found[f"*.notebooks.example.org {place}"] for place in ("^~ /.lightship/", "@instead"))
     assert re.findall(r"proxy_pass (\S+);", own) == ["http://lightship_registry$lightship_page"]
     assert 'return require("lightship_origins").refusal_of_own_paths()' in own
@@ -180,7 +180,7 @@ def test_every_page_of_nginxs_own_is_used_and_there_is_no_other() -> None:
 
 
 def test_a_slow_head_is_waited_for_as_briefly_before_a_connection_has_named_its_server_as_after() -> None:
-    servers = render(web_proxy_ancestor=True).split("\nserver {")[1:]
+    servers = render(web_proxy_satellite=True).split("\nserver {")[1:]
     assert len([server for server in servers if "default_server" in server]) == 2
     for server in servers:
         assert "client_header_timeout 20s;" in server
@@ -235,9 +235,9 @@ def test_strict_transport_security_is_sent_from_every_place_or_from_none() -> No
     assert site.count("add_header Strict-Transport-Security max-age=60 always;") == places
 
 
-def test_nothing_of_the_ancestors_interface_is_there_unless_it_is_switched_on() -> None:
+def test_nothing_of_the_satellite_interface_is_there_unless_it_is_switched_on() -> None:
     site = render()
-    for word in ("manage.", "lightship_plain", "lightship_ancestor", "proxy_pass http://lightship_plain", "418"):
+    for word in ("manage.", "lightship_plain", "lightship_satellite", "proxy_pass http://lightship_plain", "418"):
         assert word not in site
     assert re.findall(r"proxy_pass (\S+);", site) == [
         "https://lightship_notebook",
@@ -250,7 +250,7 @@ def test_nothing_of_the_ancestors_interface_is_there_unless_it_is_switched_on() 
 
 
 def test_links_in_the_clear_and_others_share_neither_a_place_nor_kept_connections() -> None:
-    site = render(web_proxy_ancestor=True)
+    site = render(web_proxy_satellite=True)
     found = places(site)
     links = "*.notebooks.example.org"
     assert "proxy_pass https://lightship_notebook;" in found[f"{links} /"]
@@ -264,7 +264,7 @@ def test_links_in_the_clear_and_others_share_neither_a_place_nor_kept_connection
 
 
 def test_what_is_refused_for_links_is_refused_for_links_in_the_clear() -> None:
-    found = places(render(web_proxy_ancestor=True))
+    found = places(render(web_proxy_satellite=True))
     secure, plain = (found[f"*.notebooks.example.org {place}"] for place in ("/", "@plain"))
     lines = {line.strip() for line in secure.splitlines() if "proxy_ssl" not in line and "proxy_pass" not in line}
     missing = {line for line in lines if not line.startswith(("#", "/", "{"))} - {
@@ -275,7 +275,7 @@ def test_what_is_refused_for_links_is_refused_for_links_in_the_clear() -> None:
     assert 'require("lightship_answers").filter(false)' in plain
 
 
-def test_strict_transport_security_is_sent_from_the_ancestors_places_too() -> None:
-    site = render(web_proxy_ancestor=True, web_proxy_hsts_seconds=60)
+def test_strict_transport_security_is_sent_from_the_satellite_locations_too() -> None:
+    site = render(web_proxy_satellite=True, web_proxy_hsts_seconds=60)
     places = answering(site)
     assert site.count("add_header Strict-Transport-Security max-age=60 always;") == places

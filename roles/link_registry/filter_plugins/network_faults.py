@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 # An address of IPv4 in the form of one of IPv6: the kernel tells of such connections as IPv4.
 MAPPED = ipaddress.ip_network("::ffff:0:0/96")
-VARIABLES = {"networks": "cluster_tools_compute_networks", "ancestor_networks": "cluster_tools_ancestor_networks"}
+VARIABLES = {"networks": "cluster_tools_compute_networks", "satellite_networks": "cluster_tools_satellite_networks"}
 
 
 def network_faults(clusters: Mapping[str, object]) -> list[str]:
     """Return a sentence for each network that no notebook of that cluster can listen in, or that is two clusters'."""
     faults = [fault for name, cluster in clusters.items() for fault in faults_of(name, cluster)]
     # What is no network cannot be compared.
-    return faults or [*overlaps(clusters, "networks"), *overlaps(clusters, "ancestor_networks")]
+    return faults or [*overlaps(clusters, "networks"), *overlaps(clusters, "satellite_networks")]
 
 
 def overlaps(clusters: Mapping[str, object], key: str) -> Iterator[str]:
@@ -54,8 +54,8 @@ def faults_of(name: str, cluster: object) -> Iterator[str]:
     for text in preferred:
         if not fault_of(str(text)) and not _is_within(str(text), networks):
             yield f'{where} has "{text}", which lies outside its cluster_tools_compute_networks. Add it there too.'
-    where = f"cluster_tools_ancestor_networks of cluster {name}"
-    clients = known.get("ancestor_networks", [])
+    where = f"cluster_tools_satellite_networks of cluster {name}"
+    clients = known.get("satellite_networks", [])
     if not isinstance(clients, list):
         yield f'{where} must be a list, empty or as ["10.1.0.0/16", "10.0.0.0/28"].'
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import ANCESTOR, ENDED, READY, STARTING, Cause
+from lightship_registry.core.records import ENDED, READY, SATELLITE, STARTING, Cause
 from lightship_registry.links.lifecycle import SILENCE_SECONDS
 
 RESTORED = "The service was restored from a backup. Start a new notebook."
@@ -88,13 +88,13 @@ def _take_over(database: sqlite3.Connection, present: Path | None) -> tuple[bool
 def _end_lost(database: sqlite3.Connection, now: float, *, known: bool) -> int:
     """End what is over; and what was starting, if it may have become ready since, at a target that nobody knows now.
 
-    A link of the ancestor's whose lease is over has no job that could prove to be its own, only an address.
+    A link of Satellite's whose lease is over has no job that could prove to be its own, only an address.
     """
     lost = "" if known else STARTING
     return database.execute(
         "UPDATE links SET state = ?, cause = ?, reason = ?, ended_at = ?"
         " WHERE state = ? OR (state != ? AND expires_at <= ?) OR (api = ? AND state = ? AND lease_until <= ?)",
-        (ENDED, Cause.ENDED.value, RESTORED, now, lost, ENDED, now, ANCESTOR, READY, now),
+        (ENDED, Cause.ENDED.value, RESTORED, now, lost, ENDED, now, SATELLITE, READY, now),
     ).rowcount
 
 

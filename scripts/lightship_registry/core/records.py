@@ -10,8 +10,8 @@ LIVE = (WAITING, STARTING, READY)
 # What a job is, in the words of no particular scheduler.
 JOB_STATES = JOB_QUEUED, JOB_HELD, JOB_RUNNING, JOB_ENDED = "queued", "held", "running", "ended"
 
-# The interface that made a link: our own, or the ancestor's, which knows no users and no TLS. Neither sees the other's.
-V1, ANCESTOR = "v1", "ancestor"
+# The interface that made a link: our own, or Satellite's, which knows no users and no TLS. Neither sees the other's.
+V1, SATELLITE = "v1", "satellite"
 
 # What a link leads to: Jupyter, or any other web program.
 SUBJECTS = NOTEBOOK, PROGRAM = "notebook", "program"
@@ -63,7 +63,7 @@ class Owner:
 
 def route_to(api: str, target: str) -> str:
     """The text of a route."""
-    return f"{'http' if api == ANCESTOR else 'https'}://{target}"
+    return f"{'http' if api == SATELLITE else 'https'}://{target}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Link:
 
     @property
     def route(self) -> str:
-        """What the web server is told; only a link of the ancestor's interface is ever in the clear."""
+        """What the web server is told; only a link of the Satellite interface is ever in the clear."""
         return route_to(self.api, self.target)
 
     @property

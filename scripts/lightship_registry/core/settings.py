@@ -35,8 +35,8 @@ NUMBERS = {
     "user_quota": (10, 1, 1_000_000),
     "user_creations_per_hour": (60, 1, 1_000_000),
     "metrics_port": (0, 0, 65535),
-    "ancestor_quota": (1000, 1, 1_000_000),
-    "ancestor_creations_per_hour": (1000, 1, 1_000_000),
+    "satellite_quota": (1000, 1, 1_000_000),
+    "satellite_creations_per_hour": (1000, 1, 1_000_000),
 }
 FOLDERS = {
     "state_dir": "/var/lib/lightship",
@@ -80,9 +80,9 @@ class Settings:
     user_creations_per_hour: int
     # On 127.0.0.1; 0 is none.
     metrics_port: int
-    # Of each address that the ancestor's clients ask from: a whole login node's users together, for it knows no user.
-    ancestor_quota: int
-    ancestor_creations_per_hour: int
+    # Of each address that Satellite's clients ask from: a whole login node's users together, for it knows no user.
+    satellite_quota: int
+    satellite_creations_per_hour: int
     _: KW_ONLY
     # Never shown: it may hold a password.
     store_url: str = field(repr=False)
@@ -94,8 +94,8 @@ class Settings:
     audit_file: Path | None
     # Not a setting of the file: only the unit tests have their notebooks on the machine itself.
     allow_local_targets: bool
-    # Where each cluster's clients of the ancestor's interface run; a cluster that is missing has none.
-    ancestor_networks: dict[str, tuple[Network, ...]] = field(default_factory=dict)
+    # Where each cluster's clients of the Satellite interface run; a cluster that is missing has none.
+    satellite_networks: dict[str, tuple[Network, ...]] = field(default_factory=dict)
     # Which users' own keys open tunnels, where these may listen, and where their ssh logs in to.
     tunnels: Places = field(default_factory=dict)
     tunnel_destination: str = ""
@@ -117,7 +117,7 @@ class Settings:
 
     @property
     def manage_host(self) -> str:
-        """The host name of the ancestor's interface; no link is ever called so, for a link's name is three words."""
+        """The host name of the Satellite interface; no link is ever called so, for a link's name is three words."""
         return f"manage.{self.domain}"
 
     def host(self, name: str) -> str:
@@ -159,7 +159,7 @@ def parse(data: dict[str, Any]) -> Settings:
         centre=centre.read_centre(data),
         audit_file=_audit_file(data.get("audit_file", AUDIT_FILE)),
         allow_local_targets=False,
-        ancestor_networks=_ancestor_networks(data["clusters"]),
+        satellite_networks=_satellite_networks(data["clusters"]),
         tunnels=read_tunnels(data.get("tunnels", []), data["clusters"]),
         tunnel_destination=read_destination(data.get("tunnel_destination", "")),
     )
@@ -235,24 +235,24 @@ def _cluster_name(name: str) -> str:
 
 
 def _networks_of(name: str, table: object) -> tuple[Network, ...]:
-    if not isinstance(table, dict) or not {"networks"} <= set(table) <= {"networks", "ancestor_networks"}:
-        raise bad_settings(f"[clusters.{name}] must have the key networks, may have ancestor_networks, and no other.")
+    if not isinstance(table, dict) or not {"networks"} <= set(table) <= {"networks", "satellite_networks"}:
+        raise bad_settings(f"[clusters.{name}] must have the key networks, may have satellite_networks, and no other.")
     networks = _networks(f"clusters.{name}.networks", table["networks"])
     if not networks:
         raise bad_settings(f'clusters.{name}.networks must name at least one network, such as ["10.1.0.0/16"].')
     return networks
 
 
-def _ancestor_networks(tables: dict[str, dict[str, object]]) -> dict[str, tuple[Network, ...]]:
+def _satellite_networks(tables: dict[str, dict[str, object]]) -> dict[str, tuple[Network, ...]]:
     read = {
-        name: _networks(f"clusters.{name}.ancestor_networks", table.get("ancestor_networks", []))
+        name: _networks(f"clusters.{name}.satellite_networks", table.get("satellite_networks", []))
         for name, table in tables.items()
     }
     found = {name: networks for name, networks in read.items() if networks}
     for one, other in itertools.combinations(found, 2):
         # Or the address would not say which cluster asks.
         if any(a.version == b.version and a.overlaps(b) for a in found[one] for b in found[other]):
-            raise bad_settings(f"ancestor_networks of the clusters {one} and {other} overlap. Each address is of one.")
+            raise bad_settings(f"satellite_networks of the clusters {one} and {other} overlap. Each address is of one.")
     return found
 
 

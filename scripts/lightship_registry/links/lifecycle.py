@@ -14,12 +14,12 @@ from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.locks import SharedLock
 from lightship_registry.core.observer import NO_OBSERVER, Observer
 from lightship_registry.core.records import (
-    ANCESTOR,
     BETTER_KNOWN,
     ENDED,
     NO_HASH,
     NOWHERE,
     READY,
+    SATELLITE,
     SCHEDULER,
     V1,
     WAITING,
@@ -42,7 +42,7 @@ from lightship_registry.pki.authorities import server_certificate
 from lightship_registry.pki.csr import public_key_of
 from lightship_registry.pki.keystore import Keystore, pem
 from lightship_registry.store.links import Store
-from lightship_registry.store.satellite import AncestorStore, Announced
+from lightship_registry.store.satellite import Announced, SatelliteStore
 
 # A missed lease closes the route at once, and the next heartbeat opens it again. Only a notebook that is silent for
 # much longer is given up: some time without network, or a flood at its node, must not cost anybody their kernels.
@@ -74,7 +74,7 @@ class Links:
         self.settings = settings
         self.observer = observer
         self.store = store
-        self.ancestors = AncestorStore(store)
+        self.satellite = SatelliteStore(store)
         self.clock = clock
         keys = Keystore(settings)
         self._authority = keys.links()
@@ -112,7 +112,7 @@ class Links:
     def of_secret(self, name: str, secret: str) -> Link:
         """The link, for the job that holds its secret."""
         link = self.store.find(name) if names.is_name(name) else None
-        # The ancestor's links have none that anybody was told.
+        # Satellite's links have none that anybody was told.
         link = link if link and link.api == V1 else None
         same = hmac.compare_digest(sha256_of(secret), link.secret_sha256 if link else NO_HASH)
         if link is None or not same:
@@ -173,7 +173,7 @@ class Links:
         """Note where a satellite's notebook will listen; who announced the same before has gone, or never was there."""
         now = self.clock()
         with self._routing.hold():
-            done, older = self.ancestors.announce(link, target, SUPERSEDED, now, int(now) + link.seconds)
+            done, older = self.satellite.announce(link, target, SUPERSEDED, now, int(now) + link.seconds)
             self._close(older, SUPERSEDED)
         if done is Announced.TAKEN:
             raise _conflict(f"{target} is another link's notebook. Let yours listen on another port.", "target-taken")
@@ -182,7 +182,7 @@ class Links:
 
     def rests_for(self, target: str) -> float:
         """For how many seconds more no other link may have a target."""
-        return self.ancestors.rests_until(target, self._rest_seconds) - self.clock()
+        return self.satellite.rests_until(target, self._rest_seconds) - self.clock()
 
     def publish(self, link: Link, target: str) -> Link:
         """Open the route to a target that was probed."""
@@ -241,7 +241,7 @@ class Links:
             self._close(self.store.end_overdue(TIME_OVER, now), TIME_OVER)
             if not spare_silent:
                 self._close(self.store.end_silent(SILENT, now, SILENCE_SECONDS), SILENT)
-                self._close(self.ancestors.end_unanswered(UNANSWERED, now, ANNOUNCED_SECONDS), UNANSWERED)
+                self._close(self.satellite.end_unanswered(UNANSWERED, now, ANNOUNCED_SECONDS), UNANSWERED)
 
     def end_job(self, cluster: str, report: JobReport) -> None:
         """End the link whose job has ended and can no longer say so itself."""
@@ -264,7 +264,7 @@ class Links:
             self.routes.remove(name)
             link = self._found(name)
             self._cut(link)
-            action = "ancestor-end" if link.api == ANCESTOR else "end"
+            action = "satellite-end" if link.api == SATELLITE else "end"
             audit.record(audit.Event(action, "ok", link.cluster, link.user, name, "", link.target, ending.cause))
             self.observer.ended(link.cluster, ending.cause)
 

@@ -9,7 +9,7 @@ import secrets
 from lightship_registry.core import errors
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import ANCESTOR, Allowance, Creation, NewLink, Owner, Wish
+from lightship_registry.core.records import SATELLITE, Allowance, Creation, NewLink, Owner, Wish
 from lightship_registry.core.settings import Settings
 from lightship_registry.links import names
 from lightship_registry.store.links import HOUR, Store
@@ -48,8 +48,8 @@ class Maker:
 
     def _allowance(self, api: str) -> Allowance:
         known = self._settings
-        if api == ANCESTOR:
-            return Allowance(known.ancestor_quota, known.ancestor_creations_per_hour, "This host")
+        if api == SATELLITE:
+            return Allowance(known.satellite_quota, known.satellite_creations_per_hour, "This host")
         return Allowance(known.user_quota, known.user_creations_per_hour, "You")
 
     def _new(self, owner: Owner, wish: Wish, secret: str, api: str) -> NewLink:

@@ -93,7 +93,7 @@ def _rows(view: Overview) -> list[tuple[str, list[str]]]:
 
 
 def _told(count: Count) -> str:
-    theirs = f" ({count.ancestors} by the ancestor's API)" if count.ancestors else ""
+    theirs = f" ({count.satellite} by Satellite's API)" if count.satellite else ""
     return f"{count.links}{theirs}"
 
 

@@ -83,8 +83,8 @@ class Overviews(Collector):
         for labels, count in (view.counts or {}).items():
             live.add_metric(labels, count.links)
         yield live
-        if self._settings.ancestor_networks:
-            yield _ancestors(view)
+        if self._settings.satellite_networks:
+            yield _satellite(view)
         days = GaugeMetricFamily("lightship_certificate_days_left", "How long each lasts.", labels=["certificate"])
         for name, left in view.days_left.items():
             days.add_metric([name], left)
@@ -105,9 +105,9 @@ def _checks(report: Report) -> Iterator[Metric]:
     yield GaugeMetricFamily("lightship_check_last_run_timestamp_seconds", text, report.time)
 
 
-def _ancestors(view: Overview) -> Metric:
-    text = "Those of the live links that were made through the ancestor's interface."
-    theirs = GaugeMetricFamily("lightship_ancestor_links", text, labels=["cluster", "state"])
+def _satellite(view: Overview) -> Metric:
+    text = "Those of the live links that were made through the Satellite interface."
+    theirs = GaugeMetricFamily("lightship_satellite_links", text, labels=["cluster", "state"])
     for labels, count in (view.counts or {}).items():
-        theirs.add_metric(labels, count.ancestors)
+        theirs.add_metric(labels, count.satellite)
     return theirs

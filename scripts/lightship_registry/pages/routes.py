@@ -16,7 +16,7 @@ from lightship_registry.api.calls import address_of
 from lightship_registry.core import audit
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import ANCESTOR, ENDED, READY, Cause, Ending, Glance, Link
+from lightship_registry.core.records import ENDED, READY, SATELLITE, Cause, Ending, Glance, Link
 from lightship_registry.links.lifecycle import Links
 from lightship_registry.links.names import is_name
 from lightship_registry.pages import entrance, events, waiting
@@ -124,7 +124,7 @@ class Pages:
             view = self._views.ended(link, now) if link.state == ENDED else self._views.room(link, now)
             return remembered(_sent(view), visit.token)
         if link and link.state != ENDED and not link.token_sha256:
-            state = await self._satellite(link) if link.api == ANCESTOR else waiting.plain(link)
+            state = await self._satellite(link) if link.api == SATELLITE else waiting.plain(link)
             return _sent(self._views.stranger(link, state))
         return self._nothing()
 

@@ -25,8 +25,8 @@ from lightship_registry.core.counting import ACTION
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.links import targets
-from lightship_registry.satellite.rules import AncestorRules, job_of, jobs_in
-from lightship_registry.satellite.watch import AncestorWatch
+from lightship_registry.satellite.rules import SatelliteRules, job_of, jobs_in
+from lightship_registry.satellite.watch import SatelliteWatch
 
 GET, POST = ("GET",), ("POST",)
 # One job in the queue takes about 20 bytes.
@@ -39,10 +39,10 @@ Fields = dict[str, list[str]]
 Handler = Callable[[Call, targets.Address, Fields], Awaitable[str]]
 
 
-class Ancestor:
+class SatelliteApi:
     """The ASGI application."""
 
-    def __init__(self, rules: AncestorRules, watch: AncestorWatch) -> None:
+    def __init__(self, rules: SatelliteRules, watch: SatelliteWatch) -> None:
         self._rules = rules
         self._notebooks = watch
         self._observer = rules.links.observer
@@ -70,7 +70,7 @@ class Ancestor:
         if found is None:
             return PlainTextResponse("Oops! There is nothing here.\n", 404, HEADERS)
         handler, methods, quiet = found
-        action = f"ancestor-{request.scope['path'][1:-4]}"
+        action = f"satellite-{request.scope['path'][1:-4]}"
         request.scope[ACTION] = action
         call = Call(request, "", address_of(request))
         try:
@@ -95,7 +95,7 @@ class Ancestor:
         # Where from comes first: to everybody else all of this looks alike.
         address = targets.address_of(call.address)
         call.cluster = self._rules.cluster_of(address)
-        call.user = f"ancestor:{address}"
+        call.user = f"satellite:{address}"
         if call.request.method not in methods:
             raise errors.invalid(f"Only {methods[0]} method is supported", "bad-method")
         if methods == POST:

@@ -1,6 +1,6 @@
-"""What may happen to a link of the ancestor's interface, and in which of its words that is told.
+"""What may happen to a link of the Satellite interface, and in which of its words that is told.
 
-The ancestor knows clusters by address and neither users nor secrets: whoever is in a cluster's networks and knows a
+Satellite knows clusters by address and neither users nor secrets: whoever is in a cluster's networks and knows a
 name may do what follows. That is why none of it can reach a link that was made through the interface of our own.
 """
 
@@ -12,12 +12,12 @@ import threading
 from lightship_registry.core import errors
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import (
-    ANCESTOR,
     ENDED,
     JOB_ENDED,
     JOB_QUEUED,
     JOB_RUNNING,
     READY,
+    SATELLITE,
     STARTING,
     WAITING,
     Cause,
@@ -56,13 +56,13 @@ JOB_REST = re.compile(r"[^A-Za-z0-9._-]")
 LONGEST_JOB = 47
 
 
-class AncestorRules:
+class SatelliteRules:
     """The six requests, for a caller at an address."""
 
     def __init__(self, links: Links) -> None:
         self.links = links
-        self._store = links.ancestors
-        self._networks = links.settings.ancestor_networks
+        self._store = links.satellite
+        self._networks = links.settings.satellite_networks
         self._told = {cluster: ToldStates() for cluster in self._networks}
 
     def cluster_of(self, address: targets.Address) -> str:
@@ -77,7 +77,7 @@ class AncestorRules:
         """A new link, which may live for as long as any: nobody says for how long it is wanted."""
         wish = Wish(self.links.settings.max_hours * HOUR)
         # No Unix user can be called so, and no cluster's key can vouch for one who is.
-        link, _ = self.links.create(Owner(cluster, f"{ANCESTOR}:{address}"), wish, ANCESTOR)
+        link, _ = self.links.create(Owner(cluster, f"{SATELLITE}:{address}"), wish, SATELLITE)
         return link
 
     def link_token(self, cluster: str, name: str, job_id: str) -> Link:
@@ -112,7 +112,7 @@ class AncestorRules:
         return self.links.end(link, DESTROYED)
 
     def state(self, cluster: str, name: str) -> str:
-        """How things stand, in the ancestor's words."""
+        """How things stand, in Satellite's words."""
         return state_word(self._find(cluster, name), self.links.clock())
 
     def report(self, cluster: str, said: dict[str, str]) -> None:

@@ -42,7 +42,7 @@ SETTLE_SECONDS = 10.0
 MOST_LEFT = 1000
 
 
-class AncestorWatch:
+class SatelliteWatch:
     """Goes round for as long as the service runs."""
 
     def __init__(self, links: Links, ticks: Clock = steady) -> None:
@@ -96,7 +96,7 @@ class AncestorWatch:
         """Begin what is due for every link, unless an earlier round still waits for it."""
         over = self._over.copy()
         running = await run_in_threadpool(
-            self._links.ancestors.running, self._links.settings.ancestor_networks.keys(), self._links.clock()
+            self._links.satellite.running, self._links.settings.satellite_networks.keys(), self._links.clock()
         )
         self._forget({link.name: link for link in running})
         self._over -= over - self._known.keys()
@@ -187,7 +187,7 @@ class AncestorWatch:
         elif self._settled(link):
             await run_in_threadpool(self._links.require_free, link, address, port, listener.own_ends)
             await run_in_threadpool(self._links.publish, link, link.announced)
-            self._record("ancestor-publish", link, link.announced, "")
+            self._record("satellite-publish", link, link.announced, "")
 
     def _settled(self, link: Link) -> bool:
         stands = self._links.clock() - self._met.get(link.name, 0.0)
@@ -202,7 +202,7 @@ class AncestorWatch:
         listener = await self._stand_by(link, address, port)
         if listener:
             self._met[link.name] = self._links.clock()
-            await run_in_threadpool(self._links.ancestors.note_program, link.name, link.cluster, answer.mark)
+            await run_in_threadpool(self._links.satellite.note_program, link.name, link.cluster, answer.mark)
         return listener
 
     async def _stand_by(self, link: Link, address: targets.Address, port: int) -> Listener | None:
@@ -268,7 +268,7 @@ class AncestorWatch:
         self._links.shut(link.name)
         ended = await run_in_threadpool(self._links.end, link, GONE)
         if ended.reason == GONE.reason:
-            self._record("ancestor-end", link, link.target or link.announced, GONE.cause)
+            self._record("satellite-end", link, link.target or link.announced, GONE.cause)
 
     def _record(self, action: str, link: Link, target: str, reason: str) -> None:
         audit.record(audit.Event(action, "ok", link.cluster, link.user, link.name, target=target, reason=reason))

@@ -127,7 +127,7 @@ class Store:
     def silent_routes(self, now: float) -> dict[str, str]:
         """Name and route of every link that would have one but for its lease, which ran out.
 
-        None of the ancestor's: of a notebook in the clear nothing but the lease says that it is still the same.
+        None of Satellite's: of a notebook in the clear nothing but the lease says that it is still the same.
         """
         return self._routes(now, and_(links.c.lease_until <= now, links.c.api == V1))
 
@@ -311,7 +311,7 @@ def _of(name: str, *conditions: ColumnElement[bool]) -> Update:
 
 
 def _live_in(cluster: str) -> ColumnElement[bool]:
-    # Agents speak of the jobs that they vouched for: anybody may have written any number into one of the ancestor's.
+    # Agents speak of the jobs that they vouched for: anybody may have written any number into one of Satellite's.
     # Links that ended are many more than those that live. The states are named one by one and the cluster is compared
     # as an expression, or SQLite would go through all links that the cluster ever had instead of the live ones.
     return and_(links.c.state.in_([WAITING, STARTING, READY]), links.c.cluster.concat("") == cluster, links.c.api == V1)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, case, func, select
 
-from lightship_registry.core.records import ANCESTOR, ENDED, LIVE, Link
+from lightship_registry.core.records import ENDED, LIVE, SATELLITE, Link
 from lightship_registry.store.schema import links
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many links, when the first of them was made, and how many are of the ancestor's interface."""
+    """How many links, when the first of them was made, and how many are of the Satellite interface."""
 
     links: int
     oldest: float
-    ancestors: int = 0
+    satellite: int = 0
 
 
 class Reader:
@@ -39,7 +39,7 @@ class Reader:
 
     def live(self) -> dict[tuple[str, str], Count]:
         """How many links of each cluster are waiting, starting and ready; a pair without links is left out."""
-        theirs = func.sum(case((links.c.api == ANCESTOR, 1), else_=0))
+        theirs = func.sum(case((links.c.api == SATELLITE, 1), else_=0))
         found = select(links.c.cluster, links.c.state, func.count(), func.min(links.c.created_at), theirs)
         query = found.where(links.c.state.in_(LIVE)).group_by(links.c.cluster, links.c.state)
         with self._engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""The ancestor's links in the store: each statement is for them alone, and for those of one cluster."""
+"""Satellite's links in the store: each statement is for them alone, and for those of one cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, func, select, update
 
-from lightship_registry.core.records import ANCESTOR, ENDED, READY, STARTING, WAITING, Ending, Link
+from lightship_registry.core.records import ENDED, READY, SATELLITE, STARTING, WAITING, Ending, Link
 from lightship_registry.store.schema import links
 from lightship_registry.store.statements import ended_values
 
@@ -27,7 +27,7 @@ class Announced(Enum):
     TAKEN = auto()  # another live link has the target
 
 
-class AncestorStore:
+class SatelliteStore:
     """What only they can be: linked to a job by anybody of the cluster, announced, and looked at."""
 
     def __init__(self, store: Store) -> None:
@@ -36,7 +36,7 @@ class AncestorStore:
     def find(self, name: str, cluster: str) -> Link | None:
         """The link, if it is one of theirs and of this cluster's."""
         link = self._store.find(name)
-        return link if link and link.api == ANCESTOR and link.cluster == cluster else None
+        return link if link and link.api == SATELLITE and link.cluster == cluster else None
 
     def link_job(self, name: str, cluster: str, job_id: str) -> bool:
         """Once."""
@@ -95,7 +95,7 @@ class AncestorStore:
 
     def running(self, clusters: Collection[str], now: float) -> list[Link]:
         """Those whose notebook is to be looked at, published or not."""
-        wanted = and_(links.c.state.in_([STARTING, READY]), links.c.api == ANCESTOR, links.c.expires_at > now)
+        wanted = and_(links.c.state.in_([STARTING, READY]), links.c.api == SATELLITE, links.c.expires_at > now)
         with self._store.read() as connection:
             rows = connection.execute(select(links).where(wanted, links.c.cluster.in_(sorted(clusters))))
             return [Link(**row._mapping) for row in rows]
@@ -104,18 +104,18 @@ class AncestorStore:
         """End those that were announced that many seconds ago and never answered; their names."""
         announced_at = links.c.expires_at - links.c.seconds
         return self._store.end_all(
-            ending, now, links.c.state == STARTING, links.c.api == ANCESTOR, announced_at <= now - patience
+            ending, now, links.c.state == STARTING, links.c.api == SATELLITE, announced_at <= now - patience
         )
 
 
 def _live(cluster: str) -> ColumnElement[bool]:
     # Spelled out as in `store._live_in`, or SQLite would go through all links that the cluster ever had.
     alive = links.c.state.in_([WAITING, STARTING, READY])
-    return and_(alive, links.c.cluster.concat("") == cluster, links.c.api == ANCESTOR)
+    return and_(alive, links.c.cluster.concat("") == cluster, links.c.api == SATELLITE)
 
 
 def _theirs(cluster: str) -> ColumnElement[bool]:
-    return and_(links.c.api == ANCESTOR, links.c.cluster == cluster)
+    return and_(links.c.api == SATELLITE, links.c.cluster == cluster)
 
 
 def _one(name: str, cluster: str) -> ColumnElement[bool]:

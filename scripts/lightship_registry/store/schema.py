@@ -56,8 +56,8 @@ links = Table(
     Column("lease_until", Float, nullable=False, default=0.0),
     Column("ended_at", Float, nullable=False, default=0.0),
     # Which interface made it, a word of records.py: the other one cannot see it.
-    Column("api", String(8), nullable=False, server_default="v1"),
-    # Where a client of the ancestor's said that its notebook will listen; no target before it answers there.
+    Column("api", String(16), nullable=False, server_default="v1"),
+    # Where a client of Satellite's said that its notebook will listen; no target before it answers there.
     Column("announced", String(64), nullable=False, server_default=""),
     # What the program there showed of itself when the link was bound to it; see satellite_listener.py.
     Column("program_mark", String(64), nullable=False, server_default=""),

@@ -136,14 +136,14 @@ def test_a_network_that_holds_one_of_our_hosts_is_told() -> None:
     ],
 )
 def test_a_network_of_ipv4_in_the_form_of_ipv6_is_refused(text: str, plain: str) -> None:
-    for key in ("networks", "ancestor_networks"):
+    for key in ("networks", "satellite_networks"):
         cluster = {"networks": ["10.7.0.0/16"], key: [text]}
         (sentence,) = networks.network_faults({"demo": cluster})
         assert "IPv4 in the form of IPv6" in sentence
         assert plain in sentence
 
 
-@pytest.mark.parametrize("key", ["networks", "ancestor_networks"])
+@pytest.mark.parametrize("key", ["networks", "satellite_networks"])
 @pytest.mark.parametrize(
     ("one", "other", "fault"),
     [

@@ -44,7 +44,7 @@ def metrics(world: World) -> dict[str, set[str]]:
     """The kind and the names of all samples that the service can give, without those of a value that nobody has."""
     check_report.save(check_report.path_of(world.settings), Report(1.0, {"disk": 0}, 1.0))
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-    found = {"lightship_ancestor_links": {"lightship_ancestor_links"}}
+    found = {"lightship_satellite_links": {"lightship_satellite_links"}}
     for family in world.app.dashboard.metrics.registry.collect():
         found[family.name] = {f"{family.name}{suffix}" for suffix in suffixes[family.type]}
     return found

@@ -12,11 +12,11 @@ import pytest
 
 from lightship_registry.core.records import ENDED, READY, STARTING, WAITING, Cause, Ending, Link
 from lightship_registry.satellite import http, watch
-from lightship_registry.satellite.http import Ancestor
-from lightship_registry.satellite.rules import AncestorRules
-from lightship_registry.satellite.watch import SETTLE_SECONDS, AncestorWatch
-from unit.lightship_registry.ancestors import LOGIN, MANAGE, build
+from lightship_registry.satellite.http import SatelliteApi
+from lightship_registry.satellite.rules import SatelliteRules
+from lightship_registry.satellite.watch import SETTLE_SECONDS, SatelliteWatch
 from unit.lightship_registry.programs import Program
+from unit.lightship_registry.satellites import LOGIN, MANAGE, build
 from unit.lightship_registry.world import NODE, World
 
 TURNS = 30
@@ -41,8 +41,8 @@ class Service:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.watch = AncestorWatch(world.links)
-        self._app = Ancestor(AncestorRules(world.links), self.watch)
+        self.watch = SatelliteWatch(world.links)
+        self._app = SatelliteApi(SatelliteRules(world.links), self.watch)
         self.visits = self.passes = 0
 
     async def get(self, path: str, address: str = NODE) -> str:

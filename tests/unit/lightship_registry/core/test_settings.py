@@ -68,13 +68,13 @@ def test_origin_shows_only_an_unusual_port() -> None:
         ({"clusters": {"demo": {"networks": [10]}}}, "clusters.demo.networks"),
         ({"clusters": {"demo": {"networks": ["10.0.0.1/8"]}}}, "clusters.demo.networks"),
         ({"clusters": {"demo": {"networks": ["10.0.0.0/8"], "key": "x"}}}, "demo"),
-        ({"clusters": {"demo": {"ancestor_networks": ["10.0.0.0/8"]}}}, "demo"),
+        ({"clusters": {"demo": {"satellite_networks": ["10.0.0.0/8"]}}}, "demo"),
         (
-            {"clusters": {"demo": {"networks": ["10.0.0.0/8"], "ancestor_networks": ""}}},
-            "clusters.demo.ancestor_networks",
+            {"clusters": {"demo": {"networks": ["10.0.0.0/8"], "satellite_networks": ""}}},
+            "clusters.demo.satellite_networks",
         ),
-        ({"clusters": {"demo": {"networks": ["10.0.0.0/8"], "ancestor_networks": ["x"]}}}, "demo.ancestor_networks"),
-        ({"ancestor_quota": 0}, "ancestor_quota"),
+        ({"clusters": {"demo": {"networks": ["10.0.0.0/8"], "satellite_networks": ["x"]}}}, "demo.satellite_networks"),
+        ({"satellite_quota": 0}, "satellite_quota"),
     ],
 )
 def test_a_mistake_is_named(change: dict[str, Any], names: str) -> None:
@@ -83,22 +83,22 @@ def test_a_mistake_is_named(change: dict[str, Any], names: str) -> None:
     assert caught.value.code == "settings"
 
 
-def test_the_ancestors_interface_is_off_unless_a_cluster_names_where_its_clients_run() -> None:
-    assert settings.parse(GOOD).ancestor_networks == {}
-    clusters = {**GOOD["clusters"], "old": {"networks": ["10.2.0.0/16"], "ancestor_networks": ["10.2.0.0/15"]}}
+def test_the_satellite_interface_is_off_unless_a_cluster_names_where_its_clients_run() -> None:
+    assert settings.parse(GOOD).satellite_networks == {}
+    clusters = {**GOOD["clusters"], "old": {"networks": ["10.2.0.0/16"], "satellite_networks": ["10.2.0.0/15"]}}
     loaded = settings.parse({**GOOD, "clusters": clusters})
-    assert {name: [str(each) for each in found] for name, found in loaded.ancestor_networks.items()} == {
+    assert {name: [str(each) for each in found] for name, found in loaded.satellite_networks.items()} == {
         "old": ["10.2.0.0/15"]
     }
     assert loaded.manage_host == "manage.notebooks.example.org"
 
 
-def test_an_address_of_the_ancestors_clients_is_one_clusters() -> None:
+def test_an_address_of_the_satellites_clients_is_one_clusters() -> None:
     clusters = {
-        name: {"networks": ["10.1.0.0/16"], "ancestor_networks": networks}
+        name: {"networks": ["10.1.0.0/16"], "satellite_networks": networks}
         for name, networks in (("demo", ["10.1.0.0/16", "fd00::/8"]), ("old", ["10.0.0.0/8", "10.9.0.0/16"]))
     }
-    with pytest.raises(RegistryError, match="ancestor_networks of the clusters demo and old overlap"):
+    with pytest.raises(RegistryError, match="satellite_networks of the clusters demo and old overlap"):
         settings.parse({**GOOD, "clusters": clusters})
 
 

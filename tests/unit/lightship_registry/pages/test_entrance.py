@@ -212,7 +212,7 @@ def test_a_link_whose_token_is_unknown_here_passes_the_typed_one_on(world: World
 
 
 def test_a_link_of_satellites_has_no_such_page(world: World, made: dict[str, Any]) -> None:
-    world.change(made, api="ancestor")
+    world.change(made, api="satellite")
     nobody = ask(world, {"name": "no-such-name"}, token="")
     assert ask(world, made, token="").content == nobody.content
 

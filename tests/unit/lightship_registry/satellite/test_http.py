@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from lightship_registry.links.names import is_name
-from unit.lightship_registry.ancestors import LOGIN, NODE, OUTSIDE, Client, Rounds, build
 from unit.lightship_registry.looking import look
 from unit.lightship_registry.programs import program
+from unit.lightship_registry.satellites import LOGIN, NODE, OUTSIDE, Client, Rounds, build
 from unit.lightship_registry.world import DOMAIN, World, both_databases
 
 pytestmark = both_databases
@@ -139,7 +139,7 @@ def test_a_redeemed_token_is_destroyed_from_its_own_host_alone(login: Client, no
 
 def test_a_host_has_as_many_links_as_the_site_allows(tmp_path: Path, store_url: str) -> None:
     (tmp_path / "small").mkdir()
-    world = build(tmp_path / "small", ancestor_quota=2, ancestor_creations_per_hour=3, store_url=store_url)
+    world = build(tmp_path / "small", satellite_quota=2, satellite_creations_per_hour=3, store_url=store_url)
     login = Client(world)
     name = login.token()
     login.token()
@@ -153,10 +153,10 @@ def test_a_host_has_as_many_links_as_the_site_allows(tmp_path: Path, store_url: 
 
 def test_without_such_networks_there_is_no_interface(tmp_path: Path, store_url: str) -> None:
     (tmp_path / "off").mkdir()
-    world = build(tmp_path / "off", ancestor_networks={}, store_url=store_url)
+    world = build(tmp_path / "off", satellite_networks={}, store_url=store_url)
     answer = Client(world).ask("/getlink.cgi")
     assert (answer.status_code, "Oops" in answer.text) == (404, False)
-    assert "lightship_ancestor_links" not in look(world, "/metrics").text
+    assert "lightship_satellite_links" not in look(world, "/metrics").text
     world.close()
 
 
@@ -174,26 +174,26 @@ def test_every_step_is_in_the_audit_under_its_own_name(
         node.get(f"/destroytoken.cgi?token={name}")
     told = [json.loads(entry.getMessage()) for entry in caplog.records]
     assert [(each["action"], each["result"], each.get("user")) for each in told] == [
-        ("ancestor-getlink", "ok", f"ancestor:{LOGIN}"),
-        ("ancestor-linktoken", "ok", f"ancestor:{LOGIN}"),
-        ("ancestor-redeemtoken", "ok", f"ancestor:{NODE}"),
-        ("ancestor-publish", "ok", f"ancestor:{LOGIN}"),
-        ("ancestor-redeemtoken", "refused", None),
-        ("ancestor-destroytoken", "ok", f"ancestor:{NODE}"),
+        ("satellite-getlink", "ok", f"satellite:{LOGIN}"),
+        ("satellite-linktoken", "ok", f"satellite:{LOGIN}"),
+        ("satellite-redeemtoken", "ok", f"satellite:{NODE}"),
+        ("satellite-publish", "ok", f"satellite:{LOGIN}"),
+        ("satellite-redeemtoken", "refused", None),
+        ("satellite-destroytoken", "ok", f"satellite:{NODE}"),
     ]
     assert {each.get("link") for each in told if each["result"] == "ok"} == {name}
     assert told[3]["target"] == f"{NODE}:{port}"
 
 
-def test_those_who_look_see_which_links_are_the_ancestors(world: World, login: Client) -> None:
+def test_those_who_look_see_which_links_are_satellites(world: World, login: Client) -> None:
     login.token()
     world.create("alice")
     page, metrics = look(world).text, look(world, "/metrics").text
-    assert "2 (1 by the ancestor&#39;s API)" in page
+    assert "2 (1 by Satellite&#39;s API)" in page
     assert 'lightship_links{cluster="demo",state="waiting"} 2.0' in metrics
-    assert 'lightship_ancestor_links{cluster="demo",state="waiting"} 1.0' in metrics
-    assert 'lightship_ancestor_links{cluster="demo",state="ready"} 0.0' in metrics
-    assert 'lightship_http_requests_total{action="ancestor-getlink",status="200"} 1.0' in metrics
+    assert 'lightship_satellite_links{cluster="demo",state="waiting"} 1.0' in metrics
+    assert 'lightship_satellite_links{cluster="demo",state="ready"} 0.0' in metrics
+    assert 'lightship_http_requests_total{action="satellite-getlink",status="200"} 1.0' in metrics
 
 
 def test_its_address_has_the_waiting_page_and_afterwards_none(world: World, login: Client, node: Client) -> None:

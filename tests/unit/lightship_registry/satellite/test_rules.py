@@ -1,4 +1,4 @@
-"""The ancestor's words for how things stand, and how it reads what is said of jobs."""
+"""Satellite's words for how things stand, and how it reads what is said of jobs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from lightship_registry.satellite import rules
 from lightship_registry.satellite.rules import _ENDED_WORDS, _QUEUED_WORDS, JOB_WORDS, STALE_SECONDS, jobs_in
-from unit.lightship_registry.ancestors import NODE, Client, Rounds, build
 from unit.lightship_registry.programs import program
+from unit.lightship_registry.satellites import NODE, Client, Rounds, build
 from unit.lightship_registry.world import World
 
 

@@ -14,9 +14,9 @@ from lightship_registry.core.records import Cause, Link
 from lightship_registry.links.lifecycle import ANNOUNCED_SECONDS
 from lightship_registry.satellite import listener as satellite_listener
 from lightship_registry.satellite import watch
-from lightship_registry.satellite.watch import LOOK_SECONDS, AncestorWatch
-from unit.lightship_registry.ancestors import NODE, Client, Rounds, build
+from lightship_registry.satellite.watch import LOOK_SECONDS, SatelliteWatch
 from unit.lightship_registry.programs import Program, program
+from unit.lightship_registry.satellites import NODE, Client, Rounds, build
 from unit.lightship_registry.world import OK, World
 
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
@@ -172,7 +172,7 @@ def test_a_token_that_nobody_redeems_is_given_up(world: World) -> None:
 def test_a_cluster_that_was_switched_off_is_not_looked_after_any_more(world: World) -> None:
     with program() as port:
         name = redeemed(world, port)
-        world.links.settings.ancestor_networks.pop("demo")
+        world.links.settings.satellite_networks.pop("demo")
         Rounds(world).go()
         assert row(world, name).state == "starting"
 
@@ -181,7 +181,7 @@ def test_the_service_looks_by_itself(world: World, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(watch, "ROUND_SECONDS", 0.01)
 
     async def serve() -> None:
-        watching = asyncio.create_task(AncestorWatch(world.links).run())
+        watching = asyncio.create_task(SatelliteWatch(world.links).run())
         while not world.routes:
             await asyncio.sleep(0.01)
         watching.cancel()

@@ -13,14 +13,14 @@ import build_zipapps
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert, select
 
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
 from lightship_registry.prepare import prepare
 from lightship_registry.store import migrate
 from lightship_registry.store.migrate import require_current, upgrade
-from lightship_registry.store.schema import metadata, open_engine
+from lightship_registry.store.schema import links, metadata, open_engine
 from unit.lightship_registry.postgres import Cluster
 from unit.lightship_registry.world import Hands, World, both_databases, make_settings
 
@@ -132,6 +132,27 @@ def test_a_store_of_a_newer_program_is_left_alone(settings: Settings, engine: En
     for refuse in (upgrade, require_current):
         with pytest.raises(RegistryError, match="step 9999, which this program does not know: a newer version"):
             refuse(settings)
+
+
+@both_databases
+def test_links_of_satellites_clients_are_called_so_and_no_others(settings: Settings, engine: Engine) -> None:
+    made = {
+        "cluster": "demo",
+        "secret_sha256": "",
+        "seconds": 60,
+        "state": "ready",
+        "created_at": 0.0,
+        "expires_at": 9.0,
+    }
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'")
+        for name, user, api in (("a-b-c", "ancestor:10.1.0.1", "ancestor"), ("d-e-f", "ancestor:me", "v1")):
+            target = f"10.1.0.2:{len(user)}"
+            connection.execute(insert(links).values(name=name, user=user, api=api, target=target, **made))
+    prepare(settings, Hands())
+    with engine.connect() as connection:
+        rows = connection.execute(select(links.c.name, links.c.user, links.c.api).order_by(links.c.name)).all()
+    assert rows == [("a-b-c", "satellite:10.1.0.1", "satellite"), ("d-e-f", "ancestor:me", "v1")]
 
 
 @both_databases

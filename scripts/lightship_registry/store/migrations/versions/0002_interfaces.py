@@ -1,4 +1,4 @@
-"""Which interface made a link, and where one of the ancestor's will listen; those before were all made by our own."""
+"""Which interface made a link, and where one of Satellite's will listen; those before were all made by our own."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Add two columns; the server's defaults are for the service that still runs with the tables of the step before."""
-    op.add_column("links", sa.Column("api", sa.String(8), nullable=False, server_default="v1"))
+    op.add_column("links", sa.Column("api", sa.String(16), nullable=False, server_default="v1"))
     op.add_column("links", sa.Column("announced", sa.String(64), nullable=False, server_default=""))

@@ -14,7 +14,7 @@ import pytest
 from lightship_registry.admin import archive, service_control
 from lightship_registry.admin.restored_store import GRACE_SECONDS
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.core.records import ANCESTOR, Cause, Ending, Owner, Wish
+from lightship_registry.core.records import SATELLITE, Cause, Ending, Owner, Wish
 from lightship_registry.core.ssh_keys import parse
 from lightship_registry.links import names
 from lightship_registry.links.lifecycle import SILENCE_SECONDS, Links
@@ -129,14 +129,14 @@ def test_where_only_the_store_was_lost_what_is_open_stays_open(desk: Desk, file:
 
 def test_a_link_in_the_clear_is_not_trusted_after_an_outage(desk: Desk, tmp_path: Path) -> None:
     links, now = desk.world.links, desk.world.clock()
-    made, _ = links.create(Owner("demo", "ancestor:10.1.0.1"), Wish(7200), ANCESTOR)
+    made, _ = links.create(Owner("demo", "satellite:10.1.0.1"), Wish(7200), SATELLITE)
     links.announce(made, "10.1.2.9:8888")
     links.publish(made, "10.1.2.9:8888")
     assert desk.world.routes[made.name] == "http://10.1.2.9:8888\n"
     desk.world.change({"name": made.name}, lease_until=now - 60)
     assert desk.run("backup", str(tmp_path / "clear")) == ExitStatus.OK
     assert desk.run("restore", str(tmp_path / "clear"), "--yes") == ExitStatus.OK, desk.err
-    found = by_user(desk)["ancestor:10.1.0.1"]
+    found = by_user(desk)["satellite:10.1.0.1"]
     assert (found["state"], "restored from a backup" in found["reason"]) == ("ended", True)
     assert desk.world.routes == {}
 

@@ -6,7 +6,7 @@ import pytest
 
 from lightship_registry.admin.output import print_table
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.core.records import ANCESTOR, Owner, Wish
+from lightship_registry.core.records import SATELLITE, Owner, Wish
 from unit.lightship_registry.admin.conftest import Desk
 
 
@@ -32,16 +32,16 @@ def test_links_are_chosen_by_user_and_cluster(desk: Desk) -> None:
     assert "no such link" in desk.out
 
 
-def test_a_link_of_the_ancestors_is_marked(desk: Desk) -> None:
-    link, _ = desk.world.links.create(Owner("demo", "ancestor:10.1.0.1"), Wish(60), ANCESTOR)
+def test_a_link_of_the_is_marked(desk: Desk) -> None:
+    link, _ = desk.world.links.create(Owner("demo", "satellite:10.1.0.1"), Wish(60), SATELLITE)
     desk.published()
     desk.run("links")
     (line,) = [line for line in desk.out.splitlines() if link.name in line]
-    assert "ancestor:10.1.0.1" in line
-    desk.run("links", "--user", "ancestor:10.1.0.1", "--json")
-    assert [(found["name"], found["api"]) for found in json.loads(desk.out)] == [(link.name, "ancestor")]
+    assert "satellite:10.1.0.1" in line
+    desk.run("links", "--user", "satellite:10.1.0.1", "--json")
+    assert [(found["name"], found["api"]) for found in json.loads(desk.out)] == [(link.name, "satellite")]
     desk.run("show", link.name)
-    assert "ancestor" in desk.out
+    assert "satellite" in desk.out
     assert desk.run("revoke", link.name, "--yes") == ExitStatus.OK
 
 

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lightship_registry.core.records import Link
 from lightship_registry.satellite import http
-from lightship_registry.satellite.watch import AncestorWatch
-from unit.lightship_registry.ancestors import LOGIN, MANAGE, NETWORKS, NODE, OUTSIDE, Client, Rounds, build
+from lightship_registry.satellite.watch import SatelliteWatch
 from unit.lightship_registry.programs import program
+from unit.lightship_registry.satellites import LOGIN, MANAGE, NETWORKS, NODE, OUTSIDE, Client, Rounds, build
 from unit.lightship_registry.test_takeovers import own_address
 from unit.lightship_registry.world import OK, TOKEN_SHA256, World, make_csr, notebook
 
@@ -37,7 +37,7 @@ WIDE = ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "0.0.0.0/8", "::/8", "fe
 
 
 class Scene:
-    """Alice's links, one in each state, made the proper way; and three of the ancestor's, likewise."""
+    """Alice's links, one in each state, made the proper way; and three of Satellite's, likewise."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -56,7 +56,7 @@ class Scene:
             world.links.announce(self.row(name), f"{NODE}:{port}")
         world.links.publish(self.row(self.theirs[2]), f"{NODE}:9999")
         for name in self.theirs:
-            assert world.links.ancestors.link_job(name, "demo", "4711")
+            assert world.links.satellite.link_job(name, "demo", "4711")
 
     def row(self, name: str) -> Link:
         link = self.world.store.find(name)
@@ -164,7 +164,7 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
     changes: dict[str, Any] = {}
     if attempts and not attempts.local:
         wide = tuple(ipaddress.ip_network(text) for text in (*WIDE, f"{own_address()}/32"))
-        changes = {"clusters": {"demo": wide}, "ancestor_networks": {"demo": wide}, "allow_local_targets": False}
+        changes = {"clusters": {"demo": wide}, "satellite_networks": {"demo": wide}, "allow_local_targets": False}
     world = build(tmp_path, **changes)
     yield Scene(world)
     world.close()
@@ -183,7 +183,7 @@ def test_no_link_is_taken_over(scene: Scene, attempts: Attempts, caplog: pytest.
         assert scene.picture() == before, number
         lines = [entry.getMessage() for entry in caplog.records if entry.name.startswith("lightship")]
         assert [json.loads(line).get("result") for line in lines] == ["refused"], lines
-        assert json.loads(lines[0])["action"].startswith("ancestor-")
+        assert json.loads(lines[0])["action"].startswith("satellite-")
         assert not [secret for secret in hidden if secret in answer.text + "".join(lines)]
 
 
@@ -227,8 +227,8 @@ def test_reports_of_jobs_reach_no_link_of_the_other_interface(scene: Scene) -> N
     assert scene.world.agent("POST", "/v1/jobs", {"jobs": []}).json()["watch"] == []
 
 
-@pytest.mark.parametrize("user", [f"ancestor:{LOGIN}", "ancestor", LOGIN, "", "alice"])
-def test_no_user_is_the_owner_of_one_of_the_ancestors(scene: Scene, user: str) -> None:
+@pytest.mark.parametrize("user", [f"satellite:{LOGIN}", "satellite", LOGIN, "", "alice"])
+def test_no_user_is_the_owner_of_one_of_satellites(scene: Scene, user: str) -> None:
     before = scene.picture()
     for name in scene.theirs:
         codes = [
@@ -240,7 +240,7 @@ def test_no_user_is_the_owner_of_one_of_the_ancestors(scene: Scene, user: str) -
     assert scene.picture() == before
 
 
-def test_no_secret_opens_one_of_the_ancestors(scene: Scene) -> None:
+def test_no_secret_opens_one_of_satellites(scene: Scene) -> None:
     """Not even the one whose hash is in the store, which nobody was told."""
     secret = "5" * 64
     digest = hashlib.sha256(secret.encode()).hexdigest()
@@ -299,7 +299,7 @@ def test_many_that_hang_do_not_keep_the_others_waiting(tmp_path: Path) -> None:
     node = Client(world, NODE)
 
     async def go() -> None:
-        watch = AncestorWatch(world.links)
+        watch = SatelliteWatch(world.links)
         tasks = await watch.start_round()
         async with asyncio.timeout(20):
             while live not in world.routes:

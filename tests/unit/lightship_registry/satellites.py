@@ -1,4 +1,4 @@
-"""A registry that the ancestor's clients may use, and such a client."""
+"""A registry that Satellite's clients may use, and such a client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from lightship_registry.satellite.watch import AncestorWatch
+from lightship_registry.satellite.watch import SatelliteWatch
 from unit.lightship_registry.world import DOMAIN, NODE, Hands, World, build_world
 
 LOGIN, OUTSIDE = "127.0.2.1", "127.9.0.1"
@@ -24,7 +24,7 @@ MANAGE = f"manage.{DOMAIN}:8443"
 
 def build(folder: Path, **changes: Any) -> World:
     """Notebooks of `demo` at 127.0.0.* and 127.0.1.*; 127.0.2.* has clients only, as a login node."""
-    return build_world(folder, **{"clusters": CLUSTERS, "ancestor_networks": dict(NETWORKS), **changes})
+    return build_world(folder, **{"clusters": CLUSTERS, "satellite_networks": dict(NETWORKS), **changes})
 
 
 class Client:
@@ -79,7 +79,7 @@ class Rounds:
         self.world = world
         # One loop for all rounds: the connections to the notebooks stand in it.
         self._runner = asyncio.Runner()
-        self.watch = AncestorWatch(world.links, self.ticks)
+        self.watch = SatelliteWatch(world.links, self.ticks)
         world.afterwards.callback(self._close)
 
     def _close(self) -> None:

@@ -18,7 +18,7 @@ FQDN = f"{bed.DOMAIN}:{bed.PORT}"
 MANAGE, BARE = f"https://manage.{FQDN}", f"https://{FQDN}"
 # What a site sets up for all its users: its own authority. curl believes that every *.localhost is the machine itself.
 CURLRC = 'cacert = "/shared/lightship/etc/registry-ca.pem"\nconnect-to = "::PROXY:"\nsilent\n'
-CURL = "CURL_HOME=~/ancestor"
+CURL = "CURL_HOME=~/satellite"
 
 # What Galyleo does on the login node, in its words for curl and awk; the job below is what it writes.
 LAUNCH = f"""
@@ -26,12 +26,12 @@ set -eu; export {CURL} REVERSE_PROXY_FQDN={FQDN} JUPYTER_TOKEN={{token}}
 response="$(curl -s -w %{{{{http_code}}}} https://manage.$REVERSE_PROXY_FQDN/getlink.cgi -o -)"
 test "$(echo $response | awk '{{{{print $NF}}}}')" = 200
 export REVERSE_PROXY_TOKEN="$(echo $response | awk 'NF>1{{{{printf $((NF-1))}}}}' -)"
-job="$(sbatch ~/ancestor/job.sh | grep -o '[[:digit:]]*')"
+job="$(sbatch ~/satellite/job.sh | grep -o '[[:digit:]]*')"
 curl -s https://manage.$REVERSE_PROXY_FQDN/linktoken.cgi?token=$REVERSE_PROXY_TOKEN\\&jobid=$job
 echo "$job https://$REVERSE_PROXY_TOKEN.$REVERSE_PROXY_FQDN?token=$JUPYTER_TOKEN"
 """
 JOB = f"""#!/bin/bash
-#SBATCH --time=10 --nodelist=node1 --export=ALL --output=/home/alice/ancestor/job.log
+#SBATCH --time=10 --nodelist=node1 --export=ALL --output=/home/alice/satellite/job.log
 export {CURL}
 port="$(python3 -c 'import socket; s = socket.create_server(("", 0)); print(s.getsockname()[1])')"
 jupyter notebook --ip="$(hostname -s)" --port="$port" --IdentityProvider.token="$JUPYTER_TOKEN" \\
@@ -59,7 +59,7 @@ class Launched:
 
 
 def write(path: str, text: str) -> None:
-    bed.run("login", f"mkdir -p ~/ancestor && cat > {path}", user="alice", text=text)
+    bed.run("login", f"mkdir -p ~/satellite && cat > {path}", user="alice", text=text)
 
 
 def ask(host: str, path: str, user: str = "alice", more: str = "") -> str:
@@ -79,10 +79,10 @@ def audited(name: str) -> list[str]:
 @pytest.fixture(scope="module", autouse=True)
 def _curlrc() -> Iterator[None]:
     proxy = bed.run("login", f"getent hosts registry.{bed.DOMAIN}").stdout.split()[0]
-    write("~/ancestor/.curlrc", CURLRC.replace("PROXY", proxy))
-    write("~/ancestor/job.sh", JOB)
+    write("~/satellite/.curlrc", CURLRC.replace("PROXY", proxy))
+    write("~/satellite/job.sh", JOB)
     yield
-    bed.run("login", "rm -r ~/ancestor", user="alice")
+    bed.run("login", "rm -r ~/satellite", user="alice")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_notebook_started_by_the_old_client_opens_at_its_link(launched: Launch
         assert browser.get("/api/status").status_code == httpx.codes.FORBIDDEN
         assert browser.get("/api/status", params={"token": launched.token}).json()["kernels"] == 0
     assert bed.run("proxy", f"cat /run/lightship/routes/{launched.name}").stdout.startswith("http://10.89.77.31:")
-    assert "Success!\n" in bed.run("login", "cat ~/ancestor/job.log", user="alice").stdout
+    assert "Success!\n" in bed.run("login", "cat ~/satellite/job.log", user="alice").stdout
 
 
 @pytest.mark.parametrize("size", [100, 3_000_000], ids=["small", "large"])
@@ -113,7 +113,7 @@ def test_whole_files_are_uploaded_and_come_back(launched: Launched, size: int, c
     text = secrets.token_hex(size // 2)
     body = json.dumps({"type": "file", "format": "text", "content": text}).encode()
     headers = {"Authorization": f"token {launched.token}", "Content-Type": "application/json"}
-    path = f"/api/contents/ancestor/upload-{size}-{chunked}.txt"
+    path = f"/api/contents/satellite/upload-{size}-{chunked}.txt"
     with bed.client(f"{launched.name}.{bed.DOMAIN}", headers=headers) as browser:
         sent = browser.put(path, content=iter([body[:70], body[70:]]) if chunked else body)
         assert sent.status_code in (httpx.codes.OK, httpx.codes.CREATED), sent.text
@@ -138,11 +138,11 @@ def test_its_links_have_no_page_of_their_own_while_they_run(launched: Launched) 
 
 def test_an_administrator_sees_what_kind_of_link_it_is(launched: Launched) -> None:
     shown = json.loads(bed.run("proxy", f"lightship show {launched.name} --json").stdout)
-    assert (shown["api"], shown["job_id"], shown["state"]) == ("ancestor", launched.job, "ready")
-    assert re.search(rf"{launched.name}\s+ready\s+ancestor:10\.89\.77\.20", bed.run("proxy", "lightship links").stdout)
+    assert (shown["api"], shown["job_id"], shown["state"]) == ("satellite", launched.job, "ready")
+    assert re.search(rf"{launched.name}\s+ready\s+satellite:10\.89\.77\.20", bed.run("proxy", "lightship links").stdout)
     told = audited(launched.name)
-    assert told[0] == "ancestor-getlink"
-    assert {"ancestor-linktoken", "ancestor-redeemtoken", "ancestor-publish"} == set(told[1:4])
+    assert told[0] == "satellite-getlink"
+    assert {"satellite-linktoken", "satellite-redeemtoken", "satellite-publish"} == set(told[1:4])
 
 
 def test_job_states_come_from_whoever_knows_the_queue(launched: Launched) -> None:
@@ -205,7 +205,7 @@ def test_the_links_end_cuts_what_is_open_and_leaves_nothing(launched: Launched) 
         assert bed.is_cut(open_socket, 5)
     assert launched.name not in bed.routes()
     assert bed.status_of(launched.name) == httpx.codes.NOT_FOUND
-    assert audited(launched.name)[-1] in ("ancestor-destroytoken", "cut")
+    assert audited(launched.name)[-1] in ("satellite-destroytoken", "cut")
 
 
 @dataclass(frozen=True)
