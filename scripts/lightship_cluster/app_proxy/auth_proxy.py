@@ -23,7 +23,7 @@ from lightship_cluster.app_proxy.http1 import HOP_BY_HOP, LONGEST_HEAD, BadMessa
 from lightship_cluster.app_proxy.pages import BAD, FORBIDDEN, FOREIGN
 from lightship_cluster.config.centre import UNNAMED, Centre
 from lightship_cluster.core.job_log import say
-from lightship_cluster.core.listen_address import Place
+from lightship_cluster.core.listen_address import ListenAddress
 
 COOKIE = "__Host-lightship-app"
 # The web server and the registry keep the token itself in another one, for pages of their own.
@@ -44,7 +44,7 @@ ENTER, LONGEST_TARGET = "/.lightship/enter", 1000
 class AuthProxy(threading.Thread):
     """Serves in a thread of its own until the process ends. An OSError says that it cannot listen there."""
 
-    def __init__(self, place: Place, origin: str, connect: Connect, centre: Centre = UNNAMED) -> None:
+    def __init__(self, place: ListenAddress, origin: str, connect: Connect, centre: Centre = UNNAMED) -> None:
         super().__init__(daemon=True, name="auth-proxy")
         self._token = place.token.encode("ascii")
         self._origin = origin

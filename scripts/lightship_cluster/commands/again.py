@@ -35,14 +35,14 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> Line:
 
 def _line(asked: Asked, settings: SiteSettings) -> Line:
     link = _chosen(asked, settings)
-    facts = link.folder.facts()
-    words = _words(link, facts)
+    metadata = link.folder.metadata()
+    words = _words(link, metadata)
     line = parse(words)
     others = {key: asked.switches[key] for key in OTHERWISE if key in asked.switches}
     if others:
         words = spelled(replace(line, given={**line.given, **others}))
         line = parse(words)
-    _return_to(link, str(facts.get("typed_in") or ""), words)
+    _return_to(link, str(metadata.get("typed_in") or ""), words)
     quiet, json = asked.says("quiet"), asked.says("json")
     if not (quiet or json):
         print(f"Again: {_command(words)}", file=sys.stderr)
@@ -94,8 +94,8 @@ def more_memory(link: MyLink, mebibytes: int) -> str:
     )
 
 
-def _words(link: MyLink, facts: dict[str, Any]) -> list[str]:
-    words = facts.get("words")
+def _words(link: MyLink, metadata: dict[str, Any]) -> list[str]:
+    words = metadata.get("words")
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise LightshipError(
             f"What was typed for {link.name} was not kept: it was too long, looked as if it held a secret, or is of an "

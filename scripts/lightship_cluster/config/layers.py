@@ -31,7 +31,7 @@ USERS = Form(
     why_reserved="is for the site's administrators to set. Yours may have [defaults] and [preset NAME].",
 )
 
-Wishes = Mapping[str, Any]
+Request = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Layer:
     """What one file says."""
 
     path: Path
-    defaults: Wishes
-    presets: Mapping[str, Wishes]
+    defaults: Request
+    presets: Mapping[str, Request]
 
 
 def user_file() -> Path | None:
@@ -71,16 +71,16 @@ def read_user(path: Path | None) -> tuple[Layer | None, str]:
 def layer_of(path: Path, sections: Mapping[str, Values], help_from: str = ASK) -> Layer:
     """What the sections of a file say about jobs."""
     presets = {
-        name[len(PRESET) :].strip(): _wishes(path, name, values, help_from)
+        name[len(PRESET) :].strip(): _request(path, name, values, help_from)
         for name, values in sections.items()
         if name.startswith(PRESET)
     }
-    return Layer(path, _wishes(path, "defaults", sections["defaults"], help_from), presets)
+    return Layer(path, _request(path, "defaults", sections["defaults"], help_from), presets)
 
 
-def choose(layers: Sequence[Layer], given: Wishes, preset: str = "") -> Wishes:
+def choose(layers: Sequence[Layer], given: Request, preset: str = "") -> Request:
     """What holds, for every key; the layers come from the farthest to the nearest."""
-    chosen: Wishes = BUILT_IN
+    chosen: Request = BUILT_IN
     for layer in layers:
         chosen = _over(chosen, layer.defaults)
     if preset:
@@ -88,7 +88,7 @@ def choose(layers: Sequence[Layer], given: Wishes, preset: str = "") -> Wishes:
     return _over(chosen, split_batch(given))
 
 
-def find_preset(layers: Sequence[Layer], name: str) -> Wishes:
+def find_preset(layers: Sequence[Layer], name: str) -> Request:
     """The nearest preset of this name; presets of one name do not mix."""
     for layer in reversed(layers):
         if name in layer.presets:
@@ -98,22 +98,22 @@ def find_preset(layers: Sequence[Layer], name: str) -> Wishes:
     raise LightshipError(f"There is no preset {quoted(name)}.{did_you_mean(name, known)} {there}", ExitStatus.USAGE)
 
 
-def split_batch(wishes: Wishes) -> Wishes:
+def split_batch(request: Request) -> Request:
     """`slurm/jupyterlab.sh` says two things, the scheduler and the interface; either can be said anew on its own."""
-    folder, file = _site_script(wishes)
+    folder, file = _site_script(request)
     if folder not in SCHEDULERS:
-        return wishes
-    said = {**wishes, "scheduler": wishes.get("scheduler") or folder}
+        return request
+    said = {**request, "scheduler": request.get("scheduler") or folder}
     app = file[: -len(".sh")]
     return {**said, "batch": "", "interface": app} if INTERFACES.get(app) == file else said
 
 
-def _site_script(wishes: Wishes) -> tuple[str, str]:
-    folder, _, file = str(wishes.get("batch") or "").partition("/")
+def _site_script(request: Request) -> tuple[str, str]:
+    folder, _, file = str(request.get("batch") or "").partition("/")
     return folder, file
 
 
-def _over(far: Wishes, near: Wishes) -> Wishes:
+def _over(far: Request, near: Request) -> Request:
     both = {**far, **near}
     folder, _ = _site_script(far)
     other = folder in SCHEDULERS and near.get("scheduler", folder) != folder
@@ -127,7 +127,7 @@ def _over(far: Wishes, near: Wishes) -> Wishes:
     return both
 
 
-def _one_source(both: dict[str, Any], near: Wishes) -> dict[str, Any]:
+def _one_source(both: dict[str, Any], near: Request) -> dict[str, Any]:
     """Jupyter comes from one place, and what was said of a container goes with it."""
     if any(near.get(source) for source in SOURCES):
         both.update({source: near.get(source, "") for source in SOURCES})
@@ -136,7 +136,7 @@ def _one_source(both: dict[str, Any], near: Wishes) -> dict[str, Any]:
     return both
 
 
-def _wishes(path: Path, section: str, values: Values, help_from: str) -> Wishes:
+def _request(path: Path, section: str, values: Values, help_from: str) -> Request:
     found = {}
     for key, text in values.items():
         try:

@@ -13,7 +13,7 @@ from lightship_cluster.config import centre
 from lightship_cluster.config.centre import UNNAMED, Centre
 from lightship_cluster.config.clusters import find_cluster
 from lightship_cluster.config.ini import ASK, Form, read_ini, wrong
-from lightship_cluster.config.layers import SECTIONS, Layer, Wishes, choose, find_preset, layer_of, read_user
+from lightship_cluster.config.layers import SECTIONS, Layer, Request, choose, find_preset, layer_of, read_user
 from lightship_cluster.config.options import SCHEDULERS
 from lightship_cluster.core.paths import is_file
 
@@ -55,11 +55,11 @@ class SiteSettings:
         """The folder that holds `bin`, `batch` and `etc`."""
         return self.path.parent.parent
 
-    def choose(self, given: Wishes, preset: str = "") -> Wishes:
+    def choose(self, given: Request, preset: str = "") -> Request:
         """What holds for a start with these flags: a value for every key of the table of options."""
         return choose(self.layers, given, preset)
 
-    def said(self, key: str, given: Wishes, preset: str = "") -> bool:
+    def said(self, key: str, given: Request, preset: str = "") -> bool:
         """Whether these flags or the preset say it, and no default does."""
         return key in given or bool(preset and key in find_preset(self.layers, preset))
 

@@ -15,7 +15,7 @@ from typing import Any
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.paths import home
 
-SECRET, TOKEN, FACTS, LOG = "secret", "token", "link.json", "job.log"
+SECRET, TOKEN, METADATA, LOG = "secret", "token", "link.json", "job.log"
 # Sends a browser on to the link; holds the token.
 PAGE = "open.html"
 OLD_SECONDS = 30 * 86400
@@ -50,7 +50,7 @@ class LinkFolder:
         return self.path / LOG
 
     @classmethod
-    def create(cls, root: Path, name: str, facts: dict[str, Any], secret: str, token: str) -> LinkFolder:
+    def create(cls, root: Path, name: str, metadata: dict[str, Any], secret: str, token: str) -> LinkFolder:
         """Make the folder with everything that the job needs."""
         folder = cls(root / name)
         try:
@@ -60,30 +60,30 @@ class LinkFolder:
             root.chmod(0o700)
             folder.path.mkdir(mode=0o700)
             # No newline: Jupyter reads the token file to the letter.
-            for file, content in ((SECRET, secret), (TOKEN, token), (FACTS, _json(facts)), (LOG, "")):
+            for file, content in ((SECRET, secret), (TOKEN, token), (METADATA, _json(metadata)), (LOG, "")):
                 write_private(folder.path / file, content)
         except OSError as error:
             folder.remove()
             raise _cannot_write(root, error) from error
         return folder
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What `start-jupyter` noted about the link."""
         try:
-            value = json.loads(self.read(FACTS))
+            value = json.loads(self.read(METADATA))
         except ValueError as error:
-            raise _unusable(f"{self.path / FACTS} is not JSON. Start a new notebook.") from error
+            raise _unusable(f"{self.path / METADATA} is not JSON. Start a new notebook.") from error
         if not isinstance(value, dict):
-            raise _unusable(f"{self.path / FACTS} is not a JSON object. Start a new notebook.")
+            raise _unusable(f"{self.path / METADATA} is not a JSON object. Start a new notebook.")
         return value
 
-    def note(self, **facts: object) -> None:
-        """Add to the facts."""
-        fresh = self.path / f".{FACTS}.tmp"
+    def note(self, **metadata: object) -> None:
+        """Add to the metadata."""
+        fresh = self.path / f".{METADATA}.tmp"
         try:
             fresh.unlink(missing_ok=True)
-            write_private(fresh, _json({**self.facts(), **facts}))
-            fresh.replace(self.path / FACTS)
+            write_private(fresh, _json({**self.metadata(), **metadata}))
+            fresh.replace(self.path / METADATA)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 
@@ -160,8 +160,8 @@ def _require_own(path: Path, found: os.stat_result) -> None:
         raise _unusable(f"{path} is open to other users. Use only folders that start-jupyter made.")
 
 
-def _json(facts: dict[str, Any]) -> str:
-    return json.dumps(facts, indent=2, sort_keys=True) + "\n"
+def _json(metadata: dict[str, Any]) -> str:
+    return json.dumps(metadata, indent=2, sort_keys=True) + "\n"
 
 
 def _cannot_write(place: Path, error: OSError) -> LightshipError:

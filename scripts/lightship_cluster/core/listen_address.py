@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Place:
+class ListenAddress:
     """Where the notebook listens and with what; every secret is in a file of the private folder."""
 
     folder: Path

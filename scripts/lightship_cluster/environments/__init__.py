@@ -1,4 +1,4 @@
-"""Where Jupyter comes from. Each kind is a module; a job is told of it by plain facts in its link's folder."""
+"""Where Jupyter comes from. Each kind is a module; a job is told of it by plain metadata in its link's folder."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from lightship_cluster.environments.modules import Modules
 from lightship_cluster.environments.on_path import OnPath
 from lightship_cluster.environments.venv import Venv
 
-FACT = "environment"
-__all__ = ["FACT", "Environment", "Start", "choose", "from_facts", "words_of"]
+FIELD = "environment"
+__all__ = ["FIELD", "Environment", "Start", "choose", "from_metadata", "words_of"]
 
 
 def choose(
@@ -33,7 +33,7 @@ def choose(
     binds: Sequence[str] = (),
     gpu: bool = False,
 ) -> Environment:
-    """The environment that a user's options wish for."""
+    """The environment that a user's options ask for."""
     chosen = [option for option, value in (("--venv", venv), ("--conda", conda), ("--image", image)) if value]
     if len(chosen) > 1:
         raise _usage(f"{chosen[0]} and {chosen[1]} exclude each other: Jupyter comes from one place.")
@@ -55,9 +55,9 @@ def choose(
     return Layers(loaded, inner) if modules else inner
 
 
-def from_facts(facts: Mapping[str, Any]) -> Environment:
+def from_metadata(metadata: Mapping[str, Any]) -> Environment:
     """The environment that `start-jupyter` noted; a link without a note has what is on its PATH."""
-    noted = facts.get(FACT) or {}
+    noted = metadata.get(FIELD) or {}
     try:
         inner = _KINDS[noted.get("kind", "path")](noted)
         names = tuple(str(name) for name in noted.get("modules", ()))
@@ -71,7 +71,7 @@ def from_facts(facts: Mapping[str, Any]) -> Environment:
 
 def words_of(environment: Environment) -> str:
     """Where Jupyter comes from, for a person."""
-    noted = environment.facts()
+    noted = environment.metadata()
     words = [f"module load {' '.join(noted['modules'])}"] if noted.get("modules") else []
     named = noted.get("path") or noted.get("image")
     if not named and not words:

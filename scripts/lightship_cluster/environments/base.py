@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Protocol
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-from lightship_cluster.core.listen_address import Place
+from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.environments.interfaces import Interface
 
 Variables = Mapping[str, str]
@@ -28,9 +28,9 @@ class Start:
 
 
 class Environment(Protocol):
-    """One module for each kind implements this. What it knows travels to the job as plain facts."""
+    """One module for each kind implements this. What it knows travels to the job as plain metadata."""
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What the job must be told, as JSON has it."""
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
@@ -46,7 +46,7 @@ class Environment(Protocol):
     def enter(self, variables: Variables) -> dict[str, str]:
         """The variables as they are inside."""
 
-    def wrap(self, start: Start, place: Place) -> Start:
+    def wrap(self, start: Start, place: ListenAddress) -> Start:
         """The command that runs the command inside."""
 
 
@@ -67,7 +67,7 @@ class Plain:
         """The variables stay as they are."""
         return dict(variables)
 
-    def wrap(self, start: Start, place: Place) -> Start:
+    def wrap(self, start: Start, place: ListenAddress) -> Start:
         """The command stays as it is."""
         del place
         return start
@@ -80,9 +80,9 @@ class Layers:
     outer: Environment
     inner: Environment
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Both in one object."""
-        return {**self.outer.facts(), **self.inner.facts()}
+        return {**self.outer.metadata(), **self.inner.metadata()}
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """Check the inner one as it is inside the outer one."""
@@ -102,7 +102,7 @@ class Layers:
         """First the outer one."""
         return self.inner.enter(self.outer.enter(variables))
 
-    def wrap(self, start: Start, place: Place) -> Start:
+    def wrap(self, start: Start, place: ListenAddress) -> Start:
         """The outer one is the outermost command too."""
         return self.outer.wrap(self.inner.wrap(start, place), place)
 

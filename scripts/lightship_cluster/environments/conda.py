@@ -32,7 +32,7 @@ class Conda(Plain):
 
     folder: Path
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Its path."""
         return {"kind": "conda", "path": str(self.folder)}
 

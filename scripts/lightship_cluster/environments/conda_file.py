@@ -62,9 +62,9 @@ class CondaFile(Plain):
     def _mark(self) -> Path:
         return self.folder.with_suffix(".ready")
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """To the job it is an environment like any other."""
-        return Conda(self.folder).facts()
+        return Conda(self.folder).metadata()
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
         """What is built is looked into; for what is not, its means."""

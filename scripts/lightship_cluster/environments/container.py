@@ -14,7 +14,7 @@ from typing import Any
 
 from lightship_cluster.core import paths
 from lightship_cluster.core.errors import LightshipError
-from lightship_cluster.core.listen_address import Place
+from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.core.paths import absolute, is_there
 from lightship_cluster.core.programs import run_program
 from lightship_cluster.environments import binds as binding
@@ -56,7 +56,7 @@ class Container(Plain):
     binds: tuple[Bind, ...] = ()
     gpu: bool = False
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What was wished; the runtime is chosen on the node, which may have another one than the login node."""
         return {
             "kind": "container",
@@ -78,7 +78,7 @@ class Container(Plain):
             warned.append(self._judge(found, interface))
         return "\n".join(filter(None, warned))
 
-    def wrap(self, start: Start, place: Place) -> Start:
+    def wrap(self, start: Start, place: ListenAddress) -> Start:
         """The runtime's command around it."""
         runtime = self._choose(start.variables)
         named = start.variables.get("HOME", "")

@@ -26,7 +26,7 @@ class Modules(Plain):
 
     names: tuple[str, ...]
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Their names."""
         return {"modules": list(self.names)}
 

@@ -20,7 +20,7 @@ class OnPath(Plain):
     # Who filled the PATH, for the advice when Jupyter is not on it.
     filled_by: str = ""
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Nothing."""
         return {"kind": "path"}
 

@@ -19,7 +19,7 @@ class Venv(Plain):
 
     folder: Path
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Its path."""
         return {"kind": "venv", "path": str(self.folder)}
 

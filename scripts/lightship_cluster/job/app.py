@@ -17,7 +17,7 @@ from lightship_cluster.app_proxy.exchange import Streams
 from lightship_cluster.config.centre import Centre
 from lightship_cluster.config.values import PORT, SOCKET, app_of
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-from lightship_cluster.core.listen_address import Place
+from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.interfaces import A_PROGRAM
@@ -35,7 +35,13 @@ class App(Child):
     subject = A_PROGRAM
 
     def __init__(
-        self, command: Sequence[str], place: Place, origin: str, umask: int, environment: Environment, centre: Centre
+        self,
+        command: Sequence[str],
+        place: ListenAddress,
+        origin: str,
+        umask: int,
+        environment: Environment,
+        centre: Centre,
     ) -> None:
         self.place = place
         self._origin = origin

@@ -15,7 +15,7 @@ from lightship_cluster.core import own_addresses
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import say
 from lightship_cluster.core.link_folder import SECRET, TOKEN, LinkFolder, write_private
-from lightship_cluster.core.listen_address import Place
+from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.core.own_addresses import Network
 from lightship_cluster.core.paths import is_folder
 from lightship_cluster.core.protocol import LINK_TOKEN
@@ -54,7 +54,7 @@ class Job:
         self._networks = networks
         self._centre = centre
         self._users_umask = users_umask
-        self._registry = LinkRegistry(transport, str(folder.facts().get("name")), folder.read(SECRET).strip())
+        self._registry = LinkRegistry(transport, str(folder.metadata().get("name")), folder.read(SECRET).strip())
         self._program: Notebook | App | None = None
         self._expires = 0.0
         self._memory = MemoryKills()
@@ -69,13 +69,13 @@ class Job:
             port: where it shall listen; 0 for any.
             app: whether it is another program than Jupyter.
         """
-        facts = self._folder.facts()
-        _require_folder(str(facts.get("folder") or ""))
+        metadata = self._folder.metadata()
+        _require_folder(str(metadata.get("folder") or ""))
         claim = self._claim(private)
-        environment = environments.from_facts(facts)
-        kernels = str(facts.get("kernels") or KERNELS[0])
+        environment = environments.from_metadata(metadata)
+        kernels = str(metadata.get("kernels") or KERNELS[0])
 
-        def start(place: Place) -> Notebook | App:
+        def start(place: ListenAddress) -> Notebook | App:
             if app:
                 return App(command, place, claim.origin, self._users_umask, environment, self._centre)
             return Notebook(command, place, claim.origin, self._users_umask, environment, kernels)
@@ -106,7 +106,9 @@ class Job:
             self._program.stop()
         self._folder.forget_secrets()
 
-    def _ready(self, start: Callable[[Place], Notebook | App], place: Place, other_ports: int) -> Notebook | App:
+    def _ready(
+        self, start: Callable[[ListenAddress], Notebook | App], place: ListenAddress, other_ports: int
+    ) -> Notebook | App:
         """The program that answers on its port; on another one where a process of the node was quicker."""
         self._program = program = start(place)
         try:
@@ -130,11 +132,11 @@ class Job:
             write_private(private / "proxy_ca.pem", claim.client_ca)
         return claim
 
-    def _place(self, private: Path, claim: lease.Claim, port: int) -> Place:
+    def _place(self, private: Path, claim: lease.Claim, port: int) -> ListenAddress:
         # The registry takes the target's address from the connection. The claim's has shown that it can be reached.
         address = own_addresses.pick(self._networks, self._transport.dialer.own)
         self._transport.dialer.source = address
-        return Place(
+        return ListenAddress(
             private,
             claim.host,
             address,

@@ -13,7 +13,7 @@ from typing import Any
 from lightship_cluster.config.options import KERNELS
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import say
-from lightship_cluster.core.listen_address import Place
+from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
 from lightship_cluster.job.child import START_SECONDS, Child
@@ -29,7 +29,7 @@ LOOK_SECONDS = 0.2
 _OURS, _FACTS = ("jupyter_config.py", "jupyter_guard.py", "jupyter_listing.py"), "lightship.json"
 
 
-def facts(place: Place, origin: str, transport: str, runtime: str) -> dict[str, Any]:
+def metadata(place: ListenAddress, origin: str, transport: str, runtime: str) -> dict[str, Any]:
     """What Jupyter is told, by a file that our part of its own process reads: see jupyter_guard.py."""
     server = {
         "ip": place.address,
@@ -57,7 +57,7 @@ def facts(place: Place, origin: str, transport: str, runtime: str) -> dict[str, 
     }
 
 
-def variables(place: Place, entered: Mapping[str, str]) -> dict[str, str]:
+def variables(place: ListenAddress, entered: Mapping[str, str]) -> dict[str, str]:
     """An environment's variables with three paths; kernels inherit them, so they must hold no secret."""
     if entered.get("JUPYTER_NO_CONFIG"):
         say("JUPYTER_NO_CONFIG is not used: without any settings Jupyter would not be guarded by ours either.")
@@ -77,7 +77,7 @@ class Notebook(Child):
     def __init__(
         self,
         command: Sequence[str],
-        place: Place,
+        place: ListenAddress,
         origin: str,
         umask: int,
         environment: Environment,
@@ -86,7 +86,7 @@ class Notebook(Child):
         self.place = place
         words = without_ours(command)
         entered = environment.enter(os.environ)
-        told = facts(place, origin, transport, entered.get("JUPYTER_RUNTIME_DIR", ""))
+        told = metadata(place, origin, transport, entered.get("JUPYTER_RUNTIME_DIR", ""))
         with node_disk():
             for folder in (place.runtime, place.config.parent):
                 shutil.rmtree(folder, ignore_errors=True)  # of a Jupyter that lost its port

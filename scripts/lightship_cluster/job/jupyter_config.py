@@ -23,19 +23,19 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 # What register-jupyter noted for this job.
-FACTS = FOLDER / "lightship.json"
+METADATA = FOLDER / "lightship.json"
 
 
 def _change(server: Any) -> None:  # noqa: ANN401 - Jupyter's
     """Once for the process: what is beside this file changes the server's own class."""
-    facts = json.loads(FACTS.read_text("utf-8"))
+    metadata = json.loads(METADATA.read_text("utf-8"))
     for name in ("jupyter_guard", "jupyter_listing"):
         known = f"lightship_{name}"
         if known not in sys.modules:
             spec: Any = importlib.util.spec_from_file_location(known, FOLDER / f"{name}.py")
             sys.modules[known] = module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            module.install(server, facts)
+            module.install(server, metadata)
 
 
 def _forget_errors_at_close(iostream: ModuleType) -> None:
@@ -66,7 +66,7 @@ def _forget_paths(server: Any) -> None:  # noqa: ANN401 - Jupyter's
         os.environ.pop(name, None)
         if paths:
             os.environ[name] = os.pathsep.join(paths)
-    users = json.loads(FACTS.read_text("utf-8"))["runtime"]
+    users = json.loads(METADATA.read_text("utf-8"))["runtime"]
     if users:
         os.environ["JUPYTER_RUNTIME_DIR"] = users
 

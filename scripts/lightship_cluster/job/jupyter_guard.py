@@ -261,9 +261,9 @@ class Guard:
         return Path(self._token_file).read_text("ascii")
 
 
-def install(app: type[Any], facts: dict[str, Any]) -> None:
+def install(app: type[Any], metadata: dict[str, Any]) -> None:
     """Guard servers of this class by what `register-jupyter` noted."""
-    guard = Guard(facts["server"], facts["token_file"], facts["transport"], _say)
+    guard = Guard(metadata["server"], metadata["token_file"], metadata["transport"], _say)
     guard.install(app)
     if app.initialized():
         # What the command line said was read before this.

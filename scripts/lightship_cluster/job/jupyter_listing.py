@@ -73,6 +73,6 @@ class Listing:
         fresh.replace(self._file)
 
 
-def install(app: type[Any], facts: dict[str, Any]) -> None:
+def install(app: type[Any], metadata: dict[str, Any]) -> None:
     """Have servers of this class listed by the link that `register-jupyter` noted."""
-    Listing(facts["url"]).install(app)
+    Listing(metadata["url"]).install(app)

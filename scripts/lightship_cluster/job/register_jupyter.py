@@ -49,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
 def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatus:
     folder = LinkFolder(arguments.folder)
     folder.require_private()
-    facts = folder.facts()
-    settings = load_site(Path(str(facts.get("config"))), cluster=str(facts.get("cluster") or ""))
-    command = arguments.command or [str(word) for word in facts.get("app") or ()]
+    metadata = folder.metadata()
+    settings = load_site(Path(str(metadata.get("config"))), cluster=str(metadata.get("cluster") or ""))
+    command = arguments.command or [str(word) for word in metadata.get("app") or ()]
     transport = Transport(settings.registry, settings.ca_file)
     job = Job(folder, transport, users_umask, settings.notebook_networks, settings.centre)
     signal.signal(signal.SIGUSR1, lambda *_: job.end_is_near())

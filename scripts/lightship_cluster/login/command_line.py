@@ -27,7 +27,7 @@ A_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}", re.ASCII)
 
 @dataclass(frozen=True)
 class Line:
-    """What a user typed: the wishes that were said, which the settings complete, and how to print."""
+    """What a user typed: the request that were said, which the settings complete, and how to print."""
 
     given: Mapping[str, Any]
     preset: str = ""
@@ -112,7 +112,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str] | None) -> Line:
-    """The user's wishes; what is left out is not in them, and the settings say it."""
+    """The user's request; what is left out is not in them, and the settings say it."""
     words = list(sys.argv[1:] if argv is None else argv)
     # Split by hand: what follows is the scheduler's, whatever it looks like.
     split = words.index(REST) if REST in words else len(words)

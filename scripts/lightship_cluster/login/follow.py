@@ -16,7 +16,7 @@ from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
 from lightship_cluster.login.own_poll import OwnPoll
 from lightship_cluster.login.progress import Progress
 from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
-from lightship_cluster.schedulers.wording import seconds_of
+from lightship_cluster.schedulers.phrases import seconds_of
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0

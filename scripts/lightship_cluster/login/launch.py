@@ -32,8 +32,8 @@ class Launch:
     def __init__(self, settings: SiteSettings, line: Line) -> None:
         self._settings = settings
         self._line = line
-        wishes = settings.choose(line.given, line.preset)
-        self._plan = Plan(settings, wishes, timed=settings.said("time", line.given, line.preset))
+        request = settings.choose(line.given, line.preset)
+        self._plan = Plan(settings, request, timed=settings.said("time", line.given, line.preset))
         self._root = default_root()
         self._token = secrets.token_hex(16)
         self._agent = AgentClient(settings.agent_socket)
@@ -93,7 +93,7 @@ class Launch:
             # The hash of the token lets its holder, and nobody else, see at the link's address what the owner may see.
             told = {
                 "command": self._line.typed,
-                "title": self._plan.wishes["title"],
+                "title": self._plan.request["title"],
                 "token_sha256": hashlib.sha256(self._token.encode("ascii")).hexdigest(),
                 "subject": self._plan.subject.noun,
             }
@@ -110,7 +110,7 @@ class Launch:
                 f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
             )
         plan = self._plan
-        facts = {
+        metadata = {
             "name": name,
             "url": link["url"],
             "config": str(self._settings.path),
@@ -118,12 +118,12 @@ class Launch:
             "folder": str(plan.folder),
             "scheduler": plan.scheduler_module,
             "minutes": plan.resources.minutes,
-            environments.FACT: plan.environment.facts(),
-            **{key: plan.wishes[key] for key in ("app", "kernels", "title") if plan.wishes[key]},
+            environments.FIELD: plan.environment.metadata(),
+            **{key: plan.request[key] for key in ("app", "kernels", "title") if plan.request[key]},
             **self._typed(),
             "created": int(time.time()),
         }
-        return LinkFolder.create(self._root, name, facts, str(link["secret"]), self._token)
+        return LinkFolder.create(self._root, name, metadata, str(link["secret"]), self._token)
 
     def _typed(self) -> dict[str, Any]:
         """What was typed, and where, for `start-jupyter again`; nothing of what must not be kept."""

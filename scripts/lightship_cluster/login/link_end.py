@@ -11,7 +11,7 @@ from lightship_cluster.core.durations import words_of
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.login.links import MyLink
 
-FACT = "ending"
+FIELD = "ending"
 OUT_OF_MEMORY = "out-of-memory"
 # By the registry's words for why a link ended.
 WHY = {
@@ -34,7 +34,7 @@ SETTLED_SECONDS = 900.0
 def ending_of(link: MyLink) -> dict[str, Any]:
     """What was noted before; empty if nothing was."""
     try:
-        noted = link.folder.facts().get(FACT)
+        noted = link.folder.metadata().get(FIELD)
     except LightshipError:
         return {}
     return _read(noted) if isinstance(noted, dict) else {}
@@ -45,7 +45,7 @@ def note_ending(link: MyLink, status: Mapping[str, Any]) -> dict[str, Any]:
     told = _read(status)
     if told and time.time() - told["ended"] > SETTLED_SECONDS:
         with suppress(LightshipError):  # in a home that cannot be written it is asked again
-            link.folder.note(**{FACT: told})
+            link.folder.note(**{FIELD: told})
     return told
 
 

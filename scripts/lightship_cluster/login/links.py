@@ -91,11 +91,11 @@ def _missing(sentence: str) -> LightshipError:
 
 def _read(folder: LinkFolder, name: str) -> MyLink | None:
     try:
-        facts = folder.facts()
+        metadata = folder.metadata()
     except LightshipError:
         return None  # half made, or not ours: nothing can be said of it
-    created = facts.get("created")
-    text = {key: str(facts.get(key) or "") for key in ("url", "cluster", "scheduler", "job_id", "folder", "title")}
+    created = metadata.get("created")
+    text = {key: str(metadata.get(key) or "") for key in ("url", "cluster", "scheduler", "job_id", "folder", "title")}
     return MyLink(
         name=name,
         url=text["url"],

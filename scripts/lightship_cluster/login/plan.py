@@ -1,4 +1,4 @@
-"""What a start would do, from the wishes that hold: `start-jupyter` does it, and the doctor looks whether it could."""
+"""What a start would do, from the request that hold: `start-jupyter` does it, and the doctor looks whether it could."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lightship_cluster import environments
-from lightship_cluster.config.layers import Wishes
+from lightship_cluster.config.layers import Request
 from lightship_cluster.config.options import APP, INTERFACES
 from lightship_cluster.config.settings import SiteSettings
 from lightship_cluster.core.errors import ExitStatus, LightshipError
@@ -31,8 +31,8 @@ _OF_THE_ENVIRONMENT = ("modules", "venv", "conda", "image", "runtime", "binds")
 class Plan:
     """Each part is found once, when it is asked for; a LightshipError says why it cannot be."""
 
-    def __init__(self, settings: SiteSettings, wishes: Wishes, *, timed: bool = False) -> None:
-        self.wishes = wishes
+    def __init__(self, settings: SiteSettings, request: Request, *, timed: bool = False) -> None:
+        self.request = request
         self._timed = timed
         self._batch = settings.prefix / "batch"
 
@@ -46,18 +46,18 @@ class Plan:
     @property
     def subject(self) -> Subject:
         """What messages speak of."""
-        return A_PROGRAM if self.wishes["app"] else A_NOTEBOOK
+        return A_PROGRAM if self.request["app"] else A_NOTEBOOK
 
     @property
     def resources(self) -> Resources:
         """What the job asks of its cluster."""
-        told = {name: self.wishes[name] for name in _OF_THE_JOB}
-        return Resources(minutes=self.wishes["time"], timed=self._timed, **told)
+        told = {name: self.request[name] for name in _OF_THE_JOB}
+        return Resources(minutes=self.request["time"], timed=self._timed, **told)
 
     @cached_property
     def folder(self) -> Path:
         """The top folder of the notebook."""
-        return preflight.find_folder(self.wishes["folder"])
+        return preflight.find_folder(self.request["folder"])
 
     @cached_property
     def variables(self) -> dict[str, str]:
@@ -69,9 +69,9 @@ class Plan:
     @cached_property
     def scheduler(self) -> Scheduler:
         """The one that was asked for by name, else the one of the batch script, else the one that is found."""
-        named = self.wishes["scheduler"]
-        if not named and self.wishes["batch"]:
-            script = preflight.find_batch_script(self._batch, self.wishes["batch"])
+        named = self.request["scheduler"]
+        if not named and self.request["batch"]:
+            script = preflight.find_batch_script(self._batch, self.request["batch"])
             named = scheduler_of_script(script, self._batch)
         return find_scheduler(named)
 
@@ -83,21 +83,21 @@ class Plan:
     @cached_property
     def script(self) -> Path:
         """The batch script that was asked for, else the scheduler's own for the interface."""
-        usual = APP if self.wishes["app"] else INTERFACES[self.wishes["interface"]]
-        return preflight.find_batch_script(self._batch, self.wishes["batch"] or f"{self.scheduler_module}/{usual}")
+        usual = APP if self.request["app"] else INTERFACES[self.request["interface"]]
+        return preflight.find_batch_script(self._batch, self.request["batch"] or f"{self.scheduler_module}/{usual}")
 
     @cached_property
     def environment(self) -> environments.Environment:
         """Where Jupyter comes from."""
         # Whoever asks the scheduler for GPUs wants to see them.
-        gpu = self.wishes["gpu"] or bool(self.wishes["image"] and self.wishes["gpus"])
-        return environments.choose(os.environ, gpu=gpu, **{name: self.wishes[name] for name in _OF_THE_ENVIRONMENT})
+        gpu = self.request["gpu"] or bool(self.request["image"] and self.request["gpus"])
+        return environments.choose(os.environ, gpu=gpu, **{name: self.request[name] for name in _OF_THE_ENVIRONMENT})
 
     @cached_property
     def interface(self) -> Interface | None:
         """What the job will start, as far as that is known."""
-        if self.wishes["app"]:
-            program = self.wishes["app"][0]
+        if self.request["app"]:
+            program = self.request["app"][0]
             return other(str(self.folder / program) if os.sep in program and program[0] != os.sep else program)
         if starts_what_is_told(self.script):
             raise LightshipError(

@@ -158,9 +158,9 @@ class Events(Progress):
         """Nothing to take away."""
 
 
-def tell(event: str, **facts: object) -> None:
+def tell(event: str, **metadata: object) -> None:
     """One event; what fails before there is any progress to show is one too."""
-    print(json.dumps({"event": event, **facts}), flush=True)
+    print(json.dumps({"event": event, **metadata}), flush=True)
 
 
 def tell_failure(error: LightshipError) -> None:

@@ -32,7 +32,7 @@ from lightship_cluster.schedulers.base import (
     last_line,
 )
 from lightship_cluster.schedulers.job_environment import LINK, REGISTER
-from lightship_cluster.schedulers.wording import sentence
+from lightship_cluster.schedulers.phrases import sentence
 
 RUNS = "HERE"
 

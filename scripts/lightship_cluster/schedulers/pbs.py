@@ -13,10 +13,10 @@ from lightship_cluster.schedulers import (
     own_variables,
     pbs_asking,
     pbs_jobs,
+    pbs_phrases,
     pbs_queues,
     pbs_select,
     pbs_values,
-    pbs_words,
 )
 from lightship_cluster.schedulers.base import (
     JobReport,
@@ -97,9 +97,9 @@ class Pbs:
         environment = job_environment.environment(request, os.environ)
         own, extra = own_variables.taken_from(request)
         output = ["-j", "oe", "-o", job_environment.own_output_for_qsub(request.log)]
-        wishes, _ = self._options(request.resources, extra)
+        options, _ = self._options(request.resources, extra)
         variables = job_environment.names(environment, own)
-        command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", variables, *wishes]
+        command = ["qsub", *self.submit_flags, "-r", "n", *output, "-v", variables, *options]
         done = hand_in([*command, str(request.script)], environment, request.folder, _MAYBE_QUEUED)
         if done.returncode:
             raise refusal(self.name, done.stderr, _MARK)
@@ -130,11 +130,11 @@ class Pbs:
 
     def over(self, state: str) -> bool:
         """Whether a job in this state will never run again."""
-        return pbs_words.over(state)
+        return pbs_phrases.over(state)
 
     def words(self, job: JobState) -> str:
         """The job's state for a person."""
-        return pbs_words.words(job)
+        return pbs_phrases.words(job)
 
     def fault(self) -> str:
         """Why others' jobs cannot be asked about; nothing when they can."""
@@ -142,7 +142,7 @@ class Pbs:
 
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
-        return pbs_words.report(job)
+        return pbs_phrases.report(job)
 
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""

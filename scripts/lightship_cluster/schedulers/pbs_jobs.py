@@ -6,7 +6,7 @@ import pwd
 import re
 from collections.abc import Iterable, Mapping
 
-from lightship_cluster.schedulers import pbs_values, pbs_words
+from lightship_cluster.schedulers import pbs_phrases, pbs_values
 from lightship_cluster.schedulers.base import NOBODYS, JobState
 from lightship_cluster.schedulers.pbs_values import Record
 
@@ -45,7 +45,7 @@ def state_of(record: Record, endings: Mapping[int, str]) -> JobState:
     """How a job is; the scheduler's `endings` say what it did to a job by its exit status."""
     state = record.get("job_state", "")
     node = record.get("exec_host", "").split("/")[0]
-    if state in pbs_words.FINISHED:
+    if state in pbs_phrases.FINISHED:
         return JobState(state, _ending(record, endings), 0, node, _uid(record))
     start = pbs_values.time_of(record.get("estimated.start_time", "")) if state in ("Q", "H", "W") else 0
     return JobState(state, _reason(state, record), start, node, _uid(record))
@@ -55,10 +55,10 @@ def _reason(state: str, record: Record) -> str:
     comment = record.get("comment", "")
     if state != "H":
         reserved = pbs_values.is_reservation(record.get("queue", ""))
-        return pbs_words.RESERVED if reserved and pbs_words.is_stopped(comment) else comment
+        return pbs_phrases.RESERVED if reserved and pbs_phrases.is_stopped(comment) else comment
     if record.get("substate") == _DEPENDS:
-        return pbs_words.DEPENDS
-    return comment if comment.startswith(pbs_words.FAILED_STARTS) else record.get("Hold_Types", "")
+        return pbs_phrases.DEPENDS
+    return comment if comment.startswith(pbs_phrases.FAILED_STARTS) else record.get("Hold_Types", "")
 
 
 def _ending(record: Record, endings: Mapping[int, str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.paths import is_here
-from lightship_cluster.schedulers import slurm_partitions, slurm_variables, slurm_words
+from lightship_cluster.schedulers import slurm_partitions, slurm_phrases, slurm_variables
 from lightship_cluster.schedulers.base import (
     GONE,
     NOBODYS,
@@ -102,7 +102,7 @@ class Slurm:
         states = dict.fromkeys(wanted, GONE)
         for job_id, state in filter(None, map(_parse, done.stdout.split("\n"))):
             # A job of several parts is over when none of them lives; of siblings the one that was revoked tells least.
-            if job_id in states and (self.over(states[job_id].state) or states[job_id].state == slurm_words.REVOKED):
+            if job_id in states and (self.over(states[job_id].state) or states[job_id].state == slurm_phrases.REVOKED):
                 states[job_id] = state
         return states
 
@@ -128,11 +128,11 @@ class Slurm:
 
     def over(self, state: str) -> bool:
         """Whether a job in this state will never run again."""
-        return slurm_words.over(state)
+        return slurm_phrases.over(state)
 
     def words(self, job: JobState) -> str:
         """The job's state for a person."""
-        return slurm_words.words(job)
+        return slurm_phrases.words(job)
 
     def fault(self) -> str:
         """Why jobs cannot be asked about; nothing when they can."""
@@ -144,7 +144,7 @@ class Slurm:
 
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
-        return slurm_words.report(job)
+        return slurm_phrases.report(job)
 
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""
@@ -194,7 +194,7 @@ def _parse(line: str) -> tuple[str, JobState] | None:
     parts = [part.strip() for part in line.split("|", 5)]
     if len(parts) != 6:
         return None
-    job_id, state, uid, start, node, reason = ("" if part in slurm_words.UNKNOWN else part for part in parts)
+    job_id, state, uid, start, node, reason = ("" if part in slurm_phrases.UNKNOWN else part for part in parts)
     return _PART.sub("", job_id), JobState(state, reason, _count(start), node, _uid(uid))
 
 

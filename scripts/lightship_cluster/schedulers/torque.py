@@ -102,9 +102,9 @@ class SlurmTorque(Slurm):
         log = str(request.log).replace("%", "%%")
         told = {"-q": wanted.partition, "-A": wanted.account, "-l": ",".join([*self._list(wanted), *resources])}
         output = ["-r", "n", "-j", "oe", "-o", log]
-        wishes = [word for pair in told.items() if pair[1] for word in pair]
+        asked = [word for pair in told.items() if pair[1] for word in pair]
         # It puts all of them into a line for a shell as they are.
-        quoted = [shlex.quote(word) for word in (*output, *wishes, *options, str(request.script))]
+        quoted = [shlex.quote(word) for word in (*output, *asked, *options, str(request.script))]
         done = hand_in(["qsub", *quoted], environment, request.folder, MAYBE_QUEUED)
         if done.returncode:
             raise refusal("Slurm", _why(done.stdout + done.stderr), "")

@@ -19,7 +19,7 @@ import pytest
 from lightship_cluster.app_proxy import auth_proxy
 from lightship_cluster.app_proxy.auth_proxy import AuthProxy
 from lightship_cluster.config.centre import Centre
-from lightship_cluster.core.listen_address import Place
+from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.job.probe import pick_port, serves
 from unit.lightship_cluster.world import self_signed
 
@@ -144,7 +144,9 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
     server = Programs(("127.0.0.1", 0), behind(asked))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     text = certificate.read_text()
-    place = Place(tmp_path, "one-two-three.notebooks.test", "127.0.0.1", pick_port("127.0.0.1"), text, TOKEN, tmp_path)
+    place = ListenAddress(
+        tmp_path, "one-two-three.notebooks.test", "127.0.0.1", pick_port("127.0.0.1"), text, TOKEN, tmp_path
+    )
 
     async def connect() -> Any:
         return await asyncio.open_connection("127.0.0.1", server.server_address[1])

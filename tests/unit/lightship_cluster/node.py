@@ -35,8 +35,8 @@ class Node:
         program(tmp_path / "bin" / "jupyter", JUPYTER)
         config = tmp_path / "lightship.ini"
         config.write_text(f"[lightship]\nregistry = {registry.url}\ncluster = demo\nca_file = {registry.ca_file}\n")
-        facts = {"name": "one-two-three", "config": str(config)}
-        self.folder = LinkFolder.create(tmp_path / "links", "one-two-three", facts, SECRET, TOKEN)
+        metadata = {"name": "one-two-three", "config": str(config)}
+        self.folder = LinkFolder.create(tmp_path / "links", "one-two-three", metadata, SECRET, TOKEN)
         registry.replies.update(claim=self.claim, target=(200, {}), heartbeat=(200, {}), end=(200, {}))
 
     def claim(self, asked: Asked) -> Reply:

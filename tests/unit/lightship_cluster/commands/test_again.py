@@ -184,7 +184,7 @@ def test_a_folder_that_is_gone_is_said_with_what_to_type(started: Login, capsys:
 
 
 @pytest.mark.parametrize(
-    ("facts", "status", "words"),
+    ("metadata", "status", "words"),
     [
         ({}, ExitStatus.NO_LINK, "What was typed for amber-two-three was not kept"),
         ({"words": "-p x"}, ExitStatus.NO_LINK, "What was typed for amber-two-three was not kept"),
@@ -193,9 +193,9 @@ def test_a_folder_that_is_gone_is_said_with_what_to_type(started: Login, capsys:
     ],
 )
 def test_what_cannot_be_repeated_is_refused(
-    login: Login, capsys: pytest.CaptureFixture[str], facts: dict[str, object], status: ExitStatus, words: str
+    login: Login, capsys: pytest.CaptureFixture[str], metadata: dict[str, object], status: ExitStatus, words: str
 ) -> None:
-    made(login.root, "amber-two-three", 1, alive=False, **facts)
+    made(login.root, "amber-two-three", 1, alive=False, **metadata)
 
     assert run("again") is status
     assert words in capsys.readouterr().err
@@ -210,8 +210,8 @@ def test_nothing_to_start_again_is_said(login: Login, capsys: pytest.CaptureFixt
 
 def test_a_secret_on_the_command_line_is_not_kept(login: Login) -> None:
     run("--title", "token=5e5e")
-    facts = json.loads((login.root / "one-two-three" / "link.json").read_text())
-    assert not {"words", "typed_in"} & facts.keys()
+    metadata = json.loads((login.root / "one-two-three" / "link.json").read_text())
+    assert not {"words", "typed_in"} & metadata.keys()
 
 
 def test_a_refused_repetition_leaves_nothing(started: Login, capsys: pytest.CaptureFixture[str]) -> None:

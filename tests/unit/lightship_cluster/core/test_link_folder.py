@@ -38,7 +38,7 @@ def test_the_job_reads_what_was_written(folder: LinkFolder) -> None:
 
     assert folder.read("secret") == SECRET
     assert folder.read("token") == TOKEN  # to the letter: no newline
-    assert folder.facts() == {"name": "one-two-three", "job_id": "17"}
+    assert folder.metadata() == {"name": "one-two-three", "job_id": "17"}
 
 
 def test_secrets_are_forgotten_and_the_log_stays(folder: LinkFolder) -> None:
@@ -102,7 +102,7 @@ def test_an_open_file_or_a_pipe_is_refused(folder: LinkFolder) -> None:
 def test_damaged_facts_are_named(folder: LinkFolder, content: str) -> None:
     (folder.path / "link.json").write_text(content)
     with pytest.raises(LightshipError, match=r"link\.json"):
-        folder.facts()
+        folder.metadata()
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_it_is_built_once_and_again_when_the_file_changes(world: Path) -> None:
     assert wanted(world).prepare(LAB, os.environ, shown.append) == ""
     assert shown == ["Building environment.yml (once): Linking jupyterlab"]
     assert wanted(world).ready
-    assert wanted(world).facts() == {"kind": "conda", "path": str(wanted(world).folder)}
+    assert wanted(world).metadata() == {"kind": "conda", "path": str(wanted(world).folder)}
     assert wanted(world).enter({"PATH": ""})["CONDA_PREFIX"] == str(wanted(world).folder)
 
     (world / "environment.yml").write_text(FILE + "  - numpy\n")

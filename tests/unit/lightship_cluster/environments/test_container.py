@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.core.errors import LightshipError
-from lightship_cluster.core.listen_address import Place
+from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.environments import runtime
 from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.binds import Bind
@@ -47,7 +47,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wrapped(node: Path, container: Container) -> Start:
-    place = Place(Path("/tmp/p"), "host", "10.0.0.1", 1, "", "", Path("/h/links/x/token"))
+    place = ListenAddress(Path("/tmp/p"), "host", "10.0.0.1", 1, "", "", Path("/h/links/x/token"))
     return container.wrap(Start(COMMAND, {**JOB, **OURS, "PATH": f"{node}/bin"}), place)
 
 
@@ -93,7 +93,7 @@ def test_singularity_takes_apptainers_place(node: Path) -> None:
 def test_without_a_runtime_it_is_said_which_would_do(node: Path) -> None:
     with pytest.raises(LightshipError, match="This host has no podman to run image"):
         Container("image", "podman").wrap(
-            Start(COMMAND, {"PATH": str(node)}), Place(node, "", "", 1, "", "", node / "t")
+            Start(COMMAND, {"PATH": str(node)}), ListenAddress(node, "", "", 1, "", "", node / "t")
         )
 
 

@@ -1,4 +1,4 @@
-"""From a user's options to the facts in the link's folder, and from there to the same environment in the job."""
+"""From a user's options to the metadata in the link's folder, and from there to the same environment in the job."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "expected"),
+    ("asked", "expected"),
     [
         ({}, OnPath()),
         ({"venv": "~/own"}, Venv(Path("/home/me/own"))),
@@ -42,20 +42,20 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_wish_arrives_in_the_job(
-    wishes: dict[str, Any], expected: environments.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: dict[str, Any], expected: environments.Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    facts = environments.choose({}, **wishes).facts() if "image" not in wishes else None
-    if facts is None:
+    metadata = environments.choose({}, **asked).metadata() if "image" not in asked else None
+    if metadata is None:
         (tmp_path / "x.sif").touch()
-        facts = environments.choose({}, **wishes).facts()
-    noted = json.loads(json.dumps({environments.FACT: facts}))
+        metadata = environments.choose({}, **asked).metadata()
+    noted = json.loads(json.dumps({environments.FIELD: metadata}))
 
-    assert repr(environments.from_facts(noted)) == repr(expected).replace("HERE", str(tmp_path))
+    assert repr(environments.from_metadata(noted)) == repr(expected).replace("HERE", str(tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("wishes", "words"),
+    ("asked", "words"),
     [
         ({"venv": "/v", "image": "x"}, "--venv and --image exclude each other"),
         ({"binds": ("/d",)}, "--bind belongs to a container"),
@@ -63,9 +63,9 @@ def test_a_wish_arrives_in_the_job(
         ({"runtime": "podman", "venv": "/v"}, "--runtime belongs to a container"),
     ],
 )
-def test_wishes_that_do_not_fit_together_are_refused(wishes: dict[str, Any], words: str) -> None:
+def test_options_that_do_not_fit_together_are_refused(asked: dict[str, Any], words: str) -> None:
     with pytest.raises(LightshipError, match=words) as refused:
-        environments.choose({}, **wishes)
+        environments.choose({}, **asked)
 
     assert refused.value.status is ExitStatus.USAGE
 
@@ -92,7 +92,7 @@ def test_a_wrong_module_name_is_refused_before_a_conda_name_is_looked_for_in_it(
 @pytest.mark.parametrize("noted", [{"kind": "nix"}, {"kind": "venv"}, ["x"], {"modules": 3}])
 def test_facts_of_another_version_are_refused(noted: object) -> None:
     with pytest.raises(LightshipError, match="does not know") as refused:
-        environments.from_facts({environments.FACT: noted})
+        environments.from_metadata({environments.FIELD: noted})
 
     assert refused.value.status is ExitStatus.LINK_FOLDER
 

@@ -78,7 +78,7 @@ def test_what_jupyter_starts_inherits_no_folder_of_the_job(
     installed: list[str] = []
     for name in ("jupyter_guard", "jupyter_listing"):
         beside = tmp_path / f"{name}.py"
-        beside.write_text("def install(app, facts):\n    facts['installed'](__name__, app)\n")
+        beside.write_text("def install(app, metadata):\n    metadata['installed'](__name__, app)\n")
         monkeypatch.delitem(sys.modules, f"lightship_{name}", raising=False)
     (tmp_path / FILE.name).write_bytes(FILE.read_bytes())
     (tmp_path / "lightship.json").write_text(json.dumps({"runtime": users}))

@@ -94,7 +94,7 @@ class OldServer(Server):
 
 
 @pytest.fixture
-def facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     (tmp_path / "token").write_text(TOKEN)
     for name, members in (
         ("jupyter_server.auth.identity", {"PasswordIdentityProvider": PasswordIdentityProvider}),
@@ -111,7 +111,7 @@ def facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def guarded(
-    facts: dict[str, Any], tmp_path: Path, config: dict[str, Any] = NOTHING, kind: type[Server] = Server
+    metadata: dict[str, Any], tmp_path: Path, config: dict[str, Any] = NOTHING, kind: type[Server] = Server
 ) -> Any:
     """A server of which all settings have been read."""
     own = type(kind.__name__, (kind,), {})
@@ -119,7 +119,7 @@ def guarded(
     # What the command line said was read before the guard is there.
     made.config, made.cli_config = Config(copy.deepcopy(config)), Config(copy.deepcopy(config))
     own.initialized, own.instance = lambda: True, lambda: made  # type: ignore[attr-defined]
-    jupyter_guard.install(own, facts)
+    jupyter_guard.install(own, metadata)
     return made
 
 
@@ -162,9 +162,9 @@ KEPT = {
 
 
 def test_what_is_not_for_settings_to_say_is_taken_out_and_named(
-    facts: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    metadata: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = guarded(facts, tmp_path, OWN)
+    server = guarded(metadata, tmp_path, OWN)
     assert server.config == server.cli_config == KEPT
 
     later = Config({"ServerApp": {"port_retries": 9}, "JupyterApp": {"answer_yes": True}})
@@ -177,10 +177,10 @@ def test_what_is_not_for_settings_to_say_is_taken_out_and_named(
     assert "own" not in str(said)
 
 
-def test_a_starting_folder_counts_within_the_links(facts: dict[str, Any], tmp_path: Path) -> None:
+def test_a_starting_folder_counts_within_the_links(metadata: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "within").mkdir()
     for folder, holds in (("within", True), (str(tmp_path / "within"), True), ("/etc", False), ("gone", False)):
-        server = guarded(facts, tmp_path, {"ServerApp": {"preferred_dir": folder}})
+        server = guarded(metadata, tmp_path, {"ServerApp": {"preferred_dir": folder}})
         assert ("preferred_dir" in server.config["ServerApp"]) == holds
     # Said on the command line, it has been taken over before the guard was there.
     server.preferred_dir = "/etc"
@@ -188,16 +188,16 @@ def test_a_starting_folder_counts_within_the_links(facts: dict[str, Any], tmp_pa
     assert server.preferred_dir == ""
 
 
-def test_a_manager_of_files_of_the_users_own_has_the_links_folder(facts: dict[str, Any], tmp_path: Path) -> None:
+def test_a_manager_of_files_of_the_users_own_has_the_links_folder(metadata: dict[str, Any], tmp_path: Path) -> None:
     for manager, kept in ((MyManager, {}), (MyStore, {"root_dir": "bucket"})):
-        server = guarded(facts, tmp_path, {manager.__name__: {"root_dir": "bucket", "files_handler_class": "own"}})
+        server = guarded(metadata, tmp_path, {manager.__name__: {"root_dir": "bucket", "files_handler_class": "own"}})
         server.contents_manager_class = manager
         server.init_configurables()
         assert server.config[manager.__name__] == kept
 
 
-def test_what_must_hold_is_set_when_all_is_read(facts: dict[str, Any], tmp_path: Path) -> None:
-    server = guarded(facts, tmp_path)
+def test_what_must_hold_is_set_when_all_is_read(metadata: dict[str, Any], tmp_path: Path) -> None:
+    server = guarded(metadata, tmp_path)
     server.port, server.allow_origin = 1, "*"
     server.init_configurables()
 
@@ -207,13 +207,13 @@ def test_what_must_hold_is_set_when_all_is_read(facts: dict[str, Any], tmp_path:
     assert server.config["PasswordIdentityProvider"] == {"allow_password_change": False}
     assert server.config["KernelManager"] == {"transport": "ipc"}
     assert (server.ssl_options, server.tornado_settings) == ({"ciphers": "own"}, {"headers": {"X-Own": "1"}})
-    assert os.environ["JUPYTER_TOKEN_FILE"] == facts["token_file"]
+    assert os.environ["JUPYTER_TOKEN_FILE"] == metadata["token_file"]
     assert "JUPYTER_TOKEN" not in os.environ
     assert server.done == "configurables "
 
 
-def test_before_version_2_the_server_itself_has_the_token(facts: dict[str, Any], tmp_path: Path) -> None:
-    server = served(guarded(facts, tmp_path, kind=OldServer))
+def test_before_version_2_the_server_itself_has_the_token(metadata: dict[str, Any], tmp_path: Path) -> None:
+    server = served(guarded(metadata, tmp_path, kind=OldServer))
     assert (server.token, server.password, server.allow_password_change) == (TOKEN, "", False)
     server.init_httpserver()
     server.password = "own"
@@ -221,8 +221,8 @@ def test_before_version_2_the_server_itself_has_the_token(facts: dict[str, Any],
         server.init_httpserver()
 
 
-def test_a_server_that_the_link_guards_may_listen(facts: dict[str, Any], tmp_path: Path) -> None:
-    server = served(guarded(facts, tmp_path))
+def test_a_server_that_the_link_guards_may_listen(metadata: dict[str, Any], tmp_path: Path) -> None:
+    server = served(guarded(metadata, tmp_path))
     server.init_httpserver()
 
     assert server.done == "configurables server"
@@ -246,9 +246,9 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_whatever_changes_who_enters_keeps_the_server_from_listening(
-    facts: dict[str, Any], tmp_path: Path, name: str
+    metadata: dict[str, Any], tmp_path: Path, name: str
 ) -> None:
-    server = served(guarded(facts, tmp_path), **CHANGES[name])
+    server = served(guarded(metadata, tmp_path), **CHANGES[name])
     with pytest.raises(SystemExit, match=rf"change who may enter \({name}\).*start again"):
         server.init_httpserver()
     assert not (tmp_path / MARK).exists()
@@ -258,8 +258,8 @@ def test_whatever_changes_who_enters_keeps_the_server_from_listening(
 @pytest.mark.parametrize(
     ("name", "value"), [("port", 1), ("ssl_options", {"ca_certs": "/private/proxy_ca.pem"}), ("client_ca", "/own")]
 )
-def test_where_it_listens_is_looked_at_too(facts: dict[str, Any], tmp_path: Path, name: str, value: Any) -> None:
-    server = served(guarded(facts, tmp_path))
+def test_where_it_listens_is_looked_at_too(metadata: dict[str, Any], tmp_path: Path, name: str, value: Any) -> None:
+    server = served(guarded(metadata, tmp_path))
     setattr(server, name, value)
     with pytest.raises(SystemExit, match=name):
         server.init_httpserver()
@@ -267,9 +267,9 @@ def test_where_it_listens_is_looked_at_too(facts: dict[str, Any], tmp_path: Path
 
 @pytest.mark.parametrize(("transport", "times"), [("ipc", 1), ("tcp", 0)])
 def test_a_kernel_that_dies_at_each_start_is_explained_once(
-    facts: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], transport: str, times: int
+    metadata: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], transport: str, times: int
 ) -> None:
-    server = guarded({**facts, "transport": transport}, tmp_path)
+    server = guarded({**metadata, "transport": transport}, tmp_path)
     server.init_configurables()
     for _ in range(2):
         server.log.warning("AsyncIOLoopKernelRestarter: restart failed")
@@ -283,5 +283,5 @@ def test_only_jupyters_own_sections_are_looked_into() -> None:
     assert "root_dir" not in decided("S3ContentsManager")
 
 
-def test_what_register_jupyter_notes_is_json(facts: dict[str, Any]) -> None:
-    assert json.loads(json.dumps(facts)) == facts
+def test_what_register_jupyter_notes_is_json(metadata: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(metadata)) == metadata

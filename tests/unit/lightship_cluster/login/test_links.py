@@ -9,9 +9,9 @@ from lightship_cluster.core.link_folder import LinkFolder
 from lightship_cluster.login.links import find_link, my_links
 
 
-def made(root: Path, name: str, created: int, *, alive: bool = True, **facts: object) -> LinkFolder:
+def made(root: Path, name: str, created: int, *, alive: bool = True, **metadata: object) -> LinkFolder:
     folder = LinkFolder.create(
-        root, name, {"created": created, "url": f"https://{name}.example.org", **facts}, "s", "t"
+        root, name, {"created": created, "url": f"https://{name}.example.org", **metadata}, "s", "t"
     )
     if not alive:
         folder.forget_secrets()
@@ -45,8 +45,8 @@ def test_the_last_of_those_that_ended_under_one_title_is_meant(root: Path) -> No
 def test_the_newest_comes_first_and_what_is_no_link_is_left_out(root: Path) -> None:
     (root / "something-else").mkdir()
     (root / "half-made-link").mkdir()
-    (root / "bad-facts-link").mkdir(mode=0o700)
-    (root / "bad-facts-link" / "link.json").write_text("[]")
+    (root / "bad-metadata-link").mkdir(mode=0o700)
+    (root / "bad-metadata-link" / "link.json").write_text("[]")
 
     assert [link.name[:5] for link in my_links(root)] == ["cedar", "briar", "amber", "amber"]
     assert my_links(root / "absent") == []

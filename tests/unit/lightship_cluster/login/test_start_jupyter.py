@@ -375,8 +375,8 @@ def test_another_program_is_noted_for_the_job(login: Login, capsys: pytest.Captu
     script = program(login.path / "site" / "batch" / "slurm" / "app.sh", 'exec "$2" "$1" --app\n')
 
     assert run("--app", f"{sys.executable} -m http.server '{{port}}'", "-t", "5") is ExitStatus.OK
-    facts = json.loads((login.root / "one-two-three" / "link.json").read_text())
-    assert facts["app"] == [sys.executable, "-m", "http.server", "{port}"]
+    metadata = json.loads((login.root / "one-two-three" / "link.json").read_text())
+    assert metadata["app"] == [sys.executable, "-m", "http.server", "{port}"]
     assert str(script) in login.submitted().splitlines()
     printed = capsys.readouterr()
     assert printed.out.startswith("Your program is here:")

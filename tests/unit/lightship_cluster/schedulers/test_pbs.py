@@ -18,9 +18,9 @@ from unit.lightship_cluster.schedulers.conftest import Command
 from unit.lightship_cluster.world import program
 
 
-def request(tmp_path: Path, extra: tuple[str, ...] = (), **wishes: Any) -> JobRequest:
+def request(tmp_path: Path, extra: tuple[str, ...] = (), **asked: Any) -> JobRequest:
     paths = {"script": Path("/b/pbs/notebook.sh"), "folder": tmp_path, "log": Path("/home/a b/job.log")}
-    return JobRequest(arguments=("/link", "/bin/register"), resources=Resources(90, extra=extra, **wishes), **paths)
+    return JobRequest(arguments=("/link", "/bin/register"), resources=Resources(90, extra=extra, **asked), **paths)
 
 
 def test_a_job_is_submitted_with_names_of_variables_alone(
@@ -75,7 +75,7 @@ def test_a_users_own_variables_do_not_take_the_place_of_the_two_paths(
 
 
 @pytest.mark.parametrize(
-    ("wishes", "told"),
+    ("asked", "told"),
     [
         ({"cores": 8, "memory": 16384, "gpus": "2"}, ["-l", "select=1:ncpus=8:mem=16384mb:ngpus=2"]),
         ({"nodes": 2}, ["-l", "select=2"]),
@@ -87,20 +87,20 @@ def test_a_users_own_variables_do_not_take_the_place_of_the_two_paths(
         ({"extra": ("-l", "place=excl")}, ["-l", "place=excl"]),
     ],
 )
-def test_wishes_become_a_select_statement(
-    command: Command, tmp_path: Path, wishes: dict[str, Any], told: list[str]
+def test_options_become_a_select_statement(
+    command: Command, tmp_path: Path, asked: dict[str, Any], told: list[str]
 ) -> None:
     noted = command("qsub", "4711.pbs1\n")
-    Pbs().submit(request(tmp_path, **wishes))
+    Pbs().submit(request(tmp_path, **asked))
 
     arguments = json.loads(noted.read_text())[0]
     assert " ".join(told) in " ".join(arguments)
 
 
-@pytest.mark.parametrize(("wishes", "what"), [({"gpus": "a100:2"}, "kind of GPU"), ({"qos": "long"}, "quality of")])
-def test_what_pbs_has_no_word_for_is_said(tmp_path: Path, wishes: dict[str, Any], what: str) -> None:
+@pytest.mark.parametrize(("asked", "what"), [({"gpus": "a100:2"}, "kind of GPU"), ({"qos": "long"}, "quality of")])
+def test_what_pbs_has_no_word_for_is_said(tmp_path: Path, asked: dict[str, Any], what: str) -> None:
     with pytest.raises(LightshipError, match=f"PBS knows no {what}.* after --"):
-        Pbs().submit(request(tmp_path, **wishes))
+        Pbs().submit(request(tmp_path, **asked))
 
 
 def test_a_path_that_cannot_be_handed_on_is_refused(tmp_path: Path) -> None:
@@ -198,16 +198,16 @@ def test_so_is_one_that_the_script_asks_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "words"),
+    ("asked", "words"),
     [
         ({"partition": "gpu", "reservation": "R12"}, "give -p gpu or --reservation R12, not both"),
         ({"qos": "long"}, "PBS knows no quality of service"),
         ({"gpus": "a100:2"}, "PBS knows no kind of GPU"),
     ],
 )
-def test_what_pbs_cannot_be_asked_for_is_refused_before_anything_is_made(wishes: dict[str, Any], words: str) -> None:
+def test_what_pbs_cannot_be_asked_for_is_refused_before_anything_is_made(asked: dict[str, Any], words: str) -> None:
     with pytest.raises(LightshipError, match=words) as refused:
-        Pbs().check(Resources(30, **wishes))
+        Pbs().check(Resources(30, **asked))
     assert refused.value.status is ExitStatus.USAGE
 
 

@@ -27,19 +27,19 @@ def alice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pbs_access, "_me", lambda: ("alice", {"alice"}))
 
 
-def trouble(**wishes: Any) -> str:
+def trouble(**asked: Any) -> str:
     with pytest.raises(LightshipError) as refused:
-        check(**wishes)
+        check(**asked)
     assert refused.value.status is ExitStatus.PARTITION
     return refused.value.sentence
 
 
-def check(**wishes: Any) -> None:
-    pbs_queues.check(QUEUES, Resources(**{"minutes": 30, **wishes}))
+def check(**asked: Any) -> None:
+    pbs_queues.check(QUEUES, Resources(**{"minutes": 30, **asked}))
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "asked",
     [
         {"partition": "workq", "minutes": 10**5},
         {"partition": "compute"},
@@ -50,12 +50,12 @@ def check(**wishes: Any) -> None:
         {"partition": "elsewhere"},
     ],
 )
-def test_what_fits_passes(wishes: dict[str, Any]) -> None:
-    check(**wishes)
+def test_what_fits_passes(asked: dict[str, Any]) -> None:
+    check(**asked)
 
 
 @pytest.mark.parametrize(
-    ("wishes", "words"),
+    ("asked", "words"),
     [
         ({"partition": "never_enabled"}, "never_enabled takes no jobs just now"),
         ({"partition": "disabled"}, "disabled takes no jobs just now"),
@@ -74,8 +74,8 @@ def test_what_fits_passes(wishes: dict[str, Any]) -> None:
         ({"partition": "route", "minutes": 90}, "route hands jobs on to inner, small, where this one does not fit"),
     ],
 )
-def test_what_can_never_run_is_refused(wishes: dict[str, Any], words: str) -> None:
-    assert words in trouble(**wishes)
+def test_what_can_never_run_is_refused(asked: dict[str, Any], words: str) -> None:
+    assert words in trouble(**asked)
 
 
 def test_only_what_the_user_can_use_is_recommended() -> None:
@@ -144,23 +144,23 @@ class TestReservation:
         }
     }
 
-    def check(self, **wishes: Any) -> None:
-        pbs_queues.check_reservation(self.QUEUES, Resources(minutes=30, **wishes))
+    def check(self, **asked: Any) -> None:
+        pbs_queues.check_reservation(self.QUEUES, Resources(minutes=30, **asked))
 
     def test_jobs_wait_for_its_beginning(self) -> None:
         self.check(reservation="R626.login", cores=1)
         self.check(reservation="R626")
 
     @pytest.mark.parametrize(
-        ("wishes", "words"),
+        ("asked", "words"),
         [
             ({"reservation": "R627.login"}, "There is no reservation 'R627.login', or it is not confirmed yet"),
             ({"reservation": "R626", "cores": 2}, "The reservation R626 gives 1 core"),
         ],
     )
-    def test_what_it_does_not_give_is_refused(self, wishes: dict[str, Any], words: str) -> None:
+    def test_what_it_does_not_give_is_refused(self, asked: dict[str, Any], words: str) -> None:
         with pytest.raises(LightshipError, match=words):
-            self.check(**wishes)
+            self.check(**asked)
 
     def test_anothers_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pbs_access, "_me", lambda: ("bob", {"bob"}))

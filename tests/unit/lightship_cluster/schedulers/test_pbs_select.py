@@ -11,8 +11,8 @@ from lightship_cluster.schedulers import pbs_select
 from lightship_cluster.schedulers.base import Resources
 
 
-def chosen(chunk: dict[str, str], *extra: str, **wishes: Any) -> pbs_select.Chosen:
-    return pbs_select.choose(Resources(30, **wishes), chunk, extra)
+def chosen(chunk: dict[str, str], *extra: str, **asked: Any) -> pbs_select.Chosen:
+    return pbs_select.choose(Resources(30, **asked), chunk, extra)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_is_of_the_whole_job_stays_beside_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chunk", "extra", "wishes", "words"),
+    ("chunk", "extra", "asked", "words"),
     [
         ({"ncpus": "1"}, ("-l", "select=1:ncpus=2"), {}, r"with -c \(ncpus=1\) and, behind --, with select=ncpus=2"),
         ({"mem": "512mb"}, ("-l", "mem=1gb"), {}, r"with -m \(mem=512mb\) and, behind --, with -l mem=1gb"),
@@ -56,10 +56,10 @@ def test_what_is_of_the_whole_job_stays_beside_it() -> None:
     ],
 )
 def test_what_is_said_twice_is_refused(
-    chunk: dict[str, str], extra: tuple[str, ...], wishes: dict[str, Any], words: str
+    chunk: dict[str, str], extra: tuple[str, ...], asked: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(LightshipError, match=words) as refused:
-        chosen(chunk, *extra, **wishes)
+        chosen(chunk, *extra, **asked)
     assert refused.value.status is ExitStatus.USAGE
 
 

@@ -52,8 +52,8 @@ def test_a_job_is_submitted_by_arguments_only(command: Command, monkeypatch: pyt
 
 def test_every_wish_becomes_an_option_of_sbatch(command: Command) -> None:
     noted = command("sbatch", "4711\n")
-    wishes = {"cores": 8, "memory": 16384, "gpus": "a100:2", "nodes": 2, "qos": "long", "reservation": "course"}
-    Slurm().submit(request(**wishes, constraint="ssd&ib", extra=("--exclusive", "--comment=a b")))
+    asked = {"cores": 8, "memory": 16384, "gpus": "a100:2", "nodes": 2, "qos": "long", "reservation": "course"}
+    Slurm().submit(request(**asked, constraint="ssd&ib", extra=("--exclusive", "--comment=a b")))
 
     arguments = json.loads(noted.read_text())[0]
     told = ["--cpus-per-task=8", "--mem=16384M", "--gres=gpu:a100:2", "--nodes=2", "--ntasks=2", "--qos=long"]

@@ -26,24 +26,24 @@ noise
 
 
 @pytest.fixture(autouse=True)
-def no_wishes_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_options_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SBATCH_PARTITION", "SBATCH_QOS"):
         monkeypatch.delenv(name, raising=False)
 
 
-def refusal(minutes: int = 30, partition: str = "", script: Path | None = None, **wishes: Any) -> str:
+def refusal(minutes: int = 30, partition: str = "", script: Path | None = None, **asked: Any) -> str:
     with pytest.raises(LightshipError) as refused:
-        passes(minutes, partition, script, **wishes)
+        passes(minutes, partition, script, **asked)
     assert refused.value.status is ExitStatus.PARTITION
     return refused.value.sentence
 
 
-def passes(minutes: int = 30, partition: str = "", script: Path | None = None, **wishes: Any) -> None:
-    assert warning(minutes, partition, script, **wishes) == ""
+def passes(minutes: int = 30, partition: str = "", script: Path | None = None, **asked: Any) -> None:
+    assert warning(minutes, partition, script, **asked) == ""
 
 
-def warning(minutes: int = 30, partition: str = "", script: Path | None = None, **wishes: Any) -> str:
-    return check(parse(SINFO), choose(Resources(minutes, partition, **wishes), script, SBATCH))
+def warning(minutes: int = 30, partition: str = "", script: Path | None = None, **asked: Any) -> str:
+    return check(parse(SINFO), choose(Resources(minutes, partition, **asked), script, SBATCH))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_slurms_times_are_read(text: str, minutes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "asked",
     [
         {"minutes": 1440},
         {"minutes": 30, "partition": "debug"},
@@ -76,12 +76,12 @@ def test_slurms_times_are_read(text: str, minutes: int) -> None:
         {"minutes": 60, "partition": "debug", "qos": "long"},
     ],
 )
-def test_what_fits_passes(wishes: dict[str, Any]) -> None:
-    passes(**wishes)
+def test_what_fits_passes(asked: dict[str, Any]) -> None:
+    passes(**asked)
 
 
 @pytest.mark.parametrize(
-    ("wishes", "words"),
+    ("asked", "words"),
     [
         (
             {"minutes": 31, "partition": "debug"},
@@ -116,8 +116,8 @@ def test_what_fits_passes(wishes: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_can_never_run_is_refused(wishes: dict[str, Any], words: str) -> None:
-    assert words in refusal(**wishes)
+def test_what_can_never_run_is_refused(asked: dict[str, Any], words: str) -> None:
+    assert words in refusal(**asked)
 
 
 def test_the_partitions_where_it_would_fit_are_named() -> None:
@@ -127,7 +127,7 @@ def test_the_partitions_where_it_would_fit_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "words"),
+    ("asked", "words"),
     [
         (
             {"minutes": 1441},
@@ -144,9 +144,9 @@ def test_the_partitions_where_it_would_fit_are_named() -> None:
     ],
 )
 def test_what_names_no_partition_gets_a_warning_for_a_site_may_choose_another(
-    wishes: dict[str, Any], words: str
+    asked: dict[str, Any], words: str
 ) -> None:
-    said = warning(**wishes)
+    said = warning(**asked)
     assert said.startswith("Jobs that name no partition go to compute, which ")
     assert words in said
 

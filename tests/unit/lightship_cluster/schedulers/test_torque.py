@@ -48,14 +48,14 @@ Job Id: 180.host
 """
 
 
-def request(tmp_path: Path, extra: tuple[str, ...] = (), **wishes: Any) -> JobRequest:
+def request(tmp_path: Path, extra: tuple[str, ...] = (), **asked: Any) -> JobRequest:
     paths = {"script": Path("/b/torque/my notebook.sh"), "folder": tmp_path, "log": Path("/home/a b/100%j/job.log")}
-    return JobRequest(arguments=("/link", "/bin/register"), resources=Resources(90, extra=extra, **wishes), **paths)
+    return JobRequest(arguments=("/link", "/bin/register"), resources=Resources(90, extra=extra, **asked), **paths)
 
 
 def test_a_job_is_submitted_in_torques_syntax(command: Command, tmp_path: Path) -> None:
     noted = command("qsub", "4711.server\n")
-    wishes: dict[str, Any] = {
+    asked: dict[str, Any] = {
         "partition": "batch",
         "cores": 8,
         "memory": 4096,
@@ -64,7 +64,7 @@ def test_a_job_is_submitted_in_torques_syntax(command: Command, tmp_path: Path) 
         "constraint": "ib",
     }
 
-    assert Torque().submit(request(tmp_path, **wishes, qos="long", reservation="course.1")).job_id == "4711.server"
+    assert Torque().submit(request(tmp_path, **asked, qos="long", reservation="course.1")).job_id == "4711.server"
     arguments = json.loads(noted.read_text())[0]
     arguments.pop(arguments.index("-v") + 1)
     assert arguments == [
@@ -132,7 +132,7 @@ def test_a_users_own_resources_come_after_ours_in_one_list(command: Command, tmp
 
 def test_slurms_qsub_gets_every_word_quoted_for_its_shell(command: Command, tmp_path: Path) -> None:
     noted = command("qsub", "17\n")
-    wishes: dict[str, Any] = {
+    asked: dict[str, Any] = {
         "partition": "debug",
         "account": "a b",
         "cores": 2,
@@ -142,7 +142,7 @@ def test_slurms_qsub_gets_every_word_quoted_for_its_shell(command: Command, tmp_
     }
 
     assert (
-        SlurmTorque().submit(request(tmp_path, **wishes, qos="long", reservation="course", constraint="ib")).job_id
+        SlurmTorque().submit(request(tmp_path, **asked, qos="long", reservation="course", constraint="ib")).job_id
         == "17"
     )
     arguments, environment = json.loads(noted.read_text())
@@ -162,7 +162,7 @@ def test_slurms_qsub_gets_every_word_quoted_for_its_shell(command: Command, tmp_
 
 
 @pytest.mark.parametrize(
-    ("wishes", "told"),
+    ("asked", "told"),
     [
         ({"nodes": 2}, "walltime=01:30:00,nodes=2:ppn=1,mppnppn=1"),
         ({"nodes": 1, "cores": 4}, "walltime=01:30:00,nodes=1:ppn=4"),
@@ -170,10 +170,10 @@ def test_slurms_qsub_gets_every_word_quoted_for_its_shell(command: Command, tmp_
     ],
 )
 def test_several_nodes_of_slurms_get_a_task_each(
-    command: Command, tmp_path: Path, wishes: dict[str, Any], told: str
+    command: Command, tmp_path: Path, asked: dict[str, Any], told: str
 ) -> None:
     noted = command("qsub", "17\n")
-    SlurmTorque().submit(request(tmp_path, **wishes))
+    SlurmTorque().submit(request(tmp_path, **asked))
 
     assert told in json.loads(noted.read_text())[0]
 

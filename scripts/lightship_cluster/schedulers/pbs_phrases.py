@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lightship_cluster.schedulers.base import ENDED, GONE, HELD, QUEUED, RUNNING, JobReport, JobState
-from lightship_cluster.schedulers.wording import plain, rules, sentence, starts_about
+from lightship_cluster.schedulers.phrases import plain, rules, sentence, starts_about
 
 # A finished job's state is one of these, and its reason a key of _ENDINGS.
 FINISHED = ("F", "C", "X")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lightship_cluster.schedulers.base import ENDED, HELD, QUEUED, RUNNING, JobReport, JobState
-from lightship_cluster.schedulers.wording import plain, rules, sentence, starts_about
+from lightship_cluster.schedulers.phrases import plain, rules, sentence, starts_about
 
 # What Slurm prints for nothing.
 UNKNOWN = {"", "N/A", "(null)", "None", "Unknown"}

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from lightship_cluster.schedulers.base import GONE, JobReport, JobState
-from lightship_cluster.schedulers.slurm_words import report, words
+from lightship_cluster.schedulers.slurm_phrases import report, words
 
 TOMORROW = int(time.time()) + 86400
 

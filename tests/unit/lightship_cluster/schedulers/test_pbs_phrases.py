@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.schedulers.base import GONE, JobReport, JobState
-from lightship_cluster.schedulers.pbs_words import over, report, words
+from lightship_cluster.schedulers.pbs_phrases import over, report, words
 
 TOMORROW = int(time.time()) + 86400
 COMMENTS = Path(__file__).with_name("openpbs").joinpath("comments.txt").read_text("utf-8").splitlines()
