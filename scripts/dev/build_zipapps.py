@@ -100,6 +100,8 @@ class App:
 
 
 _CLUSTER, _REGISTRY = "lightship_cluster", "lightship_registry"
+# What both agree on is in every file.
+_PROTOCOL = "lightship_protocol"
 APPS = (
     App("start-jupyter", _CLUSTER, f"{_CLUSTER}.login.start_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
     App("register-jupyter", _CLUSTER, f"{_CLUSTER}.job.register_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
@@ -132,7 +134,7 @@ def content(app: App) -> bytes:
     buffer.seek(0, os.SEEK_END)
     with zipfile.ZipFile(buffer, "w") as archive:
         _add(archive, "__main__.py", app.main.format(name=app.name, module=app.module, floor=app.floor).encode("ascii"))
-        for source in sources(SCRIPTS / app.package):
+        for source in (path for package in (app.package, _PROTOCOL) for path in sources(SCRIPTS / package)):
             _add(archive, source.relative_to(SCRIPTS).as_posix(), source.read_bytes())
     return buffer.getvalue()
 

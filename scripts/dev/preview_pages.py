@@ -29,20 +29,10 @@ import httpx  # noqa: E402
 
 from lightship_cluster.app_proxy import pages as app_pages  # noqa: E402
 from lightship_cluster.config.centre import Centre  # noqa: E402
+from lightship_protocol.states import ENDED, JOB_HELD, JOB_QUEUED, JOB_RUNNING, READY, STARTING, WAITING  # noqa: E402
 from lightship_registry.core import settings  # noqa: E402
 from lightship_registry.core.clock import wall  # noqa: E402
-from lightship_registry.core.records import (  # noqa: E402
-    ENDED,
-    JOB_HELD,
-    JOB_QUEUED,
-    JOB_RUNNING,
-    READY,
-    STARTING,
-    V1,
-    WAITING,
-    Cause,
-    Link,
-)
+from lightship_registry.core.records import V1, Cause, Link  # noqa: E402
 from lightship_registry.monitoring.check_report import Report  # noqa: E402
 from lightship_registry.monitoring.dashboard import Dashboard  # noqa: E402
 from lightship_registry.monitoring.metrics import Metrics  # noqa: E402

@@ -11,8 +11,8 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
+from lightship_protocol.forms import USER
 from lightship_registry.core import settings
-from lightship_registry.core.fields import USER
 from lightship_registry.core.records import Owner
 from lightship_registry.core.tunnel_settings import read_tunnels
 from templates.test_link_registry import SITE

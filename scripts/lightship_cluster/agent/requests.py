@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Callable
 
 from lightship_cluster.agent.job_states import JobStates
-from lightship_cluster.core.protocol import FINGERPRINT, JOB_ID, LINK_NAME, LONGEST_KEY, SUBJECTS
 from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Answer, Unreachable
 from lightship_cluster.schedulers.base import JobState
+from lightship_protocol import forms, limits
+from lightship_protocol.states import SUBJECTS
 
 LONGEST_TEXT = 200
-LONGEST_COMMAND = 500
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Requests:
             raise BadRequest("seconds must be a whole number, 1 or more.")
         told = {
             "title": _text(question, "title"),
-            "command": _text(question, "command", LONGEST_COMMAND),
+            "command": _text(question, "command", limits.COMMAND),
             "token_sha256": _digest(question, "token_sha256"),
             "subject": _subject(question),
         }
@@ -81,7 +79,7 @@ class Requests:
 
     def _set_job(self, peer: Peer, question: dict[str, Any]) -> Answer:
         job_id = question.get("job_id")
-        if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
+        if not isinstance(job_id, str) or not forms.JOB_ID.fullmatch(job_id):
             raise BadRequest("job_id must be the scheduler's number of the job.")
         return self._registry.set_job(peer.user, _name(question), job_id)
 
@@ -92,7 +90,7 @@ class Requests:
         reply: dict[str, Any] = {**body, "ok": True}
         job_id = body.get("job_id")
         # Nobody waits for the job of a link that ended; asking would take a place among those that somebody waits for.
-        if isinstance(job_id, str) and JOB_ID.fullmatch(job_id) and body.get("state") != "ended":
+        if isinstance(job_id, str) and forms.JOB_ID.fullmatch(job_id) and body.get("state") != "ended":
             reply["job"] = _visible(peer, self._jobs.get(job_id))
         return reply
 
@@ -126,7 +124,7 @@ def _visible(peer: Peer, job: JobState | None) -> dict[str, str | int] | None:
 
 def _name(question: dict[str, Any]) -> str:
     name = question.get("name")
-    if not isinstance(name, str) or not LINK_NAME.fullmatch(name):
+    if not isinstance(name, str) or not forms.LINK.fullmatch(name):
         raise BadRequest("name must be the three words of a link.")
     return name
 
@@ -139,7 +137,7 @@ def _text(question: dict[str, Any], key: str, longest: int = LONGEST_TEXT) -> st
 
 
 def _key(question: dict[str, Any]) -> str:
-    key = _text(question, "key", LONGEST_KEY)
+    key = _text(question, "key", limits.SSH_KEY)
     if not key or not key.isascii():
         raise BadRequest("key must be a public key, in ASCII.")
     return key
@@ -147,7 +145,7 @@ def _key(question: dict[str, Any]) -> str:
 
 def _fingerprint(question: dict[str, Any]) -> str:
     fingerprint = question.get("fingerprint")
-    if not isinstance(fingerprint, str) or not FINGERPRINT.fullmatch(fingerprint):
+    if not isinstance(fingerprint, str) or not forms.FINGERPRINT.fullmatch(fingerprint):
         raise BadRequest("fingerprint must be SHA256: and 43 characters of base64.")
     return fingerprint
 
@@ -160,6 +158,6 @@ def _subject(question: dict[str, Any]) -> str:
 
 def _digest(question: dict[str, Any], key: str) -> str:
     text = question.get(key, "")
-    if text != "" and not (isinstance(text, str) and SHA256.fullmatch(text)):
+    if text != "" and not (isinstance(text, str) and forms.SHA256.fullmatch(text)):
         raise BadRequest(f"{key} must be 64 hexadecimal digits in lower case.")
     return str(text)

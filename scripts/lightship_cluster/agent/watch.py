@@ -14,19 +14,17 @@ from typing import Any
 from lightship_cluster.agent.scheduler_check import SchedulerCheck
 from lightship_cluster.core.error_messages import RepeatedErrors
 from lightship_cluster.core.errors import LightshipError
-from lightship_cluster.core.protocol import JOB_ID
 from lightship_cluster.core.users import user_name
 from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Unreachable
 from lightship_cluster.schedulers.base import GONE, JobSource, JobState
+from lightship_protocol import forms, limits
 
 INTERVAL_SECONDS = 20.0
 # After trouble: longer and longer, for neither a scheduler nor a registry in distress needs more questions.
 LONGEST_PAUSE = 300.0
 # The web server takes bodies of at most 64 KiB, and an entry can have 450 bytes.
 ENTRIES = 100
-LONGEST_REASON = 200
-LONGEST_FAULT = 500
 
 
 class Watch:
@@ -71,7 +69,7 @@ class Watch:
         fault = self._check.last
         if not fault and not self._fault_told:
             return {}
-        return {"host": os.uname().nodename, "fault": fault[:LONGEST_FAULT]}
+        return {"host": os.uname().nodename, "fault": fault[: limits.FAULT]}
 
     def _entries(self, job_ids: list[str]) -> list[dict[str, Any]]:
         if not job_ids:
@@ -84,7 +82,7 @@ class Watch:
 
     def _entry(self, job_id: str, job: JobState) -> dict[str, Any] | None:
         told = self._scheduler.report(job)
-        entry = {"job_id": job_id, "state": told.state, "reason": told.reason[:LONGEST_REASON], "start": told.start}
+        entry = {"job_id": job_id, "state": told.state, "reason": told.reason[: limits.REASON], "start": told.start}
         if told.cause:
             entry["cause"] = told.cause
         if job.uid >= 0:
@@ -115,4 +113,4 @@ class Watch:
         if isinstance(interval, (int, float)) and 1 <= interval <= LONGEST_PAUSE:
             self._interval = float(interval)
         listed = watch if isinstance(watch, list) else []
-        return [job_id for job_id in listed if isinstance(job_id, str) and JOB_ID.fullmatch(job_id)]
+        return [job_id for job_id in listed if isinstance(job_id, str) and forms.JOB_ID.fullmatch(job_id)]

@@ -15,9 +15,11 @@ from lightship_cluster.config.values import LARGEST_MEMORY, size_words
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import default_root
 from lightship_cluster.login.command_line import PROGRAM, Asked, Line, parse, spelled
-from lightship_cluster.login.link_end import OUT_OF_MEMORY, ending_of, note_ending
-from lightship_cluster.login.links import ENDED, MyLink, find_link, my_links, status_of
+from lightship_cluster.login.link_end import ending_of, note_ending
+from lightship_cluster.login.links import MyLink, find_link, my_links, status_of
 from lightship_cluster.login.progress import tell, tell_failure
+from lightship_protocol.causes import OUT_OF_MEMORY
+from lightship_protocol.states import ENDED
 
 # What may be said anew.
 OTHERWISE = ("time", "memory")

@@ -15,9 +15,10 @@ from lightship_cluster.core.texts import shortened, visible
 from lightship_cluster.login import link_end
 from lightship_cluster.login.command_line import Asked
 from lightship_cluster.login.follow import job_in
-from lightship_cluster.login.links import ENDED, MyLink, my_links, status_of
+from lightship_cluster.login.links import MyLink, my_links, status_of
 from lightship_cluster.login.tables import table
 from lightship_cluster.schedulers import find_scheduler
+from lightship_protocol.states import ENDED
 
 HEAD = ("NAME", "JOB", "LEFT", "TITLE", "STATE")
 WIDEST_TITLE = 20

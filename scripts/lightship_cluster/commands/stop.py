@@ -10,9 +10,10 @@ from lightship_cluster.config.settings import SiteSettings
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import default_root
 from lightship_cluster.login.command_line import Asked
-from lightship_cluster.login.links import ENDED, MyLink, find_link, my_links, status_of
+from lightship_cluster.login.links import MyLink, find_link, my_links, status_of
 from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.schedulers.stopping import stop_job
+from lightship_protocol.states import ENDED
 
 REASON = "Stopped with start-jupyter stop."
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightship_cluster.config.ini import ASK, wrong
+from lightship_protocol import limits
 
 KEYS = ("centre_name", "contact", "guide_url")
-LONGEST_NAME = 100
 # Whatever the registry accepts for its own pages is accepted here; the pages escape it.
 WEB = re.compile(r"https?://[!-~]+", re.ASCII)
 MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+", re.ASCII)
@@ -55,7 +55,7 @@ def _read_name(source: Path, text: str, help_from: str) -> str:
         name = json.loads(text)
     except ValueError:
         name = None
-    if not isinstance(name, str) or len(name) > LONGEST_NAME or not name.isprintable():
-        rule = f"one line of text in double quotes, as in JSON, of at most {LONGEST_NAME} characters"
+    if not isinstance(name, str) or len(name) > limits.CENTRE_NAME or not name.isprintable():
+        rule = f"one line of text in double quotes, as in JSON, of at most {limits.CENTRE_NAME} characters"
         raise wrong(source, f"centre_name must be {rule}, not {text}.", help_from)
     return name

@@ -16,6 +16,7 @@ from lightship_cluster.config.ini import ASK, Form, read_ini, wrong
 from lightship_cluster.config.layers import SECTIONS, Layer, Request, choose, find_preset, layer_of, read_user
 from lightship_cluster.config.options import SCHEDULERS
 from lightship_cluster.core.paths import is_file
+from lightship_protocol import forms
 
 if TYPE_CHECKING:
     from lightship_cluster.core.own_addresses import Network
@@ -25,7 +26,6 @@ DEFAULT_SOCKET = "/run/lightship-agent/agent.sock"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 REGISTRY_URL = re.compile(rf"https://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>\d{{1,5}}))?/?", re.ASCII)
 LAST_PORT = 65535
-CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 _SITES_OWN = ("registry", "cluster", "ca_file", "agent_socket", "notebook_networks", *centre.KEYS)
 SITE = Form({"lightship": _SITES_OWN, **SECTIONS})
@@ -169,7 +169,7 @@ def check_ca_file(source: Path, ca_file: Path, help_from: str = ASK) -> None:
 def _common(source: Path, path: Path, values: Mapping[str, str]) -> tuple[str, str, Path | None]:
     registry, cluster, ca_name = (values.get(key, "") for key in ("registry", "cluster", "ca_file"))
     check_registry(source, registry)
-    if not CLUSTER_NAME.fullmatch(cluster):
+    if not forms.CLUSTER.fullmatch(cluster):
         raise wrong(source, f"cluster must be a name of lower-case letters, digits and '-', not {cluster!r}.")
     # Whichever file names it: beside the site's, where the role puts it.
     ca_file = path.resolve().parent / ca_name if ca_name else None

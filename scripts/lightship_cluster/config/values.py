@@ -6,10 +6,11 @@ import re
 import shlex
 
 from lightship_cluster.core.texts import quoted
+from lightship_protocol import limits
 
 # What stands in the command of --app for the place where the program shall listen.
 PORT, SOCKET = "{port}", "{socket}"
-LONGEST_WORD, LONGEST_TITLE = 200, 100
+LONGEST_WORD = 200
 LARGEST_COUNT = 100_000
 _COUNT = re.compile(r"[1-9]\d{0,5}", re.ASCII)
 _GPUS = re.compile(r"(?:[A-Za-z][A-Za-z0-9_.-]{0,63}:)?[1-9]\d{0,3}", re.ASCII)
@@ -32,10 +33,10 @@ def word_of(text: str) -> str:
 
 def title_of(text: str) -> str:
     """A line for people."""
-    if len(text) > LONGEST_TITLE:
-        raise ValueError(f"the title has {len(text)} characters. Give one line of at most {LONGEST_TITLE}.")
+    if len(text) > limits.TITLE:
+        raise ValueError(f"the title has {len(text)} characters. Give one line of at most {limits.TITLE}.")
     if not text.isprintable():
-        raise ValueError(f"{quoted(text)} is not a title. Give one line of at most {LONGEST_TITLE} characters.")
+        raise ValueError(f"{quoted(text)} is not a title. Give one line of at most {limits.TITLE} characters.")
     return " ".join(text.split())
 
 

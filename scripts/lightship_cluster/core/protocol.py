@@ -11,11 +11,7 @@ from typing import Any
 LINE_LIMIT = 8192
 # The agent's answers may be longer than what users may ask: a user's keys have comments.
 ANSWER_LIMIT = 1 << 18
-LONGEST_KEY, LONGEST_COMMENT = 4096, 100
 LINK_TOKEN = re.compile(r"[0-9a-f]{32}")
-LINK_NAME = re.compile(r"[a-z]{3,12}(-[a-z]{3,12}){2}")
-JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
-FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
 class BadLine(Exception):  # noqa: N818 - says what came, as the sentence in it does
@@ -61,7 +57,3 @@ def _object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadLine("The line is not a JSON object.")
     return value
-
-
-# What a link leads to.
-SUBJECTS = ("notebook", "program")

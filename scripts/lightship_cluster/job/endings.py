@@ -13,16 +13,12 @@ from lightship_cluster.core.job_log import last_lines
 from lightship_cluster.core.link_folder import LinkFolder
 from lightship_cluster.job.lease import TIME_OVER
 from lightship_cluster.job.memory_kills import MemoryKills
-
-# The registry's words; a job may say these.
-STOPPED, CANCELLED, TIME_LIMIT = "stopped", "cancelled", "time-limit"
-OUT_OF_MEMORY, FAILED, ENDED = "out-of-memory", "failed", "ended"
+from lightship_protocol import limits
+from lightship_protocol.causes import CANCELLED, ENDED, FAILED, OUT_OF_MEMORY, STOPPED, TIME_LIMIT
 
 # Schedulers send their first signal at the end of the job's time, not long after it; and the link's own end is later
 # than the job's by what passed between the job's start and the claim.
 END_SECONDS = 90.0
-TAIL_LINES = 20
-LONGEST_TAIL = 4000
 
 # By itself, or as the shell reports it of its own child.
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
@@ -95,8 +91,8 @@ def tail(folder: LinkFolder, ending: Ending) -> str:
     """What Jupyter printed last, after a failure only, without any line that may hold a secret."""
     if ending.cause not in (FAILED, OUT_OF_MEMORY):
         return ""
-    kept = [line for line in last_lines(folder, TAIL_LINES) if not _SECRET_LIKE.search(line)]
-    return "\n".join(kept)[-LONGEST_TAIL:]
+    kept = [line for line in last_lines(folder, limits.TAIL_LINES) if not _SECRET_LIKE.search(line)]
+    return "\n".join(kept)[-limits.TAIL :]
 
 
 def end_of_job() -> float:

@@ -7,10 +7,10 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from lightship_protocol import limits
+
 # As the schedulers call what a job was sent to.
 PARTITIONS = ("SLURM_JOB_PARTITION", "PBS_QUEUE")
-# What the registry keeps of a folder's name is its beginning; of a long one, the end says more.
-LONGEST_FOLDER = 500
 
 
 def job_location() -> dict[str, str]:
@@ -19,8 +19,9 @@ def job_location() -> dict[str, str]:
     # A folder that was removed has no name any more.
     with suppress(OSError):
         folder = str(Path.cwd())
-    if len(folder) > LONGEST_FOLDER:
-        folder = f"...{folder[3 - LONGEST_FOLDER :]}"
+    # The registry would keep its beginning; of a long one, the end says more.
+    if len(folder) > limits.FOLDER:
+        folder = f"...{folder[3 - limits.FOLDER :]}"
     partition = next(filter(None, map(os.environ.get, PARTITIONS)), "")
     found = {"node": socket.gethostname().partition(".")[0], "partition": partition, "folder": folder}
     # Names of any bytes: they are for reading, and JSON wants text.

@@ -14,9 +14,10 @@ from lightship_cluster import __version__
 from lightship_cluster.config.options import COMMANDS, OPTIONS, Command, Option, did_you_mean
 from lightship_cluster.core.durations import doubt_of
 from lightship_cluster.core.texts import quoted, shortened, visible
+from lightship_protocol import limits
 
 PROGRAM = "start-jupyter"
-LONGEST_COMMAND, LONGEST_FAULT = 500, 500
+LONGEST_FAULT = 500
 # Nobody should type a secret here; whoever does must not find it on a page.
 SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}|token=", re.IGNORECASE)
 REST = "--"
@@ -27,7 +28,7 @@ A_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}", re.ASCII)
 
 @dataclass(frozen=True)
 class Line:
-    """What a user typed: the request that were said, which the settings complete, and how to print."""
+    """What a user typed: options that the settings complete, and how to print."""
 
     given: Mapping[str, Any]
     preset: str = ""
@@ -154,7 +155,7 @@ def spelled(line: Line) -> list[str]:
 def typed(argv: Sequence[str]) -> str:
     """The command as the user typed it, for starting it again; nothing when it cannot be shown whole."""
     command = shlex.join([PROGRAM, *argv])
-    shown = command.isprintable() and len(command) <= LONGEST_COMMAND and not SECRET_LIKE.search(command)
+    shown = command.isprintable() and len(command) <= limits.COMMAND and not SECRET_LIKE.search(command)
     return command if shown else ""
 
 

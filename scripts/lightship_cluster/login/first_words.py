@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from lightship_cluster.config.options import COMMANDS
 from lightship_cluster.config.values import gpus_of, memory_of
-from lightship_cluster.core.protocol import LINK_NAME
 from lightship_cluster.core.texts import LONGEST_QUOTED, quoted
+from lightship_protocol import forms
 
 # What people and other programs call it, and what follows `start-jupyter` here.
 _MEANT = (
@@ -70,7 +70,7 @@ def _known(word: str) -> str | None:
 
 def _by_form(word: str) -> str | None:
     """What it looks like: a link's name, a folder, a file, an amount of memory, GPUs."""
-    if LINK_NAME.fullmatch(word):
+    if forms.LINK.fullmatch(word):
         return f"open {word}"
     if os.path.isdir(word):  # noqa: PTH112 - pathlib's fails for some words
         return f"-d {shlex.quote(word)}"

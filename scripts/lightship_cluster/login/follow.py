@@ -17,6 +17,8 @@ from lightship_cluster.login.own_poll import OwnPoll
 from lightship_cluster.login.progress import Progress
 from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
 from lightship_cluster.schedulers.phrases import seconds_of
+from lightship_protocol import causes
+from lightship_protocol.states import ENDED, READY, STARTING
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0
@@ -24,7 +26,7 @@ PATIENCE_SECONDS = 120.0
 LAST_WORDS_SECONDS = 3.0
 LOG_LINES = 15
 # Endings that come from outside: a job that waits for its turn knows nothing of them.
-FROM_OUTSIDE = ("cancelled", "revoked", "not-started")
+FROM_OUTSIDE = (causes.CANCELLED, causes.REVOKED, causes.NOT_STARTED)
 STOP = "start-jupyter stop"
 
 
@@ -57,9 +59,9 @@ class Follower:
         """The status in which the notebook answers; an error with the job's last lines if it never will."""
         while True:
             status = self._patient_status()
-            if status.get("state") == "ready":
+            if status.get("state") == READY:
                 return status
-            if status.get("state") == "ended" or self._is_over(status):
+            if status.get("state") == ENDED or self._is_over(status):
                 raise self._failed(status)
             if not status.get("job_id"):
                 self._tell_job()
@@ -88,7 +90,7 @@ class Follower:
         job = job_in(status)
         if job and job.state != GONE.state:
             self._listed = True
-        elif not self._listed or status.get("state") == "starting":
+        elif not self._listed or status.get("state") == STARTING:
             return self._own_poll.job()  # not gone but hidden: the scheduler may show a job to its owner only
         return job
 
@@ -101,7 +103,7 @@ class Follower:
         return time.monotonic() - self._over_since >= LAST_WORDS_SECONDS
 
     def _words(self, status: dict[str, Any]) -> str:
-        if status.get("state") == "starting":
+        if status.get("state") == STARTING:
             return f"{self._job.subject.program} is starting on its node"
         job = self._job_of(status)
         if job:

@@ -16,12 +16,12 @@ from lightship_cluster.config.settings import SiteSettings
 from lightship_cluster.core.durations import words_of
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import LinkFolder, check_root, default_root, remove_old
-from lightship_cluster.core.protocol import LINK_NAME
 from lightship_cluster.login.command_line import Line
 from lightship_cluster.login.follow import STOP, Follower, Submitted, describe_ready
 from lightship_cluster.login.plan import Plan
 from lightship_cluster.login.progress import progress_for, require_reader
 from lightship_cluster.schedulers.base import JobRequest
+from lightship_protocol import forms
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -105,7 +105,7 @@ class Launch:
             raise LightshipError(sentence, ExitStatus.REFUSED) from error
 
     def _make_folder(self, name: str, link: dict[str, Any]) -> LinkFolder:
-        if not LINK_NAME.fullmatch(name):
+        if not forms.LINK.fullmatch(name):
             raise LightshipError(
                 f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
             )

@@ -10,23 +10,23 @@ from typing import Any
 from lightship_cluster.core.durations import words_of
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.login.links import MyLink
+from lightship_protocol import causes
 
 FIELD = "ending"
-OUT_OF_MEMORY = "out-of-memory"
 # By the registry's words for why a link ended.
 WHY = {
-    "stopped": "shut down in it",
-    "cancelled": "cancelled",
-    "time-limit": "its time was up",
-    OUT_OF_MEMORY: "it ran out of memory",
-    "node-failed": "its node failed",
-    "failed": "with an error",
-    "not-started": "its job never started",
-    "silent": "its node fell silent",
-    "revoked": "revoked by an administrator",
+    causes.STOPPED: "shut down in it",
+    causes.CANCELLED: "cancelled",
+    causes.TIME_LIMIT: "its time was up",
+    causes.OUT_OF_MEMORY: "it ran out of memory",
+    causes.NODE_FAILED: "its node failed",
+    causes.FAILED: "with an error",
+    causes.NOT_STARTED: "its job never started",
+    causes.SILENT: "its node fell silent",
+    causes.REVOKED: "revoked by an administrator",
 }
 # Who cancelled it says more, where that is said in short.
-CANCELLED, LONGEST_REASON = "cancelled", 60
+LONGEST_REASON = 60
 # By then the registry has the scheduler's word too, which may be another than the job's own.
 SETTLED_SECONDS = 900.0
 
@@ -63,7 +63,7 @@ def words(ending: Mapping[str, Any]) -> str:
 
 def _why(ending: Mapping[str, Any]) -> str:
     reason = str(ending["reason"]).rstrip(".")
-    if ending["cause"] == CANCELLED and 0 < len(reason) <= LONGEST_REASON:
+    if ending["cause"] == causes.CANCELLED and 0 < len(reason) <= LONGEST_REASON:
         return reason[:1].lower() + reason[1:]
     return WHY.get(ending["cause"], "")
 

@@ -10,10 +10,9 @@ from typing import Any
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import SECRET, LinkFolder
-from lightship_cluster.core.protocol import LINK_NAME
 from lightship_cluster.core.texts import quoted
-
-ENDED = "ended"
+from lightship_protocol import forms
+from lightship_protocol.states import ENDED
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class MyLink:
 def my_links(root: Path) -> list[MyLink]:
     """All whose folders are there, the newest first."""
     try:
-        names = sorted(path.name for path in root.iterdir() if LINK_NAME.fullmatch(path.name))
+        names = sorted(path.name for path in root.iterdir() if forms.LINK.fullmatch(path.name))
     except OSError:
         return []
     found = [link for link in (_read(LinkFolder(root / name), name) for name in names) if link]

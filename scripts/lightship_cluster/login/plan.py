@@ -1,4 +1,4 @@
-"""What a start would do, from the request that hold: `start-jupyter` does it, and the doctor looks whether it could."""
+"""What a start would do for a request: `start-jupyter` does it, and the doctor checks whether it could."""
 
 from __future__ import annotations
 

@@ -12,19 +12,10 @@ from typing import BinaryIO
 from lightship_cluster.core.error_messages import why
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.paths import absolute, is_file
-from lightship_cluster.core.protocol import LONGEST_COMMENT, LONGEST_KEY
+from lightship_protocol import forms, limits
 
 STANDARD_INPUT = "-"
 LARGEST_FILE = 16 * 1024
-TYPES = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "ssh-rsa",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-)
 # OpenSSH's and OpenSSL's own, and PuTTY's.
 _PRIVATE = re.compile(rb"PRIVATE KEY|PuTTY-User-Key-File")
 _CERTIFICATE = re.compile(r"\S+-cert-v\d\d@openssh\.com")
@@ -87,23 +78,23 @@ def _private(name: str, file: str) -> LightshipError:
 
 def _judged(line: str, file: str) -> str:
     kind, blob, comment = (*line.split(None, 2), "", "")[:3]
-    if kind not in TYPES:
+    if kind not in forms.SSH_KEY_TYPES:
         raise wrong(_strange(kind, line, file))
     if not _whole(kind, blob):
         raise wrong(f"The key in {file} is not whole: a part of it was lost or changed. Copy it again.")
     key = f"{kind} {blob}"
-    if len(key) > LONGEST_KEY:
-        raise wrong(f"The key in {file} is longer than {LONGEST_KEY} characters. {_MAKE}")
+    if len(key) > limits.SSH_KEY:
+        raise wrong(f"The key in {file} is longer than {limits.SSH_KEY} characters. {_MAKE}")
     comment = " ".join(comment.split())
     if not (comment.isascii() and comment.isprintable()):
         return key
-    return f"{key} {comment[:LONGEST_COMMENT]}"[:LONGEST_KEY].rstrip()
+    return f"{key} {comment[: limits.SSH_KEY_COMMENT]}"[: limits.SSH_KEY].rstrip()
 
 
 def _strange(kind: str, line: str, file: str) -> str:
     if _CERTIFICATE.search(line):
         return f"{file} is a certificate. Give the public key that it was made for: the file without -cert."
-    known = next((word for word in line.split() if word in TYPES), "")
+    known = next((word for word in line.split() if word in forms.SSH_KEY_TYPES), "")
     if known:
         return (
             f"{file} has something before the key, such as options (command=...). Give the key alone, from {known} on: "

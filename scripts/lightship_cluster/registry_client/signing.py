@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 import time
 from pathlib import Path
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-
-KEY_BYTES = 32
+from lightship_protocol.signing import (
+    ALLOWANCE,
+    CLUSTER,
+    KEY_BYTES,
+    NONCE,
+    SIGNATURE,
+    TIME,
+    allowance_signature,
+    request_signature,
+)
 
 
 def load_key(path: Path) -> bytes:
@@ -34,10 +40,10 @@ def sign(key: bytes, cluster: str, method: str, path: str, body: bytes) -> dict[
     """The headers that vouch for one request; each has its own nonce and cannot be sent twice."""
     moment, nonce = str(int(time.time())), secrets.token_hex(16)
     return {
-        "X-Lightship-Cluster": cluster,
-        "X-Lightship-Time": moment,
-        "X-Lightship-Nonce": nonce,
-        "X-Lightship-Signature": signature(key, [method, path, body_hash(body), moment, nonce, cluster]),
+        CLUSTER: cluster,
+        TIME: moment,
+        NONCE: nonce,
+        SIGNATURE: request_signature(key, method, path, body, moment, nonce, cluster),
     }
 
 
@@ -47,14 +53,4 @@ def allowance(key: bytes, cluster: str) -> dict[str, str]:
     It proves nothing: the web server believes it only after the registry has accepted a signature beside it. Nobody
     else knows it, so nobody can use the allowance up.
     """
-    return {"X-Lightship-Allowance": signature(key, ["allowance", cluster])}
-
-
-def body_hash(body: bytes) -> str:
-    """What the signature says about the body."""
-    return hashlib.sha256(body).hexdigest()
-
-
-def signature(key: bytes, parts: list[str]) -> str:
-    """HMAC-SHA256 over the parts, one a line."""
-    return hmac.new(key, "\n".join(parts).encode("utf-8"), hashlib.sha256).hexdigest()
+    return {ALLOWANCE: allowance_signature(key, cluster)}

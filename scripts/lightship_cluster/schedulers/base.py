@@ -85,9 +85,6 @@ class JobState:
 # A listed job's owner whom this host does not know. Not -1, which says that the owner may be anybody.
 NOBODYS = 2**32 - 2
 
-# What the registry calls a job's state, whatever scheduler it has.
-QUEUED, HELD, RUNNING, ENDED = "queued", "held", "running", "ended"
-
 
 @dataclass(frozen=True)
 class JobReport:

@@ -19,9 +19,7 @@ from pathlib import Path
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import (
-    ENDED,
     GONE,
-    RUNNING,
     TIMEOUT_SECONDS,
     JobReport,
     JobRequest,
@@ -33,6 +31,7 @@ from lightship_cluster.schedulers.base import (
 )
 from lightship_cluster.schedulers.job_environment import LINK, REGISTER
 from lightship_cluster.schedulers.phrases import sentence
+from lightship_protocol.states import JOB_ENDED, JOB_RUNNING
 
 RUNS = "HERE"
 
@@ -128,7 +127,7 @@ class Here:
 
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
-        return JobReport(ENDED, sentence(self.words(job))) if self.over(job.state) else JobReport(RUNNING)
+        return JobReport(JOB_ENDED, sentence(self.words(job))) if self.over(job.state) else JobReport(JOB_RUNNING)
 
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""

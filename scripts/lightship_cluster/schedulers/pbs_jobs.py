@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from lightship_cluster.schedulers import pbs_phrases, pbs_values
 from lightship_cluster.schedulers.base import NOBODYS, JobState
 from lightship_cluster.schedulers.pbs_values import Record
+from lightship_protocol import causes
 
 # Of a job that the server itself says it does not know: it keeps no history, or none for so long. A hidden one it is
 # silent about.
@@ -19,9 +20,9 @@ _TERMINATED = 256 + 15
 # What the server writes into the comment of a job that it ended for using too much.
 _EXCEEDED = re.compile(r" and exceeded resource (\w+)")
 _USED_UP = {
-    "mem": "out-of-memory",
-    "vmem": "out-of-memory",
-    "walltime": "time-limit",
+    "mem": causes.OUT_OF_MEMORY,
+    "vmem": causes.OUT_OF_MEMORY,
+    "walltime": causes.TIME_LIMIT,
     "cput": "cpu-time",
     "ncpus": "cores",
 }
@@ -68,7 +69,7 @@ def _ending(record: Record, endings: Mapping[int, str]) -> str:
     if exceeded and exceeded[1] in _USED_UP:
         return _USED_UP[exceeded[1]]
     if not re.fullmatch(r"-?\d{1,9}", text):
-        return "cancelled"  # it never ran
+        return causes.CANCELLED  # it never ran
     status = int(text)
     used, limit = (
         pbs_values.seconds_of(record.get(f"{kind}.walltime", "")) for kind in ("resources_used", "Resource_List")
@@ -76,11 +77,11 @@ def _ending(record: Record, endings: Mapping[int, str]) -> str:
     if status in endings:
         return endings[status]
     if status and 0 < limit <= used:
-        return "time-limit"
+        return causes.TIME_LIMIT
     # A job that heard the signal ends with a status of its own.
     if status in (_TERMINATED, 128 + 15) or record.get("substate") == _STOPPED:
-        return "cancelled"
-    return "failed" if status else "ended"
+        return causes.CANCELLED
+    return causes.FAILED if status else causes.ENDED
 
 
 def _uid(record: Record) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from lightship_cluster.schedulers.base import ENDED, GONE, HELD, QUEUED, RUNNING, JobReport, JobState
+from lightship_cluster.schedulers.base import GONE, JobReport, JobState
 from lightship_cluster.schedulers.phrases import plain, rules, sentence, starts_about
+from lightship_protocol import causes
+from lightship_protocol.states import JOB_ENDED, JOB_HELD, JOB_QUEUED, JOB_RUNNING
 
 # A finished job's state is one of these, and its reason a key of _ENDINGS.
 FINISHED = ("F", "C", "X")
@@ -14,20 +16,20 @@ FAILED_STARTS = ("job held,", "job held due to", "Job Array Held")
 
 # How a job ended: the registry's word for it, and the words for people.
 _ENDINGS = {
-    "": ("ended", "the job is over"),
-    "ended": ("ended", "the job is over"),
-    "cancelled": ("cancelled", "the job was cancelled"),
-    "failed": ("failed", "the job failed"),
-    "unlisted": ("ended", "the job is over and no longer listed"),
-    "requeued": ("ended", "the job was taken off its node, and a link serves one job once"),
-    "hook": ("failed", "a rule of the site ended the job"),
-    "refused": ("failed", "the compute node refused the job"),
-    "not-started": ("node-failed", "the compute node could not start the job"),
-    "node-failed": ("node-failed", "the compute node failed"),
-    "out-of-memory": ("out-of-memory", "the job used more memory than it had asked for"),
-    "cores": ("failed", "the job used more cores than it had asked for"),
-    "cpu-time": ("time-limit", "the job used more processor time than it may"),
-    "time-limit": ("time-limit", "the job's time is over"),
+    "": (causes.ENDED, "the job is over"),
+    "ended": (causes.ENDED, "the job is over"),
+    "cancelled": (causes.CANCELLED, "the job was cancelled"),
+    "failed": (causes.FAILED, "the job failed"),
+    "unlisted": (causes.ENDED, "the job is over and no longer listed"),
+    "requeued": (causes.ENDED, "the job was taken off its node, and a link serves one job once"),
+    "hook": (causes.FAILED, "a rule of the site ended the job"),
+    "refused": (causes.FAILED, "the compute node refused the job"),
+    "not-started": (causes.NODE_FAILED, "the compute node could not start the job"),
+    "node-failed": (causes.NODE_FAILED, "the compute node failed"),
+    "out-of-memory": (causes.OUT_OF_MEMORY, "the job used more memory than it had asked for"),
+    "cores": (causes.FAILED, "the job used more cores than it had asked for"),
+    "cpu-time": (causes.TIME_LIMIT, "the job used more processor time than it may"),
+    "time-limit": (causes.TIME_LIMIT, "the job's time is over"),
 }
 _ALIVE = {
     "Q": "queued",
@@ -128,12 +130,12 @@ def words(job: JobState) -> str:
 def report(job: JobState) -> JobReport:
     """The job's state for the registry."""
     if over(job.state):
-        return JobReport(ENDED, sentence(words(job)), cause="" if job == GONE else _ending(job)[0])
+        return JobReport(JOB_ENDED, sentence(words(job)), cause="" if job == GONE else _ending(job)[0])
     if job.state in _WAITING or job.reason == DEPENDS:
-        return JobReport(QUEUED, sentence(reason_of(job)), job.start)
+        return JobReport(JOB_QUEUED, sentence(reason_of(job)), job.start)
     if job.state == "H":
-        return JobReport(HELD, sentence(reason_of(job) or _ALIVE["H"]), job.start)
-    return JobReport(RUNNING, "" if job.state in ("R", "B") else sentence(words(job)), job.start)
+        return JobReport(JOB_HELD, sentence(reason_of(job) or _ALIVE["H"]), job.start)
+    return JobReport(JOB_RUNNING, "" if job.state in ("R", "B") else sentence(words(job)), job.start)
 
 
 def reason_of(job: JobState) -> str:

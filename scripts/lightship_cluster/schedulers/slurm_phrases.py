@@ -4,46 +4,48 @@ from __future__ import annotations
 
 import re
 
-from lightship_cluster.schedulers.base import ENDED, HELD, QUEUED, RUNNING, JobReport, JobState
+from lightship_cluster.schedulers.base import JobReport, JobState
 from lightship_cluster.schedulers.phrases import plain, rules, sentence, starts_about
+from lightship_protocol import causes
+from lightship_protocol.states import JOB_ENDED, JOB_HELD, JOB_QUEUED, JOB_RUNNING
 
 # What Slurm prints for nothing.
 UNKNOWN = {"", "N/A", "(null)", "None", "Unknown"}
 
 # The registry's word for why a link ended, and the words for people. Nobody knows why a job is GONE.
 _OVER = {
-    "BOOT_FAIL": ("node-failed", "the node did not boot"),
-    "CANCELLED": ("cancelled", "the job was cancelled"),
-    "COMPLETED": ("ended", "the job is over"),
-    "DEADLINE": ("time-limit", "the job's deadline passed"),
-    "FAILED": ("failed", "the job failed"),
+    "BOOT_FAIL": (causes.NODE_FAILED, "the node did not boot"),
+    "CANCELLED": (causes.CANCELLED, "the job was cancelled"),
+    "COMPLETED": (causes.ENDED, "the job is over"),
+    "DEADLINE": (causes.TIME_LIMIT, "the job's deadline passed"),
+    "FAILED": (causes.FAILED, "the job failed"),
     "GONE": ("", "the job is over and Slurm no longer lists it"),
-    "NODE_FAIL": ("node-failed", "the compute node failed"),
-    "OUT_OF_MEMORY": ("out-of-memory", "the job used more memory than it had asked for"),
-    "PREEMPTED": ("ended", "the job was stopped for a more urgent one"),
-    "TIMEOUT": ("time-limit", "the job's time is over"),
+    "NODE_FAIL": (causes.NODE_FAILED, "the compute node failed"),
+    "OUT_OF_MEMORY": (causes.OUT_OF_MEMORY, "the job used more memory than it had asked for"),
+    "PREEMPTED": (causes.ENDED, "the job was stopped for a more urgent one"),
+    "TIMEOUT": (causes.TIME_LIMIT, "the job's time is over"),
 }
 REVOKED = "REVOKED"
 _MADE_READY = "its node is being made ready"
 # What the registry calls the state, and the words for people.
 _ALIVE = {
-    "PENDING": (QUEUED, "queued"),
-    "REQUEUED": (QUEUED, "queued again"),
-    "REQUEUE_FED": (QUEUED, "queued again"),
-    "REQUEUE_HOLD": (HELD, "on hold"),
-    "RESV_DEL_HOLD": (HELD, "on hold"),
-    "SPECIAL_EXIT": (HELD, "on hold"),
-    "CONFIGURING": (RUNNING, _MADE_READY),
-    "POWER_UP_NODE": (RUNNING, _MADE_READY),
-    "RUNNING": (RUNNING, "the job has begun"),
-    "SIGNALING": (RUNNING, "the job has begun"),
-    "RESIZING": (RUNNING, "the number of its nodes is changing"),
-    "SUSPENDED": (RUNNING, "the job is suspended"),
-    "STOPPED": (RUNNING, "the job is suspended"),
-    "COMPLETING": (RUNNING, "the job is ending"),
-    "STAGE_OUT": (RUNNING, "its files are being put away"),
+    "PENDING": (JOB_QUEUED, "queued"),
+    "REQUEUED": (JOB_QUEUED, "queued again"),
+    "REQUEUE_FED": (JOB_QUEUED, "queued again"),
+    "REQUEUE_HOLD": (JOB_HELD, "on hold"),
+    "RESV_DEL_HOLD": (JOB_HELD, "on hold"),
+    "SPECIAL_EXIT": (JOB_HELD, "on hold"),
+    "CONFIGURING": (JOB_RUNNING, _MADE_READY),
+    "POWER_UP_NODE": (JOB_RUNNING, _MADE_READY),
+    "RUNNING": (JOB_RUNNING, "the job has begun"),
+    "SIGNALING": (JOB_RUNNING, "the job has begun"),
+    "RESIZING": (JOB_RUNNING, "the number of its nodes is changing"),
+    "SUSPENDED": (JOB_RUNNING, "the job is suspended"),
+    "STOPPED": (JOB_RUNNING, "the job is suspended"),
+    "COMPLETING": (JOB_RUNNING, "the job is ending"),
+    "STAGE_OUT": (JOB_RUNNING, "its files are being put away"),
     # Only its sibling here is over: by the manual, another cluster has started the job.
-    REVOKED: (RUNNING, "the job runs on another cluster of the federation, which cannot be followed from here"),
+    REVOKED: (JOB_RUNNING, "the job runs on another cluster of the federation, which cannot be followed from here"),
 }
 _ON_HOLD = re.compile(r"JobHeld|JobHoldMaxRequeue|launch.failed.requeued.held", re.IGNORECASE)
 _NEVER = "cancel it and ask for less"
@@ -116,17 +118,17 @@ def report(job: JobState) -> JobReport:
     """The job's state for the registry."""
     if job.state in _OVER:
         cause, said = _OVER[job.state]
-        return JobReport(ENDED, sentence(said), cause=cause)
+        return JobReport(JOB_ENDED, sentence(said), cause=cause)
     state, _ = _alive(job)
-    if state == RUNNING or job.state not in _ALIVE:
+    if state == JOB_RUNNING or job.state not in _ALIVE:
         return JobReport(state, "" if job.state == "RUNNING" else sentence(words(job)), job.start)
-    held = state == QUEUED and _ON_HOLD.match(job.reason)
-    return JobReport(HELD if held else state, sentence(_reason(job.reason)), job.start)
+    held = state == JOB_QUEUED and _ON_HOLD.match(job.reason)
+    return JobReport(JOB_HELD if held else state, sentence(_reason(job.reason)), job.start)
 
 
 def _alive(job: JobState) -> tuple[str, str]:
     # A state of a newer Slurm: nothing says that the job has begun.
-    return _ALIVE.get(job.state, (QUEUED, f"the scheduler says {job.state}"))
+    return _ALIVE.get(job.state, (JOB_QUEUED, f"the scheduler says {job.state}"))
 
 
 def _reason(reason: str) -> str:

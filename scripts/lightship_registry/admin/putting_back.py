@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from lightship_protocol.states import ENDED
 from lightship_registry.admin import host
 from lightship_registry.admin.cluster_keys import MODE
 from lightship_registry.core.files import write_beside
-from lightship_registry.core.records import ENDED
 from lightship_registry.core.settings import Settings
 from lightship_registry.links.cuts import Cuts
 from lightship_registry.links.names import SERIES_FILE

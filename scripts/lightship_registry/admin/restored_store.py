@@ -7,8 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightship_protocol.states import ENDED, READY, STARTING
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import ENDED, READY, SATELLITE, STARTING, Cause
+from lightship_registry.core.records import SATELLITE, Cause
 from lightship_registry.links.lifecycle import SILENCE_SECONDS
 
 RESTORED = "The service was restored from a backup. Start a new notebook."

@@ -10,6 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
 
+from lightship_protocol import limits, signing
+from lightship_protocol.states import ENDED, SUBJECTS
 from lightship_registry.api import openapi, reports
 from lightship_registry.api.bodies import read_body
 from lightship_registry.api.calls import Call, Endpoint, Json, endpoint, user_of_query
@@ -17,7 +19,7 @@ from lightship_registry.api.signatures import Signed, Verifier
 from lightship_registry.api.ssh_keys import KeyCalls
 from lightship_registry.core import errors, fields
 from lightship_registry.core.clock import steady
-from lightship_registry.core.records import ENDED, JOB, SUBJECTS, Cause, Ending, Link, Location, Wish
+from lightship_registry.core.records import JOB, Cause, Ending, Link, Location, Wish
 from lightship_registry.links import targets
 from lightship_registry.links.jobs import INTERVAL_SECONDS, Jobs
 from lightship_registry.links.lifecycle import Links
@@ -116,8 +118,8 @@ class Api:
         call.user = fields.user(call.data.get("user"))
         wish = Wish(
             seconds=fields.whole_number(call.data, "seconds"),
-            title=fields.note(call.data, "title", fields.LONGEST_TITLE),
-            command=fields.note(call.data, "command", fields.LONGEST_COMMAND),
+            title=fields.note(call.data, "title", limits.TITLE),
+            command=fields.note(call.data, "command", limits.COMMAND),
             token_sha256=fields.digest(call.data, "token_sha256"),
             subject=fields.word(call.data, "subject", SUBJECTS),
         )
@@ -139,7 +141,7 @@ class Api:
 
     def _cancel(self, call: Call) -> Json:
         call.user = fields.user(call.data.get("user"))
-        call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
+        call.reason = fields.note(call.data, "reason", limits.REASON)
         link = self._links.of_owner(call.name, call.owner)
         ending = Ending(Cause.CANCELLED, call.reason or "Cancelled by the user.")
         ended = self._links.end(link, ending)
@@ -149,9 +151,9 @@ class Api:
     def _claim(self, call: Call, link: Link) -> Json:
         settings = self._links.settings
         location = Location(
-            node=fields.note(call.data, "node", fields.LONGEST_NODE),
-            partition=fields.note(call.data, "partition", fields.LONGEST_PARTITION),
-            folder=fields.note(call.data, "folder", fields.LONGEST_FOLDER),
+            node=fields.note(call.data, "node", limits.NODE),
+            partition=fields.note(call.data, "partition", limits.PARTITION),
+            folder=fields.note(call.data, "folder", limits.FOLDER),
         )
         claimed = self._links.claim(link, fields.string(call.data, "csr"), location)
         return {
@@ -184,11 +186,11 @@ class Api:
         return {"state": renewed.state, "expires": int(renewed.expires_at)}
 
     def _end(self, call: Call, link: Link) -> Json:
-        call.reason = fields.note(call.data, "reason", fields.LONGEST_REASON)
+        call.reason = fields.note(call.data, "reason", limits.REASON)
         ending = Ending(
             fields.cause(call.data),
             call.reason or f"The {link.noun} ended.",
-            fields.lines(call.data, "tail", fields.LONGEST_TAIL),
+            fields.lines(call.data, "tail", limits.TAIL),
             JOB,
         )
         ended = self._links.end(link, ending)
@@ -219,8 +221,8 @@ def _signed_parts(request: Request, body: bytes) -> Signed:
         method=request.method,
         path=(path + b"?" + query if query else path).decode("latin-1"),
         body=body,
-        time=headers.get("x-lightship-time", ""),
-        nonce=headers.get("x-lightship-nonce", ""),
-        cluster=headers.get("x-lightship-cluster", ""),
-        signature=headers.get("x-lightship-signature", ""),
+        time=headers.get(signing.TIME, ""),
+        nonce=headers.get(signing.NONCE, ""),
+        cluster=headers.get(signing.CLUSTER, ""),
+        signature=headers.get(signing.SIGNATURE, ""),
     )

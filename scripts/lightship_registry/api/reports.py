@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from lightship_protocol import limits
+from lightship_protocol.states import JOB_ENDED, JOB_STATES
 from lightship_registry.core import fields
 from lightship_registry.core.errors import invalid
-from lightship_registry.core.records import JOB_ENDED, JOB_STATES, Cause, JobReport
+from lightship_registry.core.records import Cause, JobReport
 from lightship_registry.links.jobs import MOST_JOBS
 
 # A job that Jupyter's user shut down ended well; a scheduler cannot know that.
@@ -16,8 +18,6 @@ CAUSES = fields.JOBS_CAUSES - {Cause.STOPPED}
 LATEST = 10**11
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII)
 LONGEST_HOST = 253
-# A sentence with its advice.
-LONGEST_FAULT = 500
 
 
 def parse(data: dict[str, Any]) -> list[JobReport]:
@@ -31,7 +31,7 @@ def parse(data: dict[str, Any]) -> list[JobReport]:
 def fault(data: dict[str, Any]) -> tuple[str, str]:
     """Which login node's agent cannot ask its scheduler, and why; older agents do not say."""
     host = fields.note(data, "host", LONGEST_HOST)
-    return (host if HOST.fullmatch(host) else ""), fields.note(data, "fault", LONGEST_FAULT)
+    return (host if HOST.fullmatch(host) else ""), fields.note(data, "fault", limits.FAULT)
 
 
 def _report(entry: object) -> JobReport:
@@ -47,7 +47,7 @@ def _report(entry: object) -> JobReport:
         job_id=fields.job_id(entry.get("job_id")),
         user=fields.user(entry["user"]) if "user" in entry else "",
         state=state,
-        reason=fields.note(entry, "reason", fields.LONGEST_REASON),
+        reason=fields.note(entry, "reason", limits.REASON),
         start=start,
         cause=_cause(entry) if state == JOB_ENDED and "cause" in entry else None,
     )

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from lightship_protocol import forms, limits
+from lightship_protocol.states import ENDED, JOB_STATES, READY, STARTING, SUBJECTS, WAITING
 from lightship_registry.api import reports
 from lightship_registry.core import fields, ssh_keys
-from lightship_registry.core.records import ENDED, JOB_STATES, READY, STARTING, SUBJECTS, WAITING, Cause
-from lightship_registry.links import jobs, names, targets
+from lightship_registry.core.records import Cause
+from lightship_registry.links import jobs, targets
 from lightship_registry.pki import csr
 from lightship_registry.tunnels import tunnels
 
@@ -64,12 +66,12 @@ def _cut(longest: int, what: str) -> Schema:
     return text(f"{what} Cut to {longest} characters; what looks like a secret is hidden.")
 
 
-NAME = matching(names.NAME, "The three words that name the link.")
-USER = matching(fields.USER, "A Unix user of the cluster.")
-JOB_ID = matching(fields.JOB_ID, "The scheduler's name for a job.")
+NAME = matching(forms.LINK, "The three words that name the link.")
+USER = matching(forms.USER, "A Unix user of the cluster.")
+JOB_ID = matching(forms.JOB_ID, "The scheduler's name for a job.")
 STATE = choice((WAITING, STARTING, READY, ENDED), "Waiting for its job; claimed; published; ended.")
 INSTANT = number("Unix time in seconds.", minimum=0)
-REASON = _cut(fields.LONGEST_REASON, "Why, in plain words.")
+REASON = _cut(limits.REASON, "Why, in plain words.")
 URL = text("The link's address.", format="uri")
 PEM = text("Certificates in PEM.", pattern="^-----BEGIN CERTIFICATE-----")
 
@@ -77,8 +79,8 @@ STATUS = answer(
     name=NAME,
     state=STATE,
     cause=choice(("", *Cause), "Why it ended; empty while it lives."),
-    reason=text("Why it ended, for people.", maxLength=fields.LONGEST_REASON),
-    job_id=text("Empty until it is known.", pattern=f"^(?:{fields.JOB_ID.pattern})?$"),
+    reason=text("Why it ended, for people.", maxLength=limits.REASON),
+    job_id=text("Empty until it is known.", pattern=f"^(?:{forms.JOB_ID.pattern})?$"),
     url=URL,
     expires=INSTANT,
     ready=number("When its notebook first answered, in Unix time; 0 if it has not.", minimum=0),
@@ -101,7 +103,7 @@ REPORTS = request(
     "jobs",
     jobs=listing(REPORT, jobs.MOST_JOBS),
     host=text("The login node whose agent tells a fault.", maxLength=reports.LONGEST_HOST),
-    fault=_cut(reports.LONGEST_FAULT, "Why that agent cannot ask its scheduler; empty when it can again."),
+    fault=_cut(limits.FAULT, "Why that agent cannot ask its scheduler; empty when it can again."),
 )
 WATCH = answer(
     watch=listing(JOB_ID, jobs.MOST_JOBS),
@@ -113,21 +115,21 @@ WISH = request(
     "seconds",
     user=USER,
     seconds=number("For how long, once claimed; the longest is the centre's setting.", minimum=1),
-    title=_cut(fields.LONGEST_TITLE, "The owner's name for it."),
-    command=_cut(fields.LONGEST_COMMAND, "What makes such a link again."),
-    token_sha256=text("Of the notebook's token.", pattern=f"^(?:{fields.SHA256.pattern})?$"),
+    title=_cut(limits.TITLE, "The owner's name for it."),
+    command=_cut(limits.COMMAND, "What makes such a link again."),
+    token_sha256=text("Of the notebook's token.", pattern=f"^(?:{forms.SHA256.pattern})?$"),
     subject=choice(("", *SUBJECTS), "What the link leads to; a notebook when it is not said."),
 )
-MADE = answer(name=NAME, secret=matching(fields.SHA256, "Told here and never again."), url=URL, expires=INSTANT)
+MADE = answer(name=NAME, secret=matching(forms.SHA256, "Told here and never again."), url=URL, expires=INSTANT)
 
 JOB = request("user", "job_id", user=USER, job_id=JOB_ID)
 CANCEL = request("user", user=USER, reason=REASON)
 
-FINGERPRINT = matching(ssh_keys.FINGERPRINT, "The key's, as `ssh-keygen -l` prints it.")
+FINGERPRINT = matching(forms.FINGERPRINT, "The key's, as `ssh-keygen -l` prints it.")
 KEY = answer(
     fingerprint=FINGERPRINT,
-    type=choice(ssh_keys.TYPES),
-    comment=text(maxLength=ssh_keys.LONGEST_COMMENT),
+    type=choice(forms.SSH_KEY_TYPES),
+    comment=text(maxLength=limits.SSH_KEY_COMMENT),
     added=INSTANT,
 )
 KEYS = answer(
@@ -141,9 +143,9 @@ KEY_TAKEN = request("user", "fingerprint", user=USER, fingerprint=FINGERPRINT)
 CLAIM = request(
     "csr",
     csr=text("A certificate signing request in PEM.", maxLength=csr.MAX_PEM),
-    node=_cut(fields.LONGEST_NODE, "The node's name, for the owner to read."),
-    partition=_cut(fields.LONGEST_PARTITION, "The partition or queue, for the owner to read."),
-    folder=_cut(fields.LONGEST_FOLDER, "Where the notebook starts, for the owner to read."),
+    node=_cut(limits.NODE, "The node's name, for the owner to read."),
+    partition=_cut(limits.PARTITION, "The partition or queue, for the owner to read."),
+    folder=_cut(limits.FOLDER, "Where the notebook starts, for the owner to read."),
 )
 CLAIMED = answer(
     certificate=PEM,
@@ -162,8 +164,8 @@ BEATEN = answer(state=STATE, expires=INSTANT)
 END = request(
     cause=choice(sorted(fields.JOBS_CAUSES)),
     reason=REASON,
-    tail=text(f"The log's last {fields.LONGEST_TAIL_LINES} lines, cut to {fields.LONGEST_TAIL} characters."),
+    tail=text(f"The log's last {limits.TAIL_LINES} lines, cut to {limits.TAIL} characters."),
 )
-OVER = answer(state=STATE, reason=text(maxLength=fields.LONGEST_REASON))
+OVER = answer(state=STATE, reason=text(maxLength=limits.REASON))
 
 PONG = answer(ok={"const": True}, cluster=text(), time=INSTANT)

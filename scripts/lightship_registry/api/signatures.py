@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightship_protocol.signing import request_signature
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError, unsigned
 from lightship_registry.core.settings import Settings
@@ -36,9 +36,9 @@ class Signed:
 
 def sign(key: bytes, request: Signed) -> str:
     """The signature that the request ought to bear."""
-    body = hashlib.sha256(request.body).hexdigest()
-    parts = [request.method, request.path, body, request.time, request.nonce, request.cluster]
-    return hmac.new(key, "\n".join(parts).encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+    return request_signature(
+        key, request.method, request.path, request.body, request.time, request.nonce, request.cluster
+    )
 
 
 class Verifier:

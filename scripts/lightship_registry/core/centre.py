@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lightship_protocol import limits
 from lightship_registry.core.errors import bad_settings
 
-LONGEST_NAME = 100
 MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}")
 WEB = re.compile(r"https?://[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]{0,500})?")
 KEYS = ("centre_name", "contact", "guide_url")
@@ -35,8 +35,9 @@ UNNAMED = Centre()
 def read_centre(data: Mapping[str, Any]) -> Centre:
     """Check what the settings say; every mistake names the key and the remedy."""
     name, contact, guide = (data.get(key, "") for key in KEYS)
-    if not isinstance(name, str) or len(name) > LONGEST_NAME or not name.isprintable():
-        raise bad_settings(f"centre_name must be one line of plain text, at most {LONGEST_NAME} characters: {name!r}.")
+    if not isinstance(name, str) or len(name) > limits.CENTRE_NAME or not name.isprintable():
+        rule = f"one line of plain text, at most {limits.CENTRE_NAME} characters"
+        raise bad_settings(f"centre_name must be {rule}: {name!r}.")
     if contact != "" and not _fits(contact, MAIL, WEB):
         raise bad_settings(f'contact must be "", an e-mail address or https://..., not {contact!r}.')
     if guide != "" and not _fits(guide, WEB):

@@ -7,22 +7,13 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from lightship_protocol import forms, limits
 from lightship_registry.core.errors import RegistryError, invalid
 from lightship_registry.core.records import Cause
-from lightship_registry.core.ssh_keys import FINGERPRINT
 
-USER = re.compile(r"[A-Za-z0-9_.@+\\$-]{1,64}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
 JOBS_CAUSES = frozenset(Cause) - {Cause.REVOKED, Cause.SILENT, Cause.NOT_STARTED}
-JOB_ID = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,64}")
 # People paste URLs into reasons and titles; nothing that long and that regular may reach the store or the journal.
 SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}")
-LONGEST_REASON = 200
-LONGEST_TITLE = 100
-LONGEST_COMMAND = 500
-LONGEST_NODE, LONGEST_PARTITION, LONGEST_FOLDER = 64, 64, 500
-LONGEST_TAIL = 4000
-LONGEST_TAIL_LINES = 20
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -56,21 +47,21 @@ def string(data: dict[str, Any], key: str) -> str:
 
 def user(value: object) -> str:
     """The name of a Unix user."""
-    if not isinstance(value, str) or not USER.fullmatch(value):
+    if not isinstance(value, str) or not forms.USER.fullmatch(value):
         raise invalid("user must be the name of a Unix user: 1 to 64 letters, digits and _.@+-$.")
     return value
 
 
 def job_id(value: object) -> str:
     """A scheduler's name for a job."""
-    if not isinstance(value, str) or not JOB_ID.fullmatch(value):
-        raise invalid("job_id must be 1 to 64 letters, digits and _.:[]-.")
+    if not isinstance(value, str) or not forms.JOB_ID.fullmatch(value):
+        raise invalid("job_id must be 1 to 64 letters, digits and ._-, and begin with a letter or a digit.")
     return value
 
 
 def fingerprint(value: object) -> str:
     """An SSH key's fingerprint, as `ssh-keygen -l` prints it."""
-    if not isinstance(value, str) or not FINGERPRINT.fullmatch(value):
+    if not isinstance(value, str) or not forms.FINGERPRINT.fullmatch(value):
         raise invalid("fingerprint must be SHA256: and 43 characters, as `ssh-keygen -l` prints it.")
     return value
 
@@ -78,7 +69,7 @@ def fingerprint(value: object) -> str:
 def digest(data: dict[str, Any], key: str) -> str:
     """A SHA-256 in hexadecimal digits; optional."""
     value = data.get(key, "")
-    if value != "" and not (isinstance(value, str) and SHA256.fullmatch(value)):
+    if value != "" and not (isinstance(value, str) and forms.SHA256.fullmatch(value)):
         raise invalid(f"{key} must be 64 hexadecimal digits in lower case.")
     return str(value)
 
@@ -105,7 +96,7 @@ def lines(data: dict[str, Any], key: str, longest: int) -> str:
     if not isinstance(value, str):
         raise invalid(f"{key} must be a string.")
     plain = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in value)
-    kept = SECRET_LIKE.sub("[hidden]", plain).strip("\n").split("\n")[-LONGEST_TAIL_LINES:]
+    kept = SECRET_LIKE.sub("[hidden]", plain).strip("\n").split("\n")[-limits.TAIL_LINES :]
     return "\n".join(line.rstrip() for line in kept)[-longest:]
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
-WAITING, STARTING, READY, ENDED = "waiting", "starting", "ready", "ended"
+from lightship_protocol import causes
+from lightship_protocol.states import (
+    NOTEBOOK,
+    READY,
+    STARTING,
+    WAITING,
+)
+
 LIVE = (WAITING, STARTING, READY)
-# What a job is, in the words of no particular scheduler.
-JOB_STATES = JOB_QUEUED, JOB_HELD, JOB_RUNNING, JOB_ENDED = "queued", "held", "running", "ended"
 
 # The interface that made a link: our own, or Satellite's, which knows no users and no TLS. Neither sees the other's.
 V1, SATELLITE = "v1", "satellite"
-
-# What a link leads to: Jupyter, or any other web program.
-SUBJECTS = NOTEBOOK, PROGRAM = "notebook", "program"
 
 # Who told how a link ended: its job, or the cluster's scheduler.
 JOB, SCHEDULER = "job", "scheduler"
@@ -26,16 +28,16 @@ NO_HASH = "0" * 64
 class Cause(StrEnum):
     """Why a link ended, as a word for programs; the sentence for people is beside it."""
 
-    STOPPED = "stopped"  # the user shut Jupyter down
-    CANCELLED = "cancelled"  # the user cancelled the link or its job
-    TIME_LIMIT = "time-limit"
-    OUT_OF_MEMORY = "out-of-memory"
-    NODE_FAILED = "node-failed"
-    FAILED = "failed"  # Jupyter or the job ended with an error
-    NOT_STARTED = "not-started"  # the job did not start within the time for waiting
-    SILENT = "silent"  # no heartbeat for long
-    REVOKED = "revoked"  # by an administrator
-    ENDED = "ended"  # the job did not say
+    STOPPED = causes.STOPPED
+    CANCELLED = causes.CANCELLED
+    TIME_LIMIT = causes.TIME_LIMIT
+    OUT_OF_MEMORY = causes.OUT_OF_MEMORY
+    NODE_FAILED = causes.NODE_FAILED
+    FAILED = causes.FAILED
+    NOT_STARTED = causes.NOT_STARTED
+    SILENT = causes.SILENT
+    REVOKED = causes.REVOKED
+    ENDED = causes.ENDED
 
 
 # What a job may tell of its end without knowing better: that it was told to stop, or that its program ended. And what

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from lightship_protocol import forms
 from lightship_registry.core import centre
 from lightship_registry.core.centre import UNNAMED, Centre
 from lightship_registry.core.errors import bad_settings
@@ -21,7 +22,6 @@ from lightship_registry.core.tunnel_settings import Places, read_destination, re
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 POSTGRESQL = "postgresql+psycopg"
-CLUSTER_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DOMAIN = re.compile(r"(?=.{1,200}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 
 # Name of the whole-number setting: its default and the range that makes sense.
@@ -229,7 +229,7 @@ def _clusters(value: object) -> dict[str, tuple[Network, ...]]:
 
 
 def _cluster_name(name: str) -> str:
-    if not CLUSTER_NAME.fullmatch(name):
+    if not forms.CLUSTER.fullmatch(name):
         raise bad_settings(f"The cluster's name {name!r} must be a-z, 0-9 and -, starting with a letter.")
     return name
 

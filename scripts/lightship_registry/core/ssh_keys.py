@@ -11,17 +11,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
+from lightship_protocol import forms, limits
 from lightship_registry.core.errors import RegistryError, invalid
 
-# Keys of security tokens come last: the library knows them from version 43 on.
-TYPES = (
-    *("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"),
-    *("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"),
-)
 # No options before the type: what a key may do is not its owner's to say.
-LINE = re.compile(rf"({'|'.join(map(re.escape, TYPES))}) ([A-Za-z0-9+/]{{40,4000}}={{0,2}})(?: ([ -~]*))?")
-FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
-LONGEST_COMMENT = 100
+_TYPE = "|".join(map(re.escape, forms.SSH_KEY_TYPES))
+LINE = re.compile(rf"({_TYPE}) ([A-Za-z0-9+/]{{40,4000}}={{0,2}})(?: ([ -~]*))?")
 FEWEST_RSA_BITS = 2048
 
 
@@ -50,7 +45,7 @@ def parse(line: str) -> SshKey:
         _check_rsa(key, blob)
     # Written anew: one key has one text, whatever bits the end of its base64 left over.
     text = f"{kind} {base64.b64encode(blob).decode('ascii')}"
-    return SshKey(text, fingerprint_of(blob), " ".join(comment.split())[:LONGEST_COMMENT])
+    return SshKey(text, fingerprint_of(blob), " ".join(comment.split())[: limits.SSH_KEY_COMMENT])
 
 
 def _check_rsa(key: RSAPublicKey, blob: bytes) -> None:

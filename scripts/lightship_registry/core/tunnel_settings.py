@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
+from lightship_protocol.forms import USER
 from lightship_registry.core.errors import bad_settings
-from lightship_registry.core.fields import USER
 from lightship_registry.core.records import Owner
 
 # Where sshd may listen for a tunnel. Anything else could end the quoted option of an authorized_keys line early.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from lightship_registry.core.records import JOB_ENDED, JobReport
+from lightship_protocol.states import JOB_ENDED
+from lightship_registry.core.records import JobReport
 from lightship_registry.links.agent_faults import AgentFaults
 from lightship_registry.links.lifecycle import Links
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
 
+from lightship_protocol.states import ENDED, READY, WAITING
 from lightship_registry.core import audit, errors
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError
@@ -15,14 +16,11 @@ from lightship_registry.core.locks import SharedLock
 from lightship_registry.core.observer import NO_OBSERVER, Observer
 from lightship_registry.core.records import (
     BETTER_KNOWN,
-    ENDED,
     NO_HASH,
     NOWHERE,
-    READY,
     SATELLITE,
     SCHEDULER,
     V1,
-    WAITING,
     Cause,
     Ending,
     JobReport,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from lightship_protocol import forms
 from lightship_registry.core.files import write_beside
-
-NAME = re.compile(r"[a-z]{3,12}(-[a-z]{3,12}){2}")
 
 # Every name belongs to one series by its hash, and only one series is given from at a time. A restored store does not
 # know the names that were given since its backup: the restore goes on with another series, in which none of them is.
@@ -65,4 +63,4 @@ def add_series(state_dir: Path, used: Collection[int]) -> None:
 
 def is_name(text: str) -> bool:
     """Can this be a link's name at all?"""
-    return NAME.fullmatch(text) is not None
+    return forms.LINK.fullmatch(text) is not None

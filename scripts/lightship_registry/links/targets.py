@@ -1,4 +1,7 @@
-"""Which addresses may be a target: only where the cluster's notebooks run, and never this host."""
+"""Which addresses may be a target: only where the cluster's notebooks run, and never this host.
+
+Whether one is published, `lifecycle.Links.expected` and `publish` decide, with this and what the store knows.
+"""
 
 from __future__ import annotations
 

@@ -10,11 +10,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from lightship_protocol.states import WAITING
 from lightship_registry.core import audit
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import LIVE, WAITING
+from lightship_registry.core.records import LIVE
 from lightship_registry.core.settings import Settings
 from lightship_registry.monitoring import check_report
 from lightship_registry.monitoring.check_report import Report

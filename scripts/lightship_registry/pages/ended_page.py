@@ -1,4 +1,4 @@
-"""What the page of an ended link says to its owner: why it ended, and what to do next."""
+"""What the page of an ended link says to its owner: why it ended, and what to do next. `views.Views` renders it."""
 
 from __future__ import annotations
 

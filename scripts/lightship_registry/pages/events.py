@@ -12,10 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lightship_protocol.states import READY, STARTING, WAITING
 from lightship_registry.core import audit
 from lightship_registry.core.clock import Clock, steady
 from lightship_registry.core.db_errors import explain
-from lightship_registry.core.records import READY, STARTING, WAITING, Link
+from lightship_registry.core.records import Link
 from lightship_registry.pages import running, waiting
 
 MOST = 500

@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
+from lightship_protocol.states import ENDED, READY
 from lightship_registry.api.bodies import read_body
 from lightship_registry.api.calls import address_of
 from lightship_registry.core import audit
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import ENDED, READY, SATELLITE, Cause, Ending, Glance, Link
+from lightship_registry.core.records import SATELLITE, Cause, Ending, Glance, Link
 from lightship_registry.links.lifecycle import Links
 from lightship_registry.links.names import is_name
 from lightship_registry.pages import entrance, events, waiting

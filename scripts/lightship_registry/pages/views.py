@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from lightship_registry.core.records import JOB_ENDED, JOB_RUNNING, Link
+from lightship_protocol.states import JOB_ENDED, JOB_RUNNING
+from lightship_registry.core.records import Link
 from lightship_registry.core.settings import Settings
 from lightship_registry.pages import humanize, running, start_again, waiting
 from lightship_registry.pages.ended_page import ended_text, is_told

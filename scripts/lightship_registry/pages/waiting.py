@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from lightship_registry.core.records import JOB_ENDED, JOB_HELD, JOB_RUNNING, READY, STARTING, WAITING, Link
+from lightship_protocol.states import JOB_ENDED, JOB_HELD, JOB_RUNNING, READY, STARTING, WAITING
+from lightship_registry.core.records import Link
 from lightship_registry.pages import humanize
 
 # The scheduler's word is as old as the agent's last look; older than this, the page says so.

@@ -9,23 +9,10 @@ from __future__ import annotations
 import re
 import threading
 
+from lightship_protocol.states import ENDED, JOB_ENDED, JOB_QUEUED, JOB_RUNNING, READY, STARTING, WAITING
 from lightship_registry.core import errors
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import (
-    ENDED,
-    JOB_ENDED,
-    JOB_QUEUED,
-    JOB_RUNNING,
-    READY,
-    SATELLITE,
-    STARTING,
-    WAITING,
-    Cause,
-    Ending,
-    Link,
-    Owner,
-    Wish,
-)
+from lightship_registry.core.records import SATELLITE, Cause, Ending, Link, Owner, Wish
 from lightship_registry.links import names, targets
 from lightship_registry.links.lifecycle import Links
 from lightship_registry.store.links import HOUR

@@ -15,11 +15,12 @@ from functools import partial
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from lightship_protocol.states import READY, STARTING
 from lightship_registry.core import audit
 from lightship_registry.core.clock import Clock, steady
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import READY, STARTING, Cause, Ending, Link
+from lightship_registry.core.records import Cause, Ending, Link
 from lightship_registry.links import targets
 from lightship_registry.links.lifecycle import Links
 from lightship_registry.satellite.listener import Answer, Found, Listener, ask, same_program

@@ -28,18 +28,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from lightship_protocol.states import ENDED, JOB_ENDED, READY, STARTING, WAITING
 from lightship_registry.core.places import Places
 from lightship_registry.core.records import (
     DOUBTFUL,
-    ENDED,
     JOB,
-    JOB_ENDED,
     NOWHERE,
-    READY,
     SCHEDULER,
-    STARTING,
     V1,
-    WAITING,
     Creation,
     Ending,
     Glance,

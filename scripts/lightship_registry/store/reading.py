@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, case, func, select
 
-from lightship_registry.core.records import ENDED, LIVE, SATELLITE, Link
+from lightship_protocol.states import ENDED
+from lightship_registry.core.records import LIVE, SATELLITE, Link
 from lightship_registry.store.schema import links
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, func, select, update
 
-from lightship_registry.core.records import ENDED, READY, SATELLITE, STARTING, WAITING, Ending, Link
+from lightship_protocol.states import ENDED, READY, STARTING, WAITING
+from lightship_registry.core.records import SATELLITE, Ending, Link
 from lightship_registry.store.schema import links
 from lightship_registry.store.statements import ended_values
 

@@ -22,7 +22,8 @@ from sqlalchemy import (
     update,
 )
 
-from lightship_registry.core.records import ENDED, READY, STARTING, WAITING, Ending
+from lightship_protocol.states import ENDED, READY, STARTING, WAITING
+from lightship_registry.core.records import Ending
 from lightship_registry.store.schema import links
 
 NOW = bindparam("now", type_=Float)

@@ -25,11 +25,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 from lightship_registry import app
 from lightship_registry.api import openapi
 from lightship_registry.core import ssh_keys
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import ENDED, READY, STARTING, WAITING, Owner
+from lightship_registry.core.records import Owner
 from lightship_registry.links.probe import Expected
 from lightship_registry.links.targets import Address
 from unit.lightship_registry.world import DOMAIN, World, build_world, make_csr

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lightship_registry.core.records import ENDED, READY, STARTING, WAITING, Cause, Ending, Link
+from lightship_protocol.states import ENDED, READY, STARTING, WAITING
+from lightship_registry.core.records import Cause, Ending, Link
 from lightship_registry.satellite import http, watch
 from lightship_registry.satellite.http import SatelliteApi
 from lightship_registry.satellite.rules import SatelliteRules

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
-from lightship_registry.core.records import READY, Creation
+from lightship_protocol.states import READY
+from lightship_registry.core.records import Creation
 from lightship_registry.store.links import Store
 from lightship_registry.store.schema import links
 from unit.lightship_registry.store.test_links import ALICE, NEW, OTHER

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from lightship_protocol.states import ENDED, READY, WAITING
 from lightship_registry.admin import host
 from lightship_registry.admin.commands.show import public
 from lightship_registry.admin.output import examples, json_option, print_json, print_table
 from lightship_registry.core.clock import wall
-from lightship_registry.core.records import ENDED, LIVE, READY, WAITING, Link
+from lightship_registry.core.records import LIVE, Link
 from lightship_registry.store.reading import Reader
 
 MOST = 500

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from lightship_protocol import limits
+from lightship_protocol.states import ENDED
 from lightship_registry.admin import host
 from lightship_registry.admin.commands.show import find
 from lightship_registry.admin.output import examples, json_option, print_json, print_table
 from lightship_registry.core import audit, fields
-from lightship_registry.core.records import ENDED, LIVE, Cause, Ending, Link
+from lightship_registry.core.records import LIVE, Cause, Ending, Link
 from lightship_registry.links.lifecycle import Links
 from lightship_registry.store.reading import Reader
 
@@ -56,7 +58,7 @@ def revoke(
     if as_json and not yes:
         raise click.UsageError("A program cannot be asked: give --yes with --json.")
     loaded = host.load(config)
-    ending = Ending(Cause.REVOKED, fields.note({"reason": reason}, "reason", fields.LONGEST_REASON) or REASON)
+    ending = Ending(Cause.REVOKED, fields.note({"reason": reason}, "reason", limits.REASON) or REASON)
     host.become_service(loaded)
     engine, links = host.open_links(loaded)
     reader = Reader(engine)

@@ -15,6 +15,7 @@ from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Transport
 from lightship_cluster.schedulers.base import GONE, JobState
 from lightship_cluster.schedulers.slurm import Slurm
+from lightship_protocol import limits
 from unit.lightship_cluster.world import StubRegistry
 
 ME, NOBODY = os.getuid(), 3999999999
@@ -167,6 +168,6 @@ def test_a_fault_that_the_registry_did_not_hear_is_told_as_over_all_the_same(reg
         registry.replies["jobs"] = (status, {"watch": []})
         watch.round()
     bodies = [asked.json for asked in registry.asked]
-    assert len(bodies[0]["fault"]) == agent_watch.LONGEST_FAULT
+    assert len(bodies[0]["fault"]) == limits.FAULT
     assert bodies[-2]["fault"] == ""
     assert "fault" not in bodies[-1]

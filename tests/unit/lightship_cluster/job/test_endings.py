@@ -12,8 +12,9 @@ from lightship_cluster.job import endings
 from lightship_cluster.job.endings import Ending
 from lightship_cluster.job.lease import TIME_OVER
 from lightship_cluster.job.memory_kills import MemoryKills
+from lightship_protocol import causes
 
-FAILURE = Ending(endings.FAILED, "It failed.", ExitStatus.JUPYTER)
+FAILURE = Ending(causes.FAILED, "It failed.", ExitStatus.JUPYTER)
 
 
 class Kills(MemoryKills):
@@ -91,7 +92,7 @@ def test_a_failure_tells_the_last_lines_and_a_normal_end_does_not(folder: LinkFo
 
     assert endings.tail(folder, FAILURE).splitlines() == [f"line {number}" for number in range(80, 100)]
     assert endings.tail(folder, endings.NO_MEMORY)
-    for cause in (endings.STOPPED, endings.CANCELLED, endings.TIME_LIMIT, endings.ENDED):
+    for cause in (causes.STOPPED, causes.CANCELLED, causes.TIME_LIMIT, causes.ENDED):
         assert endings.tail(folder, Ending(cause, "", ExitStatus.OK)) == ""
 
 

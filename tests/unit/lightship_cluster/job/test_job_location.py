@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.job.job_location import LONGEST_FOLDER, job_location
+from lightship_cluster.job.job_location import job_location
+from lightship_protocol import limits
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def test_what_is_not_known_is_left_out(tmp_path: Path, monkeypatch: pytest.Monke
 def test_of_a_long_folder_the_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "cwd", lambda: Path("/" + "x" * 600 + "/here"))
     folder = job_location()["folder"]
-    assert (len(folder), folder[:3], folder[-5:]) == (LONGEST_FOLDER, "...", "/here")
+    assert (len(folder), folder[:3], folder[-5:]) == (limits.FOLDER, "...", "/here")
 
 
 def test_a_folder_of_any_bytes_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

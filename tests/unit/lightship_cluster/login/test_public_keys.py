@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-from lightship_cluster.login.public_keys import TYPES, fingerprint_of, key_in
+from lightship_cluster.login.public_keys import fingerprint_of, key_in
+from lightship_protocol.forms import SSH_KEY_TYPES
 
 
 def public_key(kind: str = "ssh-ed25519", fill: str = "k", size: int = 32) -> str:
@@ -25,7 +26,7 @@ def read(folder: Path, text: str | bytes, name: str = "id.pub") -> str:
     return key_in(str(folder / name))
 
 
-@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("kind", SSH_KEY_TYPES)
 def test_every_kind_of_key_is_taken(tmp_path: Path, kind: str) -> None:
     assert read(tmp_path, f"{public_key(kind)} alice@laptop\n") == f"{public_key(kind)} alice@laptop"
 

@@ -7,17 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightship_cluster.core import protocol
 from lightship_cluster.environments.interfaces import A_NOTEBOOK, A_PROGRAM
-from lightship_cluster.job import job_location
-from lightship_registry.core import fields, records
+from lightship_protocol import limits, states
+from lightship_registry.core import fields
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Cause
 
 
-def test_both_sides_call_what_a_link_leads_to_the_same_and_agree_how_long_a_folder_is() -> None:
-    assert protocol.SUBJECTS == records.SUBJECTS == (A_NOTEBOOK.noun, A_PROGRAM.noun)
-    assert job_location.LONGEST_FOLDER == fields.LONGEST_FOLDER
+def test_a_link_leads_to_what_users_call_so() -> None:
+    assert (A_NOTEBOOK.noun, A_PROGRAM.noun) == states.SUBJECTS
+
+
+@pytest.mark.parametrize("text", ["4712", "4712.pbslogin", "here.login1.4712.99", "0.server", "x" * 64])
+def test_a_schedulers_name_for_a_job_is_taken(text: str) -> None:
+    assert fields.job_id(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "x" * 65, "4712[3].server", "4712:1", ".4712", "-4712", "4712 ", "4712\n", 4712])
+def test_what_no_scheduler_of_ours_calls_a_job_is_refused(text: object) -> None:
+    with pytest.raises(RegistryError, match="begin with a letter or a digit"):
+        fields.job_id(text)
 
 
 @given(st.binary())
@@ -80,7 +89,7 @@ def test_the_last_lines_of_a_log_keep_their_breaks_and_lose_secrets_and_colours(
     text = "\n".join(f"line {number}" for number in range(30))
     text += "\n\x1b[31mtoken 099aa825b1403d58889842ab2c758885  \n\n"
     kept = fields.lines({"tail": text}, "tail", 4000).split("\n")
-    assert len(kept) == fields.LONGEST_TAIL_LINES
+    assert len(kept) == limits.TAIL_LINES
     assert kept[-2:] == ["line 29", " [31mtoken [hidden]"]
     assert fields.lines({"tail": "x" * 5000}, "tail", 4000) == "x" * 4000
     assert fields.lines({}, "tail", 4000) == ""

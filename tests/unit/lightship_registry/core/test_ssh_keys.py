@@ -8,9 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from lightship_cluster.core import protocol
 from lightship_cluster.login import public_keys
-from lightship_registry.core import ssh_keys
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.ssh_keys import is_whole, parse
 from unit.lightship_registry.keys import new_key
@@ -85,9 +83,3 @@ def test_a_row_that_a_disk_changed_is_not_whole(tmp_path: Path) -> None:
     assert not is_whole(f"{key.text}\n{other.text}", key.fingerprint)
     assert not is_whole(f"{key.text} x", key.fingerprint)
     assert not is_whole("", key.fingerprint)
-
-
-def test_the_command_knows_the_same_kinds_of_keys() -> None:
-    assert public_keys.TYPES == ssh_keys.TYPES
-    assert protocol.LONGEST_COMMENT == ssh_keys.LONGEST_COMMENT
-    assert protocol.FINGERPRINT.pattern == ssh_keys.FINGERPRINT.pattern

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from lightship_registry.core.records import READY, Cause, Creation, Ending, NewLink, Owner, Wish
+from lightship_protocol.states import READY
+from lightship_registry.core.records import Cause, Creation, Ending, NewLink, Owner, Wish
 from lightship_registry.store.links import Store
 from lightship_registry.store.schema import links
 from unit.lightship_registry.world import World, both_databases

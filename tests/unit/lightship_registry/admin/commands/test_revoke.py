@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lightship_protocol.states import READY
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import READY
 from unit.lightship_registry.admin.conftest import Desk
 from unit.lightship_registry.store.test_sqlite_writing import after_a_crash
 from unit.lightship_registry.world import DOMAIN

@@ -1,0 +1,14 @@
+"""Why a link ended: words for programs; the sentence for people is beside them."""
+
+from __future__ import annotations
+
+STOPPED = "stopped"  # the user shut Jupyter down
+CANCELLED = "cancelled"  # the user cancelled the link or its job
+TIME_LIMIT = "time-limit"
+OUT_OF_MEMORY = "out-of-memory"
+NODE_FAILED = "node-failed"
+FAILED = "failed"  # Jupyter or the job ended with an error
+NOT_STARTED = "not-started"  # the job did not start within the time for waiting
+SILENT = "silent"  # no heartbeat for long
+REVOKED = "revoked"  # by an administrator
+ENDED = "ended"  # the job did not say
