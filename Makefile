@@ -57,10 +57,11 @@ bench: setup ## Measure: the command's own time; on the running bed, CPU per req
 	# The whole takes five minutes: python tests/benchmarks/many_links.py 10000
 	python tests/benchmarks/many_links.py 1000
 
-dist: ## Build the single-file commands, their manual and their completion into dist/
+dist: ## Build the single-file commands, their manual, completion and batch scripts into dist/
 	@python3 scripts/dev/build_zipapps.py
 	python3 scripts/dev/write_manual.py
 	python3 scripts/dev/write_completion.py
+	python3 scripts/dev/write_batch_scripts.py
 
 clean: ## Remove all that any of these made, except installed packages
 	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh clean; fi

@@ -3,18 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import write_batch_scripts
 
-import lightship_cluster
 from lightship_cluster.config.options import APP
 from lightship_cluster.config.options import INTERFACES as OFFERED
 from lightship_cluster.environments.interfaces import INTERFACES, interface_of, starts_what_is_told
 from unit.lightship_cluster.world import program
 
-BATCH = Path(lightship_cluster.__file__).parent / "batch"
 
-
-@pytest.mark.parametrize("script", list(BATCH.glob("*/*.sh")), ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_each_interfaces_own_batch_script_starts_it(script: Path) -> None:
+@pytest.mark.parametrize("path", write_batch_scripts.scripts())
+def test_each_interfaces_own_batch_script_starts_it(path: str, tmp_path: Path) -> None:
+    script = program(tmp_path / Path(path).name, write_batch_scripts.scripts()[path])
     if script.name == APP:
         assert starts_what_is_told(script)
         return

@@ -1,9 +1,9 @@
 #!/bin/bash
-# JupyterLab behind a Lightship link, for OpenPBS and PBS Professional.
+# %title behind a Lightship link, for OpenPBS and PBS Professional.
 # start-jupyter submits this file and gives it two variables, for PBS hands a script no arguments: LIGHTSHIP_LINK, the
 # link's folder, and LIGHTSHIP_REGISTER, the register-jupyter command.
 # To change anything, copy it, edit the copy, and run: start-jupyter -b /path/to/your/copy.sh
-#PBS -N jupyterlab
+#PBS -N %name
 #PBS -l select=1
 # A link serves one job once: a job that was started again could not use it.
 #PBS -r n
@@ -14,7 +14,8 @@ exec >>"$LIGHTSHIP_LINK/job.log" 2>&1
 cd "${PBS_O_WORKDIR:-.}" || exit
 export PATH="${PBS_O_PATH:-$PATH}"
 
-# Whatever else is to be done before Jupyter starts goes here. Where Jupyter comes from is said to start-jupyter: --module, --venv,
-# --conda or --image.
+# Whatever else is to be done before it starts goes here. Where Jupyter or the program comes from is said to start-jupyter:
+# --module, --venv, --conda or --image.
 
-exec "$LIGHTSHIP_REGISTER" "$LIGHTSHIP_LINK" -- jupyter lab
+%remark
+exec "$LIGHTSHIP_REGISTER" "$LIGHTSHIP_LINK" %command

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Any other web program behind a Lightship link, for Torque.
+# %title behind a Lightship link, for Torque.
 # start-jupyter submits this file and gives it two variables, for Torque hands a script no arguments: LIGHTSHIP_LINK, the
 # link's folder, and LIGHTSHIP_REGISTER, the register-jupyter command.
 # To change anything, copy it, edit the copy, and run: start-jupyter -b /path/to/your/copy.sh
-#PBS -N app
+#PBS -N %name
 #PBS -l nodes=1:ppn=1
 # A link serves one job once: a job that was started again could not use it.
 #PBS -r n
@@ -14,9 +14,8 @@ exec >>"$LIGHTSHIP_LINK/job.log" 2>&1
 cd "${PBS_O_WORKDIR:-.}" || exit
 export PATH="${PBS_O_PATH:-$PATH}"
 
-# Whatever else is to be done before the program starts goes here. Where it comes from is said to start-jupyter: --module, --venv,
-# --conda or --image.
+# Whatever else is to be done before it starts goes here. Where Jupyter or the program comes from is said to start-jupyter:
+# --module, --venv, --conda or --image.
 
-# The command is what start-jupyter --app was told. One of your own stands behind two dashes:
-# --app -- streamlit run app.py --server.port {port} --server.address localhost --server.headless true
-exec "$LIGHTSHIP_REGISTER" "$LIGHTSHIP_LINK" --app
+%remark
+exec "$LIGHTSHIP_REGISTER" "$LIGHTSHIP_LINK" %command

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Writes the batch scripts that users start and copy, one for each scheduler and interface.
+
+They are made from the templates in scripts/lightship_cluster/batch, one for each scheduler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import string
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from build_zipapps import REPOSITORY, SCRIPTS, write
+
+TEMPLATES = SCRIPTS / "lightship_cluster" / "batch"
+
+
+class Template(string.Template):
+    """Shell has $ for itself."""
+
+    delimiter = "%"
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a script starts: its title, what register-jupyter is told, and a remark before that."""
+
+    title: str
+    command: str
+    remark: str = ""
+
+
+# By the job's name, which is the script's too.
+INTERFACES = {
+    "notebook": Interface("Jupyter Notebook", "-- jupyter notebook"),
+    "jupyterlab": Interface("JupyterLab", "-- jupyter lab"),
+    "classic": Interface("The classic notebook", "-- jupyter nbclassic"),
+    "voila": Interface(
+        "Dashboards of Voila",
+        "-- jupyter server --ServerApp.default_url=/voila",
+        "# Voila as a part of Jupyter's server: Voila's own knows neither the link's certificate nor its token.",
+    ),
+    "app": Interface(
+        "Any other web program",
+        "--app",
+        "# The command is what start-jupyter --app was told. One of your own stands behind two dashes:\n"
+        "# --app -- streamlit run app.py --server.port {port} --server.address localhost --server.headless true",
+    ),
+}
+
+
+def scripts() -> dict[str, str]:
+    """Return the text of each script by its path, such as slurm/notebook.sh."""
+    return {
+        f"{template.stem}/{name}.sh": _script(template.read_text("utf-8"), name, interface)
+        for template in sorted(TEMPLATES.glob("*.sh"))
+        for name, interface in INTERFACES.items()
+    }
+
+
+def _script(template: str, name: str, interface: Interface) -> str:
+    text = Template(template).substitute(
+        name=name, title=interface.title, command=interface.command, remark=interface.remark
+    )
+    # Where there is no remark, its line goes too.
+    return text.replace("\n\n\n", "\n\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write them all below a folder."""
+    parser = argparse.ArgumentParser(description="Write the batch scripts.")
+    parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="its folder batch (default: dist)")
+    options = parser.parse_args(argv)
+    for path, text in scripts().items():
+        script = options.dist / "batch" / path
+        script.parent.mkdir(parents=True, exist_ok=True)
+        write(script, text.encode("utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
