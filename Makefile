@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup lint unit molecule test demo demo-down preview bench dist clean
+.PHONY: help setup lint unit molecule test demo demo-down preview bench dist docs clean
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible/ansible.cfg
@@ -62,6 +62,9 @@ dist: ## Build the single-file commands, their manual, completion and batch scri
 	python3 scripts/dev/write_manual.py
 	python3 scripts/dev/write_completion.py
 	python3 scripts/dev/write_batch_scripts.py
+
+docs: .venv/.complete ## Write what the READMEs of the roles say of variables, from their argument specifications
+	@python scripts/dev/write_variable_tables.py
 
 clean: ## Remove all that any of these made, except installed packages
 	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh clean; fi

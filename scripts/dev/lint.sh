@@ -33,6 +33,7 @@ check "molecule: scenarios" scenarios
 check "shellcheck" shellcheck_all
 check "hadolint" hadolint images/notebook/Containerfile images/testhost/Containerfile
 check "defaults equal argument specs" python scripts/dev/check_arguments.py
+check "tables of variables equal argument specs" python scripts/dev/write_variable_tables.py --check
 
 printf '\n'
 if [[ ${#failed[@]} -gt 0 ]]; then
