@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import clusters
-import ends
+from support import clusters, ends
 
 
 @pytest.fixture(scope="session", autouse=True)

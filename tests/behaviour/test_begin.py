@@ -8,10 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-import bed
-import cell
-import clusters
-from clusters.base import HELD, RUNS, WAITS
+from support import bed, cell, clusters
+from support.clusters.base import HELD, RUNS, WAITS
 
 HERE = clusters.here()
 

@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-import bed
-import clusters
+from support import bed, clusters
 
 HERE = clusters.here()
 NODE = HERE.nodes[0]

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-import bed
-import clusters
-import ends
+from support import bed, clusters, ends
 
 HERE = clusters.here()
 QUICK = [kind for kind in ends.KINDS if kind not in ends.SLOW and (kind != "memory" or HERE.limits_memory)]

@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-import bed
-import clusters
 from lightship_cluster.core.errors import ExitStatus
+from support import bed, clusters
 
 GUIDE = (bed.REPOSITORY / "scripts" / "lightship_cluster" / "README.md").read_text()
 HERE = clusters.here()

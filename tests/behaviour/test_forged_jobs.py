@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-import bed
-import clusters
+from support import bed, clusters
 
 HERE = clusters.here()
 

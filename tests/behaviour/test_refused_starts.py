@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-import bed
-import clusters
 from lightship_cluster.core.errors import ExitStatus
+from support import bed, clusters
 
 HERE = clusters.here()
 

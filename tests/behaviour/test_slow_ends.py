@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import ends
+from support import ends
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,8 +13,8 @@ from typing import Any
 
 from on_node import Proxy
 
-import bed
 from lightship_cluster.registry_client.signing import sign
+from support import bed
 
 HERE = Path(__file__).parent
 SHARED = HERE / "on_node.py"

@@ -19,7 +19,7 @@ from typing import Any
 from agents_and_nodes import program_on, proxy, told
 from on_node import OK, WEBSOCKET_ANSWER, ask
 
-import bed
+from support import bed
 
 PAUSE_SECONDS = 0.5
 # A masked text frame with two letters, as browsers send it.

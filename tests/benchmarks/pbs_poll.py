@@ -17,8 +17,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "tests")]
 
-import bed  # noqa: E402
-import clusters  # noqa: E402
+from support import bed, clusters  # noqa: E402
 
 LINKS_OF_USER = 10
 # A connection that is over is seen for a minute.

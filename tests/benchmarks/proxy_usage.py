@@ -6,7 +6,7 @@ import json
 import threading
 from dataclasses import asdict, dataclass
 
-import bed
+from support import bed
 
 SAMPLE_SECONDS = 4.0
 # RSS in pages and CPU in ticks, from /proc; a process that has just gone counts nothing.

@@ -25,7 +25,7 @@ import httpx
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-import bed  # noqa: E402
+from support import bed  # noqa: E402
 
 AIM = 1.4
 NODE, CLIENT, STATIC_PORT = "node1", "login", 8444

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, expect
 
-import bed
 from browser.window import chromium, trust
+from support import bed
 
 VENV = "/opt/apps"
 STREAMLIT = """

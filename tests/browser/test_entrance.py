@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-import bed
 from browser.window import chromium, trust
+from support import bed
 
 QUESTION = "This address needs its token"
 SECONDS = 30_000

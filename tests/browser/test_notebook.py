@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, expect
 
-import bed
 from browser.window import chromium, trust
+from support import bed
 
 CODE = "import getpass; print(getpass.getuser(), 6 * 7)"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Error, Page, sync_playwright
 
-import bed
+from support import bed
 
 # The sandbox cannot start as root, and nothing here opens a page of the outside world.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

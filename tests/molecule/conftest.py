@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import bed
-import clusters
+from support import bed, clusters
 
 HOSTS = ("proxy", "proxy13", *clusters.here().hosts)
 

@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from testinfra.host import Host
 
-from deploy import REPOSITORY, deploy
+from support.deploy import REPOSITORY, deploy
 
 testinfra_hosts = ["ssh://proxy13"]
 

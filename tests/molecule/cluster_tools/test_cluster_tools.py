@@ -9,7 +9,7 @@ import shlex
 import pytest
 from testinfra.host import Host
 
-from bed import REPOSITORY, agent, run
+from support.bed import REPOSITORY, agent, run
 
 testinfra_hosts = ["ssh://login"]
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-import bed
+from support import bed
 
 CA = "/shared/lightship/etc/registry-ca.pem"
 HOST = f"registry.{bed.DOMAIN}:{bed.PORT}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-import bed
+from support import bed
 
 SERVER = "/usr/bin/python3 -m http.server --bind 127.0.0.1"
 COMMANDS = {"port": f"{SERVER} {{port}}", "socket": "/usr/bin/python3 server.py {socket}"}

@@ -14,7 +14,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-import bed
+from support import bed
 
 NODE = "10.89.77.31"
 # More at a time than one address may ask for. LIGHTSHIP_NAMES=1000000 tries a million.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import bed
+from support import bed
 
 LINEAGE = f"/etc/letsencrypt/live/{bed.DOMAIN}"
 CONFIG = "/etc/nginx/lightship.conf"

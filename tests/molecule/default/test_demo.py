@@ -7,7 +7,7 @@ import subprocess
 
 import httpx
 
-import bed
+from support import bed
 
 
 def demo() -> str:

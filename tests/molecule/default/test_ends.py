@@ -9,7 +9,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-import bed
+from support import bed
 
 OPEN_SECONDS = 5
 

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-import bed
-import cell
+from support import bed, cell
 
 STORE = "/shared/environments"
 ARCHIVE = "/shared/lightship/images/notebook.tar"

@@ -14,8 +14,8 @@ from functools import partial
 import httpx
 import pytest
 
-import bed
 from lightship_cluster.registry_client.signing import sign
+from support import bed
 
 STATE = "/var/lib/lightship"
 STORE = f"{STATE}/registry.sqlite3"

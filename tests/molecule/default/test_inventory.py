@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bed import REPOSITORY
+from support.bed import REPOSITORY
 
 ANSIBLE = REPOSITORY / "ansible"
 INVENTORY = REPOSITORY / "tests" / "molecule" / "inventory"

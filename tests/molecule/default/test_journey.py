@@ -12,8 +12,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
-import bed
-import cell
+from support import bed, cell
 
 
 @pytest.fixture(scope="module")

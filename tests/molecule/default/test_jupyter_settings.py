@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-import bed
-import cell
 from lightship_cluster.job.jupyter_guard import decided
+from support import bed, cell
 
 SERVER = "/opt/jupyter/bin/python3"
 # In one go whatever lets others in, or leads elsewhere. The hash is that of the password secret1.

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-import bed
-from deploy import playbook
+from support import bed
+from support.deploy import playbook
 
 KEY_ON_LOGIN, KEY_ON_PROXY = "/etc/lightship/cluster.key", "/etc/lightship/clusters/demo.key"
 

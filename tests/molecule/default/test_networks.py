@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-import bed
+from support import bed
 
 SITE = "/shared/lightship/etc/lightship.ini"
 CA = "/shared/lightship/etc/registry-ca.pem"

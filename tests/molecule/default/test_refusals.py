@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-import bed
 from lightship_cluster.core.errors import ExitStatus
+from support import bed
 
 
 def traces(user: str) -> tuple[str, str, set[str]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-import bed
+from support import bed
 
 FQDN = f"{bed.DOMAIN}:{bed.PORT}"
 MANAGE, BARE = f"https://manage.{FQDN}", f"https://{FQDN}"

@@ -14,8 +14,7 @@ from contextlib import closing
 
 import pytest
 
-import bed
-import cell
+from support import bed, cell
 
 # A node of the cluster, where --here is allowed: it lies in the compute networks.
 NODE = "node1"

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-import bed
+from support import bed
 
 PLACE, OTHER = "localhost:18888", "localhost:18889"
 SERVED = "from my own machine"

@@ -6,10 +6,9 @@ import json
 import re
 from pathlib import Path
 
-import bed
-import cell
 from lightship_cluster.schedulers import slurm_variables
 from lightship_cluster.schedulers.sbatch_names import SBATCH_NAMES
+from support import bed, cell
 
 # Of other programs: neither Python nor Slurm would do what start-jupyter needs, if they counted for it.
 OTHERS = {

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-import bed
-from deploy import playbook
+from support import bed
+from support.deploy import playbook
 
 # site.yml alone must not take longer than all of it may, from the loss of the host to the end of the restore.
 SECONDS = 900

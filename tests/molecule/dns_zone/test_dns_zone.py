@@ -21,7 +21,7 @@ import dns.zone
 import pytest
 from testinfra.host import Host
 
-from deploy import deploy
+from support.deploy import deploy
 
 testinfra_hosts = ["ssh://proxy13"]
 

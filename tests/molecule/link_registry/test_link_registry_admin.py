@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from deploy import registry_faults
+from support.deploy import registry_faults
 
 testinfra_hosts = ["ssh://proxy13"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from deploy import deploy, registry_faults
+from support.deploy import deploy, registry_faults
 
 testinfra_hosts = ["ssh://proxy13"]
 

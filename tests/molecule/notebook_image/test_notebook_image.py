@@ -7,7 +7,7 @@ import re
 import pytest
 from testinfra.host import Host
 
-from bed import REPOSITORY
+from support.bed import REPOSITORY
 
 testinfra_hosts = ["ssh://login"]
 

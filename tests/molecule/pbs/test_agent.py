@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from bed import agent, eventually, run
+from support.bed import agent, eventually, run
 
 testinfra_hosts = ["ssh://pbslogin"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-import bed
+from support import bed
 
 testinfra_hosts = ["ssh://proxy13"]
 

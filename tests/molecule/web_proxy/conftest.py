@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from bed import AUTHORITY
-from stage import DOMAIN, ROUTES, Authority, Browser, Handler, Notebook, Route, Start, reply
+from support.bed import AUTHORITY
+from support.stage import DOMAIN, ROUTES, Authority, Browser, Handler, Notebook, Route, Start, reply
 
 AUTHORITIES = "/var/lib/lightship/authorities"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from stage import DOMAIN, HERE, REPLY, Authority, Browser, Notebook, Route, Start
+from support.stage import DOMAIN, HERE, REPLY, Authority, Browser, Notebook, Route, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-import stage
 from browser.window import chromium, trust
-from stage import DOMAIN, Notebook, Start
+from support import stage
+from support.stage import DOMAIN, Notebook, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from stage import DOMAIN, Browser, Start
+from support.stage import DOMAIN, Browser, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from stage import DOMAIN, Browser, Start
+from support.stage import DOMAIN, Browser, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

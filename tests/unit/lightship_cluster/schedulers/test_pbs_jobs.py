@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hostile_texts import hostile_texts
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.schedulers import pbs_jobs
 from lightship_cluster.schedulers.base import NOBODYS, JobReport, JobState
 from lightship_cluster.schedulers.pbs import Pbs
 from lightship_cluster.schedulers.pbs_jobs import UNLISTED
 from lightship_cluster.schedulers.pbs_records import Question
+from support.hostile_texts import hostile_texts
 from unit.lightship_cluster.schedulers import recorded
 from unit.lightship_cluster.schedulers.recorded import ME
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from hostile_texts import hostile_texts
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import GONE, NOBODYS, JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.slurm import Slurm
+from support.hostile_texts import hostile_texts
 from unit.lightship_cluster.schedulers.conftest import Command
 from unit.lightship_cluster.world import program
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from testinfra.host import Host
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 INVENTORY = REPOSITORY / "tests" / "molecule" / "inventory"
 PLAYBOOK = "[{hosts: %s, become: true, roles: [%s]}]\n"
 

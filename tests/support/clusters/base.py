@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-import bed
+from support import bed
 
 WAITS, HELD, RUNS = "waits", "held", "runs"
 

@@ -8,9 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
-import bed
-import cell
-import clusters
+from support import bed, cell, clusters
 
 HERE = clusters.here()
 FIRST, SECOND = HERE.nodes

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-import bed
+from support import bed
 
 SECONDS = 60
 TEXT, CLOSE, PING = 1, 8, 9

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import bed
-from clusters.base import HELD, RUNS, WAITS, Cluster, Job
+from support import bed
+from support.clusters.base import HELD, RUNS, WAITS, Cluster, Job
 
 _STATES = {"Q": WAITS, "W": WAITS, "H": HELD, "R": RUNS, "B": RUNS}
 _IN = ". /etc/profile.d/pbs.sh;"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import bed
-from clusters.base import HELD, RUNS, WAITS, Cluster, Job
+from support import bed
+from support.clusters.base import HELD, RUNS, WAITS, Cluster, Job
 
 _STATES = {"PENDING": WAITS, "CONFIGURING": RUNS, "RUNNING": RUNS, "SUSPENDED": RUNS}
 _FIELDS = "%T|%N|%P|%l|%a|%C|%r"

@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 STATE = REPOSITORY / ".bed"
 ENGINE = os.environ.get("CONTAINER_ENGINE", "podman")
 AUTHORITY = STATE / "pebble-root.pem"

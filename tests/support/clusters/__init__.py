@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from clusters.base import Cluster
-from clusters.pbs import Pbs
-from clusters.slurm import Slurm
+from support.clusters.base import Cluster
+from support.clusters.pbs import Pbs
+from support.clusters.slurm import Slurm
 
 SLURM = Slurm(
     name="demo",
