@@ -59,7 +59,7 @@ links = Table(
     Column("api", String(16), nullable=False, server_default="v1"),
     # Where a client of Satellite's said that its notebook will listen; no target before it answers there.
     Column("announced", String(64), nullable=False, server_default=""),
-    # What the program there showed of itself when the link was bound to it; see satellite_listener.py.
+    # What the program there showed of itself when the link was bound to it; see satellite/listener.py.
     Column("program_mark", String(64), nullable=False, server_default=""),
     # A word of records.py: what the link leads to. And where its job says that it runs.
     Column("subject", String(8), nullable=False, server_default=""),
@@ -91,7 +91,7 @@ nonces = Table(
     Column("seen_at", Float, nullable=False),
 )
 
-# The keys with which a user's own machines may open tunnels to this host; see tunnels.py.
+# The keys with which a user's own machines may open tunnels to this host; see tunnels/tunnels.py.
 ssh_keys = Table(
     "ssh_keys",
     metadata,
