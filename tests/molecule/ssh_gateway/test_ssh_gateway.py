@@ -28,9 +28,10 @@ USERS_KEYS = "/run/lightship/tunnels/authorized_keys"
 def patient(host: Host) -> Iterator[None]:
     """Have sshd forgive: enemies and administrators share an address here, and a few refusals would shut it out."""
     conf = "/etc/ssh/sshd_config.d/20-bed.conf"
-    host.check_output(f"echo 'PerSourcePenalties no' >{conf} && sshd -t && systemctl reload ssh")
+    # Not reload: sshd then starts itself anew, and until it listens again connections are refused.
+    host.check_output(f"echo 'PerSourcePenalties no' >{conf} && sshd -t && systemctl restart ssh")
     yield
-    host.check_output(f"rm {conf} && systemctl reload ssh")
+    host.check_output(f"rm {conf} && systemctl restart ssh")
 
 
 def tunnel(*options: str, command: tuple[str, ...] = (), key: Path = KEY) -> list[str]:
