@@ -157,13 +157,15 @@ def write(path: Path, data: bytes, mode: int = 0o755) -> None:
     print(f"built {path}")
 
 
-def write_one(argv: Sequence[str] | None, name: str, content: Callable[[], str]) -> int:
-    """What a script does that writes one more file for users."""
-    parser = argparse.ArgumentParser(description=f"Write {name}.")
+def write_texts(argv: Sequence[str] | None, what: str, texts: Callable[[], dict[str, str]], mode: int = 0o644) -> int:
+    """What a script does that writes more files for users: their texts by their paths below the folder."""
+    parser = argparse.ArgumentParser(description=f"Write {what}.")
     parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="where it goes (default: dist)")
     options = parser.parse_args(argv)
-    options.dist.mkdir(parents=True, exist_ok=True)
-    write(options.dist / name, content().encode("utf-8"), 0o644)
+    for name, text in texts().items():
+        path = options.dist / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, text.encode("utf-8"), mode)
     return 0
 
 

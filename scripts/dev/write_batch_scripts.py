@@ -6,14 +6,12 @@ They are made from the templates in scripts/lightship_cluster/batch, one for eac
 
 from __future__ import annotations
 
-import argparse
 import string
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from build_zipapps import REPOSITORY, SCRIPTS, write
+from build_zipapps import SCRIPTS, write_texts
 
 TEMPLATES = SCRIPTS / "lightship_cluster" / "batch"
 
@@ -53,32 +51,22 @@ INTERFACES = {
 
 
 def scripts() -> dict[str, str]:
-    """Return the text of each script by its path, such as slurm/notebook.sh."""
+    """Return the text of each script by its path, such as batch/slurm/notebook.sh."""
     return {
-        f"{template.stem}/{name}.sh": _script(template.read_text("utf-8"), name, interface)
+        f"batch/{template.stem}/{name}.sh": _script(template.read_text("utf-8"), name, interface)
         for template in sorted(TEMPLATES.glob("*.sh"))
         for name, interface in INTERFACES.items()
     }
 
 
 def _script(template: str, name: str, interface: Interface) -> str:
-    text = Template(template).substitute(
-        name=name, title=interface.title, command=interface.command, remark=interface.remark
-    )
     # Where there is no remark, its line goes too.
-    return text.replace("\n\n\n", "\n\n")
+    return Template(template).substitute(vars(interface), name=name).replace("\n\n\n", "\n\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write them all below a folder."""
-    parser = argparse.ArgumentParser(description="Write the batch scripts.")
-    parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="its folder batch (default: dist)")
-    options = parser.parse_args(argv)
-    for path, text in scripts().items():
-        script = options.dist / "batch" / path
-        script.parent.mkdir(parents=True, exist_ok=True)
-        write(script, text.encode("utf-8"))
-    return 0
+    """Write them all."""
+    return write_texts(argv, "the batch scripts", scripts, 0o755)
 
 
 if __name__ == "__main__":

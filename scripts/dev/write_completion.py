@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from build_zipapps import SCRIPTS, write_one
+from build_zipapps import SCRIPTS, write_texts
 
 sys.path.insert(0, str(SCRIPTS))
 
@@ -161,7 +161,7 @@ fi
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write it."""
-    return write_one(argv, NAME, content)
+    return write_texts(argv, NAME, lambda: {NAME: content()})
 
 
 def content() -> str:

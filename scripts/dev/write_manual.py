@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 
-from build_zipapps import SCRIPTS, write_one
+from build_zipapps import SCRIPTS, write_texts
 
 sys.path.insert(0, str(SCRIPTS))
 
@@ -47,7 +47,7 @@ FILES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write it."""
-    return write_one(argv, NAME, content)
+    return write_texts(argv, NAME, lambda: {NAME: content()})
 
 
 def content() -> str:
