@@ -10,7 +10,7 @@ from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Answer, Unreachable
 from lightship_cluster.schedulers.base import JobState
 from lightship_protocol import forms, limits
-from lightship_protocol.states import SUBJECTS
+from lightship_protocol.states import ENDED, SUBJECTS
 
 LONGEST_TEXT = 200
 
@@ -90,7 +90,7 @@ class Requests:
         reply: dict[str, Any] = {**body, "ok": True}
         job_id = body.get("job_id")
         # Nobody waits for the job of a link that ended; asking would take a place among those that somebody waits for.
-        if isinstance(job_id, str) and forms.JOB_ID.fullmatch(job_id) and body.get("state") != "ended":
+        if isinstance(job_id, str) and forms.JOB_ID.fullmatch(job_id) and body.get("state") != ENDED:
             reply["job"] = _visible(peer, self._jobs.get(job_id))
         return reply
 

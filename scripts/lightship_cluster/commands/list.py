@@ -18,11 +18,11 @@ from lightship_cluster.login.follow import job_in
 from lightship_cluster.login.links import MyLink, my_links, status_of
 from lightship_cluster.login.tables import table
 from lightship_cluster.schedulers import find_scheduler
-from lightship_protocol.states import ENDED
+from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 
 HEAD = ("NAME", "JOB", "LEFT", "TITLE", "STATE")
 WIDEST_TITLE = 20
-WORDS = {"ready": "ready", "starting": "starting on its node", "waiting": "waiting for its job"}
+WORDS = {READY: "ready", STARTING: "starting on its node", WAITING: "waiting for its job"}
 # What --json has of the end of a link that lives, or of whose end nothing is known.
 NO_END = {"ended": 0, "ready": 0, "cause": "", "reason": ""}
 
@@ -65,7 +65,7 @@ class Looker:
             "job_id": link.job_id,
             "cluster": link.cluster,
             "created": int(link.created),
-            "expires": int(status.get("expires") or 0) if state == "ready" else 0,
+            "expires": int(status.get("expires") or 0) if state == READY else 0,
             **{key: end.get(key, nothing) for key, nothing in NO_END.items()},
             "folder": link.notebook_folder,
             "log": str(link.folder.log),
@@ -102,7 +102,7 @@ class Looker:
         if self._elsewhere(link) and link.alive:
             return f"on {link.cluster}: ask there"
         job = job_in(status)
-        if state == "waiting" and job:
+        if state == WAITING and job:
             try:
                 return find_scheduler(link.scheduler).words(job)
             except LightshipError:
