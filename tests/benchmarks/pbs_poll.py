@@ -65,8 +65,9 @@ def main(argv: list[str]) -> int:
     try:
         jobs = told(do="begin", users=count, links=LINKS_OF_USER)
         print(f"{len(jobs)} links of {count} users wait.", file=sys.stderr)
+        # What making them left is over by the end of it, and nobody but the agent asks PBS meanwhile.
         between = rounds(set(jobs), WATCHED_SECONDS)
-        figures = told(do="measure", seconds=WATCHED_SECONDS, jobs=list(jobs.values()), users=count)
+        figures = told(do="measure", jobs=list(jobs.values()), users=count)
         every = statistics.median(between)
         polls = WATCHED_SECONDS / every
         print(f"{len(jobs)} links in the queue; the registry hears of all of them every {every:.0f} s")

@@ -38,7 +38,7 @@ def exchange(path: str, message: dict[str, Any], *, shut: bool) -> dict[str, Any
 
 
 def agent(**request: object) -> dict[str, Any]:
-    """Put one request to the agent, as whoever runs this."""
+    """Put one request to the agent, as the user who runs this."""
     answer = exchange(AGENT, request, shut=False)
     if not answer.get("ok", True):
         raise SystemExit(f"{request['op']}: {answer}")
@@ -109,12 +109,9 @@ def users_qstat() -> float:
 
 
 def measure() -> dict[str, Any]:
-    """Look on for a minute and more while the agent goes its rounds."""
-    # Nobody else asks: what is there after more than a minute is the agent's.
-    time.sleep(ORDER["seconds"])
-    rounds = connections()
+    """Count what the agent's rounds of the last minute left, then ask as it does, and as a user."""
     return {
-        "connections": rounds,
+        "connections": connections(),
         "asked": [asked() for _ in range(5)],
         "meanwhile": [users_qstat() for _ in range(50)],
     }
