@@ -7,6 +7,7 @@ import re
 import shlex
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from support import bed
 STATE = "/var/lib/lightship"
 STORE = f"{STATE}/registry.sqlite3"
 SERVICE, SOCKET = "lightship-registry.service", "lightship-registry.socket"
-BACK_SECONDS = 5
+WORKERS = 3
 DROP_IN = f"/etc/systemd/system/{SERVICE}.d/clock.conf"
 FILL = f"dd if=/dev/zero of={STATE}/fill bs=4k oflag=append conv=notrunc"
 AHEAD_SECONDS = 300
@@ -180,18 +181,20 @@ def test_killing_the_registry_in_the_middle_of_work_loses_nothing(
             else:
                 others.append(answer)
 
-    threads = [threading.Thread(target=work, args=[number]) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    bed.eventually(partial(is_longer, made, 5), "no link was made")
-    for _ in range(2):
-        bed.run("proxy", f"systemctl kill --signal=KILL {SERVICE}")
-        wanted = len(made) + 5
-        bed.eventually(partial(is_longer, made, wanted), "no links are made any more", seconds=BACK_SECONDS)
-        undisturbed()
-    enough.set()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        tasks = [pool.submit(work, number) for number in range(WORKERS)]
+        # Whatever fails here, they must come to an end: else they make links for as long as the other tests go on.
+        try:
+            bed.eventually(partial(is_longer, made, 5), "no link was made")
+            for _ in range(2):
+                bed.run("proxy", f"systemctl kill --signal=KILL {SERVICE}")
+                wanted = len(made) + 5
+                bed.eventually(partial(is_longer, made, wanted), "no links are made any more")
+                undisturbed()
+        finally:
+            enough.set()
+    for done in tasks:
+        done.result()
     # What was under way when it died is answered by the web server, and may be asked again.
     assert {answer.json()["code"] for answer in others} <= {"registry-unreachable", "too-many-requests"}
     assert set(made) <= set(json.loads(bed.python("proxy", NAMES))), "a link that was promised is not known"

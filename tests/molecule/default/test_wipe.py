@@ -20,6 +20,8 @@ from support.deploy import playbook
 
 # site.yml alone must not take longer than all of it may, from the loss of the host to the end of the restore.
 SECONDS = 900
+# For the test that comes first: it waits for all of that.
+pytestmark = pytest.mark.timeout(2 * SECONDS)
 CREATE = bed.REPOSITORY / "tests" / "molecule" / "default" / "create.yml"
 
 
