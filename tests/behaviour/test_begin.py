@@ -65,10 +65,10 @@ def waits_for(waiting: bed.Notebook, state: str, words: str) -> None:
 
 def test_jobs_that_wait_say_why_and_begin_when_they_may() -> None:
     with (
-        HERE.left_in_the_queue("alice", f"-t 5 -- {HERE.hold}") as held,
-        HERE.left_in_the_queue("bob", f"-t 5 -- {HERE.after.format(job=held.job)}") as dependent,
+        HERE.left_in_the_queue("alice", f"-t 5 -- {HERE.hold}", HERE.held_words) as held,
+        HERE.left_in_the_queue("bob", f"-t 5 -- {HERE.after.format(job=held.job)}", HERE.dependent_words) as dependent,
     ):
-        with HERE.drained(), HERE.left_in_the_queue("alice", "-p debug -t 5") as without_node:
+        with HERE.drained(), HERE.left_in_the_queue("alice", "-p debug -t 5", HERE.drained_words) as without_node:
             # Ctrl-C leaves the job alone, and says how to stop it.
             assert HERE.stops.format(job=without_node.job) in without_node.output
             states = {job.state for job in map(HERE.job, (held.job, without_node.job)) if job}

@@ -74,8 +74,11 @@ def begin(*kinds: str) -> dict[str, bed.Notebook]:
 
 def _begin(kind: str) -> bed.Notebook:
     told = KINDS[kind]
-    wait = "timeout --signal=INT 8 " if kind == "in-queue" else ""
-    notebook = HERE.notebook(told.user, HERE.run(f"{wait}start-jupyter {told.options}", told.user, check=False))
+    if kind == "in-queue":
+        printed = HERE.interrupted(told.user, told.options, HERE.held_words)
+    else:
+        printed = HERE.run(f"start-jupyter {told.options}", told.user, check=False)
+    notebook = HERE.notebook(told.user, printed)
     assert kind in NEVER_READY or "Ready: your notebook answers." in notebook.output, notebook.output
     return notebook
 

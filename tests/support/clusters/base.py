@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,16 @@ import httpx
 from support import bed
 
 WAITS, HELD, RUNS = "waits", "held", "runs"
+# What a shell runs in the background has no interrupt signal, unless it asks for it. It ends by itself after a minute.
+INTERRUPTED = """
+said=$(mktemp)
+env --default-signal=INT timeout --signal=INT 60 start-jupyter {options} >"$said" 2>&1 &
+until grep --quiet --fixed-strings -- {words} "$said" || ! kill -0 $!; do sleep 0.2; done 2>/dev/null
+kill -INT $! 2>/dev/null
+wait
+cat "$said"
+rm "$said"
+"""
 
 
 @dataclass(frozen=True)
@@ -84,15 +95,18 @@ class Cluster(ABC):
         )
 
     @contextmanager
-    def left_in_the_queue(self, user: str, options: str) -> Iterator[bed.Notebook]:
-        """Yield a link whose job waits and that nobody follows any more, as after Ctrl-C."""
-        printed = self.run(f"timeout --signal=INT 8 start-jupyter {options}", user, check=False)
-        waiting = self.notebook(user, printed)
+    def left_in_the_queue(self, user: str, options: str, words: str) -> Iterator[bed.Notebook]:
+        """Yield a link whose job waits and that nobody follows any more: Ctrl-C came when the terminal said `words`."""
+        waiting = self.notebook(user, self.interrupted(user, options, words))
         try:
             yield waiting
         finally:
             self.cancel(waiting.job)
             self.agent(user, op="cancel", name=waiting.name, reason="test")
+
+    def interrupted(self, user: str, options: str, words: str) -> str:
+        """Return what a start prints that is ended with Ctrl-C as soon as it has said `words`."""
+        return self.run(INTERRUPTED.format(options=options, words=shlex.quote(words)), user, check=False)
 
     def waiting_page(self, waiting: bed.Notebook) -> str:
         """What the owner reads at the address meanwhile."""
