@@ -44,7 +44,7 @@ remove() {
   for bridge in $(ip -o -4 address show to 10.89.77.1/32 2>/dev/null | awk '$2 ~ /^(podman|docker|br-)/ {print $2}'); do
     ip link delete "$bridge"
   done
-  rm -f "$marker" "$bed_state/deployed"
+  rm -f "$marker" "$bed_state/deployed" "$bed_state/applied"
 }
 
 remove_images() {

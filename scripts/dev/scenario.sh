@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs one Molecule scenario: scenario.sh NAME [deploy|verify]; of `default` either half alone can be wanted. The bed stays for
-# whoever wants to look; what Molecule remembers of the last one does not. The scenario pbs removes its own hosts, and where
-# there is no OpenPBS it is not run, which the sum of the tests then says.
+# whoever wants to look; what Molecule remembers of the last one does not. A role's scenario makes the hosts that it needs
+# where there is no bed. The scenario pbs removes its own hosts, and where there is no OpenPBS it is not run, which the sum of
+# the tests then says.
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
@@ -11,6 +12,8 @@ part=${2:-whole}
 destroy=never
 # The first is written by the tests, the second when the scenario has something to say without them.
 results=$bed_state/results/$scenario.xml
+# Which roles and playbooks the hosts have had; bed.sh removes it with them.
+applied=$bed_state/applied
 itself=$bed_state/results/$scenario-itself.xml
 
 # One line in the sum of the tests for the scenario as a whole: report failure|skipped REASON.
@@ -18,6 +21,30 @@ report() {
   echo "$scenario: $2" >&2
   printf '<testsuites><testsuite><testcase classname="molecule" name="%s"><%s message="%s"/></testcase></testsuite></testsuites>\n' \
     "$scenario" "$1" "$2" >"$itself"
+}
+
+# What a scenario's file says of its role: setting NAME SCENARIO.
+setting() { sed -n "s/^ *$1: *//p" "tests/molecule/$2/molecule.yml"; }
+
+# The hosts of a role's scenario, and on them what its role builds on, unless that is there already.
+prepare() {
+  local hosts need
+  hosts=$(setting ROLE_HOSTS "$scenario")
+  [[ $hosts ]] || return 0
+  if ! "$CONTAINER_ENGINE" container inspect "lightship-$hosts" >/dev/null 2>&1; then
+    ansible-playbook --inventory tests/molecule/inventory tests/molecule/default/create.yml \
+      --limit "localhost,acme,proxy$([[ $hosts == proxy13 ]] && echo 13 || echo ,bed_cluster)"
+  fi
+  for need in $(setting ROLE_AFTER "$scenario"); do
+    if ! grep -qsx "$need" "$applied"; then
+      if [[ $need == *.yml ]]; then
+        ansible-playbook --inventory tests/molecule/inventory "ansible/$need"
+      else
+        molecule converge --scenario-name "$need"
+      fi
+      echo "$need" >>"$applied"
+    fi
+  done
 }
 
 if [[ $scenario == pbs ]]; then
@@ -35,7 +62,10 @@ else
   molecule reset --scenario-name "$scenario" >/dev/null 2>&1 || true
   # Read by the scenario's own file.
   [[ $part == whole ]] || export BED_VERIFY=false
-  molecule test --scenario-name "$scenario" --destroy "$destroy" && exit
+  if prepare && molecule test --scenario-name "$scenario" --destroy "$destroy"; then
+    [[ $scenario == default ]] && echo proxy.yml >>"$applied" || echo "$scenario" >>"$applied"
+    exit
+  fi
 fi
 [[ -f $results ]] || report failure "ended before its tests; what it printed says why"
 exit 1

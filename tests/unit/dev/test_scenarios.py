@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import count_tests
 import pytest
+import yaml
 
 from unit.dev.test_openpbs import OFFLINE
 
 DEV = Path(__file__).parents[3] / "scripts" / "dev"
+SCENARIOS = DEV.parents[1] / "tests" / "molecule"
+HOSTS = "lightship-proxy13 lightship-login"
 # In Molecule's place: notes what it was asked for, and ends as the test says.
 STAND_IN = """#!/bin/bash
 [[ $1 == reset ]] && exit
+[[ $1 != converge ]] || { echo "$1 $3" >>asked; exit; }
 echo "$1 $3 ${BED_VERIFY:-}" >>asked
 [[ " $BROKEN " != *" $3 "* ]] || exit 1
 [[ ${BED_VERIFY:-} ]] && exit
 echo '<testsuites><testsuite><testcase name="good"/></testsuite></testsuites>' >".bed/results/$3.xml"
+"""
+
+
+# In the engine's and in Ansible's place: knows the hosts that there are, and notes those that are made.
+ENGINE = """#!/bin/bash
+[[ " $THERE " == *" $3 "* ]]
+"""
+ANSIBLE = """#!/bin/bash
+echo "${@:3}" >>asked
 """
 
 
@@ -31,15 +45,26 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copy(DEV / name, scripts)
     (tmp_path / ".bed" / "results").mkdir(parents=True)
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "molecule").write_text(STAND_IN)
-    (tmp_path / "bin" / "molecule").chmod(0o755)
+    for name, text in {"molecule": STAND_IN, "podman": ENGINE, "ansible-playbook": ANSIBLE}.items():
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    for path in SCENARIOS.glob("*/molecule.yml"):
+        (tmp_path / path.relative_to(DEV.parents[1]).parent).mkdir(parents=True)
+        shutil.copy(path, tmp_path / path.relative_to(DEV.parents[1]))
     return tmp_path
 
 
-def run(checkout: Path, *names: str, broken: str = "") -> subprocess.CompletedProcess[str]:
+def run(checkout: Path, *names: str, broken: str = "", there: str = HOSTS) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [checkout / "scripts" / "dev" / "scenarios.sh", *names],
-        env={**os.environ, **OFFLINE, "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "BROKEN": broken},
+        env={
+            **os.environ,
+            **OFFLINE,
+            "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}",
+            "CONTAINER_ENGINE": "podman",
+            "BROKEN": broken,
+            "THERE": there,
+        },
         cwd=checkout,
         capture_output=True,
         text=True,
@@ -49,17 +74,45 @@ def run(checkout: Path, *names: str, broken: str = "") -> subprocess.CompletedPr
 
 
 def test_the_service_is_deployed_before_anything_is_tested(checkout: Path) -> None:
-    done = run(checkout, "default", "dns_zone", "web_proxy")
+    done = run(checkout, "default", "dns_zone", "certificates")
     assert done.returncode == 0, done.stderr
     first, *others = (checkout / "asked").read_text().splitlines()
     assert first == "test default false"
-    assert sorted(others) == ["test dns_zone ", "test web_proxy ", "verify default "]
-    assert others.index("test dns_zone ") < others.index("test web_proxy ")
+    assert sorted(others) == ["test certificates ", "test dns_zone ", "verify default "]
+    assert others.index("test dns_zone ") < others.index("test certificates ")
 
 
 def test_only_what_is_asked_for_runs(checkout: Path) -> None:
     assert run(checkout, "web_proxy").returncode == 0
-    assert (checkout / "asked").read_text() == "test web_proxy \n"
+    assert (checkout / "asked").read_text().splitlines()[-1] == "test web_proxy "
+
+
+def test_a_roles_scenario_makes_its_hosts_and_what_it_builds_on_once(checkout: Path) -> None:
+    assert run(checkout, "web_proxy", there="").returncode == 0
+    made, *others = (checkout / "asked").read_text().splitlines()
+    assert made.endswith("create.yml --limit localhost,acme,proxy13")
+    before = ["converge dns_zone", "converge certificates", "converge link_registry"]
+    assert others == [*before, "test web_proxy "]
+    assert run(checkout, "ssh_gateway").returncode == 0
+    assert (checkout / "asked").read_text().splitlines()[-2:] == ["test web_proxy ", "test ssh_gateway "]
+
+
+def test_a_role_of_the_login_nodes_has_the_cluster_and_the_proxy_that_it_asks(checkout: Path) -> None:
+    assert run(checkout, "cluster_tools", there="lightship-proxy13").returncode == 0
+    made, *others = (checkout / "asked").read_text().splitlines()
+    assert made.endswith("create.yml --limit localhost,acme,proxy,bed_cluster")
+    assert others == ["ansible/proxy.yml", "test cluster_tools "]
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*/molecule.yml")), ids=lambda path: path.parent.name)
+def test_a_role_comes_after_those_that_it_builds_on(path: Path) -> None:
+    settings = yaml.safe_load(path.read_text())["ansible"].get("env", {})
+    listed = re.search(r"on_own_host=\((.*)\)", (DEV / "scenarios.sh").read_text())
+    assert listed
+    order = listed[1].split()
+    assert (settings.get("ROLE_HOSTS") == "proxy13") == (path.parent.name in order)
+    for other in settings.get("ROLE_AFTER", "").split():
+        assert other.endswith(".yml") or order.index(other) < order.index(path.parent.name)
 
 
 def test_a_name_that_is_none_is_refused(checkout: Path) -> None:
@@ -92,9 +145,10 @@ def test_a_service_that_was_not_deployed_well_is_named_though_its_tests_pass(
 
 
 def test_without_a_name_all_of_them_run_and_what_is_deployed_is_not_deployed_again(checkout: Path) -> None:
+    (checkout / ".bed" / "applied").write_text("proxy.yml\n")
     assert run(checkout, "--deployed").returncode == 0
     asked = (checkout / "asked").read_text().splitlines()
-    there = {path.parent.name for path in (DEV.parents[1] / "tests" / "molecule").glob("*/molecule.yml")}
+    there = {path.parent.name for path in SCENARIOS.glob("*/molecule.yml")}
     # There is no OpenPBS beside this checkout.
     assert {line.split()[1] for line in asked} == there - {"pbs"}
     assert "verify default " in asked
