@@ -2,6 +2,8 @@
 # The containers of the test bed as a whole.
 #   bed.sh up      ends with 0 when the bed that this checkout made last is still running, unchanged
 #   bed.sh mark    remembers the running bed as this checkout's
+#   bed.sh deployed      ends with 0 when the service on it was deployed from these playbooks and programs
+#   bed.sh mark-deployed remembers that it was
 #   bed.sh down    removes every container, volume and network of a bed, whichever checkout made it; `down pbs` what the
 #                  scenario pbs made for its own time, and says what that was
 #   bed.sh clean   the same, and the images
@@ -11,11 +13,18 @@ set -euo pipefail
 
 label=label=lightship.bed
 marker=$bed_state/bed
+deployed=$bed_state/deployed
 
 # What the bed was made from: another port, host list or image means another bed.
 source_hash() {
   { echo "${DEMO_PORT:-8443}"; find images/testhost tests/molecule/inventory tests/molecule/resources/engines \
     tests/molecule/resources/start_hosts.yml tests/molecule/default/create.yml -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; } | sha256sum | cut -c 1-16
+}
+
+# What was deployed: everything that site.yml reads.
+deployed_hash() {
+  find ansible roles scripts images/notebook tests/molecule/inventory -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z |
+    xargs -0 sha256sum | sha256sum | cut -c 1-16
 }
 
 # A container's id dies with it, so a bed that another checkout made anew is not taken for this one's. The hosts that a
@@ -44,7 +53,7 @@ remove() {
   for bridge in $(ip -o -4 address show to 10.89.77.1/32 2>/dev/null | awk '$2 ~ /^(podman|docker|br-)/ {print $2}'); do
     ip link delete "$bridge"
   done
-  rm -f "$marker" "$bed_state/deployed" "$bed_state/applied"
+  rm -f "$marker" "$deployed" "$bed_state/applied"
 }
 
 remove_images() {
@@ -58,6 +67,8 @@ remove_images() {
 case ${1:-} in
   up) [[ -f $marker && $(cat "$marker") == "$(source_hash; running)" ]] ;;
   mark) { source_hash; running; } >"$marker" ;;
+  deployed) [[ $(cat "$deployed" 2>/dev/null) == "$(deployed_hash)" ]] ;;
+  mark-deployed) deployed_hash >"$deployed" ;;
   down)
     if [[ ${2:-} == pbs ]]; then
       label=$label=pbs
@@ -68,5 +79,5 @@ case ${1:-} in
     fi
     ;;
   clean) remove; remove_images ;;
-  *) fail "usage: bed.sh up|mark|down [pbs]|clean" ;;
+  *) fail "usage: bed.sh up|mark|deployed|mark-deployed|down [pbs]|clean" ;;
 esac

@@ -8,20 +8,16 @@ set -euo pipefail
 inventory=tests/molecule/inventory
 say() { printf '\n== %s\n' "$*"; }
 
-# What was deployed: everything that site.yml reads.
-deployed_hash() { find ansible roles scripts images/notebook "$inventory" -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-16; }
-
 if ! scripts/dev/bed.sh up; then
   say "Starting the hosts: proxy, ACME authority, login node, two compute nodes (first time: a few minutes for their images)"
   scripts/dev/images.sh
   ansible-playbook --inventory "$inventory" tests/molecule/default/create.yml
 fi
 
-wanted=$(deployed_hash)
-if [[ $(cat "$bed_state/deployed" 2>/dev/null) != "$wanted" ]]; then
+if ! scripts/dev/bed.sh deployed; then
   say "Deploying the service with ansible/site.yml"
   ansible-playbook --inventory "$inventory" ansible/site.yml
-  echo "$wanted" >"$bed_state/deployed"
+  scripts/dev/bed.sh mark-deployed
 fi
 
 say "Starting a notebook: alice@login runs start-jupyter"

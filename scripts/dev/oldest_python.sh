@@ -10,4 +10,4 @@ mkdir -p "$bed_state/results"
   --volume="$PWD:/src:ro" --volume="$PWD/$bed_state/results:/results" --workdir=/src --env=PYTHONDONTWRITEBYTECODE=1 \
   localhost/lightship/python39:bullseye \
   bash -c '"$@"; exit $?' first \
-  /opt/tests/bin/python -m pytest -p no:cacheprovider --junitxml=/results/python39.xml tests/unit/lightship_cluster
+  /opt/tests/bin/python -m pytest -p no:cacheprovider --numprocesses=auto --junitxml=/results/python39.xml tests/unit/lightship_cluster

@@ -63,7 +63,12 @@ else
   # Read by the scenario's own file.
   [[ $part == whole ]] || export BED_VERIFY=false
   if prepare && molecule test --scenario-name "$scenario" --destroy "$destroy"; then
-    [[ $scenario == default ]] && echo proxy.yml >>"$applied" || echo "$scenario" >>"$applied"
+    if [[ $scenario == default ]]; then
+      echo proxy.yml >>"$applied"
+      scripts/dev/bed.sh mark-deployed
+    else
+      echo "$scenario" >>"$applied"
+    fi
     exit
   fi
 fi

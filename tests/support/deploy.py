@@ -1,4 +1,4 @@
-"""Deploy in the middle of a scenario's tests: a playbook on the whole bed, or one role with other variables."""
+"""Deploy amid a scenario's tests: a playbook or the demo on the whole bed, or one role with other variables."""
 
 from __future__ import annotations
 
@@ -35,6 +35,26 @@ def playbook(path: Path, *arguments: str, seconds: float = 600) -> str:
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def demo(seconds: float = 400) -> str:
+    """Run `make demo` on the bed that is up, and return what it printed."""
+    done = subprocess.run(
+        ["make", "--no-print-directory", "demo"],
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.replace("\r\n", "\n")
+
+
+def bed_script(*arguments: str) -> None:
+    """Have scripts/dev/bed.sh do something, and fail where it says no."""
+    subprocess.run([REPOSITORY / "scripts" / "dev" / "bed.sh", *arguments], check=True, capture_output=True)
 
 
 def deploy(role: str, host: str, folder: Path, **variables: object) -> int:

@@ -8,7 +8,7 @@ import shlex
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -248,18 +248,27 @@ def test_a_read_only_disk_stops_new_links_only(registry: Registry, undisturbed: 
     bed.eventually(registry.takes_links, "the disk can be written again, and no link can be had")
 
 
-def test_a_locked_store_is_told_with_who_locks_it(registry: Registry, undisturbed: Callable[[], None]) -> None:
+@contextmanager
+def locked() -> Iterator[str]:
+    """Have a process hold the store's lock, and yield its number."""
     hold = f"python3 -c {shlex.quote(HOLD_LOCK)} >/dev/null 2>&1 & echo $! >/run/holder"
     bed.run("proxy", f"rm -f /run/lock-is-held; {hold}")
-    bed.eventually(lambda: bed.run("proxy", "test -e /run/lock-is-held", check=False).returncode == 0, "no lock")
-    refused(registry)
-    holder = bed.run("proxy", "cat /run/holder").stdout.strip()
-    found = doctor()
-    assert f"process {holder} (python3) has the store open" in found
-    assert "database is locked" in found
-    assert "database is locked" in journal()
-    undisturbed()
-    bed.run("proxy", f"kill {holder}; rm -f /run/lock-is-held /run/holder")
+    try:
+        held = "test -e /run/lock-is-held"
+        bed.eventually(lambda: bed.run("proxy", held, check=False).returncode == 0, "no lock")
+        yield bed.run("proxy", "cat /run/holder").stdout.strip()
+    finally:
+        bed.run("proxy", "kill $(cat /run/holder); rm -f /run/lock-is-held /run/holder")
+
+
+def test_a_locked_store_is_told_with_who_locks_it(registry: Registry, undisturbed: Callable[[], None]) -> None:
+    with locked() as holder:
+        refused(registry)
+        found = doctor()
+        assert f"process {holder} (python3) has the store open" in found
+        assert "database is locked" in found
+        assert "database is locked" in journal()
+        undisturbed()
     bed.eventually(registry.takes_links, "the lock is gone, and no link can be had")
 
 

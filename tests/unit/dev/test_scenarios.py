@@ -43,6 +43,8 @@ def checkout(tmp_path: Path) -> Path:
     scripts.mkdir(parents=True)
     for name in ("engine.sh", "openpbs.sh", "scenario.sh", "scenarios.sh"):
         shutil.copy(DEV / name, scripts)
+    (scripts / "bed.sh").write_text("#!/bin/sh\n")
+    (scripts / "bed.sh").chmod(0o755)
     (tmp_path / ".bed" / "results").mkdir(parents=True)
     (tmp_path / "bin").mkdir()
     for name, text in {"molecule": STAND_IN, "podman": ENGINE, "ansible-playbook": ANSIBLE}.items():
