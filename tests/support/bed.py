@@ -6,6 +6,7 @@ on this machine's loopback, and a trust store that holds the bed's certificate a
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
 import os
@@ -15,6 +16,8 @@ import shlex
 import socket
 import ssl
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,7 +84,7 @@ def run(
     """
     line = command if user == "root" else f"su - {user} -c {shlex.quote(command)}"
     done = subprocess.run(
-        ["ssh", "-F", str(STATE / "ssh_config"), "-o", "BatchMode=yes", host, line],
+        [*_CONNECTIONS.command(host), line],
         input=text,
         capture_output=True,
         encoding="utf-8",
@@ -92,6 +95,52 @@ def run(
     if check and done.returncode:
         raise AssertionError(f"{user}@{host}: {command}\nended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+class _Connections:
+    """One connection to each host, which all commands share: a new one costs more than most of them."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="bed-")
+        self._lock = threading.Lock()
+        self._open: set[str] = set()
+        atexit.register(self.close)
+
+    def command(self, host: str) -> list[str]:
+        """Return the command of ssh to a host, whose connection is there by then."""
+        command = [*self._command(host), host]
+        with self._lock:
+            # Of two at once that both want to be the first, one would say so.
+            if host not in self._open:
+                subprocess.run([*command, "true"], capture_output=True, timeout=60, check=False)
+                self._open.add(host)
+        return command
+
+    def _command(self, host: str) -> list[str]:
+        path = f"ControlPath={self._folder.name}/{host}"
+        settings = ("BatchMode=yes", "ControlMaster=auto", "ControlPersist=yes", path)
+        return ["ssh", "-F", str(STATE / "ssh_config"), *(word for each in settings for word in ("-o", each))]
+
+    def end(self, host: str) -> None:
+        """End the one to a host, before that is lost: nobody would tell ssh."""
+        with self._lock:
+            self._open.discard(host)
+        subprocess.run([*self._command(host), "-O", "exit", host], capture_output=True, timeout=10, check=False)
+
+    def close(self) -> None:
+        """End all of them."""
+        for host in list(self._open):
+            self.end(host)
+        self._folder.cleanup()
+
+
+_CONNECTIONS = _Connections()
+
+
+def remove(host: str) -> None:
+    """Take a host away with all that it has, as a fire would."""
+    _CONNECTIONS.end(host)
+    engine("rm", "--force", "--time=0", f"lightship-{host}")
 
 
 def engine(*arguments: str) -> None:

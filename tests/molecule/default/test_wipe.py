@@ -43,7 +43,7 @@ def survivors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survivors]:
     newer = bed.start("mallory")
 
     lost = time.monotonic()
-    bed.engine("rm", "--force", "--time=0", "lightship-proxy")
+    bed.remove("proxy")
     playbook(CREATE, "--limit=proxy")
     bed_script("mark")
     # The demo deploys with site.yml what is not deployed, and starts a notebook.
