@@ -13,7 +13,7 @@ failed=()
 step() {
   local name=$1 start=$SECONDS
   shift
-  printf '\n######## %s\n' "$name"
+  printf '\n######## %s, in minute %d\n' "$name" $(((SECONDS - began) / 60 + 1))
   if "$@"; then
     printf '######## %s: passed in %d s\n' "$name" $((SECONDS - start))
   else

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,15 @@ MISTAKES = [
     ),
     ("lightship_proxy_address=203.0.113.10", "", "Set lightship_proxy_address in the inventory"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def facts_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what Ansible found out of the bed's hosts from one run to the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANSIBLE_CACHE_PLUGIN", "ansible.builtin.jsonfile")
+        patch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(tmp_path_factory.mktemp("facts")))
+        yield
 
 
 def validate(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
