@@ -5,34 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from support import bed, cell
+from support.container_images import IMAGES
 
-STORE = "/shared/environments"
-ARCHIVE = "/shared/lightship/images/notebook.tar"
-IMAGES = {
-    "apptainer": f"{STORE}/notebook.sif",
-    "charliecloud": f"{STORE}/notebook",
-    "podman": f"docker-archive:{ARCHIVE}",
-}
 # What only a container of that kind has.
 INSIDE = {
     "apptainer": "os.environ['APPTAINER_CONTAINER'].endswith('notebook.sif')",
     "charliecloud": "os.path.isfile('/ch/environment')",
     "podman": "os.path.isfile('/run/.containerenv')",
 }
-QUICK = "--mksquashfs-args '-comp gzip -Xcompression-level 1'"
-BUILD = {
-    "apptainer": f"apptainer build {QUICK} notebook.sif docker-archive:{ARCHIVE}",
-    "charliecloud": "ch-convert -i podman -o dir $(podman load --quiet --input "
-    + ARCHIVE
-    + " | sed 's/^.*: //') notebook",
-}
-
 # An environment of the user's own whose packages are those that the hosts have: nothing is fetched.
 MAKE = """set -e
 rm -rf ~/FOLDER
@@ -75,20 +60,6 @@ def homes_as_they_were() -> Iterator[None]:
         bed.run("login", "rm -rf own .conda .bash_profile modulefiles .apptainer", user=user)
         # Rootless Podman's store has files of numbers that are not the user's own.
         bed.run("login", f"rm -rf ~{user}/.local/share/containers")
-
-
-@pytest.fixture(scope="module")
-def images() -> dict[str, str]:
-    """The notebook image in the form of each runtime, made once for each bed."""
-    bed.run("login", f"mkdir -p {STORE}")
-
-    def build(runtime: str) -> None:
-        image = IMAGES[runtime]
-        bed.run("login", f"cd {STORE} && [ -e {image} ] || {{ umask 022; {BUILD[runtime]}; chmod -R a+rX {image}; }}")
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(build, BUILD))
-    return IMAGES
 
 
 @pytest.fixture(params=["alice", "bob"])

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from support.bed import REPOSITORY
 ANSIBLE = REPOSITORY / "ansible"
 INVENTORY = REPOSITORY / "tests" / "molecule" / "inventory"
 EXAMPLE = REPOSITORY / "inventory.example"
+# Each run waits for its hosts half of its time.
+AT_ONCE = 3
 
 # A variable, the value that a site gives it by mistake, and the words of the sentence that it is answered with.
 WRONG = [
@@ -120,6 +123,20 @@ def facts_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+Answers = dict[tuple[str, str], Future[subprocess.CompletedProcess[str]]]
+
+
+@pytest.fixture(scope="module")
+def answers() -> Iterator[Answers]:
+    """Return what each wrong value will be answered with. None changes anything: some run while others are read."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            (name, repr(value)): pool.submit(validate, INVENTORY, "--extra-vars", json.dumps({name: value}))
+            for name, value, _ in WRONG
+        }
+        pool.shutdown(cancel_futures=True)
+
+
 def validate(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `site.yml`, by default all of it, as an administrator does."""
     return subprocess.run(
@@ -149,8 +166,10 @@ def test_the_beds_own_inventory_is_valid_and_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize(("name", "value", "sentence"), WRONG, ids=[f"{name}={value}" for name, value, _ in WRONG])
-def test_a_wrong_value_stops_the_whole_run_before_the_first_change(name: str, value: object, sentence: str) -> None:
-    done = validate(INVENTORY, "--extra-vars", json.dumps({name: value}))
+def test_a_wrong_value_stops_the_whole_run_before_the_first_change(
+    answers: Answers, name: str, value: object, sentence: str
+) -> None:
+    done = answers[name, repr(value)].result()
     assert done.returncode != 0
     assert sentence in said(done)
     assert name in said(done)
