@@ -60,7 +60,7 @@ WRONG = [
     ("link_registry_message", "x" * 501, "Set it to plain text of at most 500 characters"),
     ("link_registry_store_url", "mysql://10.9.0.5/links", "nor the URL of a PostgreSQL database"),
     ("link_registry_store_networks", ["10.9.0.5"], "Set it to the networks of the database"),
-    ("link_registry_lease_seconds", 31, "at least twice link_registry_heartbeat_seconds (30)"),
+    ("link_registry_lease_seconds", 19, "at least twice link_registry_heartbeat_seconds (10)"),
     ("link_registry_target_rest_seconds", 60, "Set it above 60"),
     ("web_proxy_page_rate", 0, "web_proxy_page_rate is 0. Set it to a whole number of at least 1."),
     ("web_proxy_guide_url", "example.org/guide", "Set it to an address that begins with https://"),
