@@ -26,7 +26,7 @@ ISOLATED = (
     b"LIGHTSHIP_LD=${LD_PRELOAD}\\n${LD_LIBRARY_PATH} /usr/bin/python3 -IS\n"
 )
 # Data that the packages read at run time; everything else that is not Python stays at home.
-SUFFIXES = {".py", ".sh", ".txt", ".html", ".css", ".js", ".typed"}
+SUFFIXES = {".py", ".sh", ".txt", ".html", ".css", ".js", ".json", ".typed"}
 SKIPPED = {"requirements.txt", "batch", "__pycache__"}
 
 # Must run on any Python 3, to be able to say that a newer one is needed.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import json
 import re
 import tomllib
 from dataclasses import KW_ONLY, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +26,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 POSTGRESQL = "postgresql+psycopg"
 DOMAIN = re.compile(r"(?=.{1,200}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 
-# Name of the whole-number setting: its default and the range that makes sense.
-NUMBERS = {
-    "https_port": (443, 1, 65535),
-    "lease_seconds": (90, 2, 86400),
-    "heartbeat_seconds": (30, 1, 3600),
-    "waiting_hours": (168, 1, 8760),
-    "max_hours": (72, 1, 8760),
-    "target_rest_seconds": (75, 0, 86400),
-    "user_quota": (10, 1, 1_000_000),
-    "user_creations_per_hour": (60, 1, 1_000_000),
-    "metrics_port": (0, 0, 65535),
-    "satellite_quota": (1000, 1, 1_000_000),
-    "satellite_creations_per_hour": (1000, 1, 1_000_000),
-}
+# By name: its default, and the range that makes sense. The role's preflight reads the same file.
+NUMBERS: dict[str, dict[str, int]] = json.loads((resources.files(__package__) / "numbers.json").read_text("ascii"))
 FOLDERS = {
     "state_dir": "/var/lib/lightship",
     "routes_dir": "/run/lightship/routes",
@@ -147,7 +137,7 @@ def parse(data: dict[str, Any]) -> Settings:
     unknown = sorted(set(data) - {*OTHERS, *NUMBERS, *FOLDERS})
     if unknown:
         raise bad_settings(f"Unknown setting {unknown[0]!r}. Remove it or correct its name.")
-    numbers = {key: _number(key, data.get(key, rule[0])) for key, rule in NUMBERS.items()}
+    numbers = {key: _number(key, data.get(key, rule["default"])) for key, rule in NUMBERS.items()}
     folders = {key: _folder(key, data.get(key, default)) for key, default in FOLDERS.items()}
     settings = Settings(
         _domain(data.get("domain")),
@@ -177,7 +167,7 @@ def _domain(value: object) -> str:
 
 
 def _number(key: str, value: object) -> int:
-    _, low, high = NUMBERS[key]
+    low, high = NUMBERS[key]["lowest"], NUMBERS[key]["highest"]
     if type(value) is not int or not low <= value <= high:
         raise bad_settings(f"{key} must be a whole number from {low} to {high}, not {value!r}.")
     return value
