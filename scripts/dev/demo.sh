@@ -10,7 +10,7 @@ say() { printf '\n== %s\n' "$*"; }
 
 if ! scripts/dev/bed.sh up; then
   say "Starting the hosts: proxy, ACME authority, login node, two compute nodes (first time: a few minutes for their images)"
-  scripts/dev/images.sh
+  scripts/dev/images.sh bed
   ansible-playbook --inventory "$inventory" tests/molecule/default/create.yml
 fi
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds what is missing of the test bed's images: `images.sh` all of them, two at a time.
+# Builds what is missing of the test bed's images, two at a time: `images.sh bed` those of the hosts that the demo has,
+# `images.sh` those of the tests too.
 # An image carries a label with the hash of what it was made from, so a second call only looks.
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
@@ -10,15 +11,15 @@ if [[ $CONTAINER_ENGINE == podman && $(id -u) != 0 ]]; then
 fi
 
 prefix=localhost/lightship
-context=$bed_state/testhost
+context=$(mktemp -d "$bed_state/testhost.XXXXXX")
+trap 'rm -rf "$context"' EXIT
 started=$SECONDS
 
 say() { printf '[images %3ds] %s\n' "$((SECONDS - started))" "$*"; }
 
 # The build context: the folder, and this machine's extra certificate authorities.
 make_context() {
-  rm -rf "$context"
-  cp -R images/testhost "$context"
+  cp -R images/testhost/. "$context"
   mkdir -p "$context/authorities"
   touch "$context/authorities/.keep"
   find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$context/authorities/" \; 2>/dev/null || true
@@ -100,24 +101,38 @@ explain() {
   fail "Building failed; the whole log is $1"
 }
 
-older() { base_image bookworm && build host bookworm && base_image bullseye && build python39 bullseye; }
-newer() {
+# The hosts of the demo and of most tests.
+build_bed() {
+  local bookworm cluster
+  { base_image bookworm && build host bookworm; } &
+  bookworm=$!
   base_image trixie && build base trixie && build host trixie || return
-  { build cluster trixie && build_pbs; } &
-  local clusters=$!
-  build acme trixie && build work trixie && save_base && wait "$clusters"
+  build cluster trixie &
+  cluster=$!
+  build acme trixie && build work trixie && save_base && wait "$cluster" && wait "$bookworm"
+}
+
+build_others() {
+  local python39
+  { base_image bullseye && build python39 bullseye; } &
+  python39=$!
+  build_pbs && wait "$python39"
+}
+
+# One at a time builds a group of images: with_lock NAME COMMAND.
+with_lock() {
+  exec 9>"$bed_state/images-$1.lock"
+  flock 9
+  "$2"
+  exec 9>&-
 }
 
 mkdir -p "$bed_state/log"
-exec 9>"$bed_state/images.lock"
-flock 9
 make_context
 registry=no
 "$CONTAINER_ENGINE" image inspect "$prefix/debian:trixie" "$prefix/debian:bookworm" "$prefix/debian:bullseye" >/dev/null 2>&1 ||
   if registry_answers; then registry=yes; fi
-older &
-older_job=$!
-newer
-wait "$older_job"
+with_lock bed build_bed
+[[ ${1:-} == bed ]] || with_lock others build_others
 "$CONTAINER_ENGINE" image prune --force --filter label=lightship.source >/dev/null 2>&1 || true
 say "ready"

@@ -33,13 +33,16 @@ done_meanwhile() {
 }
 
 trap 'kill $(jobs -p) 2>/dev/null' EXIT
-scripts/dev/images.sh >.bed/images.log 2>&1 &
-images=$!
-{
-  tail --pid=$images -f /dev/null
-  scripts/dev/scenario.sh default deploy
-} >.bed/deploy.log 2>&1 &
+scripts/dev/images.sh bed >.bed/images.log 2>&1 &
+hosts=$!
+after_hosts() {
+  tail --pid=$hosts -f /dev/null
+  "$@"
+}
+after_hosts scripts/dev/scenario.sh default deploy >.bed/deploy.log 2>&1 &
 deploy=$!
+after_hosts scripts/dev/images.sh >>.bed/images.log 2>&1 &
+images=$!
 step lint make --no-print-directory lint
 step unit make --no-print-directory unit
 if step "images of the test bed" done_meanwhile images $images; then
