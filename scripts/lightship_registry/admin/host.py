@@ -21,9 +21,9 @@ from lightship_registry.core.clock import wall
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
-from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.parts import LinkParts, build_links
 from lightship_registry.prepare import become_owner
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
 from lightship_registry.store.migrate import require_current
 from lightship_registry.store.schema import open_engine
 
@@ -96,10 +96,10 @@ def open_store(loaded: Settings) -> Engine:
         raise RegistryError(f"The store cannot be used: {explain(error)}") from error
 
 
-def open_links(loaded: Settings) -> tuple[Engine, Links]:
-    """The store, and the rules by which links end."""
-    engine = open_store(loaded)
-    return engine, Links(loaded, Store(engine), wall)
+def open_links(loaded: Settings) -> tuple[Database, LinkParts]:
+    """The database, and the parts that end links and compare their routes."""
+    database = Database(open_store(loaded))
+    return database, build_links(loaded, database, wall)
 
 
 def moment(seconds: float) -> str:

@@ -52,16 +52,16 @@ def follow(settings: Settings) -> None:
     prepare(settings)
     folder = settings.folders.routes_dir
     before = {path.name: path.read_text("ascii") for path in folder.iterdir()}
-    engine, links = host.open_links(settings)
+    database, parts = host.open_links(settings)
     try:
-        links.restore()
+        parts.reconciler.restore()
         # What is open to links that ended, or that the restored store does not know, must not outlive their routes.
         for name in before.keys() - {path.name for path in folder.iterdir()}:
-            link = links.store.find(name)
+            link = parts.store.find(name)
             if link is None or link.state == ENDED:
                 Cuts(settings.folders.cut_dir).order(name, before[name].strip().partition("://")[2])
     finally:
-        engine.dispose()
+        database.engine.dispose()
 
 
 def _set_modes(folder: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from lightship_protocol.states import ENDED, READY, STARTING
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import SATELLITE, Cause
-from lightship_registry.links.lifecycle import SILENCE_SECONDS
+from lightship_registry.core.interfaces import SATELLITE
+from lightship_registry.core.records import Cause
+from lightship_registry.links.reconciler import SILENCE_SECONDS
 
 RESTORED = "The service was restored from a backup. Start a new notebook."
 # A notebook that outlived the outage says so within this time; then the sweeper ends the links that are silent.
@@ -95,7 +96,7 @@ def _end_lost(database: sqlite3.Connection, now: float, *, known: bool) -> int:
     return database.execute(
         "UPDATE links SET state = ?, cause = ?, reason = ?, ended_at = ?"
         " WHERE state = ? OR (state != ? AND expires_at <= ?) OR (api = ? AND state = ? AND lease_until <= ?)",
-        (ENDED, Cause.ENDED.value, RESTORED, now, lost, ENDED, now, SATELLITE, READY, now),
+        (ENDED, Cause.ENDED.value, RESTORED, now, lost, ENDED, now, SATELLITE.name, READY, now),
     ).rowcount
 
 

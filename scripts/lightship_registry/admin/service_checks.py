@@ -67,18 +67,18 @@ def _closed(path: Path, forbidden: int) -> Finding:
 def store(settings: Settings) -> Iterator[Finding]:
     """Does it open, and do the route files say what it says?"""
     try:
-        engine, links = host.open_links(settings)
+        database, parts = host.open_links(settings)
     except RegistryError as error:
         yield wrong(error.sentence, "Run site.yml; if that does not help, restore a backup.")
         return
-    yield _sound(engine)
+    yield _sound(database.engine)
     try:
-        differing = links.differing_routes()
+        differing = parts.reconciler.differing_routes()
     except (OSError, RegistryError) as error:
         yield wrong(f"the routes cannot be compared: {error}", PLAYBOOK)
         return
     finally:
-        engine.dispose()
+        database.engine.dispose()
     remedy = "The service puts that right every 5 seconds while it runs: journalctl -u lightship-registry"
     said = f"{len(differing)} routes differ from the store, the first is {next(iter(differing), '')}"
     yield wrong(said, remedy) if differing else ok("the routes are what the store says")

@@ -42,6 +42,11 @@ def link_ended() -> RegistryError:
     return RegistryError("This link has ended. Start a new one.", "ended", 410)
 
 
+def conflict(sentence: str, code: str) -> RegistryError:
+    """The link's state, or another link's, does not allow what was asked."""
+    return RegistryError(sentence, code, 409)
+
+
 def invalid(sentence: str, code: str = "bad-request") -> RegistryError:
     """A field of a request is wrong."""
     return RegistryError(sentence, code, 422)

@@ -12,11 +12,9 @@ from lightship_protocol.states import (
     STARTING,
     WAITING,
 )
+from lightship_registry.core.interfaces import V1, Interface, interface_of
 
 LIVE = (WAITING, STARTING, READY)
-
-# The interface that made a link: our own, or Satellite's, which knows no users and no TLS. Neither sees the other's.
-V1, SATELLITE = "v1", "satellite"
 
 # Who told how a link ended: its job, or the cluster's scheduler.
 JOB, SCHEDULER = "job", "scheduler"
@@ -61,11 +59,6 @@ class Owner:
 
     cluster: str
     user: str
-
-
-def route_to(api: str, target: str) -> str:
-    """The text of a route."""
-    return f"{'http' if api == SATELLITE else 'https'}://{target}"
 
 
 @dataclass(frozen=True)
@@ -113,9 +106,9 @@ class Link:
         return self.subject or NOTEBOOK
 
     @property
-    def route(self) -> str:
-        """What the web server is told; only a link of the Satellite interface is ever in the clear."""
-        return route_to(self.api, self.target)
+    def interface(self) -> Interface:
+        """The interface that made it."""
+        return interface_of(self.api)
 
     @property
     def owner(self) -> Owner:
@@ -157,7 +150,7 @@ class Glance:
 
     def runs(self, now: float) -> bool:
         """Whether its notebook can be reached, which that notebook's own answer tells everybody as well."""
-        return self.state == READY and self.api == V1 and self.lease_until > now
+        return self.state == READY and interface_of(self.api).proves_owner and self.lease_until > now
 
 
 @dataclass(frozen=True)
@@ -170,7 +163,7 @@ class NewLink:
     wish: Wish
     created_at: float
     expires_at: float
-    api: str = V1
+    api: str = V1.name
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Which addresses may be a target: only where the cluster's notebooks run, and never this host.
 
-Whether one is published, `lifecycle.Links.expected` and `publish` decide, with this and what the store knows.
+Whether one is published, `publisher.Publisher.expected` and `publish` decide, with this and what the store knows.
 """
 
 from __future__ import annotations

@@ -11,11 +11,16 @@ import threading
 
 from lightship_protocol.states import ENDED, JOB_ENDED, JOB_QUEUED, JOB_RUNNING, READY, STARTING, WAITING
 from lightship_registry.core import errors
+from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import SATELLITE, Cause, Ending, Link, Owner, Wish
+from lightship_registry.core.interfaces import SATELLITE
+from lightship_registry.core.records import Cause, Ending, Link, Owner, Wish
+from lightship_registry.core.settings import Settings
 from lightship_registry.links import names, targets
 from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.publisher import Publisher
 from lightship_registry.store.links import HOUR
+from lightship_registry.store.satellite import SatelliteStore
 
 DESTROYED = Ending(Cause.CANCELLED, "Its token was destroyed.")
 # As old as this, the schedulers' word counts for nothing.
@@ -46,10 +51,15 @@ LONGEST_JOB = 47
 class SatelliteRules:
     """The six requests, for a caller at an address."""
 
-    def __init__(self, links: Links) -> None:
-        self.links = links
-        self._store = links.satellite
-        self._networks = links.settings.satellite_networks
+    def __init__(
+        self, settings: Settings, links: Links, publisher: Publisher, store: SatelliteStore, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._links = links
+        self._publisher = publisher
+        self._store = store
+        self._clock = clock
+        self._networks = settings.satellite_networks
         self._told = {cluster: ToldStates() for cluster in self._networks}
 
     def cluster_of(self, address: targets.Address) -> str:
@@ -62,17 +72,17 @@ class SatelliteRules:
 
     def get_link(self, cluster: str, address: targets.Address) -> Link:
         """A new link, which may live for as long as any: nobody says for how long it is wanted."""
-        wish = Wish(self.links.settings.max_hours * HOUR)
+        wish = Wish(self._settings.max_hours * HOUR)
         # No Unix user can be called so, and no cluster's key can vouch for one who is.
-        link, _ = self.links.create(Owner(cluster, f"{SATELLITE}:{address}"), wish, SATELLITE)
+        link, _ = self._links.create(Owner(cluster, f"{SATELLITE.name}:{address}"), wish)
         return link
 
     def link_token(self, cluster: str, name: str, job_id: str) -> Link:
         """Say once which job it belongs to."""
         link = self._live(cluster, name)
         if not self._store.link_job(name, cluster, job_id):
-            raise _conflict("That token is linked to a jobid already, or was just destroyed.", "job-set")
-        now = self.links.clock()
+            raise errors.conflict("That token is linked to a jobid already, or was just destroyed.", "job-set")
+        now = self._clock()
         # A job may be seen in the queue before whoever submitted it says which link it is for.
         state, told_at = self._told[cluster].of(job_id, now)
         if state:
@@ -83,8 +93,8 @@ class SatelliteRules:
         """Say once where its notebook listens, or soon will: on the host that says so."""
         link = self._live(cluster, name)
         targets.require_port(port)
-        targets.require_allowed(self.links.settings, cluster, address)
-        self.links.announce(link, targets.target_of(address, port))
+        targets.require_allowed(self._settings, cluster, address)
+        self._publisher.announce(link, targets.target_of(address, port))
         return link
 
     def destroy(self, cluster: str, name: str, address: targets.Address) -> Link:
@@ -95,16 +105,16 @@ class SatelliteRules:
             return found
         link = self._live(cluster, name)
         if link.announced and not _redeemed_on(link, address):
-            raise _conflict("That token was redeemed on another host, which alone may destroy it.", "wrong-host")
-        return self.links.end(link, DESTROYED)
+            raise errors.conflict("That token was redeemed on another host, which alone may destroy it.", "wrong-host")
+        return self._links.end(link, DESTROYED)
 
     def state(self, cluster: str, name: str) -> str:
         """How things stand, in Satellite's words."""
-        return state_word(self._find(cluster, name), self.links.clock())
+        return state_word(self._find(cluster, name), self._clock())
 
     def report(self, cluster: str, said: dict[str, str]) -> None:
         """Keep what was said of jobs. Nobody vouches for it, so it is told to those who ask, and ends nothing."""
-        now = self.links.clock()
+        now = self._clock()
         self._told[cluster].note(said, now)
         self._store.report_jobs(cluster, said, now)
 
@@ -115,7 +125,7 @@ class SatelliteRules:
         link = self._find(cluster, name)
         # Unknown, another cluster's, made by the other interface and ended: all alike.
         if link is None or link.state == ENDED:
-            raise _conflict("Unknown token, or one that was destroyed.", "no-such-link")
+            raise errors.conflict("Unknown token, or one that was destroyed.", "no-such-link")
         return link
 
 
@@ -179,7 +189,3 @@ def jobs_in(text: str) -> dict[str, str]:
         if job_id and state:
             said[job_id] = state
     return said
-
-
-def _conflict(sentence: str, code: str) -> RegistryError:
-    return RegistryError(sentence, code, 409)

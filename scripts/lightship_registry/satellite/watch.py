@@ -21,9 +21,13 @@ from lightship_registry.core.clock import Clock, steady
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Cause, Ending, Link
+from lightship_registry.core.settings import Settings
 from lightship_registry.links import targets
 from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.publisher import Publisher
+from lightship_registry.links.routing import Routing
 from lightship_registry.satellite.listener import Answer, Found, Listener, ask, same_program
+from lightship_registry.store.satellite import SatelliteStore
 
 ROUND_SECONDS = 1.0
 # A thousand links are not gone through in one breath: others wait for answers meanwhile.
@@ -46,8 +50,22 @@ MOST_LEFT = 1000
 class SatelliteWatch:
     """Goes round for as long as the service runs."""
 
-    def __init__(self, links: Links, ticks: Clock = steady) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        links: Links,
+        publisher: Publisher,
+        routing: Routing,
+        store: SatelliteStore,
+        clock: Clock,
+        ticks: Clock = steady,
+    ) -> None:
+        self._settings = settings
         self._links = links
+        self._publisher = publisher
+        self._routing = routing
+        self._store = store
+        self._clock = clock
         self._ticks = ticks
         self._due: dict[str, float] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
@@ -96,9 +114,7 @@ class SatelliteWatch:
     async def start_round(self) -> list[asyncio.Task[None]]:
         """Begin what is due for every link, unless an earlier round still waits for it."""
         over = self._over.copy()
-        running = await run_in_threadpool(
-            self._links.satellite.running, self._links.settings.satellite_networks.keys(), self._links.clock()
-        )
+        running = await run_in_threadpool(self._store.running, self._settings.satellite_networks.keys(), self._clock())
         self._forget({link.name: link for link in running})
         self._over -= over - self._known.keys()
         busy = Counter(self._looking.values())
@@ -155,7 +171,7 @@ class SatelliteWatch:
         return 0.0 if link.state == STARTING and eager else LOOK_SECONDS
 
     def _age(self, link: Link) -> float:
-        return self._links.clock() - (link.expires_at - link.seconds)
+        return self._clock() - (link.expires_at - link.seconds)
 
     async def _guarded(self, link: Link, work: Coroutine[None, None, None]) -> None:
         try:
@@ -186,12 +202,12 @@ class SatelliteWatch:
         if await listener.knock() is Found.NOBODY:
             await self._end(link)
         elif self._settled(link):
-            await run_in_threadpool(self._links.require_free, link, address, port, listener.own_ends)
-            await run_in_threadpool(self._links.publish, link, link.announced)
+            await run_in_threadpool(self._publisher.require_free, link, address, port, listener.own_ends)
+            await run_in_threadpool(self._publisher.publish, link, link.announced)
             self._record("satellite-publish", link, link.announced, "")
 
     def _settled(self, link: Link) -> bool:
-        stands = self._links.clock() - self._met.get(link.name, 0.0)
+        stands = self._clock() - self._met.get(link.name, 0.0)
         came_after = self._age(link) - stands
         return came_after < EAGER_SECONDS or stands >= SETTLE_SECONDS
 
@@ -202,8 +218,8 @@ class SatelliteWatch:
             return None
         listener = await self._stand_by(link, address, port)
         if listener:
-            self._met[link.name] = self._links.clock()
-            await run_in_threadpool(self._links.satellite.note_program, link.name, link.cluster, answer.mark)
+            self._met[link.name] = self._clock()
+            await run_in_threadpool(self._store.note_program, link.name, link.cluster, answer.mark)
         return listener
 
     async def _stand_by(self, link: Link, address: targets.Address, port: int) -> Listener | None:
@@ -222,7 +238,7 @@ class SatelliteWatch:
     async def _keep(self, link: Link) -> None:
         address, port = targets.parts_of(link.target)
         # Nothing but unbroken looks says that it is still the same one: after a time without, anybody may be there.
-        lapsed = link.lease_until <= self._links.clock()
+        lapsed = link.lease_until <= self._clock()
         listener = self._listeners.get(link.name)
         answer = Answer(Found.STRANGER) if lapsed else await self._ask(link, address, port)
         if listener and listener.over:
@@ -246,7 +262,7 @@ class SatelliteWatch:
             await run_in_threadpool(self._links.heartbeat, link)
 
     async def _ask(self, link: Link, address: targets.Address, port: int) -> Answer:
-        return await ask(address, port, self._links.settings.host(link.name))
+        return await ask(address, port, self._settings.host(link.name))
 
     def _gone(self, name: str) -> None:
         link = self._known.get(name)
@@ -254,7 +270,7 @@ class SatelliteWatch:
             # The last round did not find it any more: only its program was left.
             return
         self._over.add(name)
-        self._links.shut(name)
+        self._routing.shut(name)
         # The event loop itself keeps no task from being thrown away.
         task = asyncio.get_running_loop().create_task(self._guarded(link, self._end(link)))
         self._ending.add(task)
@@ -266,7 +282,7 @@ class SatelliteWatch:
         if listener:
             listener.leave()
         self._over.add(link.name)
-        self._links.shut(link.name)
+        self._routing.shut(link.name)
         ended = await run_in_threadpool(self._links.end, link, GONE)
         if ended.reason == GONE.reason:
             self._record("satellite-end", link, link.target or link.announced, GONE.cause)

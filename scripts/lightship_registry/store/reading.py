@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, case, func, select
 
 from lightship_protocol.states import ENDED
-from lightship_registry.core.records import LIVE, SATELLITE, Link
+from lightship_registry.core.interfaces import SATELLITE
+from lightship_registry.core.records import LIVE, Link
 from lightship_registry.store.schema import links
 
 
@@ -40,7 +41,7 @@ class Reader:
 
     def live(self) -> dict[tuple[str, str], Count]:
         """How many links of each cluster are waiting, starting and ready; a pair without links is left out."""
-        theirs = func.sum(case((links.c.api == SATELLITE, 1), else_=0))
+        theirs = func.sum(case((links.c.api == SATELLITE.name, 1), else_=0))
         found = select(links.c.cluster, links.c.state, func.count(), func.min(links.c.created_at), theirs)
         query = found.where(links.c.state.in_(LIVE)).group_by(links.c.cluster, links.c.state)
         with self._engine.connect() as connection:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, select, tuple_
 
 from lightship_registry.core.records import Owner
 from lightship_registry.core.ssh_keys import SshKey
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
 from lightship_registry.store.schema import ssh_keys
 
 
@@ -33,8 +33,8 @@ class KeptKey:
 class SshKeyStore:
     """Each owner's keys, by their fingerprints."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def of(self, owners: Iterable[Owner]) -> list[KeptKey]:
         """Those of these owners; the oldest first."""
@@ -48,13 +48,13 @@ class SshKeyStore:
 
     def _read(self, *conditions: ColumnElement[bool]) -> list[KeptKey]:
         wanted = select(ssh_keys).where(*conditions).order_by(ssh_keys.c.added_at, ssh_keys.c.fingerprint)
-        with self._store.read() as connection:
+        with self._database.read() as connection:
             return [KeptKey(**row._mapping) for row in connection.execute(wanted)]
 
     def add(self, owner: Owner, key: SshKey, now: float, most: int) -> bool:
         """Keep it, or its new comment; false if the owner has as many as are allowed."""
         count = select(func.count()).select_from(ssh_keys).where(_of(owner))
-        with self._store.write("ssh-keys", owner.cluster, owner.user) as connection:
+        with self._database.write("ssh-keys", owner.cluster, owner.user) as connection:
             told = update(ssh_keys).where(_one(owner, key.fingerprint)).values(comment=key.comment)
             if connection.execute(told).rowcount:
                 return True
@@ -66,7 +66,7 @@ class SshKeyStore:
 
     def remove(self, owner: Owner, fingerprint: str) -> bool:
         """Forget it; false if the owner has no such key."""
-        with self._store.write() as connection:
+        with self._database.write() as connection:
             return connection.execute(delete(ssh_keys).where(_one(owner, fingerprint))).rowcount == 1
 
 

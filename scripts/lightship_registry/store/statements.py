@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 from lightship_registry.core.records import Ending
+from lightship_registry.store.database import Database
 from lightship_registry.store.schema import links
 
 NOW = bindparam("now", type_=Float)
@@ -102,3 +103,10 @@ def ended_values(ending: Ending, now: float) -> dict[str, object]:
     """The columns of links that end together."""
     told = {"cause": ending.cause.value, "reason": ending.reason, "tail": ending.tail, "told_by": ending.told_by}
     return {"state": ENDED, **told, "ended_at": now}
+
+
+def end_all(database: Database, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
+    """End all links that meet the conditions; their names."""
+    statement = update(links).where(*conditions).values(ended_values(ending, now))
+    with database.write() as connection:
+        return list(connection.execute(statement.returning(links.c.name)).scalars())

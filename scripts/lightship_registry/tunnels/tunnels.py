@@ -17,7 +17,7 @@ from lightship_registry.core.locks import SharedLock
 from lightship_registry.core.records import Owner
 from lightship_registry.core.settings import Settings
 from lightship_registry.core.ssh_keys import SshKey, is_whole
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
 from lightship_registry.store.ssh_keys import KeptKey, SshKeyStore
 
 MOST_KEYS = 10
@@ -27,13 +27,13 @@ FILE = "authorized_keys"
 class Tunnels:
     """Keeps users' keys, and the file as the store says."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+    def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
         self._settings = settings
-        self._keys = SshKeyStore(store)
+        self._keys = SshKeyStore(database)
         self._clock = clock
         self._file = settings.folders.tunnels_dir / FILE
         # Between processes too: what an administrator's command removes, the service must not write again.
-        self._writing = SharedLock(settings.folders.state_dir / "tunnels.lock", places=store.places)
+        self._writing = SharedLock(settings.folders.state_dir / "tunnels.lock", places=database.places)
 
     @property
     def destination(self) -> str:

@@ -60,19 +60,19 @@ def revoke(
     loaded = host.load(config)
     ending = Ending(Cause.REVOKED, fields.note({"reason": reason}, "reason", limits.REASON) or REASON)
     host.become_service(loaded)
-    engine, links = host.open_links(loaded)
-    reader = Reader(engine)
-    chosen = [find(links.store, name) for name in dict.fromkeys(names)] if names else reader.links(LIVE, cluster, user)
+    database, parts = host.open_links(loaded)
+    reader = Reader(database.engine)
+    chosen = [find(parts.store, name) for name in dict.fromkeys(names)] if names else reader.links(LIVE, cluster, user)
     live = [link for link in chosen if link.state != ENDED]
     if live and not yes:
         _ask(live)
     ended: list[str] = []
     for _ in range(ROUNDS):
-        ended += _end(links, live, ending)
+        ended += _end(parts.links, live, ending)
         live = [] if names else reader.links(LIVE, cluster, user)
         if not live:
             break
-    if ended and not links.store.settle():
+    if ended and not database.settle():
         click.echo(host.NOT_SETTLED, err=True)
     if as_json:
         print_json({"revoked": ended, "left": [link.name for link in live]})

@@ -13,7 +13,8 @@ from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Link
 from lightship_registry.core.settings import Settings
 from lightship_registry.links.names import is_name
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
+from lightship_registry.store.links import LinkStore
 
 SECRET = {"secret_sha256", "token_sha256"}
 TIMES = ("created_at", "ready_at", "expires_at", "lease_until", "ended_at", "job_start", "job_seen_at")
@@ -27,7 +28,7 @@ def show(config: Path, name: str, as_json: bool) -> None:
     """Show all about one link, but no secret."""
     loaded = host.load(config)
     host.become_service(loaded)
-    link = find(Store(host.open_store(loaded)), name)
+    link = find(LinkStore(Database(host.open_store(loaded))), name)
     data = public(loaded, link)
     if as_json:
         print_json(data)
@@ -37,7 +38,7 @@ def show(config: Path, name: str, as_json: bool) -> None:
     print_pairs((key.replace("_", " "), text or "-") for key, text in told.items())
 
 
-def find(store: Store, name: str) -> Link:
+def find(store: LinkStore, name: str) -> Link:
     """The link, or a sentence."""
     link = store.find(name) if is_name(name) else None
     if link is None:

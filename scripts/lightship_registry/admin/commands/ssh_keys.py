@@ -12,7 +12,7 @@ from lightship_registry.admin.output import examples, json_option, print_json, p
 from lightship_registry.core import audit
 from lightship_registry.core.clock import wall
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
 from lightship_registry.store.ssh_keys import KeptKey
 from lightship_registry.tunnels.tunnels import Tunnels
 
@@ -44,8 +44,8 @@ def ssh_keys(config: Path, cluster: str, user: str, fingerprint: str, remove: bo
         raise click.UsageError("A program cannot be asked: give --yes with --json.")
     loaded = host.load(config)
     host.become_service(loaded)
-    store = Store(host.open_store(loaded))
-    tunnels = Tunnels(loaded, store, wall)
+    database = Database(host.open_store(loaded))
+    tunnels = Tunnels(loaded, database, wall)
     found = [key for key in tunnels.kept(cluster, user) if fingerprint in ("", key.fingerprint)]
     if fingerprint and not found:
         raise RegistryError(f"There is no key {fingerprint!r}. `lightship ssh-keys` lists them.", "no-such-key")
@@ -58,7 +58,7 @@ def ssh_keys(config: Path, cluster: str, user: str, fingerprint: str, remove: bo
         click.echo("There is no such key." if (cluster or user) else "No user has given a key.")
     if remove and found:
         _remove(tunnels, found, yes=yes)
-        if not store.settle():
+        if not database.settle():
             click.echo(host.NOT_SETTLED, err=True)
 
 

@@ -9,7 +9,7 @@ import pytest
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Cause, Ending
 from lightship_registry.links import names
-from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.parts import build_links
 from unit.lightship_registry.world import NODE, World, both_databases, notebook
 
 pytestmark = both_databases
@@ -62,32 +62,32 @@ def test_routes_come_back_after_a_reboot(world: World, ready: dict[str, Any]) ->
     routes = world.routes
     (world.settings.folders.routes_dir / ready["name"]).unlink()
     (world.settings.folders.routes_dir / "left-over-file").write_text("x")
-    Links(world.settings, world.store, world.clock).restore()
+    build_links(world.settings, world.database, world.clock).reconciler.restore()
     assert world.routes == routes
 
 
 def test_route_without_lease_comes_back_with_a_heartbeat_only(world: World, ready: dict[str, Any]) -> None:
     routes = world.routes
     world.clock.now += 100
-    world.links.end_due(spare_silent=True)
-    world.links.reconcile(spare_silent=False)
+    world.reconciler.end_due(spare_silent=True)
+    world.reconciler.reconcile(spare_silent=False)
     assert world.routes == {}
     assert world.job(ready, "heartbeat").json()["state"] == "ready"
-    world.links.reconcile(spare_silent=False)
+    world.reconciler.reconcile(spare_silent=False)
     assert world.routes == routes
 
 
 def test_silent_link_ends(world: World, ready: dict[str, Any]) -> None:
     world.clock.now += 89
-    world.links.end_due(spare_silent=False)
+    world.reconciler.end_due(spare_silent=False)
     assert world.routes
     world.clock.now += 2
-    world.links.end_due(spare_silent=False)
-    world.links.reconcile(spare_silent=False)
+    world.reconciler.end_due(spare_silent=False)
+    world.reconciler.reconcile(spare_silent=False)
     assert world.routes == {}
     assert world.status(ready)["state"] == "ready", "an outage of some minutes ended a notebook for good"
     world.clock.now += 3600
-    world.links.end_due(spare_silent=False)
+    world.reconciler.end_due(spare_silent=False)
     assert world.status(ready)["state"] == "ended"
     assert "silent" in world.status(ready)["reason"]
 
@@ -95,18 +95,18 @@ def test_silent_link_ends(world: World, ready: dict[str, Any]) -> None:
 def test_heartbeat_after_an_outage_opens_the_route_again(world: World, ready: dict[str, Any]) -> None:
     routes = world.routes
     world.clock.now += 1500
-    world.links.end_due(spare_silent=False)
-    world.links.reconcile(spare_silent=False)
+    world.reconciler.end_due(spare_silent=False)
+    world.reconciler.reconcile(spare_silent=False)
     assert world.routes == {}
     assert world.job(ready, "heartbeat").status_code == 200
-    world.links.reconcile(spare_silent=False)
+    world.reconciler.reconcile(spare_silent=False)
     assert world.routes == routes
 
 
 def test_time_over(world: World, ready: dict[str, Any]) -> None:
     world.clock.now += 7200
     assert world.job(ready, "heartbeat").status_code == 410
-    world.links.end_due(spare_silent=True)
+    world.reconciler.end_due(spare_silent=True)
     assert world.routes == {}
     assert "time" in world.status(ready)["reason"]
 
@@ -115,7 +115,7 @@ def test_job_that_never_starts(world: World) -> None:
     made = world.create()
     world.clock.now += 168 * 3600
     assert world.job(made, "claim", {"csr": "x"}).status_code == 422
-    world.links.end_due(spare_silent=True)
+    world.reconciler.end_due(spare_silent=True)
     assert world.status(made)["state"] == "ended"
 
 
@@ -131,7 +131,7 @@ def test_link_that_ends_during_its_probe_gets_no_route(world: World) -> None:
     link = world.links.of_secret(made["name"], made["secret"])
     world.links.end(link, Ending(Cause.CANCELLED, "cancelled"))
     with pytest.raises(RegistryError) as caught:
-        world.links.publish(link, "10.0.0.1:4000")
+        world.publisher.publish(link, "10.0.0.1:4000")
     assert caught.value.code == "ended"
     assert world.routes == {}
 
@@ -143,9 +143,9 @@ def test_route_that_cannot_be_written_is_tried_again(world: World, ready: dict[s
     folder.rmdir()
     link = world.links.of_secret(ready["name"], ready["secret"])
     with pytest.raises(FileNotFoundError):
-        world.links.publish(link, target.removeprefix("https://").strip())
+        world.publisher.publish(link, target.removeprefix("https://").strip())
     folder.mkdir()
-    world.links.reconcile(spare_silent=False)
+    world.reconciler.reconcile(spare_silent=False)
     assert world.routes == {ready["name"]: target}
 
 

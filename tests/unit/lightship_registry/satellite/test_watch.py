@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from lightship_registry.core.records import Cause, Link
-from lightship_registry.links.lifecycle import ANNOUNCED_SECONDS
+from lightship_registry.links.reconciler import ANNOUNCED_SECONDS
 from lightship_registry.satellite import listener as satellite_listener
 from lightship_registry.satellite import watch
-from lightship_registry.satellite.watch import LOOK_SECONDS, SatelliteWatch
+from lightship_registry.satellite.watch import LOOK_SECONDS
 from unit.lightship_registry.programs import Program, program
-from unit.lightship_registry.satellites import NODE, Client, Rounds, build
+from unit.lightship_registry.satellites import NODE, Client, Rounds, build, watch_of
 from unit.lightship_registry.world import OK, World
 
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
@@ -89,7 +89,7 @@ def test_a_notebook_that_answers_keeps_its_lease_and_one_that_is_slow_keeps_its_
         assert (row(world, name).state, list(world.routes)) == ("ready", [name])
         world.clock.now += 90
         # Whatever is spared of others: an answer is what renews a lease.
-        world.links.reconcile(spare_silent=True)
+        world.reconciler.reconcile(spare_silent=True)
         assert world.routes == {}
         notebook.answer = OK
         rounds.go(later=LOOK_SECONDS)
@@ -150,21 +150,21 @@ def test_a_link_that_never_answers_is_given_up_and_one_that_lives_too_long_too(w
         rounds.go()
         world.clock.now += ANNOUNCED_SECONDS - 1
         world.links.heartbeat(row(world, busy))
-        world.links.end_due(spare_silent=False)
+        world.reconciler.end_due(spare_silent=False)
         assert row(world, silent).state == "starting"
         world.clock.now += 1
         world.links.heartbeat(row(world, busy))
-        world.links.end_due(spare_silent=False)
+        world.reconciler.end_due(spare_silent=False)
         assert (row(world, silent).cause, row(world, busy).state) == (Cause.FAILED, "ready")
         world.clock.now += world.settings.max_hours * 3600
-        world.links.end_due(spare_silent=True)
+        world.reconciler.end_due(spare_silent=True)
         assert (row(world, busy).cause, world.routes) == (Cause.TIME_LIMIT, {})
 
 
 def test_a_token_that_nobody_redeems_is_given_up(world: World) -> None:
     name = Client(world).token()
     world.clock.now += world.settings.waiting_hours * 3600
-    world.links.end_due(spare_silent=True)
+    world.reconciler.end_due(spare_silent=True)
     assert row(world, name).cause == Cause.NOT_STARTED
     assert Client(world, NODE).redeem(name, 8888).startswith("Oops! Unknown token")
 
@@ -172,7 +172,7 @@ def test_a_token_that_nobody_redeems_is_given_up(world: World) -> None:
 def test_a_cluster_that_was_switched_off_is_not_looked_after_any_more(world: World) -> None:
     with program() as port:
         name = redeemed(world, port)
-        world.links.settings.satellite_networks.pop("demo")
+        world.settings.satellite_networks.pop("demo")
         Rounds(world).go()
         assert row(world, name).state == "starting"
 
@@ -181,7 +181,7 @@ def test_the_service_looks_by_itself(world: World, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(watch, "ROUND_SECONDS", 0.01)
 
     async def serve() -> None:
-        watching = asyncio.create_task(SatelliteWatch(world.links).run())
+        watching = asyncio.create_task(watch_of(world).run())
         while not world.routes:
             await asyncio.sleep(0.01)
         watching.cancel()
