@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +15,7 @@ from lightship_registry.store.schema import links, nonces, ssh_keys
 
 # A gap that is wider than this is not a damaged page but a number that was misread.
 WIDEST_GAP = 100_000
+STEP = re.compile("[0-9]{4}")
 Row = tuple[object, ...]
 
 
@@ -25,15 +27,28 @@ class Salvaged:
     lost: int
 
 
+def step_of(damaged: Path) -> str:
+    """The step of the migrations that the file's tables are at; empty if that cannot be read any more."""
+    try:
+        with closing(sqlite3.connect(damaged)) as source:
+            found = source.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error:
+        return ""
+    return found[0] if found and isinstance(found[0], str) and STEP.fullmatch(found[0]) else ""
+
+
 def salvage(damaged: Path, fresh: Path) -> Salvaged:
-    """Copy every row that can be read into the empty tables of another file. Reading may change `damaged`."""
+    """Copy every row that can be read into the empty tables of another file. Reading may change `damaged`.
+
+    Both must be at the same step of the migrations: a later step may have changed values, not only added columns.
+    """
     try:
         with closing(sqlite3.connect(damaged)) as source, closing(sqlite3.connect(fresh)) as target:
             # What is no text any more must not end the reading of what is.
             source.text_factory = lambda data: data.decode("utf-8", "replace")
             found = _copy(source, target, links.name)
             _copy(source, target, nonces.name)
-            if _has(source, ssh_keys.name):
+            if _has(source, ssh_keys.name) and _has(target, ssh_keys.name):
                 _copy(source, target, ssh_keys.name)
             target.commit()
     except sqlite3.Error as error:

@@ -27,25 +27,26 @@ NOTED = table("alembic_version", column("version_num"))
 LOCK = 7_244_583_901
 
 
-def upgrade(settings: Settings) -> list[str]:
-    """Take the store to this program's version; one line if that changed anything."""
+def upgrade(settings: Settings, step: str = "") -> list[str]:
+    """Take the store to this program's version, or to an earlier step; one line if that changed anything."""
     engine = open_engine(settings.store)
     try:
         with _steps() as config, engine.connect() as connection:
             _wait_for_others(connection)
-            head, now = _head(config), _revision(connection)
-            if now == head:
+            wanted, now = step or _head(config), _revision(connection)
+            if now == wanted:
                 return []
-            _require_known(config, now)
+            for revision in (now, wanted):
+                _require_known(config, revision)
             if not now:
                 _require_no_tables(connection, settings)
-            copy = _copy_of_store(settings, head) if now and is_sqlite(settings.store) else None
+            copy = _copy_of_store(settings, wanted) if now and is_sqlite(settings.store) else None
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, wanted)
             connection.commit()
     finally:
         engine.dispose()
-    return [_line(settings, now, head, copy)]
+    return [_line(settings, now, wanted, copy)]
 
 
 def require_current(settings: Settings) -> None:

@@ -13,7 +13,7 @@ import click
 
 from lightship_registry.admin import host, putting_back, service_control
 from lightship_registry.admin.output import examples
-from lightship_registry.admin.salvage import Salvaged, salvage
+from lightship_registry.admin.salvage import Salvaged, salvage, step_of
 from lightship_registry.core import audit
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
@@ -60,9 +60,16 @@ def _salvage(settings: Settings, scratch: Path, fresh: Path) -> Salvaged:
         # With its log: the last changes may be in there alone.
         if path.name in putting_back.REPLACED and not path.name.endswith("-shm"):
             shutil.copyfile(path, scratch / path.name)
-    empty = replace(settings, folders=replace(settings.folders, state_dir=fresh))
-    upgrade(empty)
-    return salvage(scratch / settings.store_file.name, empty.store_file)
+    damaged = scratch / settings.store_file.name
+    new = replace(settings, folders=replace(settings.folders, state_dir=fresh))
+    step = step_of(damaged)
+    # First as the version made it that wrote the rows: then the migrations change values as in every other store.
+    upgrade(new, step)
+    found = salvage(damaged, new.store_file)
+    upgrade(new)
+    if not step:
+        click.echo("The store does not say any more which version made it. Its rows were taken for this version's.")
+    return found
 
 
 def _tell(found: Salvaged, before: Path) -> None:
