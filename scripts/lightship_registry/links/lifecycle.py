@@ -16,7 +16,7 @@ from lightship_registry.core.observer import Observer
 from lightship_registry.core.records import NO_HASH, NOWHERE, Ending, Link, Location, Owner, Wish
 from lightship_registry.links import names
 from lightship_registry.links.making import Maker, sha256_of
-from lightship_registry.links.routing import Routing
+from lightship_registry.links.routes import Routing
 from lightship_registry.pki.authorities import server_certificate
 from lightship_registry.pki.csr import public_key_of
 from lightship_registry.pki.keystore import Keystore, pem

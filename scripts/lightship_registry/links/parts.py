@@ -15,8 +15,7 @@ from lightship_registry.links.lifecycle import Links
 from lightship_registry.links.making import Maker
 from lightship_registry.links.publisher import Publisher
 from lightship_registry.links.reconciler import Reconciler
-from lightship_registry.links.routes import Routes
-from lightship_registry.links.routing import Routing
+from lightship_registry.links.routes import Routes, Routing
 from lightship_registry.links.targets import Peers
 from lightship_registry.pki.keystore import Keystore
 from lightship_registry.store.database import Database

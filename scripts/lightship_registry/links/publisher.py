@@ -14,7 +14,7 @@ from lightship_registry.core.settings import Settings
 from lightship_registry.links import targets
 from lightship_registry.links.lifecycle import require_claimed
 from lightship_registry.links.probe import Expected
-from lightship_registry.links.routing import Routing
+from lightship_registry.links.routes import Routing
 from lightship_registry.store.links import LinkStore
 from lightship_registry.store.satellite import Announced, SatelliteStore
 

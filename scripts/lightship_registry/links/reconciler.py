@@ -5,8 +5,7 @@ from __future__ import annotations
 from lightship_registry.core import audit
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.records import BETTER_KNOWN, SCHEDULER, Cause, Ending, JobReport
-from lightship_registry.links.routes import Routes
-from lightship_registry.links.routing import Routing
+from lightship_registry.links.routes import Routes, Routing
 from lightship_registry.store.jobs import JobStore
 from lightship_registry.store.links import LinkStore
 from lightship_registry.store.satellite import SatelliteStore

@@ -25,7 +25,7 @@ from lightship_registry.core.settings import Settings
 from lightship_registry.links import targets
 from lightship_registry.links.lifecycle import Links
 from lightship_registry.links.publisher import Publisher
-from lightship_registry.links.routing import Routing
+from lightship_registry.links.routes import Routing
 from lightship_registry.satellite.listener import Answer, Found, Listener, ask, same_program
 from lightship_registry.store.satellite import SatelliteStore
 
