@@ -10,8 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightship_registry.admin.findings import Finding, ok, warning, wrong
-from lightship_registry.admin.programs import SECONDS, output
+from lightship_registry.admin.checks import SECONDS, Finding, ok, output, warning, wrong
 from lightship_registry.core.settings import Settings
 from lightship_registry.links.connection_killer import cut
 

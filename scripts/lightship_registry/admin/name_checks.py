@@ -8,8 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightship_registry.admin.findings import Finding, note, ok, wrong
-from lightship_registry.admin.programs import SECONDS, unit
+from lightship_registry.admin.checks import SECONDS, Finding, note, ok, unit, wrong
 from lightship_registry.core.settings import Settings
 
 NAME_SERVER = "named.service"

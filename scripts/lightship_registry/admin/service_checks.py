@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from lightship_registry.admin import host
+from lightship_registry.admin.checks import Finding, ok, warning, wrong
 from lightship_registry.admin.cluster_keys import keys_of
-from lightship_registry.admin.findings import Finding, ok, warning, wrong
 from lightship_registry.core import last_heard
 from lightship_registry.core.clock import wall
 from lightship_registry.core.db_errors import RUNBOOK, explain

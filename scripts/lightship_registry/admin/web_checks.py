@@ -12,8 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from lightship_registry.admin.findings import Finding, note, ok, warning, wrong
-from lightship_registry.admin.programs import SECONDS, run, unit
+from lightship_registry.admin.checks import SECONDS, Finding, note, ok, run, unit, warning, wrong
 from lightship_registry.core.clock import wall
 from lightship_registry.core.settings import Settings
 from lightship_registry.pki.certificates import DAY

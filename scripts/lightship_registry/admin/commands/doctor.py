@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from lightship_registry.admin import host, machine_checks, name_checks, service_checks, web_checks
-from lightship_registry.admin.findings import NOTE, OK, WARNING, WRONG, Finding, ok, wrong
+from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding, ok, wrong
 from lightship_registry.admin.output import cell, console, examples, json_option, print_json, printable
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.core import settings
