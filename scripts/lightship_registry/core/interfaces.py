@@ -1,7 +1,7 @@
 """The two interfaces that make links: Lightship's own and Satellite's. Neither sees the links of the other.
 
-Everything in which the links of the two differ is a value of `Interface`, or is given to the parts that are built for
-one of them (`links/parts.py`); only the conditions of the store compare names.
+Every difference between their links is a value of `Interface`, or is given to the parts that `links/parts.py` builds
+for one of them. Only queries of the store compare the names.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interface:
-    """What follows for a link from the interface that made it."""
+    """The properties that a link has because of the interface that made it."""
 
     # As in the store's column `api`.
     name: str
-    # How the web server talks to the notebook.
+    # The web server uses it towards the notebook.
     scheme: str
     # The notebook has a certificate, and its owner's browser has a token. Without them, nobody can tell the owner from
     # others, and only an unbroken lease shows that the same notebook still listens.
     proves_owner: bool
-    # The audit's word for an end that the service itself decides.
+    # The action in the audit when the service itself ends a link.
     end_action: str
 
     def route(self, target: str) -> str:

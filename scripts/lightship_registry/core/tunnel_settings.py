@@ -1,4 +1,4 @@
-"""Who may open tunnels to this host, as the settings say it."""
+"""The settings about tunnels: who may open them, and where they may listen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lightship_protocol.forms import USER
 from lightship_registry.core.errors import bad_settings
 from lightship_registry.core.records import Owner
 
-# Where sshd may listen for a tunnel. Anything else could end the quoted option of an authorized_keys line early.
+# A listen address. Other characters could end the quoted option of an authorized_keys line.
 PLACE = re.compile(r"(?:[A-Za-z0-9.-]+|\*|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
 DESTINATION = re.compile(r"[a-z][a-z0-9_-]{0,31}@[A-Za-z0-9.-]{1,200}")
 
@@ -17,7 +17,7 @@ Places = Mapping[Owner, tuple[str, ...]]
 
 
 def read_tunnels(value: object, clusters: Collection[str]) -> Places:
-    """Each owner's places, in the order of the file; every mistake names the entry."""
+    """Each owner's listen addresses, in the order of the file; each error names the entry."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise bad_settings("tunnels must be a list of tables [[tunnels]] with cluster, user and listen.")
     places: dict[Owner, tuple[str, ...]] = {}
@@ -28,7 +28,7 @@ def read_tunnels(value: object, clusters: Collection[str]) -> Places:
 
 
 def read_destination(value: object) -> str:
-    """Where users' ssh logs in to; nothing if the centre has no such account."""
+    """The account that users' ssh logs in to; empty if the centre has none."""
     if value != "" and not (isinstance(value, str) and DESTINATION.fullmatch(value)):
         raise bad_settings(f'tunnel_destination must be "" or USER@HOST, not {value!r}.')
     return str(value)

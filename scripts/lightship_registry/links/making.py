@@ -1,4 +1,4 @@
-"""How a link is made: within its owner's allowance, with a name that was never given and a secret of its own."""
+"""Makes links: within the owner's allowance, each with a new name and a secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME_DRAWS = 20
 
 
 class Maker:
-    """Draws names until one is free."""
+    """Makes the links of one interface."""
 
     def __init__(
         self, settings: Settings, store: LinkStore, interface: Interface, allowance: Allowance, clock: Clock
@@ -32,7 +32,7 @@ class Maker:
         self._series = names.read_series(settings.folders.state_dir)[-1]
 
     def make(self, owner: Owner, wish: Wish) -> tuple[str, str]:
-        """Name and secret of a new link."""
+        """Make a link; its name and its secret."""
         longest = self._settings.max_hours * HOUR
         if not 1 <= wish.seconds <= longest:
             raise errors.invalid(
@@ -65,7 +65,7 @@ class Maker:
 
 
 def sha256_of(text: str) -> str:
-    """Of a secret or a token, as it is kept."""
+    """The digest of a secret or a token, as the store keeps it."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

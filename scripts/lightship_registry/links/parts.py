@@ -26,7 +26,7 @@ from lightship_registry.store.satellite import SatelliteStore
 
 @dataclass(frozen=True)
 class LinkParts:
-    """The parts, for whoever puts a program together; each other part is handed those that it needs."""
+    """The parts, for whoever assembles a program. Every other part is handed only those that it needs."""
 
     store: LinkStore
     satellite_store: SatelliteStore
@@ -39,7 +39,7 @@ class LinkParts:
 
 
 def build_links(settings: Settings, database: Database, clock: Clock, observer: Observer = NO_OBSERVER) -> LinkParts:
-    """All parts, connected with each other."""
+    """Build the parts and connect them."""
     store, satellite = LinkStore(database), SatelliteStore(database)
     routes = Routes(settings.folders.routes_dir)
     lock = SharedLock(settings.folders.state_dir / "routing.lock", places=database.places)

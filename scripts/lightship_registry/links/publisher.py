@@ -45,7 +45,7 @@ class Publisher:
         self._observer = observer
 
     def expected(self, link: Link, address: targets.Address, port: int) -> Expected:
-        """Check everything about a target that needs no connection; who must answer there."""
+        """Check a target as far as that needs no connection; the certificate that the probe must find there."""
         require_claimed(link)
         targets.require_port(port)
         targets.require_allowed(self._settings, link.cluster, address)
@@ -80,7 +80,7 @@ class Publisher:
             raise errors.conflict("That token was redeemed already. Each serves once.", "already-claimed")
 
     def rests_for(self, target: str) -> float:
-        """For how many seconds more no other link may have the target."""
+        """How many more seconds the target is closed to other links."""
         return self._satellite.rests_until(target, self._rest_seconds) - self._clock()
 
     def publish(self, link: Link, target: str) -> Link:
@@ -93,7 +93,7 @@ class Publisher:
                 raise _resting(target)
             self._routing.open(link, target)
         published = self._store.get(link.name)
-        # A job asks again when the answer was lost: the first time counts.
+        # A job asks again if the answer was lost: the first time counts.
         if published.ready_at == now:
             self._observer.ready(link.cluster, now - (link.expires_at - link.seconds))
         return published

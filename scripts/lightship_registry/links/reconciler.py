@@ -1,4 +1,4 @@
-"""Ends the links that are over, and makes the route files equal to what the store says."""
+"""Ends the links that are over, and makes the route files agree with the store."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from lightship_registry.store.jobs import JobStore
 from lightship_registry.store.links import LinkStore
 from lightship_registry.store.satellite import SatelliteStore
 
-# A missed lease closes the route at once, and the next heartbeat opens it again. Only a notebook that is silent for
-# much longer is given up: some time without network, or a flood at its node, must not cost anybody their kernels.
+# A missed lease closes the route at once, and the next heartbeat opens it again. A link ends only after a much longer
+# silence: a network failure, or a flood of traffic at the node, must not cost anybody their kernels.
 SILENCE_SECONDS = 3600.0
 # Ten minutes, as every job has for its first answer: a program that listens later is probably another job's.
 ANNOUNCED_SECONDS = 600.0
@@ -43,7 +43,7 @@ class Reconciler:
         self._clock = clock
 
     def end_due(self, *, spare_silent: bool) -> None:
-        """End what is over. Silent links are spared for a while after a start, when no heartbeat could come in."""
+        """End links that are over; not the silent ones if no heartbeat could arrive for a while, as after a start."""
         with self._routing.hold():
             now = self._clock()
             self._routing.close_all(self._store.end_waiting(NOT_STARTED, now), NOT_STARTED)
@@ -54,7 +54,7 @@ class Reconciler:
                 self._routing.close_all(unanswered, UNANSWERED)
 
     def end_job(self, cluster: str, report: JobReport) -> None:
-        """End the links of a job that has ended and can no longer say so itself."""
+        """End the links of a job that ended and cannot report that itself."""
         ending = Ending(report.cause or Cause.ENDED, report.reason or JOB_OVER, told_by=SCHEDULER)
         with self._routing.hold():
             self._routing.close_all(self._jobs.end(cluster, report, ending, self._clock()), ending)
@@ -70,19 +70,19 @@ class Reconciler:
                 audit.record(audit.Event("correct", "ok", cluster, report.user, name, reason=ending.cause))
 
     def restore(self) -> None:
-        """Write all route files anew: those of leases that hold, and of silent links those that are still there."""
+        """Write all route files anew: those of links with a lease, and of silent links those that exist."""
         with self._routing.hold():
             now = self._clock()
             self._routes.restore(self._store.live_routes(now), self._store.silent_routes(now))
 
     def reconcile(self, *, spare_silent: bool) -> None:
-        """Make the route files equal to what the store says; those of silent links are spared as in `end_due`."""
+        """Make the route files agree with the store; those of silent links are spared as in `end_due`."""
         with self._routing.hold():
             now = self._clock()
             live, silent = self._store.live_routes(now), self._store.silent_routes(now) if spare_silent else {}
             live = {name: route for name, route in live.items() if not self._routing.is_shut(name)}
             changed = self._routes.reconcile(live, silent)
-            # A crash between the end of a link and that of its route leaves the cut to be done.
+            # After a crash between the end of a link and that of its route, the cut is still missing.
             for link in filter(None, map(self._store.find, changed)):
                 self._routing.cut(link)
         if changed:

@@ -25,29 +25,29 @@ class Routes:
         self._folder = folder
 
     def require_folder(self) -> None:
-        """Say now, not at the first link, that the folder is missing."""
+        """Fail at the start of the service, not at the first link, if the folder is missing."""
         if not self._folder.is_dir():
             raise RegistryError(f"The folder {self._folder} is missing. systemd-tmpfiles --create makes it.")
 
     def write(self, name: str, route: str) -> None:
-        """Open the route; a reader sees the old one or the new one."""
+        """Write the route at once: a reader sees the old file or the new one."""
         write_beside(self._folder / name, _content(route), 0o640)
 
     def remove(self, name: str) -> None:
-        """Close the route, if it is open."""
+        """Remove the route, if there is one."""
         (self._folder / name).unlink(missing_ok=True)
 
     def restore(self, live: Mapping[str, str], spared: Mapping[str, str]) -> None:
-        """Trust no file: write every route that ought to be there, and those spared that are there; remove the rest."""
+        """Write all live routes and those spared ones that exist; remove the rest. No content is trusted."""
         present = self._names()
         self.reconcile(live, spared)
         for name, route in {**_only(spared, present), **live}.items():
             self.write(name, route)
 
     def reconcile(self, live: Mapping[str, str], spared: Mapping[str, str]) -> list[str]:
-        """Put right which files are there; their names. Contents are not read: a link never changes its target.
+        """Add missing files and remove surplus ones; their names. Contents are not read: no link changes its target.
 
-        A route of `spared` stays if it is there, and is not opened if it is not.
+        A spared route stays if its file exists, and is not written if it does not.
         """
         present = self._names()
         surplus, missing = present - live.keys() - spared.keys(), live.keys() - present
@@ -58,7 +58,7 @@ class Routes:
         return sorted(surplus | missing)
 
     def differing(self, live: Mapping[str, str], spared: Mapping[str, str]) -> list[str]:
-        """Names of files that are missing, too many, or say something else."""
+        """The names of files that are missing, surplus, or have another content."""
         present = {path.name: path.read_bytes() for path in self._folder.iterdir()}
         wanted = {name: _content(route) for name, route in {**_only(spared, present), **live}.items()}
         return sorted(name for name in present.keys() | wanted.keys() if present.get(name) != wanted.get(name))
@@ -68,7 +68,7 @@ class Routes:
 
 
 class Routing:
-    """Opens routes, closes them, and orders cuts. Its callers hold the lock, except for `shut`."""
+    """Opens and closes routes and orders cuts. The caller of a method holds the lock, except for `shut`."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Routing:
         self._shut: set[str] = set()
 
     def hold(self) -> AbstractContextManager[None]:
-        """Hold the lock that everyone holds who changes a link's state and its route.
+        """Take the lock, which is held for every common change of a link's state and its route.
 
         The folder follows the store, never the reverse. Processes share the lock: an administrator's command ends
         links while the service publishes others.
@@ -120,7 +120,7 @@ class Routing:
         self._shut.discard(name)
 
     def close_all(self, names: Iterable[str], ending: Ending) -> None:
-        """Remove the routes of links that the service ended, cut what is open, and record each end."""
+        """Remove the routes of links that the service ended, cut their connections, and record each end."""
         for name in names:
             self._routes.remove(name)
             link = self._store.get(name)
@@ -130,7 +130,7 @@ class Routing:
             self._observer.ended(link.cluster, ending.cause)
 
     def cut(self, link: Link) -> None:
-        """Order the cut of what is open to an ended link's target: after its route closed, while the target rests.
+        """Order the cut of connections to an ended link's target, after its route closed and while the target rests.
 
         A link that only missed a heartbeat has not ended: its connections stay, and its next heartbeat opens the route.
         """

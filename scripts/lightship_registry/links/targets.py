@@ -1,6 +1,6 @@
 """Which addresses may be a target: only where the cluster's notebooks run, and never this host.
 
-Whether one is published, `publisher.Publisher.expected` and `publish` decide, with this and what the store knows.
+Publisher decides with these rules, and with what the store knows, whether a target is published.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from lightship_registry.core.errors import RegistryError, invalid
 from lightship_registry.core.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# One end of a connection, as Python's sockets tell it.
+# Address and port of one end of a connection, as Python's sockets give them.
 Endpoint = tuple[str, int]
 
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
-# Through `self`, which stays visible where the unit hides the rest of /proc.
+# Under `self`, which stays visible where the unit hides the rest of /proc.
 SOCKET_TABLES = {4: Path("/proc/self/net/tcp"), 6: Path("/proc/self/net/tcp6")}
 TIME_WAIT = "06"
 LOOK_SECONDS = 1.0
 
 
 def address_of(peer: str | None) -> Address:
-    """The client's address as the web server reports it."""
+    """The client's address, which the web server reports."""
     try:
         address = ipaddress.ip_address(peer or "")
     except ValueError as error:
@@ -57,16 +57,16 @@ def require_port(port: int) -> None:
 
 
 def is_own(address: Address) -> bool:
-    """Would a connection to this address stay on this host?"""
+    """Whether the address is one of this host's."""
     return source_towards(address) == address
 
 
 def source_towards(address: Address) -> Address | None:
-    """Where a connection from this host to the address comes from; nothing if there is no way."""
+    """The source address of a connection from this host to the address; None if there is no way there."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            # No packet is sent: the kernel only picks the source address, its own for an own address.
+            # No packet is sent: the kernel only picks the source address, which for an own address is that address.
             probe.connect((str(address), 9))
         except OSError:
             return None
@@ -74,22 +74,22 @@ def source_towards(address: Address) -> Address | None:
 
 
 def parts_of(target: str) -> tuple[Address, int]:
-    """Address and port of what `target_of` made."""
+    """Split a target into address and port."""
     host, _, port = target.rpartition(":")
     return ipaddress.ip_address(host.strip("[]")), int(port)
 
 
 def target_of(address: Address, port: int) -> str:
-    """As it stands in a URL."""
+    """Join address and port, as in a URL."""
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
 
 
-# The other ends of this host's connections, each with its own ends here, as in the kernel's table.
+# For each remote end of this host's connections its local ends, written as in the kernel's table.
 Peering = dict[str, set[str]]
 
 
 class Peers:
-    """The addresses that this host is connected to.
+    """The remote ends to which this host has connections.
 
     Resting is not enough by itself: a first owner can keep one request running for hours, and when that ends the
     web server would put the connection among the idle ones, for the next link at this target.
@@ -101,7 +101,7 @@ class Peers:
         self._seen: dict[int, tuple[float, Peering]] = {}
 
     def has(self, address: Address, port: int, but_for: Collection[Endpoint] = ()) -> bool:
-        """Does this host still hold a connection to the target, whose last owner's link ended a minute ago or more?
+        """Whether this host has a connection to a target whose last link ended a minute ago or more.
 
         Those that the caller holds itself are named by this host's ends and do not count. The kernel goes through all
         of its table for each look, so one look serves a second: what it does not show is not opened later, for nothing

@@ -1,4 +1,4 @@
-"""Every change of a link's state: one conditional statement each, whose row count says whether it happened."""
+"""Each change of a link's state is one conditional statement; its row count says whether the change happened."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ PROVEN = [each.name for each in INTERFACES if each.proves_owner]
 
 
 class LinkStore:
-    """The links, one by one and all at once."""
+    """The links of both interfaces."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find(self, name: str) -> Link | None:
-        """One link, or nothing."""
+        """The link; None if there is none."""
         with self._database.read() as connection:
             return _link(connection.execute(statements.FIND, {"of_name": name}).one_or_none())
 
     def get(self, name: str) -> Link:
-        """One link that must be there."""
+        """The link; an error if there is none."""
         link = self.find(name)
         if link is None:
             raise no_such_link()
         return link
 
     def glance(self, name: str) -> Glance:
-        """A link's state and its token's digest; empty if there is none. It costs the same for every name."""
+        """The few values that a page needs first; empty if there is no link. It costs the same for every name."""
         with self._database.read() as connection:
             row = connection.execute(statements.GLANCE, {"of_name": name}).one_or_none()
             return Glance(**row._mapping) if row else Glance()
 
     def live_routes(self, now: float) -> dict[str, str]:
-        """Name and route of every link that must have one."""
+        """The routes that must exist, by name."""
         return self._routes(now, links.c.lease_until > now)
 
     def silent_routes(self, now: float) -> dict[str, str]:
-        """Name and route of every link that would have one but for its lease, which ran out.
+        """The routes that are missing only because their lease ran out, by name.
 
         None of Satellite's: of a notebook in the clear nothing but the lease says that it is still the same.
         """
@@ -62,7 +62,7 @@ class LinkStore:
             return {row.name: interface_of(row.api).route(row.target) for row in rows}
 
     def create(self, link: NewLink, quota: int, hourly: int) -> Creation:
-        """Make the link, unless its owner has or lately made as many as are allowed, or the name was ever given."""
+        """Make the link, unless its owner's allowance is used up or the name was ever given."""
         values = {
             "new_name": link.name,
             "new_cluster": link.owner.cluster,
@@ -80,51 +80,51 @@ class LinkStore:
             with self._database.write("owner", link.owner.cluster, link.owner.user) as connection:
                 if connection.execute(statements.CREATE, values).rowcount == 1:
                     return Creation.DONE
-                # Nobody else makes one meanwhile, so this is what the statement saw.
+                # No other transaction of this owner runs, so the statement above saw the same count.
                 busy = connection.execute(statements.MADE_LATELY, values).scalar_one() >= hourly
         except IntegrityError:
             return Creation.NAME_TAKEN
         return Creation.TOO_MANY if busy else Creation.OVER_QUOTA
 
     def may_create_at(self, owner: Owner, hourly: int) -> float:
-        """When an owner who made that many within the hour may make the next."""
+        """When an owner who made the hourly number of links may make the next."""
         latest = select(links.c.created_at).where(_owned(owner)).order_by(links.c.created_at.desc())
         with self._database.read() as connection:
             return HOUR + (connection.execute(latest.offset(hourly - 1).limit(1)).scalar() or 0.0)
 
     def set_job(self, name: str, owner: Owner, job_id: str) -> bool:
-        """Once; the same job again is no change and no error."""
+        """Set the job, once; setting the same job again succeeds."""
         free = links.c.job_id.in_(["", job_id])
         return self._database.change(_of(name, _owned(owner), links.c.state != ENDED, free).values(job_id=job_id), {})
 
     def claim(
         self, name: str, certificate_sha256: str, now: float, expires_at: float, location: Location = NOWHERE
     ) -> bool:
-        """Once, while the link waits."""
+        """Claim the link, once, while it waits."""
         values = {"of_name": name, "print": certificate_sha256, "now": now, "expires": expires_at}
         told = {f"at_{key}": value for key, value in asdict(location).items()}
         return self._database.change(statements.CLAIM, {**values, **told})
 
     def publish(self, name: str, target: str, now: float, lease_until: float, rested_since: float) -> bool:
-        """Give the link its target, unless another link has it or had it too lately."""
+        """Give the link its target, unless another link has it or had it until lately."""
         values = {"of_name": name, "at": target, "now": now, "lease": lease_until, "rested_since": rested_since}
         try:
             return self._database.change(statements.PUBLISH, values, "target", target)
         except IntegrityError:
-            # The unique index saw what the statement could not see yet: another link took the target at this moment.
+            # The unique index knows what the statement could not see yet: another link has just taken the target.
             return False
 
     def had_target(self, name: str, target: str) -> bool:
-        """Was the target ever another link's?"""
+        """Whether another link ever had the target."""
         with self._database.read() as connection:
             return connection.execute(statements.HAD_TARGET, {"of_name": name, "at": target}).first() is not None
 
     def renew(self, name: str, now: float, lease_until: float) -> bool:
-        """A heartbeat counts for claimed links whose time is not over."""
+        """Renew the lease of a claimed link that has not expired."""
         return self._database.change(statements.RENEW, {"of_name": name, "now": now, "lease": lease_until})
 
     def end(self, name: str, ending: Ending, now: float) -> bool:
-        """False if it had ended before; the first ending stays."""
+        """End the link; false if it had ended before, and the first ending stays."""
         told = {
             "why": ending.cause.value,
             "sentence": ending.reason,
@@ -134,11 +134,11 @@ class LinkStore:
         return self._database.change(statements.END, {"of_name": name, "now": now, **told})
 
     def end_waiting(self, ending: Ending, now: float) -> list[str]:
-        """End the links whose job never came; their names."""
+        """End the links that no job claimed in time; their names."""
         return end_all(self._database, ending, now, links.c.state == WAITING, links.c.expires_at <= now)
 
     def end_overdue(self, ending: Ending, now: float) -> list[str]:
-        """End the links whose time is over; their names."""
+        """End the links that have expired; their names."""
         return end_all(self._database, ending, now, links.c.state.in_([STARTING, READY]), links.c.expires_at <= now)
 
     def end_silent(self, ending: Ending, now: float, silence: float) -> list[str]:

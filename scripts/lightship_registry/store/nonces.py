@@ -1,4 +1,4 @@
-"""The nonces of signed requests: each counts once."""
+"""The nonces of signed requests: each is valid once."""
 
 from __future__ import annotations
 
