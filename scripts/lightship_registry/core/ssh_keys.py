@@ -51,7 +51,7 @@ def parse(line: str) -> SshKey:
 def _check_rsa(key: RSAPublicKey, blob: bytes) -> None:
     if key.key_size < FEWEST_RSA_BITS:
         raise _bad(f"This RSA key has {key.key_size} bits, too few. Make another: ssh-keygen -t ed25519")
-    # Leading zeros in its numbers give the same key another text, and sshd accepts it. As sshd obeys only the first line
+    # Leading zeros in its numbers give the same key another text, which sshd accepts. As sshd obeys only the first line
     # of a key, whoever registered another user's public key this way could block that user's tunnels.
     plain = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1]
     if base64.b64decode(plain) != blob:

@@ -1,8 +1,8 @@
-"""Looks after the notebooks of Satellite's links, whose jobs announce a port once and are never heard of again.
+"""Checks the notebooks of Satellite's links, whose jobs announce a port once and send no heartbeats.
 
-A job may announce its port before Jupyter listens there. The first program that answers HTTP there is the link's, and
-stays the only one: the link lives for as long as this one listens, and its answers are its heartbeats. The next to
-listen at the port is a stranger, whose users must not be sent to it, and who must not be shown to the link's.
+A job may announce its port before Jupyter listens there. The link is bound to the first program that answers HTTP at
+the port: it lives as long as this program listens, and the answers serve as heartbeats. The next program at the port
+may be another user's. The link must not lead to it.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from lightship_registry.satellite.listener import Answer, Found, Listener, ask, 
 from lightship_registry.store.satellite import SatelliteStore
 
 ROUND_SECONDS = 1.0
-# A thousand links are not gone through in one breath: others wait for answers meanwhile.
+# A round pauses after each slice of links: other requests wait for answers meanwhile.
 SLICE, SLICE_SECONDS = 20, 0.005
-# Well within a lease, and seldom enough for the notebooks' logs.
+# Well within a lease, and rare enough for the notebooks' logs.
 LOOK_SECONDS = 15.0
-# So many of each kind at once: those that are announced and hang must not keep the open ones from being looked at.
+# Limits for each kind of check: announced notebooks that hang must not delay the checks of open ones.
 LOOKS_AT_ONCE, KNOCKS_AT_ONCE = 32, 512
 GONE = Ending(Cause.ENDED, "Its notebook was not seen at its port any more.")
-# One address, which is one user's node, must not keep the others from being looked at.
+# A limit per address, which is one user's node: it must not delay the checks of others.
 LOOKS_AT_ONE_ADDRESS = 4
-# A port that was announced is tried each second at first, and seldom when nothing comes.
+# An announced port is tried each second at first, and rarely later.
 EAGER_SECONDS = 60.0
-# Who comes to a port so long after it was announced may be the next job: that one has so long to announce it, too.
+# A program that comes later to a port may be the next job's. That job gets this time to announce the port itself.
 SETTLE_SECONDS = 10.0
-# Programs whose links ended before they did.
+# The limit for programs that outlive their links.
 MOST_LEFT = 1000
 
 
 class SatelliteWatch:
-    """Goes round for as long as the service runs."""
+    """Runs rounds of checks as long as the service runs."""
 
     def __init__(
         self,
@@ -75,44 +75,44 @@ class SatelliteWatch:
         self._listeners: dict[str, Listener] = {}
         self._met: dict[str, float] = {}
         self._known: dict[str, Link] = {}
-        # By target: whoever announces it meanwhile means a program that was there before.
+        # Programs that outlived their links, by target. A new link at such a target would lead to the old program.
         self._left: dict[str, Listener] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        # Whose programs went. What the store said a moment ago must not bind them to the next one.
+        # Links whose programs are gone. An older answer of the store must not bind them to the next program.
         self._over: set[str] = set()
 
     async def run(self) -> None:
-        """Go round until cancelled; trouble with disk or store is told, and tried again."""
+        """Run rounds until cancelled. Errors of the disk or the store are logged, and the next round tries again."""
         try:
             spent = 0.0
             while True:
-                # A round over a thousand links takes a good part of a second itself.
+                # A round over a thousand links takes a large part of a second itself.
                 await asyncio.sleep(max(ROUND_SECONDS / 4, ROUND_SECONDS - spent))
                 began = self._ticks()
                 try:
                     await self.start_round()
                 except (SQLAlchemyError, OSError) as error:
                     audit.problem(f"looking after Satellite's links: {explain(error)}")
-                except Exception:  # or no link of theirs would live for longer than its lease
+                except Exception:  # without rounds, every link would end with its lease
                     audit.problem("looking after Satellite's links: unexpected error", traceback=True)
                 spent = self._ticks() - began
         finally:
             self.close()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Cancel all checks and close all connections."""
         for task in self._under_way.values():
             task.cancel()
         for listener in (*self._listeners.values(), *self._left.values()):
             listener.leave()
 
     def is_left(self, target: str) -> bool:
-        """Does the program of a link that has ended still listen there?"""
+        """Whether the program of an ended link still listens there."""
         listener = self._left.get(target)
         return listener is not None and not listener.over
 
     async def start_round(self) -> list[asyncio.Task[None]]:
-        """Begin what is due for every link, unless an earlier round still waits for it."""
+        """Begin the check that is due for each link, unless an earlier one still runs."""
         over = self._over.copy()
         running = await run_in_threadpool(self._store.running, self._settings.satellite_networks.keys(), self._clock())
         self._forget({link.name: link for link in running})
@@ -177,7 +177,7 @@ class SatelliteWatch:
         try:
             await work
         except RegistryError:
-            # It ended meanwhile, or its port was another link's until lately: the next round sees.
+            # The link ended meanwhile, or its port was another link's until lately: the next round decides.
             return
         except (SQLAlchemyError, OSError) as error:
             audit.problem(f"looking after {link.name}: {explain(error)}")
@@ -227,7 +227,7 @@ class SatelliteWatch:
         if await listener.knock() is not Found.HTTP:
             return None
         if (await self._ask(link, address, port)).found is not Found.HTTP or listener.over:
-            # It serves one connection at a time, or closes what is idle at once.
+            # It serves one connection at a time, or closes idle ones at once.
             listener.leave()
             listener = Listener(address, port)
             listener.brief = True
@@ -237,12 +237,12 @@ class SatelliteWatch:
 
     async def _keep(self, link: Link) -> None:
         address, port = targets.parts_of(link.target)
-        # Nothing but unbroken looks says that it is still the same one: after a time without, anybody may be there.
+        # Only unbroken checks show that it is still the same program. After a gap, it may be any other.
         lapsed = link.lease_until <= self._clock()
         listener = self._listeners.get(link.name)
         answer = Answer(Found.STRANGER) if lapsed else await self._ask(link, address, port)
         if listener and listener.over:
-            # It went meanwhile, and its link is being ended: what answered may be the next one.
+            # The program ended meanwhile, and its link is being ended: another one may have answered.
             return
         if answer.found is Found.SILENCE:
             if listener:
@@ -254,7 +254,7 @@ class SatelliteWatch:
 
     async def _renew(self, link: Link, listener: Listener | None) -> None:
         if listener is None:
-            # It answered, and took no connection a moment later.
+            # It answered, but accepted no connection a moment later.
             self._due[link.name] = 0.0
         elif await listener.knock() is Found.NOBODY:
             await self._end(link)
@@ -267,11 +267,11 @@ class SatelliteWatch:
     def _gone(self, name: str) -> None:
         link = self._known.get(name)
         if link is None:
-            # The last round did not find it any more: only its program was left.
+            # The link ended before its program.
             return
         self._over.add(name)
         self._routing.shut(name)
-        # The event loop itself keeps no task from being thrown away.
+        # The event loop keeps only weak references to tasks.
         task = asyncio.get_running_loop().create_task(self._guarded(link, self._end(link)))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)

@@ -46,7 +46,7 @@ def _replace(settings: Settings, stamp: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".repair-", dir=state) as folder:
         fresh = Path(folder) / "state"
         found = _salvage(settings, Path(folder) / "damaged", fresh)
-        # Names that can no longer be read must not be drawn once more.
+        # Names that cannot be read any more must not be given again.
         names.add_series(fresh, names.read_series(state))
         putting_back.swap(fresh, state, state / stamp)
     putting_back.follow(settings)
@@ -57,13 +57,13 @@ def _salvage(settings: Settings, scratch: Path, fresh: Path) -> Salvaged:
     scratch.mkdir()
     fresh.mkdir()
     for path in settings.folders.state_dir.glob("registry.sqlite3*"):
-        # With its log: the last changes may be in there alone.
+        # With its log, which may hold the last changes.
         if path.name in putting_back.REPLACED and not path.name.endswith("-shm"):
             shutil.copyfile(path, scratch / path.name)
     damaged = scratch / settings.store_file.name
     new = replace(settings, folders=replace(settings.folders, state_dir=fresh))
     step = step_of(damaged)
-    # First as the version made it that wrote the rows: then the migrations change values as in every other store.
+    # First the tables of the version that wrote the rows: then the migrations change its values as in every store.
     upgrade(new, step)
     found = salvage(damaged, new.store_file)
     upgrade(new)

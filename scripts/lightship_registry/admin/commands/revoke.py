@@ -1,4 +1,4 @@
-"""`lightship revoke`: end links against the will of their owners."""
+"""`lightship revoke`: ends links against their owners' will."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lightship_registry.store.reading import Reader
 
 REASON = "Revoked by an administrator."
 SHOWN = 20
-# Somebody may make links as fast as they are ended; their cluster's key is to be revoked then.
+# Somebody may make links as fast as they are ended. Then the cluster's key must be revoked.
 ROUNDS = 5
 
 
@@ -86,7 +86,7 @@ def _end(links: Links, live: Sequence[Link], ending: Ending) -> list[str]:
     ended = []
     for link in live:
         now = links.end(link, ending)
-        # It may have ended by itself since it was listed: then that ending stays.
+        # It may have ended by itself since it was listed: then the first ending stays.
         done = now.cause == Cause.REVOKED
         audit.record(
             audit.Event(

@@ -1,4 +1,4 @@
-"""`lightship show`: all about one link."""
+"""`lightship show`: shows one link."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def show(config: Path, name: str, as_json: bool) -> None:
 
 
 def find(store: LinkStore, name: str) -> Link:
-    """The link, or a sentence."""
+    """The link; an error says that there is none."""
     link = store.find(name) if is_name(name) else None
     if link is None:
         raise RegistryError(f"There is no link {name!r}. `lightship links --all` lists them.", "no-such-link")
@@ -47,7 +47,7 @@ def find(store: LinkStore, name: str) -> Link:
 
 
 def public(settings: Settings, link: Link) -> dict[str, object]:
-    """Everything but what could help somebody to pass as the link's owner."""
+    """The link without its secrets' digests."""
     data = {key: value for key, value in asdict(link).items() if key not in SECRET}
     route = settings.folders.routes_dir / link.name
     whole = {key: int(value) if key in TIMES else value for key, value in data.items()}

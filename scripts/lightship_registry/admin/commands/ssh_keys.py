@@ -1,4 +1,4 @@
-"""`lightship ssh-keys`: the keys with which users' machines open tunnels, and taking them away."""
+"""`lightship ssh-keys`: lists and removes the keys with which users' machines open tunnels."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _remove(tunnels: Tunnels, found: Sequence[KeptKey], *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Remove {count}?", abort=True, err=True)
     for key in found:
-        # Its owner may take it back at this moment: then it is the owner's doing.
+        # If its owner removes it at this moment, it is the owner's doing.
         if not tunnels.remove(key.owner, key.fingerprint):
             continue
         audit.record(audit.Event("key-remove", "ok", key.cluster, key.user, reason=key.fingerprint, by=host.who()))
