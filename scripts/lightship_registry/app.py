@@ -127,7 +127,7 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         limiter = current_default_thread_limiter()
         limiter.total_tokens = at_once(settings.store)
-        database.places.connect(limiter)
+        database.slots.connect(limiter)
         sweeper = Sweeper(database, parts.reconciler, tunnels, settings.lease_seconds, clock, metrics)
         rounds = [sweeper.run(), *([notebooks.run()] if settings.satellite_networks else [])]
         try:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.places import Places
+from lightship_registry.core.thread_slots import ThreadSlots
 
 LOCK_SECONDS = 10.0
 RETRY_SECONDS = 0.005
@@ -23,9 +23,9 @@ class SharedLock:
     The kernel releases it when its holder dies, so nobody ever has to remove the file.
     """
 
-    def __init__(self, path: Path, seconds: float = LOCK_SECONDS, places: Places | None = None) -> None:
+    def __init__(self, path: Path, seconds: float = LOCK_SECONDS, slots: ThreadSlots | None = None) -> None:
         self._path = path
-        self._places = places or Places()
+        self._slots = slots or ThreadSlots()
         self._seconds = seconds
         self._threads = threading.Lock()
 
@@ -34,7 +34,7 @@ class SharedLock:
         """Wait for the lock, and hold it until the end of the block."""
         # One deadline for both waits: with a limit each, a row of threads would wait for minutes.
         deadline = time.monotonic() + self._seconds
-        if not self._places.acquire(self._threads, self._seconds):
+        if not self._slots.acquire(self._threads, self._seconds):
             raise self._held()
         try:
             # Opened for reading: links must also end on a disk that became read-only.

@@ -42,7 +42,7 @@ def build_links(settings: Settings, database: Database, clock: Clock, observer: 
     """Build the parts and connect them."""
     store, satellite = LinkStore(database), SatelliteStore(database)
     routes = Routes(settings.folders.routes_dir)
-    lock = SharedLock(settings.folders.state_dir / "routing.lock", places=database.places)
+    lock = SharedLock(settings.folders.state_dir / "routing.lock", slots=database.slots)
     rest = max(settings.target_rest_seconds, REST_SECONDS)
     routing = Routing(store, lock, routes, Cuts(settings.folders.cut_dir), rest, clock, observer)
     keys = Keystore(settings)

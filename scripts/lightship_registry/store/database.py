@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from sqlalchemy import BigInteger, Connection, Engine, ExceptionContext, Insert, Update, event, func, literal, select
 from sqlalchemy.exc import IntegrityError
 
-from lightship_registry.core.places import Places
+from lightship_registry.core.thread_slots import ThreadSlots
 from lightship_registry.store.schema import BUSY_SECONDS, is_sqlite
 from lightship_registry.store.sqlite_writing import Turns, take_in_log
 
@@ -21,8 +21,8 @@ class Database:
         # By default only SQLite's driver reports how many rows an INSERT made.
         self.engine = engine.execution_options(preserve_rowcount=True)
         self.on_file = is_sqlite(engine.url)
-        self.places = Places()
-        self._turns = Turns(self.places) if self.on_file else None
+        self.slots = ThreadSlots()
+        self._turns = Turns(self.slots) if self.on_file else None
         # The number of failures: heartbeats may have been lost at each.
         self.failures = 0
         event.listen(engine, "handle_error", self._count_failure)

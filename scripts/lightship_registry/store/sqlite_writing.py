@@ -11,7 +11,7 @@ from typing import cast
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from lightship_registry.core.places import SHORT_SECONDS, Places
+from lightship_registry.core.thread_slots import SHORT_SECONDS, ThreadSlots
 from lightship_registry.store.schema import BUSY_SECONDS, is_sqlite
 
 # How long a thread waits for its turn: each one before it may wait for another program.
@@ -21,14 +21,14 @@ TURN_SECONDS = 2 * BUSY_SECONDS
 class Turns:
     """A queue of writers. SQLite itself admits one writer and lets the others poll, in no order."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, slots: ThreadSlots) -> None:
+        self._slots = slots
         self._lock = threading.Lock()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for the turn, and keep it until the end of the block."""
-        if not self._places.acquire(self._lock, TURN_SECONDS):
+        if not self._slots.acquire(self._lock, TURN_SECONDS):
             raise OperationalError("waiting for the store", None, sqlite3.OperationalError("database is locked"))
         try:
             yield
@@ -44,7 +44,7 @@ class Turns:
         with _patience(driver, SHORT_SECONDS), suppress(sqlite3.Error):
             driver.execute("BEGIN IMMEDIATE")
             return
-        with self._places.lent():
+        with self._slots.lent():
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -33,7 +33,7 @@ class Tunnels:
         self._clock = clock
         self._file = settings.folders.tunnels_dir / FILE
         # Processes share the lock: the service must not restore a key that an administrator's command has just removed.
-        self._writing = SharedLock(settings.folders.state_dir / "tunnels.lock", places=database.places)
+        self._writing = SharedLock(settings.folders.state_dir / "tunnels.lock", slots=database.slots)
 
     @property
     def destination(self) -> str:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from lightship_registry.core import places
+from lightship_registry.core import thread_slots
 from lightship_registry.core.records import Cause, Ending
 from lightship_registry.store import sqlite_writing
 from lightship_registry.store.nonces import NonceStore
@@ -64,7 +64,7 @@ def test_who_waits_for_a_locked_store_keeps_nobody_from_reading(world: World, wr
 
 
 def test_not_everybody_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "MOST_WAITING", 1)
+    monkeypatch.setattr(thread_slots, "MOST_WAITING", 1)
 
     async def go() -> list[int]:
         transport = httpx.ASGITransport(world.app)

@@ -21,7 +21,7 @@ SHORT_SECONDS = 0.1
 MOST_WAITING = 32
 
 
-class Places:
+class ThreadSlots:
     """Lends the slot of a waiting thread to another one, once the event loop is known."""
 
     def __init__(self) -> None:
