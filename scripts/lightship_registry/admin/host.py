@@ -30,8 +30,8 @@ from lightship_registry.store.schema import open_engine
 JOURNAL = Path("/dev/log")
 # Damage of SQLite's log undoes changes that are only in the log.
 NOT_SETTLED = (
-    "Done, but another program reads the store, so this is in its log only. The service takes it into the store within "
-    "seconds after that; lightship doctor names the program."
+    "Done, but another program reads the store, so the change is only in its log. The service moves it into the store "
+    "within seconds after that program ends; lightship doctor names the program."
 )
 
 
@@ -127,7 +127,7 @@ def as_service(loaded: Settings, work: Callable[[], None]) -> None:
     if child == 0:
         os._exit(_worked(loaded, work))
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
-        raise RegistryError("That failed, for the reason above.")
+        raise RegistryError("The command failed, for the reason above.")
 
 
 def record(loaded: Settings, event: audit.Event) -> None:

@@ -53,7 +53,7 @@ def clock() -> Iterator[Finding]:
     elif "Leap status     : Normal" in output(["chronyc", "-n", "tracking"]):
         yield ok("the clock is synchronised by chrony")
     else:
-        yield warning("nothing says that the clock is synchronised", remedy)
+        yield warning("neither the kernel nor chrony says that the clock is synchronised", remedy)
 
 
 def answers(path: Path) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ def answers(path: Path) -> Iterator[Finding]:
         yield wrong(f"the service does not answer on {path}: {error}", remedy)
         return
     said = answer.startswith(b"HTTP/1.1 404")
-    yield ok("the service answers") if said else wrong(f"the service answers strangely: {answer!r}", remedy)
+    yield ok("the service answers") if said else wrong(f"the service gives an unexpected answer: {answer!r}", remedy)
 
 
 def openers(store: Path) -> Iterator[Finding]:

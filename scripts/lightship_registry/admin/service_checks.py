@@ -81,7 +81,7 @@ def store(settings: Settings) -> Iterator[Finding]:
         database.engine.dispose()
     remedy = "The service puts that right every 5 seconds while it runs: journalctl -u lightship-registry"
     said = f"{len(differing)} routes differ from the store, the first is {next(iter(differing), '')}"
-    yield wrong(said, remedy) if differing else ok("the routes are what the store says")
+    yield wrong(said, remedy) if differing else ok("the routes agree with the store")
 
 
 def _sound(engine: Engine) -> Finding:

@@ -17,7 +17,7 @@ from lightship_protocol import forms
 from lightship_registry.core import centre
 from lightship_registry.core.centre import UNNAMED, Centre
 from lightship_registry.core.errors import bad_settings
-from lightship_registry.core.tunnel_settings import Places, read_destination, read_tunnels
+from lightship_registry.core.tunnel_settings import ListenAddresses, read_destination, read_tunnels
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -97,7 +97,7 @@ class Settings:
     # The networks of each cluster's Satellite clients; a missing cluster has none.
     satellite_networks: dict[str, tuple[Network, ...]] = field(default_factory=dict)
     # Where each user's tunnels may listen, and the account that ssh logs in to.
-    tunnels: Places = field(default_factory=dict)
+    tunnels: ListenAddresses = field(default_factory=dict)
     tunnel_destination: str = ""
 
     @property

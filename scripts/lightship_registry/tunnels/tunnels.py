@@ -40,7 +40,7 @@ class Tunnels:
         """The account that users' ssh logs in to."""
         return self._settings.tunnel_destination
 
-    def places(self, owner: Owner) -> tuple[str, ...]:
+    def listen_addresses(self, owner: Owner) -> tuple[str, ...]:
         """Where the owner's tunnels may listen."""
         return self._settings.tunnels.get(owner, ())
 
@@ -93,19 +93,19 @@ class Tunnels:
         except (RegistryError, OSError) as error:
             # Notebooks need no tunnel: the service starts and sweeps without the file.
             said = error.sentence if isinstance(error, RegistryError) else explain(error)
-            audit.problem(f"{self._file} could not be made what the store says, and is tried again: {said}")
+            audit.problem(f"{self._file} could not be written as the store says, and is tried again: {said}")
 
     def _lines(self, kept: Iterable[KeptKey]) -> list[str]:
         # One line per key, whoever registered it: sshd reads only the first line of a key. Otherwise somebody who
         # registered another user's public key could block that user's tunnels.
         opens: dict[str, dict[str, None]] = {}
         for key in kept:
-            places = dict.fromkeys(self.places(key.owner))
+            addresses = dict.fromkeys(self.listen_addresses(key.owner))
             # A row that a disk error changed must open nothing.
-            if places and is_whole(key.key, key.fingerprint):
-                opens.setdefault(key.key, {}).update(places)
-        return [f"{_options(places)} {key}" for key, places in opens.items()]
+            if addresses and is_whole(key.key, key.fingerprint):
+                opens.setdefault(key.key, {}).update(addresses)
+        return [f"{_options(addresses)} {key}" for key, addresses in opens.items()]
 
 
-def _options(places: Iterable[str]) -> str:
-    return ",".join(["restrict", "port-forwarding", *(f'permitlisten="{place}"' for place in places)])
+def _options(addresses: Iterable[str]) -> str:
+    return ",".join(["restrict", "port-forwarding", *(f'permitlisten="{address}"' for address in addresses)])

@@ -80,7 +80,7 @@ def _public(tunnels: Tunnels, key: KeptKey) -> dict[str, object]:
         "fingerprint": key.fingerprint,
         "cluster": key.cluster,
         "user": key.user,
-        "listen": tunnels.places(key.owner),
+        "listen": tunnels.listen_addresses(key.owner),
         "key": key.key,
         "comment": key.comment,
         "added_at": int(key.added_at),
@@ -88,5 +88,5 @@ def _public(tunnels: Tunnels, key: KeptKey) -> dict[str, object]:
 
 
 def _row(tunnels: Tunnels, key: KeptKey) -> tuple[str, ...]:
-    places = ", ".join(tunnels.places(key.owner)) or "nowhere"
-    return key.fingerprint, key.user, key.cluster, places, key.comment, host.moment(key.added_at)
+    addresses = ", ".join(tunnels.listen_addresses(key.owner)) or "nowhere"
+    return key.fingerprint, key.user, key.cluster, addresses, key.comment, host.moment(key.added_at)

@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_written_stops_no_round(
     file_of(world).unlink()
     file_of(world).mkdir()
     world.sweeper().sweep()
-    assert "could not be made what the store says" in caplog.text
+    assert "could not be written as the store says" in caplog.text
 
 
 @both_databases
