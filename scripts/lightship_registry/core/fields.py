@@ -53,7 +53,7 @@ def user(value: object) -> str:
 
 
 def job_id(value: object) -> str:
-    """The id of a job, as its scheduler prints it."""
+    """A scheduler's name for a job."""
     if not isinstance(value, str) or not forms.JOB_ID.fullmatch(value):
         raise invalid("job_id must be 1 to 64 letters, digits and ._-, and begin with a letter or a digit.")
     return value
@@ -83,7 +83,7 @@ def word(data: dict[str, Any], key: str, words: Collection[str]) -> str:
 
 
 def cause(data: dict[str, Any]) -> Cause:
-    """The cause for which a job ends its link. Some causes only the registry may give."""
+    """Why a job ends its link; the registry's own causes are not a job's to give."""
     value = data.get("cause", Cause.ENDED)
     if not isinstance(value, str) or value not in JOBS_CAUSES:
         raise invalid(f"cause must be one of {', '.join(sorted(JOBS_CAUSES))}.")
