@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from enum import Enum, auto
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
 
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 from lightship_registry.core.interfaces import SATELLITE
 from lightship_registry.core.records import Ending, Link
 from lightship_registry.store.database import Database
 from lightship_registry.store.schema import links
-from lightship_registry.store.statements import end_all, ended_values
+from lightship_registry.store.statements import FIND, end_all, ended_values
 
 # The same state of a job is written again only after this time.
 SEEN_SECONDS = 30.0
 _THEIRS = links.c.api == SATELLITE.name
+# Built once, as those in statements.py.
+_FIND = FIND.where(_THEIRS, links.c.cluster == bindparam("of_cluster", type_=links.c.cluster.type))
 
 
 class Announced(Enum):
@@ -36,7 +38,7 @@ class SatelliteStore:
     def find(self, name: str, cluster: str) -> Link | None:
         """The link, if it is Satellite's and of this cluster."""
         with self._database.read() as connection:
-            row = connection.execute(select(links).where(_one(name, cluster))).one_or_none()
+            row = connection.execute(_FIND, {"of_name": name, "of_cluster": cluster}).one_or_none()
             return Link(**row._mapping) if row else None
 
     def link_job(self, name: str, cluster: str, job_id: str) -> bool:
