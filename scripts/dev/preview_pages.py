@@ -139,7 +139,7 @@ def dashboard(site: settings.Settings, now: float) -> str:
     }
 
     class Sample(Overviews):
-        def look(self) -> Overview:
+        def read(self) -> Overview:
             return Overview(now, counts, {"links.crt": 3200.0, "proxy.crt": 3200.0, "client.crt": 41.0}, 12, Report())
 
     metrics = Metrics(wall)

@@ -18,7 +18,7 @@ RETRY_SECONDS = 0.005
 
 
 class SharedLock:
-    """Held for the few milliseconds in which a link's state and its route change together.
+    """A lock for the few milliseconds in which files and the store change together.
 
     The kernel releases it when its holder dies, so nobody ever has to remove the file.
     """

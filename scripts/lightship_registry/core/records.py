@@ -189,8 +189,8 @@ class Ending:
 class JobReport:
     """A scheduler's report on a job.
 
-    An ended job has a cause when the scheduler said how it ended; without one it is only no longer listed. The user
-    is the job's owner, if known: a link may bear the number of somebody else's job.
+    An ended job has a cause if the scheduler reported one; otherwise the job is only missing from its list. The user is
+    the job's owner, if known, because a link may have the id of somebody else's job.
     """
 
     job_id: str

@@ -26,7 +26,7 @@ LONGEST_ORDER = 64
 AGAIN_SECONDS = 2.0
 MOST_CUTS = 4
 QUIET_SECONDS = 1.0
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 SS_SECONDS = 5.0
 # Targets per command: the kernel limits the filter.
 BATCH = 50
@@ -102,7 +102,7 @@ class Cutter:
         while time.monotonic() - quiet < QUIET_SECONDS:
             if self.step():
                 quiet = time.monotonic()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         return not self._failed
 
     def step(self) -> bool:

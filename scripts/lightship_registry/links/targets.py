@@ -23,7 +23,7 @@ LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 # Under `self`, which stays visible where the unit hides the rest of /proc.
 SOCKET_TABLES = {4: Path("/proc/self/net/tcp"), 6: Path("/proc/self/net/tcp6")}
 TIME_WAIT = "06"
-LOOK_SECONDS = 1.0
+TABLE_SECONDS = 1.0
 
 
 def address_of(peer: str | None) -> Address:
@@ -91,8 +91,8 @@ Peering = dict[str, set[str]]
 class Peers:
     """The remote ends to which this host has connections.
 
-    Resting is not enough by itself: a first owner can keep one request running for hours, and when that ends the
-    web server would put the connection among the idle ones, for the next link at this target.
+    A target's rest alone is not enough: the first owner can keep a request running for hours. When that request ends,
+    the web server would keep the idle connection, and use it for the next link at this target.
     """
 
     def __init__(self, ticks: Clock = steady, tables: Mapping[int, Path] = SOCKET_TABLES) -> None:
@@ -103,14 +103,14 @@ class Peers:
     def has(self, address: Address, port: int, but_for: Collection[Endpoint] = ()) -> bool:
         """Whether this host has a connection to a target whose last link ended a minute ago or more.
 
-        Those that the caller holds itself are named by this host's ends and do not count. The kernel goes through all
-        of its table for each look, so one look serves a second: what it does not show is not opened later, for nothing
-        has led there since that link ended. What it shows may be over, and is looked for once more.
+        The caller's own connections, named by this host's ends, do not count. The kernel walks through its whole table
+        for each read, so the result is used for a second. A connection that is not in it is not opened later, because
+        no route has led there since that link ended. One that is in it may have ended: then the table is read again.
         """
         now, wanted = self._ticks(), _as_in_table(address, port)
         own = {_as_in_table(ipaddress.ip_address(host), number) for host, number in but_for}
-        looked_at, peers = self._seen.get(address.version, (now - LOOK_SECONDS, Peering()))
-        if now - looked_at >= LOOK_SECONDS or peers.get(wanted, set()) - own:
+        read_at, peers = self._seen.get(address.version, (now - TABLE_SECONDS, Peering()))
+        if now - read_at >= TABLE_SECONDS or peers.get(wanted, set()) - own:
             peers = _peers(self._tables[address.version])
             self._seen[address.version] = (now, peers)
         return bool(peers.get(wanted, set()) - own)

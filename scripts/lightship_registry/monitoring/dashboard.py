@@ -60,7 +60,7 @@ class Dashboard:
         return PlainTextResponse(sentence, status, {**self._headers, **(headers or {})})
 
     def _page(self) -> str:
-        view, metrics = self._overviews.look(), self.metrics
+        view, metrics = self._overviews.read(), self.metrics
         return self._renderer.render(
             "dashboard.html",
             refresh=REFRESH_SECONDS,

@@ -48,7 +48,7 @@ class Overviews(Collector):
         self._listeners = listeners
         self._clock = clock
 
-    def look(self) -> Overview:
+    def read(self) -> Overview:
         """Read everything that can be read."""
         now = self._clock()
         report = check_report.load(check_report.path_of(self._settings))
@@ -78,7 +78,7 @@ class Overviews(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics for Prometheus."""
-        view = self.look()
+        view = self.read()
         yield GaugeMetricFamily("lightship_store_up", "Could the store be asked?", float(view.counts is not None))
         live = GaugeMetricFamily("lightship_links", "Live links.", labels=["cluster", "state"])
         for labels, count in (view.counts or {}).items():

@@ -1,6 +1,6 @@
 """The two private authorities: one signs the links' server certificates, the other the web server's client certificate.
 
-With a single authority, the certificate of any user's link would be accepted as the web server's.
+With a single authority, a test could pass off the certificate of a user's link as the web server's.
 """
 
 from __future__ import annotations

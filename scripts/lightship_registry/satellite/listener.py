@@ -1,4 +1,4 @@
-"""Recognises whether a plain HTTP notebook, or already the next program on its port, listens.
+"""Recognises whether the same plain HTTP notebook still listens, or the next program on its port.
 
 Plain HTTP proves nothing: another user's program on the node can give the same answers, as Jupyter tells strangers only
 its version. But nobody can take over a TCP connection. So one idle connection to each notebook stays open; it ends as
@@ -111,7 +111,7 @@ def _hashed(text: str) -> str:
 class Listener:
     """One program that listens: the same one as long as the chain of connections to it is unbroken.
 
-    `when_gone` is called once, from the event loop, when the connection that stands ends.
+    The event loop calls `when_gone` once, when the open connection ends.
     """
 
     def __init__(self, address: Address, port: int, when_gone: Callable[[], None] = lambda: None) -> None:

@@ -33,12 +33,12 @@ ROUND_SECONDS = 1.0
 # A round pauses after each slice of links: other requests wait for answers meanwhile.
 SLICE, SLICE_SECONDS = 20, 0.005
 # Well within a lease, and rare enough for the notebooks' logs.
-LOOK_SECONDS = 15.0
+CHECK_SECONDS = 15.0
 # Limits for each kind of check: announced notebooks that hang must not delay the checks of open ones.
-LOOKS_AT_ONCE, KNOCKS_AT_ONCE = 32, 512
+CHECKS_AT_ONCE, KNOCKS_AT_ONCE = 32, 512
 GONE = Ending(Cause.ENDED, "Its notebook was not seen at its port any more.")
 # A limit per address, which is one user's node: it must not delay the checks of others.
-LOOKS_AT_ONE_ADDRESS = 4
+CHECKS_PER_ADDRESS = 4
 # An announced port is tried each second at first, and rarely later.
 EAGER_SECONDS = 60.0
 # A program that comes later to a port may be the next job's. That job gets this time to announce the port itself.
@@ -69,8 +69,8 @@ class SatelliteWatch:
         self._ticks = ticks
         self._due: dict[str, float] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._looking: dict[str, str] = {}
-        self._slots = {state: asyncio.Semaphore(LOOKS_AT_ONCE) for state in (STARTING, READY)}
+        self._checking: dict[str, str] = {}
+        self._slots = {state: asyncio.Semaphore(CHECKS_AT_ONCE) for state in (STARTING, READY)}
         self._knocks = asyncio.Semaphore(KNOCKS_AT_ONCE)
         self._listeners: dict[str, Listener] = {}
         self._met: dict[str, float] = {}
@@ -117,7 +117,7 @@ class SatelliteWatch:
         running = await run_in_threadpool(self._store.running, self._settings.satellite_networks.keys(), self._clock())
         self._forget({link.name: link for link in running})
         self._over -= over - self._known.keys()
-        busy = Counter(self._looking.values())
+        busy = Counter(self._checking.values())
         started = []
         for count, link in enumerate(running):
             if link.name not in self._under_way and (work := self._work(link, busy)):
@@ -132,7 +132,7 @@ class SatelliteWatch:
     def _forget(self, running: dict[str, Link]) -> None:
         self._due = {name: self._due.get(name, 0.0) for name in running}
         self._under_way = {name: task for name, task in self._under_way.items() if not task.done()}
-        self._looking = {name: address for name, address in self._looking.items() if name in self._under_way}
+        self._checking = {name: address for name, address in self._checking.items() if name in self._under_way}
         for name in self._listeners.keys() - running.keys():
             self._leave(name)
         self._known = running
@@ -157,18 +157,18 @@ class SatelliteWatch:
 
     def _work(self, link: Link, busy: Counter[str]) -> Coroutine[None, None, None] | None:
         now, listener, address = self._ticks(), self._listeners.get(link.name), _address(link)
-        if now >= self._due[link.name] and busy[address] < LOOKS_AT_ONE_ADDRESS:
+        if now >= self._due[link.name] and busy[address] < CHECKS_PER_ADDRESS:
             self._due[link.name] = now + self._pause(link, listener)
-            self._looking[link.name] = address
+            self._checking[link.name] = address
             busy[address] += 1
-            return self._look(link)
+            return self._check(link)
         if listener and not listener.silent:
             return self._knock(link, listener)
         return None
 
     def _pause(self, link: Link, listener: Listener | None) -> float:
         eager = self._age(link) < EAGER_SECONDS or listener is not None
-        return 0.0 if link.state == STARTING and eager else LOOK_SECONDS
+        return 0.0 if link.state == STARTING and eager else CHECK_SECONDS
 
     def _age(self, link: Link) -> float:
         return self._clock() - (link.expires_at - link.seconds)
@@ -187,7 +187,7 @@ class SatelliteWatch:
             if await listener.knock() is Found.NOBODY:
                 await self._end(link)
 
-    async def _look(self, link: Link) -> None:
+    async def _check(self, link: Link) -> None:
         async with self._slots[link.state]:
             if link.name in self._over:
                 await self._end(link)

@@ -51,7 +51,7 @@ class LinkStore:
     def silent_routes(self, now: float) -> dict[str, str]:
         """The routes that are missing only because their lease ran out, by name.
 
-        None of Satellite's: of a notebook in the clear nothing but the lease says that it is still the same.
+        Satellite's links have none: for a plain HTTP notebook, only the lease shows that it is still the same.
         """
         return self._routes(now, and_(links.c.lease_until <= now, links.c.api.in_(PROVEN)))
 

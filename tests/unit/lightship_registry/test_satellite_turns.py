@@ -31,7 +31,7 @@ VERSION_1, VERSION_2 = (
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(watch, "ROUND_SECONDS", 0.02)
-    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(http, "TRY_SECONDS", 0.01)
     world = build(tmp_path)
     yield world

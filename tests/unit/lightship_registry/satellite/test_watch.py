@@ -14,7 +14,7 @@ from lightship_registry.core.records import Cause, Link
 from lightship_registry.links.reconciler import ANNOUNCED_SECONDS
 from lightship_registry.satellite import listener as satellite_listener
 from lightship_registry.satellite import watch
-from lightship_registry.satellite.watch import LOOK_SECONDS
+from lightship_registry.satellite.watch import CHECK_SECONDS
 from unit.lightship_registry.programs import Program, program
 from unit.lightship_registry.satellites import NODE, Client, Rounds, build, watch_of
 from unit.lightship_registry.world import OK, World
@@ -81,18 +81,18 @@ def test_a_notebook_that_answers_keeps_its_lease_and_one_that_is_slow_keeps_its_
         name = redeemed(world, notebook.port)
         rounds.go()
         world.clock.now += 80
-        rounds.go(later=LOOK_SECONDS)
+        rounds.go(later=CHECK_SECONDS)
         assert row(world, name).lease_until == world.clock.now + 90
         monkeypatch.setattr(satellite_listener.ask, "__defaults__", (0.2,))
         notebook.answer = b""
-        rounds.go(later=LOOK_SECONDS)
+        rounds.go(later=CHECK_SECONDS)
         assert (row(world, name).state, list(world.routes)) == ("ready", [name])
         world.clock.now += 90
         # Whatever is spared of others: an answer is what renews a lease.
         world.reconciler.reconcile(spare_silent=True)
         assert world.routes == {}
         notebook.answer = OK
-        rounds.go(later=LOOK_SECONDS)
+        rounds.go(later=CHECK_SECONDS)
         assert (row(world, name).state, world.routes) == ("ended", {})
     finally:
         notebook.die()
@@ -106,7 +106,7 @@ def test_it_is_asked_now_and_then_only_though_it_is_knocked_at_each_second(world
     assert notebook.requests == [b"GET /api HTTP/1.1"] * 2
     rounds.go(3)
     assert len(notebook.requests) == 3
-    rounds.go(later=LOOK_SECONDS)
+    rounds.go(later=CHECK_SECONDS)
     rounds.go(5)
     assert len(notebook.requests) == 4
     notebook.die()
@@ -120,12 +120,12 @@ def test_a_port_that_is_left_or_taken_by_something_else_ends_the_link_at_once(
         name = redeemed(world, port)
         rounds.go()
     with program(answer, port) if answer else contextlib.nullcontext():
-        rounds.go(later=LOOK_SECONDS)
+        rounds.go(later=CHECK_SECONDS)
     link = row(world, name)
     assert (link.state, link.cause, world.routes) == ("ended", Cause.ENDED, {})
     assert [path.name for path in world.settings.folders.cut_dir.iterdir()] == [name]
     with program(port=port):
-        rounds.go(2, later=LOOK_SECONDS)
+        rounds.go(2, later=CHECK_SECONDS)
         assert world.routes == {}
 
 
