@@ -18,12 +18,15 @@ from lightship_registry.api.calls import Call, Endpoint, Json, endpoint, user_of
 from lightship_registry.api.signatures import Signed, Verifier
 from lightship_registry.api.ssh_keys import KeyCalls
 from lightship_registry.core import errors, fields
-from lightship_registry.core.clock import steady
+from lightship_registry.core.clock import Clock, steady
+from lightship_registry.core.observer import Observer
 from lightship_registry.core.records import JOB, Cause, Ending, Link, Location, Wish
+from lightship_registry.core.settings import Settings
 from lightship_registry.links import targets
 from lightship_registry.links.jobs import INTERVAL_SECONDS, Jobs
 from lightship_registry.links.lifecycle import Links
 from lightship_registry.links.probe import Expected, Prober
+from lightship_registry.links.publisher import Publisher
 from lightship_registry.tunnels.tunnels import Tunnels
 
 # Agents come again within seconds; this long, an idle cluster keeps its allowance.
@@ -38,12 +41,29 @@ Found = TypeVar("Found")
 class Api:
     """The endpoints, and the two ways of proving who asks."""
 
-    def __init__(self, links: Links, tunnels: Tunnels, verifier: Verifier, prober: Prober) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        links: Links,
+        publisher: Publisher,
+        jobs: Jobs,
+        tunnels: Tunnels,
+        verifier: Verifier,
+        prober: Prober,
+        client_ca: str,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._settings = settings
         self._links = links
+        self._publisher = publisher
+        self._jobs = jobs
         self._keys = KeyCalls(tunnels)
-        self._jobs = Jobs(links)
         self._verifier = verifier
         self._prober = prober
+        self._client_ca = client_ca
+        self._clock = clock
+        self._observer = observer
 
     def routes(self) -> list[Route]:
         """The whole API in one table."""
@@ -61,7 +81,7 @@ class Api:
             Route("/v1/links/{name}/claim", self._bearer("claim", self._claim), methods=["POST"]),
             Route(
                 "/v1/links/{name}/target",
-                endpoint("target", self._target, status=200, quiet=False, observer=self._links.observer),
+                endpoint("target", self._target, status=200, quiet=False, observer=self._observer),
                 methods=["POST"],
             ),
             Route("/v1/links/{name}/heartbeat", self._bearer("beat", self._heartbeat, quiet=True), methods=["POST"]),
@@ -78,20 +98,20 @@ class Api:
         async def run(call: Call) -> Json:
             return await run_in_threadpool(in_thread, call, await read_body(call.request))
 
-        return endpoint(action, run, status=status, quiet=quiet, observer=self._links.observer)
+        return endpoint(action, run, status=status, quiet=quiet, observer=self._observer)
 
     def _bearer(self, action: str, handler: Callable[[Call, Link], Json], *, quiet: bool = False) -> Endpoint:
         async def run(call: Call) -> Json:
             return await run_in_threadpool(self._as_job, call, await read_body(call.request), handler)
 
-        return endpoint(action, run, status=200, quiet=quiet, observer=self._links.observer)
+        return endpoint(action, run, status=200, quiet=quiet, observer=self._observer)
 
     def _require_signature(self, call: Call, body: bytes) -> None:
         signed = _signed_parts(call.request, body)
         self._verifier.verify(signed)
         call.known(AGENT_KNOWN_SECONDS)
         call.cluster = signed.cluster
-        self._links.observer.heard(signed.cluster, int(signed.time) - self._links.clock())
+        self._observer.heard(signed.cluster, int(signed.time) - self._clock())
         call.data = fields.parse_object(body)
 
     def _as_job(self, call: Call, body: bytes, handler: Callable[[Call, Link], Found]) -> Found:
@@ -100,12 +120,12 @@ class Api:
             raise errors.refused("no secret")
         link = self._links.of_secret(call.name, bearer[1].lower())
         call.cluster, call.user = link.cluster, link.user
-        call.known(0 if link.state == ENDED else link.expires_at - self._links.clock())
+        call.known(0 if link.state == ENDED else link.expires_at - self._clock())
         call.data = fields.parse_object(body)
         return handler(call, link)
 
     def _ping(self, call: Call) -> Json:
-        return {"ok": True, "cluster": call.cluster, "time": int(self._links.clock())}
+        return {"ok": True, "cluster": call.cluster, "time": int(self._clock())}
 
     def _report(self, call: Call) -> Json:
         told = reports.parse(call.data)
@@ -125,8 +145,8 @@ class Api:
         )
         link, secret = self._links.create(call.owner, wish)
         call.name = link.name
-        call.expect(secret, link.expires_at - self._links.clock())
-        url = self._links.settings.origin(link.name)
+        call.expect(secret, link.expires_at - self._clock())
+        url = self._settings.origin(link.name)
         return {"name": link.name, "secret": secret, "url": url, "expires": int(link.expires_at)}
 
     def _job(self, call: Call) -> Json:
@@ -149,7 +169,7 @@ class Api:
         return self._status_of(ended)
 
     def _claim(self, call: Call, link: Link) -> Json:
-        settings = self._links.settings
+        settings = self._settings
         location = Location(
             node=fields.note(call.data, "node", limits.NODE),
             partition=fields.note(call.data, "partition", limits.PARTITION),
@@ -158,7 +178,7 @@ class Api:
         claimed = self._links.claim(link, fields.string(call.data, "csr"), location)
         return {
             "certificate": claimed.certificate,
-            "client_ca": self._links.client_ca,
+            "client_ca": self._client_ca,
             "expires": claimed.expires,
             "heartbeat": settings.heartbeat_seconds,
             "host": settings.host(link.name),
@@ -170,8 +190,8 @@ class Api:
         began = steady()
         link, (address, port, expected) = await run_in_threadpool(self._as_job, call, body, self._aim)
         await self._prober.probe(address, port, expected)
-        published = await run_in_threadpool(self._links.publish, link, call.target)
-        self._links.observer.published(steady() - began)
+        published = await run_in_threadpool(self._publisher.publish, link, call.target)
+        self._observer.published(steady() - began)
         return {"state": published.state}
 
     def _aim(self, call: Call, link: Link) -> tuple[Link, Aim]:
@@ -179,7 +199,7 @@ class Api:
         # Never from the body: a job could name another user's node there.
         address = targets.address_of(call.address)
         call.target = targets.target_of(address, port)
-        return link, (address, port, self._links.expected(link, address, port))
+        return link, (address, port, self._publisher.expected(link, address, port))
 
     def _heartbeat(self, _call: Call, link: Link) -> Json:
         renewed = self._links.heartbeat(link)
@@ -205,7 +225,7 @@ class Api:
             "cause": link.cause,
             "reason": link.reason,
             "job_id": link.job_id,
-            "url": self._links.settings.origin(link.name),
+            "url": self._settings.origin(link.name),
             "expires": int(link.expires_at),
             "ready": int(link.ready_at),
             "ended": int(link.ended_at),

@@ -40,7 +40,7 @@ class KeyCalls:
         kept = self._tunnels.kept(call.cluster, call.user)
         return {
             "keys": [_told(key) for key in kept],
-            "listen": self._tunnels.places(call.owner),
+            "listen": self._tunnels.listen_addresses(call.owner),
             "destination": self._tunnels.destination,
         }
 

@@ -24,6 +24,7 @@ from lightship_registry.core import audit, errors
 from lightship_registry.core.counting import ACTION
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.observer import Observer
 from lightship_registry.links import targets
 from lightship_registry.satellite.rules import SatelliteRules, job_of, jobs_in
 from lightship_registry.satellite.watch import SatelliteWatch
@@ -42,10 +43,10 @@ Handler = Callable[[Call, targets.Address, Fields], Awaitable[str]]
 class SatelliteApi:
     """The ASGI application."""
 
-    def __init__(self, rules: SatelliteRules, watch: SatelliteWatch) -> None:
+    def __init__(self, rules: SatelliteRules, watch: SatelliteWatch, observer: Observer) -> None:
         self._rules = rules
         self._notebooks = watch
-        self._observer = rules.links.observer
+        self._observer = observer
         # Handler, methods, and whether success is too common to be recorded.
         self._addresses: dict[str, tuple[Handler, tuple[str, ...], bool]] = {
             "/getlink.cgi": (self._get_link, GET, False),
