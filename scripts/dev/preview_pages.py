@@ -28,7 +28,7 @@ sys.path.insert(0, str(SCRIPTS))
 import httpx  # noqa: E402
 
 from lightship_cluster.app_proxy import pages as app_pages  # noqa: E402
-from lightship_cluster.config.centre import Centre  # noqa: E402
+from lightship_protocol.centre import Centre  # noqa: E402
 from lightship_protocol.states import ENDED, JOB_HELD, JOB_QUEUED, JOB_RUNNING, READY, STARTING, WAITING  # noqa: E402
 from lightship_registry.core import settings  # noqa: E402
 from lightship_registry.core.clock import wall  # noqa: E402

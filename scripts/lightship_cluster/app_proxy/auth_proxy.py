@@ -21,9 +21,9 @@ from urllib.parse import quote
 from lightship_cluster.app_proxy.exchange import Connect, Exchange, Streams, turn_away
 from lightship_cluster.app_proxy.http1 import HOP_BY_HOP, LONGEST_HEAD, BadMessageError, Head, read_head, request_of
 from lightship_cluster.app_proxy.pages import BAD, FORBIDDEN, FOREIGN
-from lightship_cluster.config.centre import UNNAMED, Centre
 from lightship_cluster.core.job_log import say
 from lightship_cluster.core.listen_address import ListenAddress
+from lightship_protocol.centre import UNNAMED, Centre
 
 COOKIE = "__Host-lightship-app"
 # The web server and the registry keep the token itself in another one, for pages of their own.

@@ -22,8 +22,8 @@ from lightship_cluster.app_proxy.http1 import (
     status_of,
 )
 from lightship_cluster.app_proxy.pages import AWAY, BAD, Refusal, tell
-from lightship_cluster.config.centre import Centre
 from lightship_cluster.core.job_log import say_once
+from lightship_protocol.centre import Centre
 
 CONNECT_SECONDS, UPGRADE_SECONDS, LINGER_SECONDS, GONE_SECONDS = 10.0, 60.0, 5.0, 0.5
 # As the kernel calls it (netinet/tcp.h).

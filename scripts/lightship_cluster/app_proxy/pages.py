@@ -13,7 +13,7 @@ from string import Template
 from typing import NamedTuple
 
 from lightship_cluster.app_proxy.http1 import Head
-from lightship_cluster.config.centre import Centre
+from lightship_protocol.centre import Centre
 
 
 class Refusal(NamedTuple):

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightship_cluster.config import centre
 from lightship_cluster.config.ini import ASK, Form, Known, Values, read_ini, wrong
 from lightship_cluster.config.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, SOURCES, did_you_mean
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.paths import home
 from lightship_cluster.core.texts import quoted
+from lightship_protocol import centre
 
 PRESET = "preset "
 KEYS = tuple(SETTINGS)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightship_cluster.config import centre
-from lightship_cluster.config.centre import UNNAMED, Centre
+from lightship_cluster.config.centre import read_centre
 from lightship_cluster.config.clusters import find_cluster
 from lightship_cluster.config.ini import ASK, Form, read_ini, wrong
 from lightship_cluster.config.layers import SECTIONS, Layer, Request, choose, find_preset, layer_of, read_user
 from lightship_cluster.config.options import SCHEDULERS
 from lightship_cluster.core.paths import is_file
-from lightship_protocol import forms
+from lightship_protocol import centre, forms
+from lightship_protocol.centre import UNNAMED, Centre
 
 if TYPE_CHECKING:
     from lightship_cluster.core.own_addresses import Network
@@ -119,7 +119,7 @@ def load_site(path: Path, *, cluster: str = "", user: Path | None = None) -> Sit
         layers=(*layers, own) if own else tuple(layers),
         warning=warning,
         notebook_networks=read_networks(source, site.get("notebook_networks", "")),
-        centre=centre.read_centre(path, site),
+        centre=read_centre(path, site),
     )
 
 

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from lightship_cluster.app_proxy.auth_proxy import AuthProxy
 from lightship_cluster.app_proxy.exchange import Streams
-from lightship_cluster.config.centre import Centre
 from lightship_cluster.config.values import PORT, SOCKET, app_of
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.listen_address import ListenAddress
@@ -25,6 +24,7 @@ from lightship_cluster.job.child import START_SECONDS, Child
 from lightship_cluster.job.port_owners import LOOPBACKS, answerers
 from lightship_cluster.job.probe import pick_port, port_taken, serves
 from lightship_cluster.job.workspace import node_disk
+from lightship_protocol.centre import Centre
 
 LOOK_SECONDS, CONNECT_SECONDS = 0.2, 1.0
 

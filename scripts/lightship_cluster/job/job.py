@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightship_cluster import environments
-from lightship_cluster.config.centre import UNNAMED, Centre
 from lightship_cluster.config.options import KERNELS
 from lightship_cluster.core import own_addresses
 from lightship_cluster.core.errors import ExitStatus, LightshipError
@@ -32,6 +31,7 @@ from lightship_cluster.job.probe import PortLostError, pick_port
 from lightship_cluster.job.workspace import node_disk
 from lightship_cluster.registry_client.registry import LinkRegistry
 from lightship_cluster.registry_client.transport import Transport
+from lightship_protocol.centre import UNNAMED, Centre
 
 LOOK_SECONDS = 1.0
 # A port is free when it is chosen, and Jupyter takes it seconds later.

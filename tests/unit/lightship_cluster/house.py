@@ -18,9 +18,9 @@ import pytest
 
 from lightship_cluster.app_proxy import auth_proxy
 from lightship_cluster.app_proxy.auth_proxy import AuthProxy
-from lightship_cluster.config.centre import Centre
 from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.job.probe import pick_port, serves
+from lightship_protocol.centre import Centre
 from unit.lightship_cluster.world import self_signed
 
 TOKEN = "0123456789abcdef" * 2
