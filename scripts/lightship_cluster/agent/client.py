@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lightship_cluster.core.error_messages import why
-from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError, why
 from lightship_cluster.core.protocol import ANSWER_LIMIT, BadLine, read_line, write_line
 
 # Longer than the agent waits for the registry, so that the agent's own explanation arrives.

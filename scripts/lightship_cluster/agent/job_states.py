@@ -7,8 +7,7 @@ import time
 import traceback
 
 from lightship_cluster.agent.scheduler_check import SchedulerCheck
-from lightship_cluster.core.error_messages import RepeatedErrors
-from lightship_cluster.core.errors import LightshipError
+from lightship_cluster.core.errors import LightshipError, RepeatedErrors
 from lightship_cluster.schedulers.base import JobSource, JobState
 
 ASKED_SECONDS = 60.0

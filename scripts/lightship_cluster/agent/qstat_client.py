@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightship_cluster.agent.qstat_protocol import LONGEST_ANSWER, BadMessage, receive, send
-from lightship_cluster.core.error_messages import why
-from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError, why
 from lightship_cluster.schedulers.base import TIMEOUT_SECONDS
 from lightship_cluster.schedulers.pbs_asking import Done, Qstat
 

@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 
-from lightship_cluster.core.error_messages import RepeatedErrors
+from lightship_cluster.core.errors import RepeatedErrors
 from lightship_cluster.schedulers.base import JobSource
 
 # Every user may want to know; the scheduler is asked no more often than this.

@@ -12,8 +12,7 @@ import traceback
 from typing import Any
 
 from lightship_cluster.agent.scheduler_check import SchedulerCheck
-from lightship_cluster.core.error_messages import RepeatedErrors
-from lightship_cluster.core.errors import LightshipError
+from lightship_cluster.core.errors import LightshipError, RepeatedErrors
 from lightship_cluster.core.users import user_name
 from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Unreachable

@@ -9,8 +9,7 @@ import sys
 from hashlib import sha256
 from typing import BinaryIO
 
-from lightship_cluster.core.error_messages import why
-from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError, why
 from lightship_cluster.core.paths import absolute, is_file
 from lightship_protocol import forms, limits
 

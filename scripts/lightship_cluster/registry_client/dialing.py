@@ -6,7 +6,7 @@ import socket
 import time
 from typing import Any
 
-from lightship_cluster.core.error_messages import why
+from lightship_cluster.core.errors import why
 
 # While the server has another address to try: long enough for two packets to get lost, and no longer, for where IPv6 is
 # filtered, every name with an address of that kind starts with it.

@@ -8,8 +8,7 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from lightship_cluster.core.error_messages import why
-from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError, why
 from lightship_cluster.registry_client.transport import Transport
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 from urllib.parse import urlsplit
 
-from lightship_cluster.core.error_messages import why
+from lightship_cluster.core.errors import why
 from lightship_cluster.registry_client.dialing import Dialer
 
 TIMEOUT_SECONDS = 10.0
