@@ -1,10 +1,11 @@
-"""Jupyter as a child process: it is told paths only."""
+"""Jupyter as a child process: it is told paths only, and no option of the batch script that the link decides."""
 
 from __future__ import annotations
 
 import json
 import os
 import pkgutil
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,8 +18,7 @@ from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.environments import Environment
 from lightship_cluster.environments.base import Start
 from lightship_cluster.job.child import START_SECONDS, Child
-from lightship_cluster.job.jupyter_guard import MARK
-from lightship_cluster.job.jupyter_options import without_ours
+from lightship_cluster.job.jupyter_guard import MARK, decided
 from lightship_cluster.job.probe import PortLostError, is_taken, port_taken, read_bound, serves
 from lightship_cluster.job.workspace import node_disk
 
@@ -27,6 +27,14 @@ LOOK_SECONDS = 0.2
 
 # What Jupyter's own process runs, and what it is told.
 _OURS, _FACTS = ("jupyter_config.py", "jupyter_guard.py", "jupyter_listing.py"), "lightship.json"
+
+# Named without the class that they are of: Jupyter's short forms, and how notebooks of old spell them.
+_SHORT = re.compile(
+    r"--(ip|port|port-retries|notebook-dir|root-dir|certfile|keyfile|client-ca|sock|sock-mode|token|transport)"
+)
+_LONG = re.compile(r"--([A-Za-z]\w*)\.(\w+)")
+# Programs that would ask a JupyterHub who may enter.
+_OF_HUBS = ("labhub", "jupyter-labhub", "jupyterhub-singleuser")
 
 
 def metadata(place: ListenAddress, origin: str, transport: str, runtime: str) -> dict[str, Any]:
@@ -146,3 +154,33 @@ def _require_no_old_server(runtime: Path) -> None:
             "JupyterLab 3, or newer.",
             ExitStatus.JUPYTER,
         )
+
+
+def without_ours(command: Sequence[str]) -> tuple[str, ...]:
+    """The command without options that are ours to decide: a value that does not fit would end Jupyter at once."""
+    if any(Path(word).name in _OF_HUBS for word in command[:2]):
+        raise LightshipError(
+            f"{' '.join(command[:2])} serves a JupyterHub alone. Write `jupyter lab` into the batch script.",
+            ExitStatus.JUPYTER,
+        )
+    kept: list[str] = []
+    skip = False
+    for word in command:
+        if skip and not word.startswith("-"):
+            skip = False
+            continue
+        name, mark, _ = word.partition("=")
+        long = _LONG.fullmatch(name)
+        if _SHORT.fullmatch(name) or (long and long[2] in decided(long[1])):
+            say(f"The option {name} of the batch script is not used: it is the link's to decide{_instead(name)}.")
+            skip = not mark
+        else:
+            skip = False
+            kept.append(word)
+    return tuple(kept)
+
+
+def _instead(name: str) -> str:
+    if name.endswith(("dir", "_dir")):
+        return ". The folder is what start-jupyter -d says"
+    return ". It is what start-jupyter --kernels says" if name.endswith("transport") else ""

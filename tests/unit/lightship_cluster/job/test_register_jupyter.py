@@ -19,7 +19,7 @@ import pytest
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.job import register_jupyter
 from lightship_cluster.job.job import OTHER_PORTS
-from lightship_cluster.job.jupyter_options import without_ours
+from lightship_cluster.job.jupyter import without_ours
 from unit.lightship_cluster.node import LAB, SECRET, TOKEN, Node
 from unit.lightship_cluster.world import Reply, program
 
