@@ -13,7 +13,6 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import last_lines, log_of
 from lightship_cluster.core.link_folder import LinkFolder
 from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
-from lightship_cluster.login.own_poll import OwnPoll
 from lightship_cluster.login.progress import Progress
 from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
 from lightship_cluster.schedulers.phrases import seconds_of
@@ -28,6 +27,8 @@ LOG_LINES = 15
 # Endings that come from outside: a job that waits for its turn knows nothing of them.
 FROM_OUTSIDE = (causes.CANCELLED, causes.REVOKED, causes.NOT_STARTED)
 STOP = "start-jupyter stop"
+# Each user asks the scheduler alone here, so seldom.
+POLL_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -171,3 +172,23 @@ def job_in(status: dict[str, Any]) -> JobState | None:
         return None
     state, reason, node = (str(job.get(key) or "") for key in ("state", "reason", "node"))
     return JobState(state, reason, seconds_of(job.get("start")), node)
+
+
+class OwnPoll:
+    """The user's own question about their job, where Slurm or PBS hide it from the agent; not at once and not often."""
+
+    def __init__(self, scheduler: Scheduler, job_id: str) -> None:
+        self._scheduler = scheduler
+        self._job_id = job_id
+        self._next = time.monotonic() + POLL_SECONDS
+        self._known: JobState | None = None
+
+    def job(self) -> JobState | None:
+        """What the scheduler said last; None until it was asked, and when it does not answer."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + POLL_SECONDS
+            try:
+                self._known = self._scheduler.job_states([self._job_id]).get(self._job_id)
+            except LightshipError:
+                self._known = None
+        return self._known

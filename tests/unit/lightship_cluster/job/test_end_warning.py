@@ -15,7 +15,7 @@ import pytest
 from lightship_cluster.job import end_warning
 from lightship_cluster.job.end_warning import EndWarning, write_to_terminals
 
-# Terminals here are real ones, of real processes. A notebook's part: it starts a shell in a terminal of its own, as Jupyter does, and hands the other end to nobody.
+# Plays the notebook, with a real terminal: starts a shell in it, as Jupyter does, and hands the other end to nobody.
 NOTEBOOK = """
 import os, pty, sys
 pid, master = pty.fork()

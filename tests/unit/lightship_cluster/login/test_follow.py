@@ -11,11 +11,14 @@ import pytest
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import LinkFolder
-from lightship_cluster.login import follow, own_poll
-from lightship_cluster.login.follow import Follower, Submitted, describe_ready, job_in
+from lightship_cluster.login import follow
+from lightship_cluster.login.follow import Follower, OwnPoll, Submitted, describe_ready, job_in
 from lightship_cluster.login.progress import Progress
 from lightship_cluster.schedulers.base import JobState
 from lightship_cluster.schedulers.slurm import Slurm
+from unit.lightship_cluster.schedulers.conftest import Command, command
+
+__all__ = ["command"]
 
 LOST = AgentError("No agent.", ExitStatus.AGENT)
 READY = {"state": "ready", "expires": 0}
@@ -155,7 +158,7 @@ class Owner(Slurm):
 def test_a_job_that_the_agent_may_not_see_is_asked_for_by_its_owner(
     folder: LinkFolder, hidden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own_poll, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
     _, shown = followed_by(ScriptedAgent(hidden, hidden, READY), folder, Owner("PENDING"))
     assert "Queued: other jobs come first" in shown
 
@@ -259,3 +262,31 @@ def test_ready_says_how_long_and_how_to_stop() -> None:
         "Ready: your notebook answers. 29 min left. To stop it: start-jupyter stop",
         "Its own page, with the time that is left: https://one-two-three.example.org/.lightship/",
     ]
+
+
+def test_the_scheduler_is_not_asked_at_once(command: Command) -> None:
+    noted = command("squeue", "17|PENDING|2001|||Priority\n")
+
+    assert OwnPoll(Slurm(), "17").job() is None
+    assert not noted.exists()
+
+
+def test_it_is_asked_for_the_one_job_and_not_again_for_a_while(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = command("squeue", "17|PENDING|2001|||Priority\n")
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    look = OwnPoll(Slurm(), "17")
+    monkeypatch.setattr(follow, "POLL_SECONDS", 3600.0)
+
+    assert look.job() == JobState("PENDING", "Priority", uid=2001)
+    noted.unlink()
+    assert look.job() == JobState("PENDING", "Priority", uid=2001)
+    assert not noted.exists()
+
+
+def test_a_scheduler_that_does_not_answer_says_nothing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    command("squeue", "", "Unable to contact slurm controller\n", 1)
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+
+    assert OwnPoll(Slurm(), "17").job() is None
