@@ -1,7 +1,9 @@
-"""What of the user's environment goes with a job of PBS or Torque.
+"""Which of the user's variables go with a job of PBS or Torque.
 
-Slurm takes all of it. Here nothing goes that is not named, and what goes is shown to other users by `qstat -f`: so only
-what makes up an active environment is named, and nothing that could hold a secret.
+Slurm takes all of them. Here only those go that are named, and `qstat -f` shows them to other users: so only those that
+make up an active environment are named, and none that could hold a secret. Users name more with qsub's `-v`, among
+their own options or in the script's directives. Of several `-v` PBS takes the last alone, and one on the command line
+instead of those in the script: so all of them go into one list, beside the job's own two paths.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import scheduler_log
 from lightship_cluster.schedulers.base import JobRequest
+from lightship_cluster.schedulers.own_options import QSUB, parted
 
 LINK, REGISTER = "LIGHTSHIP_LINK", "LIGHTSHIP_REGISTER"
 # PATH comes as PBS_O_PATH, and the batch scripts take it from there: a login shell may have made another one.
@@ -30,6 +33,11 @@ _OF_ANOTHER_JOB = re.compile(
 )
 # What qsub's lists of variables would break at.
 _UNSAFE = re.compile(r"[\x00-\x1f,'\"\\]")
+# The option of qsub that names variables.
+_FLAG = "-v"
+# Commas between quotes, and behind a backslash, belong to a value; a quotation that stays open is left to qsub.
+_ENTRY = re.compile(r"""(?:[^,'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|['"\\])+""", re.DOTALL)
+_QUOTES = ("'", '"')
 
 
 def environment(request: JobRequest, users: Mapping[str, str]) -> dict[str, str]:
@@ -56,3 +64,24 @@ def own_output_for_qsub(log: Path) -> str:
     """The scheduler's own log as `qsub -o` takes it: it refuses a path beyond ASCII, and then nothing is kept."""
     path = str(scheduler_log(log))
     return path if path.isascii() else os.devnull
+
+
+def taken_from(request: JobRequest) -> tuple[dict[str, str], list[str]]:
+    """The entries by the names of their variables, as they were typed, and the user's options without them.
+
+    What was typed after `--` counts more than the script, and later more than earlier; nobody sets the two paths.
+    """
+    options, lists = parted(QSUB.read(request.resources.extra), _FLAG)
+    in_script = parted(QSUB.directives(request.script), _FLAG)[1]
+    typed = [entry for entries in (*in_script, *lists) for entry in _ENTRY.findall(entries)]
+    by_name = {entry.lstrip("\"' ").partition("=")[0].strip("\"' "): entry for entry in typed}
+    ours = {LINK, REGISTER}
+    return {name: entry for name, entry in by_name.items() if name not in ours}, options
+
+
+def for_sbatch(entry: str) -> str:
+    """An entry as sbatch takes it: with the quotes around the whole of it, or they would be in the value."""
+    name, _, value = entry.partition("=")
+    if len(value) > 1 and value[0] == value[-1] and value[0] in _QUOTES:
+        return f"{value[0]}{name}={value[1:-1]}{value[0]}"
+    return entry

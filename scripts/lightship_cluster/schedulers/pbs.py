@@ -10,7 +10,6 @@ from pathlib import Path
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import (
     job_environment,
-    own_variables,
     pbs_asking,
     pbs_jobs,
     pbs_phrases,
@@ -95,7 +94,7 @@ class Pbs:
     def submit(self, request: JobRequest) -> Submission:
         """Hand the job in."""
         environment = job_environment.environment(request, os.environ)
-        own, extra = own_variables.taken_from(request)
+        own, extra = job_environment.taken_from(request)
         output = ["-j", "oe", "-o", job_environment.own_output_for_qsub(request.log)]
         options, _ = self._options(request.resources, extra)
         variables = job_environment.names(environment, own)

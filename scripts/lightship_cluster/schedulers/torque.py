@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from lightship_cluster.schedulers import (
     job_environment,
-    own_variables,
     pbs_asking,
     pbs_jobs,
     slurm_variables,
@@ -92,7 +91,7 @@ class SlurmTorque(Slurm):
     def submit(self, request: JobRequest) -> Submission:
         """Hand the job in; what sbatch says of a job that is taken, Slurm's qsub keeps to itself."""
         wanted = request.resources
-        own, extra = own_variables.taken_from(request)
+        own, extra = job_environment.taken_from(request)
         options, variables = _export(request, own, extra)
         # Of several lists of resources it takes the last alone.
         options, resources = parted(options, "-l")
@@ -147,7 +146,7 @@ def _export(request: JobRequest, own: Mapping[str, str], extra: Sequence[str]) -
     if own:
         everything = ["ALL"] if _ALL in [*QSUB.directives(request.script), *extra] else []
         ours = (job_environment.LINK, job_environment.REGISTER)
-        variables = [*everything, *ours, *map(own_variables.for_sbatch, own.values())]
+        variables = [*everything, *ours, *map(job_environment.for_sbatch, own.values())]
         return [word for word in extra if word != _ALL], {"SBATCH_EXPORT": ",".join(variables)}
     chosen = value_of(SBATCH.directives(request.script), ("--export",))
     return [*([] if chosen else [_ALL]), *extra], {}

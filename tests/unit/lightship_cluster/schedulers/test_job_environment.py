@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.schedulers.base import JobRequest, Resources
-from lightship_cluster.schedulers.own_variables import for_sbatch, taken_from
+from lightship_cluster.schedulers.job_environment import for_sbatch, taken_from
 
 
 def taken(tmp_path: Path, extra: tuple[str, ...], *lines: str) -> tuple[list[str], list[str]]:
