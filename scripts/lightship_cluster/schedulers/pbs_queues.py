@@ -1,14 +1,21 @@
-"""What the queues of PBS and Torque give, and whether a job fits in."""
+"""What the queues of PBS and Torque give, whom they let in, and whether a job fits.
+
+Their lists of users, groups and hosts are read as in OpenPBS's src/lib/Libattr/attr_fn_acl.c.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import grp
+import os
+import pwd
+import socket
+from collections.abc import Callable, Mapping
 
 from lightship_cluster.config.values import size_words
 from lightship_cluster.core.durations import words_of
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.texts import counted, quoted
-from lightship_cluster.schedulers import pbs_access, pbs_values
+from lightship_cluster.schedulers import pbs_values
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.pbs_values import Record
 
@@ -40,13 +47,13 @@ def check_reservation(queues: Mapping[str, Record], wanted: Resources) -> None:
         )
     # Its queue is not started before it begins, and jobs wait for that.
     queue, where = queues[name], f"The reservation {name}"
-    trouble = f"{where} is not open to you." if pbs_access.closed_to_user(queue) else _too_much(where, queue, wanted)
+    trouble = f"{where} is not open to you." if closed_to_user(queue) else _too_much(where, queue, wanted)
     if trouble:
         raise _refused(trouble)
 
 
 def _fits(queues: Mapping[str, Record], name: str, wanted: Resources) -> bool:
-    return not _trouble(queues, name, wanted) and pbs_access.open_to_host(queues[name])
+    return not _trouble(queues, name, wanted) and open_to_host(queues[name])
 
 
 def _trouble(queues: Mapping[str, Record], name: str, wanted: Resources) -> str:
@@ -77,11 +84,7 @@ def _routed(queues: Mapping[str, Record], queue: Record, where: str, wanted: Res
 
 
 def _takes_jobs(queue: Record) -> bool:
-    return (
-        queue.get("enabled") == "True"
-        and queue.get("from_route_only") != "True"
-        and not pbs_access.closed_to_user(queue)
-    )
+    return queue.get("enabled") == "True" and queue.get("from_route_only") != "True" and not closed_to_user(queue)
 
 
 def _closed(queue: Record) -> str:
@@ -89,7 +92,7 @@ def _closed(queue: Record) -> str:
 
 
 def _denied(where: str, queue: Record) -> str:
-    return f"{where} is not open to you. {_ELSEWHERE}." if pbs_access.closed_to_user(queue) else ""
+    return f"{where} is not open to you. {_ELSEWHERE}." if closed_to_user(queue) else ""
 
 
 def _too_much(where: str, queue: Record, wanted: Resources) -> str:
@@ -135,3 +138,51 @@ def _number(text: str) -> int:
 
 def _refused(sentence: str) -> LightshipError:
     return LightshipError(sentence, ExitStatus.PARTITION)
+
+
+def closed_to_user(queue: Record) -> bool:
+    """Whether the queue takes no jobs of whoever runs this program."""
+    user, groups = _me()
+    # The server knows a host by a name that may be another here: a user from whatever host is let pass.
+    listed = _allows(queue, "user", "acl_users", lambda entry: entry.partition("@")[0] == user)
+    return not (listed and _allows(queue, "group", "acl_groups", groups.__contains__))
+
+
+def open_to_host(queue: Record) -> bool:
+    """Whether the queue takes jobs from this host, by the names that it has for itself."""
+    names = {name.casefold() for name in (socket.gethostname(), socket.getfqdn())}
+    return _allows(queue, "host", "acl_hosts", lambda entry: any(_is_host(name, entry.casefold()) for name in names))
+
+
+def _allows(queue: Record, kind: str, attribute: str, fits: Callable[[str], bool]) -> bool:
+    if queue.get(f"acl_{kind}_enable") != "True":
+        return True
+    # Whoever stands in no list is not let in; a + or - alone says so of the others.
+    otherwise = False
+    for entry in filter(None, map(str.strip, queue.get(attribute, "").split(","))):
+        sign, name = (entry[0], entry[1:]) if entry[0] in "+-" else ("+", entry)
+        if not name:
+            otherwise = sign == "+"
+        elif fits(name):
+            return sign == "+"
+    return otherwise
+
+
+def _is_host(name: str, entry: str) -> bool:
+    return name.endswith(entry[1:]) if entry.startswith("*") else name == entry
+
+
+def _me() -> tuple[str, set[str]]:
+    try:
+        me = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return "", set()
+    numbers = os.getgrouplist(me.pw_name, me.pw_gid)
+    return me.pw_name, {_group(number) for number in numbers}
+
+
+def _group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return ""
