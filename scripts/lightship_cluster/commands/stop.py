@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Callable
 
 from lightship_cluster.agent.client import AgentClient, AgentError
@@ -12,10 +13,14 @@ from lightship_cluster.core.link_folder import default_root
 from lightship_cluster.login.command_line import Asked
 from lightship_cluster.login.links import MyLink, find_link, my_links, status_of
 from lightship_cluster.schedulers import find_scheduler
-from lightship_cluster.schedulers.stopping import stop_job
+from lightship_cluster.schedulers.base import JobState, Scheduler
 from lightship_protocol.states import ENDED
 
 REASON = "Stopped with start-jupyter stop."
+# A job of this machine may take as long to end as Jupyter does.
+GONE_SECONDS, POLL_SECONDS = 30.0, 0.3
+# Slurm's and PBS's states of a job that will not run on, though its node is still busy with it.
+_ENDING = {"COMPLETING", "STAGE_OUT", "E"}
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
@@ -77,3 +82,25 @@ def _stop(agent: AgentClient, settings: SiteSettings, link: MyLink) -> str:
 
 def _job(link: MyLink) -> str:
     return f" (job {link.job_id})" if link.job_id else ""
+
+
+def stop_job(scheduler: Scheduler, job_id: str) -> None:
+    """Cancel the job and return when it ends; an error if it stays: the scheduler may have cancelled another, or none."""
+    scheduler.cancel(job_id)
+    deadline = time.monotonic() + GONE_SECONDS
+    while job := _alive(scheduler, job_id):
+        if time.monotonic() > deadline:
+            raise LightshipError(
+                f"Job {job_id} was told to stop and has not after {GONE_SECONDS:.0f} s: {scheduler.words(job)}. "
+                f"To stop it: {scheduler.stop_command(job_id)}",
+                ExitStatus.SCHEDULER,
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _alive(scheduler: Scheduler, job_id: str) -> JobState | None:
+    try:
+        job = scheduler.job_states([job_id]).get(job_id)
+    except LightshipError:
+        return None  # cancelled without complaint, and nothing can be seen
+    return None if not job or scheduler.over(job.state) or job.state in _ENDING else job
