@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lightship_cluster.agent.agent_protocol import ANSWER_LIMIT, BadLine, read_line, write_line
 from lightship_cluster.core.errors import ExitStatus, LightshipError, why
-from lightship_cluster.core.protocol import ANSWER_LIMIT, BadLine, read_line, write_line
 
 # Longer than the agent waits for the registry, so that the agent's own explanation arrives.
 TIMEOUT_SECONDS = 25.0

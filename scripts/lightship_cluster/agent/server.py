@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 from typing import Any, Callable
 
+from lightship_cluster.agent.agent_protocol import BadLine, read_line, write_line
 from lightship_cluster.agent.requests import Peer, refusal
 from lightship_cluster.agent.shares import Seat, Shares, turn_away
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-from lightship_cluster.core.protocol import BadLine, read_line, write_line
 from lightship_cluster.core.users import user_name
 
 LINE_SECONDS = 5.0

@@ -85,7 +85,7 @@ def _job(link: MyLink) -> str:
 
 
 def stop_job(scheduler: Scheduler, job_id: str) -> None:
-    """Cancel the job and return when it ends; an error if it stays: the scheduler may have cancelled another, or none."""
+    """Cancel the job and return when it ends; an error if it stays, since the command may have cancelled none."""
     scheduler.cancel(job_id)
     deadline = time.monotonic() + GONE_SECONDS
     while job := _alive(scheduler, job_id):

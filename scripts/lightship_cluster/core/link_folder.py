@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -16,6 +17,7 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.paths import home
 
 SECRET, TOKEN, METADATA, LOG = "secret", "token", "link.json", "job.log"
+LINK_TOKEN = re.compile(r"[0-9a-f]{32}")
 # Sends a browser on to the link; holds the token.
 PAGE = "open.html"
 OLD_SECONDS = 30 * 86400

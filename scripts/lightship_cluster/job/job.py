@@ -13,11 +13,10 @@ from lightship_cluster.config.options import KERNELS
 from lightship_cluster.core import own_addresses
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import say
-from lightship_cluster.core.link_folder import SECRET, TOKEN, LinkFolder, write_private
+from lightship_cluster.core.link_folder import LINK_TOKEN, SECRET, TOKEN, LinkFolder, write_private
 from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.core.own_addresses import Network
 from lightship_cluster.core.paths import is_folder
-from lightship_cluster.core.protocol import LINK_TOKEN
 from lightship_cluster.job import endings, lease
 from lightship_cluster.job.app import App
 from lightship_cluster.job.child import Child

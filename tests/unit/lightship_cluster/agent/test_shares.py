@@ -17,9 +17,9 @@ import pytest
 
 from lightship_cluster.agent import server as agent_server
 from lightship_cluster.agent import shares as agent_shares
+from lightship_cluster.agent.agent_protocol import read_line
 from lightship_cluster.agent.server import AgentServer
 from lightship_cluster.agent.shares import Seat, Shares
-from lightship_cluster.core.protocol import read_line
 
 SCRIPTS = Path(agent_server.__file__).parents[2]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users, as in make test")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 LINE_LIMIT = 8192
 # The agent's answers may be longer than what users may ask: a user's keys have comments.
 ANSWER_LIMIT = 1 << 18
-LINK_TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
 class BadLine(Exception):  # noqa: N818 - says what came, as the sentence in it does
