@@ -12,10 +12,10 @@ from pathlib import Path
 
 from lightship_cluster.agent.client import AgentClient
 from lightship_cluster.agent.job_states import JobStates
+from lightship_cluster.agent.job_watcher import JobWatcher
 from lightship_cluster.agent.qstat_client import qstat_at
 from lightship_cluster.agent.requests import Requests
 from lightship_cluster.agent.server import AgentServer
-from lightship_cluster.agent.watch import Watch
 from lightship_cluster.config.settings import AgentSettings, load_agent
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.registry_client.registry import SignedRegistry
@@ -50,7 +50,7 @@ def serve(settings: AgentSettings, key: bytes) -> None:
     jobs = JobStates(scheduler, settings.poll_seconds)
     registry = SignedRegistry(Transport(settings.registry, settings.ca_file), settings.cluster, key)
     server = AgentServer(settings.socket, Requests(registry, jobs).answer)
-    for loop in (jobs.run, jobs.check.run, Watch(registry, scheduler, jobs.check).run):
+    for loop in (jobs.run, jobs.check.run, JobWatcher(registry, scheduler, jobs.check).run):
         threading.Thread(target=loop, daemon=True).start()
     _tell_systemd("READY=1")
     print(f"Listening on {settings.socket} for cluster {settings.cluster}.", flush=True)

@@ -20,7 +20,7 @@ from lightship_cluster.core.job_log import last_lines
 from lightship_cluster.core.link_folder import check_root, default_root
 from lightship_cluster.login.links import MyLink, my_links
 from lightship_cluster.login.plan import Plan
-from lightship_cluster.registry_client.tls_look import Look, look
+from lightship_cluster.registry_client.server_check import ServerCheck, check_server
 from lightship_cluster.registry_client.transport import Transport
 
 # The registry refuses what is farther off.
@@ -57,13 +57,13 @@ class Patient:
         return Plan(self.settings, self.settings.choose({}))
 
     @cached_property
-    def registry(self) -> Look:
+    def registry(self) -> ServerCheck:
         """The registry without the agent, as a job sees it."""
         # Whoever waited once for an answer that did not come must not wait again.
         if self._trouble:
             raise self._trouble
         try:
-            return look(Transport(self.settings.registry, self.settings.ca_file))
+            return check_server(Transport(self.settings.registry, self.settings.ca_file))
         except LightshipError as error:
             self._trouble = error
             raise
@@ -152,7 +152,7 @@ def browser(patient: Patient) -> str:
     """The address of a link as a browser sees it, as far as this host can look."""
     newest = patient.newest
     url = newest.url if newest and newest.alive else _any_link(patient.settings.registry)
-    seen = look(Transport(url, patient.settings.ca_file))
+    seen = check_server(Transport(url, patient.settings.ca_file))
     if seen.status in (502, 503, 504):
         raise LightshipError(
             f"{url} answers with status {seen.status}: the proxy cannot reach what is behind it. Start a new notebook; "
@@ -234,7 +234,7 @@ def _any_link(registry_url: str) -> str:
     return f"https://{NOBODY}.{domain}"
 
 
-def _lasting(seen: Look) -> str:
+def _lasting(seen: ServerCheck) -> str:
     left = words_of(seen.seconds_left)
     if seen.share_left < RENEWED_SHARE:
         sentence = f"The certificate ends in {left} and should have been renewed. Tell your administrators."

@@ -13,7 +13,7 @@ from lightship_cluster.registry_client.transport import Transport
 
 
 @dataclass(frozen=True)
-class Look:
+class ServerCheck:
     """What was seen."""
 
     status: int
@@ -24,7 +24,7 @@ class Look:
     clock_off: float | None
 
 
-def look(transport: Transport) -> Look:
+def check_server(transport: Transport) -> ServerCheck:
     """Ask for the server's first page; nothing is sent that tells who asks."""
     connection = http.client.HTTPSConnection(
         transport.host, transport.port, timeout=transport.timeout, context=transport.context
@@ -36,7 +36,7 @@ def look(transport: Transport) -> Look:
         answer = connection.getresponse()
         begins, ends = (ssl.cert_time_to_seconds(str(certificate[key])) for key in ("notBefore", "notAfter"))
         left = ends - time.time()
-        return Look(answer.status, left, left / max(1.0, ends - begins), _off(answer.getheader("Date", "")))
+        return ServerCheck(answer.status, left, left / max(1.0, ends - begins), _off(answer.getheader("Date", "")))
     except ssl.SSLCertVerificationError as error:
         raise _wrong(transport, f"its certificate is not trusted: {error.verify_message}") from error
     except (OSError, http.client.HTTPException) as error:

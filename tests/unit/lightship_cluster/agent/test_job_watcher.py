@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lightship_cluster.agent import watch as agent_watch
+from lightship_cluster.agent import job_watcher
+from lightship_cluster.agent.job_watcher import JobWatcher
 from lightship_cluster.agent.scheduler_check import SchedulerCheck
-from lightship_cluster.agent.watch import Watch
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Transport
@@ -38,10 +38,10 @@ class Queue(Slurm):
         return {job_id: self.accounts[job_id] for job_id in job_ids if job_id in self.accounts}
 
 
-def watching(registry: StubRegistry, queue: Queue, *job_ids: str) -> Watch:
+def watching(registry: StubRegistry, queue: Queue, *job_ids: str) -> JobWatcher:
     registry.replies["jobs"] = (200, {"watch": list(job_ids), "interval": 7})
     signed = SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
-    watch = Watch(signed, queue, SchedulerCheck(queue))
+    watch = JobWatcher(signed, queue, SchedulerCheck(queue))
     assert watch.round() == 7
     return watch
 
@@ -97,7 +97,7 @@ def test_a_long_list_goes_in_parts_that_the_web_server_takes(registry: StubRegis
     assert [entry["job_id"] for part in parts for entry in part] == numbers
     assert all(len(asked.body) < 65536 for asked in registry.asked)
     longest = {"job_id": "x" * 64, "state": "running", "reason": "x" * 200, "start": 10**10, "user": "x" * 64}
-    assert len(str([{**longest, "cause": "out-of-memory"}] * agent_watch.ENTRIES)) < 65536
+    assert len(str([{**longest, "cause": "out-of-memory"}] * job_watcher.ENTRIES)) < 65536
 
 
 def test_trouble_is_said_once_and_waited_out(registry: StubRegistry, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +131,9 @@ def test_a_surprise_does_not_end_the_watch(registry: StubRegistry, capsys: pytes
 
 
 def test_an_unreachable_registry_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    Watch(SignedRegistry(Transport("https://127.0.0.1:9"), "demo", bytes(32)), Queue(), SchedulerCheck(Queue())).round()
+    JobWatcher(
+        SignedRegistry(Transport("https://127.0.0.1:9"), "demo", bytes(32)), Queue(), SchedulerCheck(Queue())
+    ).round()
 
     assert "cannot be reached (127.0.0.1:9" in capsys.readouterr().out
 
@@ -151,7 +153,7 @@ def test_why_the_scheduler_cannot_be_asked_is_told_until_it_can_and_once_more(re
     signed = SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
     registry.replies["jobs"] = (200, {"watch": [], "interval": 7})
     check = SchedulerCheck(queue)
-    watch = Watch(signed, queue, check)
+    watch = JobWatcher(signed, queue, check)
     for check.last in ("", "qstat failed: no.", "qstat failed: no.", "", ""):
         watch.round()
 
@@ -163,7 +165,7 @@ def test_why_the_scheduler_cannot_be_asked_is_told_until_it_can_and_once_more(re
 def test_a_fault_that_the_registry_did_not_hear_is_told_as_over_all_the_same(registry: StubRegistry) -> None:
     queue = Queue()
     check = SchedulerCheck(queue)
-    watch = Watch(SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32)), queue, check)
+    watch = JobWatcher(SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32)), queue, check)
     for status, check.last in ((200, "x" * 9999), (503, ""), (200, ""), (200, "")):
         registry.replies["jobs"] = (status, {"watch": []})
         watch.round()

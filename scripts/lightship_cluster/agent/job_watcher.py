@@ -26,7 +26,7 @@ LONGEST_PAUSE = 300.0
 ENTRIES = 100
 
 
-class Watch:
+class JobWatcher:
     """Reports the jobs of the last list and gets the next."""
 
     def __init__(self, registry: SignedRegistry, scheduler: JobSource, check: SchedulerCheck) -> None:
