@@ -1,4 +1,4 @@
-"""A stage for the web server's tests: notebooks that say what reached them, and a browser without manners of its own.
+"""Fake notebooks for the web server's tests, which keep what reached them, and a browser that sends any bytes.
 
 The notebooks are threads of the test, on this machine's address in the bed's network, with certificates that the
 registry's own authority signed. So a test sees every byte that the proxy let through.
