@@ -21,7 +21,7 @@ from lightship_cluster.app_proxy.auth_proxy import AuthProxy
 from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.job.probe import pick_port, serves
 from lightship_protocol.centre import Centre
-from unit.lightship_cluster.world import self_signed
+from unit.lightship_cluster.fake_registry import self_signed
 
 TOKEN = "0123456789abcdef" * 2
 ORIGIN = "https://one-two-three.notebooks.test"

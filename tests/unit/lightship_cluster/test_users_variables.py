@@ -16,8 +16,9 @@ import pytest
 
 from lightship_cluster import __version__
 from unit.lightship_cluster.fake_login_node import LINK, Login, login_node
+from unit.lightship_cluster.fake_programs import JUPYTER, program
+from unit.lightship_cluster.fake_registry import fake_registry
 from unit.lightship_cluster.node import LAB, Node
-from unit.lightship_cluster.world import JUPYTER, program, stub_registry
 
 # FOLDER stands for one that has what belongs to other programs, or lies in wait for Python.
 PYTHON = {
@@ -163,7 +164,7 @@ def in_wait(folder: Path) -> None:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
     path = tmp_path_factory.mktemp("login")
     in_wait(path / "hostile")
-    with stub_registry(path) as registry, login_node(path, registry) as (made, variables):
+    with fake_registry(path) as registry, login_node(path, registry) as (made, variables):
         build_zipapps.main(["--dist", str(path / "site" / "bin"), "start-jupyter", "register-jupyter"])
         program(made.path / "bin" / "sbatch", f"#!/bin/sh\n/bin/cat /proc/$$/environ >{path}/environment\necho 17\n")
         node = Hostile(made.path, made.registry, made.server)

@@ -16,7 +16,7 @@ from lightship_cluster.registry_client.transport import Transport
 from lightship_cluster.schedulers.base import GONE, JobState
 from lightship_cluster.schedulers.slurm import Slurm
 from lightship_protocol import limits
-from unit.lightship_cluster.world import StubRegistry
+from unit.lightship_cluster.fake_registry import FakeRegistry
 
 ME, NOBODY = os.getuid(), 3999999999
 
@@ -38,7 +38,7 @@ class Queue(Slurm):
         return {job_id: self.accounts[job_id] for job_id in job_ids if job_id in self.accounts}
 
 
-def watching(registry: StubRegistry, queue: Queue, *job_ids: str) -> JobWatcher:
+def watching(registry: FakeRegistry, queue: Queue, *job_ids: str) -> JobWatcher:
     registry.replies["jobs"] = (200, {"watch": list(job_ids), "interval": 7})
     signed = SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
     watch = JobWatcher(signed, queue, SchedulerCheck(queue))
@@ -46,12 +46,12 @@ def watching(registry: StubRegistry, queue: Queue, *job_ids: str) -> JobWatcher:
     return watch
 
 
-def told(registry: StubRegistry) -> list[dict[str, Any]]:
+def told(registry: FakeRegistry) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = registry.asked[-1].json["jobs"]
     return entries
 
 
-def test_nothing_is_asked_while_there_is_nothing_to_watch(registry: StubRegistry) -> None:
+def test_nothing_is_asked_while_there_is_nothing_to_watch(registry: FakeRegistry) -> None:
     queue = Queue()
     watching(registry, queue).round()
 
@@ -59,7 +59,7 @@ def test_nothing_is_asked_while_there_is_nothing_to_watch(registry: StubRegistry
     assert not queue.asked
 
 
-def test_one_question_serves_the_whole_list(registry: StubRegistry) -> None:
+def test_one_question_serves_the_whole_list(registry: FakeRegistry) -> None:
     queue = Queue(_17=JobState("PENDING", "Priority", uid=ME), _18=JobState("RUNNING"))
     watching(registry, queue, "17", "18").round()
     user = pwd.getpwuid(ME).pw_name
@@ -71,7 +71,7 @@ def test_one_question_serves_the_whole_list(registry: StubRegistry) -> None:
     ]
 
 
-def test_the_accounting_says_how_a_forgotten_job_ended(registry: StubRegistry) -> None:
+def test_the_accounting_says_how_a_forgotten_job_ended(registry: FakeRegistry) -> None:
     queue = Queue()
     queue.accounts = {"17": JobState("OUT_OF_MEMORY")}
     watching(registry, queue, "17", "18").round()
@@ -82,13 +82,13 @@ def test_the_accounting_says_how_a_forgotten_job_ended(registry: StubRegistry) -
     ]
 
 
-def test_a_job_of_somebody_without_a_name_is_no_links(registry: StubRegistry) -> None:
+def test_a_job_of_somebody_without_a_name_is_no_links(registry: FakeRegistry) -> None:
     watching(registry, Queue(_17=JobState("RUNNING", uid=NOBODY)), "17").round()
 
     assert told(registry) == []
 
 
-def test_a_long_list_goes_in_parts_that_the_web_server_takes(registry: StubRegistry) -> None:
+def test_a_long_list_goes_in_parts_that_the_web_server_takes(registry: FakeRegistry) -> None:
     numbers = [str(number) for number in range(1, 1001)]
     watch = watching(registry, Queue(), *numbers)
     watch.round()
@@ -100,7 +100,7 @@ def test_a_long_list_goes_in_parts_that_the_web_server_takes(registry: StubRegis
     assert len(str([{**longest, "cause": "out-of-memory"}] * job_watcher.ENTRIES)) < 65536
 
 
-def test_trouble_is_said_once_and_waited_out(registry: StubRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+def test_trouble_is_said_once_and_waited_out(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> None:
     queue = Queue()
     watch = watching(registry, queue, "17")
     queue.trouble = LightshipError("squeue failed: no controller.")
@@ -118,7 +118,7 @@ def test_trouble_is_said_once_and_waited_out(registry: StubRegistry, capsys: pyt
     assert [printed.count(words) for words in ("no controller", "No such address", "told again")] == [1, 1, 1]
 
 
-def test_a_surprise_does_not_end_the_watch(registry: StubRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_surprise_does_not_end_the_watch(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> None:
     queue = Queue()
     watch = watching(registry, queue, "17")
     queue.trouble = ZeroDivisionError()
@@ -139,7 +139,7 @@ def test_an_unreachable_registry_is_said(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("answer", [{}, {"watch": "17", "interval": 0}, {"watch": [17, "a b", None], "interval": "x"}])
-def test_a_strange_answer_is_an_empty_list(registry: StubRegistry, answer: dict[str, Any]) -> None:
+def test_a_strange_answer_is_an_empty_list(registry: FakeRegistry, answer: dict[str, Any]) -> None:
     queue = Queue()
     watch = watching(registry, queue)
     registry.replies["jobs"] = (200, answer)
@@ -148,7 +148,7 @@ def test_a_strange_answer_is_an_empty_list(registry: StubRegistry, answer: dict[
     assert not queue.asked
 
 
-def test_why_the_scheduler_cannot_be_asked_is_told_until_it_can_and_once_more(registry: StubRegistry) -> None:
+def test_why_the_scheduler_cannot_be_asked_is_told_until_it_can_and_once_more(registry: FakeRegistry) -> None:
     queue = Queue()
     signed = SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
     registry.replies["jobs"] = (200, {"watch": [], "interval": 7})
@@ -162,7 +162,7 @@ def test_why_the_scheduler_cannot_be_asked_is_told_until_it_can_and_once_more(re
     assert [asked.json for asked in registry.asked] == [{"jobs": []}, bad, bad, well, {"jobs": []}]
 
 
-def test_a_fault_that_the_registry_did_not_hear_is_told_as_over_all_the_same(registry: StubRegistry) -> None:
+def test_a_fault_that_the_registry_did_not_hear_is_told_as_over_all_the_same(registry: FakeRegistry) -> None:
     queue = Queue()
     check = SchedulerCheck(queue)
     watch = JobWatcher(SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32)), queue, check)

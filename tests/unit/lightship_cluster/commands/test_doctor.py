@@ -11,8 +11,9 @@ from lightship_cluster.login import checks, start_jupyter
 from lightship_cluster.login.checks import CHECKS
 from lightship_cluster.registry_client.server_check import ServerCheck
 from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.fake_programs import program
+from unit.lightship_cluster.fake_registry import Reply
 from unit.lightship_cluster.login.test_links import made
-from unit.lightship_cluster.world import Reply, program
 
 ANSWERS: dict[str, dict[str, Reply]] = {
     "key": {"ping": (403, {"code": "refused", "error": "Refused."})},

@@ -13,8 +13,8 @@ from lightship_cluster.core.errors import ExitStatus
 from lightship_cluster.login import start_jupyter
 from lightship_cluster.login.public_keys import fingerprint_of
 from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.fake_registry import Asked, Reply
 from unit.lightship_cluster.login.test_public_keys import public_key
-from unit.lightship_cluster.world import Asked, Reply
 
 LAPTOP, DESK = "SHA256:" + "Lap" * 14 + "L", "SHA256:" + "Des" * 14 + "D"
 NO_PLACE = "Your administrators have not given you a place to listen at: your keys open nothing yet.\n"

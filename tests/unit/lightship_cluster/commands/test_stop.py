@@ -11,9 +11,9 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.login import start_jupyter
 from lightship_cluster.schedulers.slurm import Slurm
 from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.fake_programs import program
 from unit.lightship_cluster.login.test_links import made
 from unit.lightship_cluster.schedulers.conftest import Command, command
-from unit.lightship_cluster.world import program
 
 __all__ = ["command"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments.binds import Bind, check_sources, of_places
-from unit.lightship_cluster.world import NAME_TOO_LONG
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments.conda import Conda, find_environment
 from lightship_cluster.environments.interfaces import LAB
-from unit.lightship_cluster.world import NAME_TOO_LONG, installed_jupyter, program
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG, installed_jupyter, program
 
 
 def made(folder: Path) -> Path:

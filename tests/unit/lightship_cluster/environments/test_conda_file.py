@@ -16,7 +16,7 @@ from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments import conda_file
 from lightship_cluster.environments.conda_file import CondaFile
 from lightship_cluster.environments.interfaces import LAB
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 FILE = "name: analysis\ndependencies:\n  - python=3.12\n  - conda-forge::jupyterlab=4\n"
 # Makes what `micromamba create --yes --prefix X --file Y` would make, and counts how often it is asked to.

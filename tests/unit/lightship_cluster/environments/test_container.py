@@ -14,7 +14,7 @@ from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.binds import Bind
 from lightship_cluster.environments.container import SAY_BEGUN, Container, whole_name
 from lightship_cluster.environments.interfaces import LAB, VOILA
-from unit.lightship_cluster.world import NAME_TOO_LONG, program
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG, program
 
 COMMAND = ("jupyter", "lab", "--ServerApp.port=1")
 # As it is started inside, when the image is there.

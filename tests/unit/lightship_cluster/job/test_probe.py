@@ -15,7 +15,7 @@ import pytest
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.job import probe
 from lightship_cluster.job.probe import Bound, is_taken, pick_port, read_bound, serves
-from unit.lightship_cluster.world import self_signed, serving
+from unit.lightship_cluster.fake_registry import self_signed, serving
 
 HERE = "127.0.0.1"
 

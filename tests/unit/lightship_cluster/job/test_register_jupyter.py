@@ -20,8 +20,9 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.job import register_jupyter
 from lightship_cluster.job.job import OTHER_PORTS
 from lightship_cluster.job.jupyter import without_ours
+from unit.lightship_cluster.fake_programs import program
+from unit.lightship_cluster.fake_registry import Reply
 from unit.lightship_cluster.node import LAB, SECRET, TOKEN, Node
-from unit.lightship_cluster.world import Reply, program
 
 
 def noted(printed: str, what: str) -> Any:

@@ -21,7 +21,8 @@ import lightship_cluster
 from lightship_cluster.core.errors import ExitStatus
 from lightship_cluster.login import start_jupyter
 from unit.lightship_cluster.fake_login_node import LINK, READY, Login
-from unit.lightship_cluster.world import Asked, Reply, program
+from unit.lightship_cluster.fake_programs import program
+from unit.lightship_cluster.fake_registry import Asked, Reply
 
 SCRIPTS = str(Path(lightship_cluster.__file__).parents[1])
 

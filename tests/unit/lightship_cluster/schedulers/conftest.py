@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 Command = Callable[..., Path]
 

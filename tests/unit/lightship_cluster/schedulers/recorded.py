@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 FOLDER = Path(__file__).with_name("openpbs")
 DELIMITER = "0123456789abcdef0123456789abcdef"

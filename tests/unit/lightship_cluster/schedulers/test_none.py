@@ -16,7 +16,7 @@ from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.schedulers import none
 from lightship_cluster.schedulers.base import GONE, JobReport, JobRequest, JobState, Resources
 from lightship_cluster.schedulers.none import Here, process_of
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 ENDS_AT_LOGOUT = '#!/bin/sh\ncase "$*" in *KillUserProcesses*) echo yes;; *Linger*) echo {linger};; esac\n'
 

@@ -13,9 +13,9 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.pbs import Pbs
+from unit.lightship_cluster.fake_programs import program
 from unit.lightship_cluster.schedulers import recorded
 from unit.lightship_cluster.schedulers.conftest import Command
-from unit.lightship_cluster.world import program
 
 
 def request(tmp_path: Path, extra: tuple[str, ...] = (), **asked: Any) -> JobRequest:
