@@ -31,8 +31,8 @@ OURS = (f"{COOKIE}=", "__Host-lightship=")
 HEAD_SECONDS, HANDSHAKE_SECONDS, CLOSE_SECONDS, PAUSE_SECONDS = 30.0, 5.0, 5.0, 0.5
 # For longer than the proxy keeps a connection that nobody uses: it must not be closed while a request is on its way.
 IDLE_SECONDS = 120.0
-# Guests at a time; more wait outside. Each takes two descriptors, and the job's own dealings need some too.
-MOST_GUESTS, SHARE_OF_DESCRIPTORS = 256, 4
+# Connections at a time; more wait for their turn. Each takes two descriptors, and the job's own dealings need some too.
+MOST_CONNECTIONS, SHARE_OF_DESCRIPTORS = 256, 4
 BACKLOG, KEEPALIVE_SECONDS = 128, 60
 # What a page elsewhere may make a browser ask for without a sign of where it came from.
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -60,7 +60,7 @@ class AuthProxy(threading.Thread):
         self._listener = socket.create_server((place.address, place.port), family=family, backlog=BACKLOG)
         self._listener.setblocking(False)
         # Before Python 3.10 nothing else holds on to one that waits for the program alone.
-        self._guests: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
         # Those who have not shown the token, the first comer first. They make room, or strangers would keep all out.
         self._unknown: dict[socket.socket, None] = {}
 
@@ -70,7 +70,7 @@ class AuthProxy(threading.Thread):
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        room = asyncio.Semaphore(most_guests())
+        room = asyncio.Semaphore(most_connections())
         while True:
             try:
                 connection, _ = await loop.sock_accept(self._listener)
@@ -81,10 +81,10 @@ class AuthProxy(threading.Thread):
                 self._make_room()
             await room.acquire()
             self._unknown[connection] = None
-            guest = loop.create_task(self._receive(connection))
-            self._guests.add(guest)
-            guest.add_done_callback(self._guests.discard)
-            guest.add_done_callback(lambda _: room.release())
+            task = loop.create_task(self._receive(connection))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+            task.add_done_callback(lambda _: room.release())
 
     def _make_room(self) -> None:
         if self._unknown:
@@ -224,12 +224,12 @@ class AuthProxy(threading.Thread):
         return head.changed(f"{method} {target} HTTP/1.1", dropped, added)
 
 
-def most_guests() -> int:
-    """How many may be served at a time."""
+def most_connections() -> int:
+    """How many connections may be served at a time."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
-        return MOST_GUESTS
-    return max(1, min(MOST_GUESTS, descriptors // SHARE_OF_DESCRIPTORS))
+        return MOST_CONNECTIONS
+    return max(1, min(MOST_CONNECTIONS, descriptors // SHARE_OF_DESCRIPTORS))
 
 
 def _navigates(head: Head) -> bool:

@@ -9,10 +9,10 @@ import pytest
 from lightship_cluster.registry_client import transport
 from unit.lightship_cluster.fake_login_node import login
 from unit.lightship_cluster.fake_registry import FakeRegistry, fake_registry
-from unit.lightship_cluster.house import house
+from unit.lightship_cluster.guarded_program import guarded
 from unit.lightship_cluster.node import node
 
-__all__ = ["house", "login", "node", "registry"]
+__all__ = ["guarded", "login", "node", "registry"]
 
 
 @pytest.fixture
