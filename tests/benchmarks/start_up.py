@@ -1,6 +1,6 @@
 """How long a user waits for `start-jupyter` itself: from Enter to the link, and for the help.
 
-The real zipapp, as a login node would run it, with the real agent behind a socket. The registry is a stand-in over
+The real zipapp, as a login node would run it, with the real agent behind a socket. The registry is a fake over
 real TLS on this machine and Slurm's commands are shell scripts that answer at once, so that what is measured is the
 command's own time. `python3 -c pass` beside it is what any program in Python needs before it has done anything.
 

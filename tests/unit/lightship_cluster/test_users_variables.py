@@ -195,7 +195,7 @@ def test_the_command_does_not_know_the_difference(hostile: Hostile, row: str) ->
     assert hostile.traces() == []
 
 
-# What the stand-ins cannot do without.
+# The variables that the fake programs need.
 NOT_TOGETHER = ("PATH", "IFS")
 # What Jupyter gets besides.
 OURS = ("JUPYTER_TOKEN_FILE", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_PATH")
@@ -227,10 +227,10 @@ def test_the_job_gets_all_of_it_unchanged(hostile: Hostile, locale: str) -> None
 
 def test_so_does_jupyter(hostile: Hostile, node: Node) -> None:
     given = everything(hostile)
-    # The stand-in for Jupyter is a program in Python, too: it notes what it was given and goes on without.
-    program(node.path / "bin" / "stand-in", JUPYTER)
+    # The fake Jupyter is a program in Python, too: it notes what it was given and goes on without.
+    program(node.path / "bin" / "fake", JUPYTER)
     keep = " ".join(f'{name}="${name}"' for name in ("PATH", *OURS))
-    lines = f'cat /proc/$$/environ >{node.path}/environment\nexec /usr/bin/env -i {keep} {node.path}/bin/stand-in "$@"'
+    lines = f'cat /proc/$$/environ >{node.path}/environment\nexec /usr/bin/env -i {keep} {node.path}/bin/fake "$@"'
     program(node.path / "bin" / "jupyter", f"#!/bin/sh\n{lines}\n")
     environment = {**given, "PATH": f"{node.path}/bin:/usr/bin:/bin"}
     register = hostile.path / "site" / "bin" / "register-jupyter"

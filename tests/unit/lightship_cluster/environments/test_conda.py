@@ -1,4 +1,4 @@
-"""Folders laid out as conda documents them; no conda is asked but a stand-in."""
+"""Folders laid out as conda documents them; a fake conda is asked, and no real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole job, as a process of its own, with a stand-in for Jupyter and for the registry."""
+"""The whole job, as a process of its own, with a fake Jupyter and a fake registry."""
 
 from __future__ import annotations
 

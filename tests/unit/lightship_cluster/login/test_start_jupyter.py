@@ -1,4 +1,4 @@
-"""The whole command, with stand-ins for Slurm and, behind the real agent, for the registry."""
+"""The whole command, with fake Slurm commands and, behind the real agent, a fake registry."""
 
 from __future__ import annotations
 

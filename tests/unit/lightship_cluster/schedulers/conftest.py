@@ -1,4 +1,4 @@
-"""Stand-ins for the commands of schedulers: they print what was recorded, and note how they were called."""
+"""Fake commands of schedulers: they print what was recorded, and note how they were called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real processes on this machine; only systemd's login manager is a stand-in."""
+"""Real processes on this machine; only systemd's login manager is a fake."""
 
 from __future__ import annotations
 

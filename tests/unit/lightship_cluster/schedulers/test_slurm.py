@@ -1,4 +1,4 @@
-"""Slurm's outputs here are recorded ones (24.11), given by stand-ins for its commands; the test bed runs the real."""
+"""Slurm's outputs here are recorded ones (24.11), printed by fake commands; the test bed runs the real ones."""
 
 from __future__ import annotations
 
