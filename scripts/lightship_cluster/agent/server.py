@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 from lightship_cluster.agent.agent_protocol import BadLine, read_line, write_line
 from lightship_cluster.agent.requests import Peer, refusal
-from lightship_cluster.agent.shares import Seat, Shares, turn_away
+from lightship_cluster.agent.shares import Shares, Slot, turn_away
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.users import user_name
 
@@ -58,35 +58,35 @@ class AgentServer:
 
     def _admit(self, connection: socket.socket) -> None:
         uid = _peer_uid(connection)
-        seat = self._shares.enter(uid, connection)
-        if seat:
+        slot = self._shares.enter(uid, connection)
+        if slot:
             try:
-                threading.Thread(target=self._converse, args=(seat,), daemon=True).start()
+                threading.Thread(target=self._converse, args=(slot,), daemon=True).start()
             except RuntimeError:
                 # Out of threads for the moment: as with descriptors, those in use end within seconds.
-                self._shares.leave(seat)
+                self._shares.leave(slot)
             else:
                 return
         with connection:
             turn_away(connection)
 
-    def _converse(self, seat: Seat) -> None:
+    def _converse(self, slot: Slot) -> None:
         try:
-            with seat.connection:
-                _reply(seat.connection, self._answer(seat))
+            with slot.connection:
+                _reply(slot.connection, self._answer(slot))
         finally:
-            self._shares.leave(seat)
+            self._shares.leave(slot)
 
-    def _answer(self, seat: Seat) -> dict[str, Any]:
-        uid = seat.uid
+    def _answer(self, slot: Slot) -> dict[str, Any]:
+        uid = slot.uid
         # Read before anything is refused: whoever is still writing would not hear the answer.
         try:
-            question = read_line(seat.connection, LINE_SECONDS)
+            question = read_line(slot.connection, LINE_SECONDS)
         except BadLine as error:
             return refusal("bad-request", str(error))
         except OSError:
             return refusal("bad-request", "The connection broke.")
-        if not self._shares.begin(seat):
+        if not self._shares.begin(slot):
             return refusal("busy", "")  # said already
         user = None if uid == OVERFLOW_UID else user_name(uid)
         if user is None:

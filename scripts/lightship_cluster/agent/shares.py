@@ -19,7 +19,7 @@ MOST_REMEMBERED = 1000
 
 
 @dataclass(eq=False)
-class Seat:
+class Slot:
     """A place among those that are served; silent until its question has come."""
 
     uid: int
@@ -35,54 +35,54 @@ class Shares:
         self._clock = clock
         self._lock = threading.Lock()
         # In the order in which they were taken.
-        self._seats: list[Seat] = []
+        self._slots: list[Slot] = []
         self._left: dict[int, tuple[float, float]] = {}
         self._named: set[int] = set()
 
-    def enter(self, uid: int, connection: socket.socket) -> Seat | None:
+    def enter(self, uid: int, connection: socket.socket) -> Slot | None:
         """A place for the connection, or nothing: its user has had enough, or all are taken by users with as few."""
         with self._lock:
             taken = self._taken(uid)
             if taken >= CONNECTIONS_PER_USER or not self._spend(uid):
                 return None
-            if len(self._seats) >= CONNECTIONS and not self._free_one(taken):
+            if len(self._slots) >= CONNECTIONS and not self._free_one(taken):
                 return None
-            seat = Seat(uid, connection)
-            self._seats.append(seat)
-            return seat
+            slot = Slot(uid, connection)
+            self._slots.append(slot)
+            return slot
 
-    def begin(self, seat: Seat) -> bool:
+    def begin(self, slot: Slot) -> bool:
         """Its question is here, so its place is kept for it; no if another user has got the place meanwhile."""
         with self._lock:
-            seat.silent = False
-            return not seat.lost
+            slot.silent = False
+            return not slot.lost
 
     def recognise(self, uid: int) -> None:
         """This number has a user's name."""
         with self._lock:
             self._named.add(uid)
 
-    def leave(self, seat: Seat) -> None:
+    def leave(self, slot: Slot) -> None:
         """Give the place back."""
         with self._lock:
-            if not seat.lost:
-                self._seats.remove(seat)
+            if not slot.lost:
+                self._slots.remove(slot)
 
     def _taken(self, uid: int) -> int:
-        return sum(seat.uid == uid for seat in self._seats)
+        return sum(slot.uid == uid for slot in self._slots)
 
     def _free_one(self, taken: int) -> bool:
         """Take the place of whoever says nothing, if its user keeps at least one more than the newcomer will have.
 
         Or if nobody knows a user of that number: a user of namespaces has 65,536 of them, each with a share.
         """
-        silent = [seat for seat in self._seats if seat.silent]
-        for seat in silent:
-            if self._taken(seat.uid) > taken + 1 or seat.uid not in self._named:
-                seat.lost = True
-                self._seats.remove(seat)
-                turn_away(seat.connection)
-                _hang_up(seat.connection)
+        silent = [slot for slot in self._slots if slot.silent]
+        for slot in silent:
+            if self._taken(slot.uid) > taken + 1 or slot.uid not in self._named:
+                slot.lost = True
+                self._slots.remove(slot)
+                turn_away(slot.connection)
+                _hang_up(slot.connection)
                 return True
         return False
 

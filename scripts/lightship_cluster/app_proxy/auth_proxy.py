@@ -44,20 +44,20 @@ ENTER, LONGEST_TARGET = "/.lightship/enter", 1000
 class AuthProxy(threading.Thread):
     """Serves in a thread of its own until the process ends. An OSError says that it cannot listen there."""
 
-    def __init__(self, place: ListenAddress, origin: str, connect: Connect, centre: Centre = UNNAMED) -> None:
+    def __init__(self, listen: ListenAddress, origin: str, connect: Connect, centre: Centre = UNNAMED) -> None:
         super().__init__(daemon=True, name="auth-proxy")
-        self._token = place.token.encode("ascii")
+        self._token = listen.token.encode("ascii")
         self._origin = origin
         self._connect = connect
         self._centre = centre
         self._cookie = hashlib.sha256(b"lightship-app " + self._token).hexdigest()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_cert_chain(place.file("certificate.pem"), place.file("key.pem"))
-        self._context.load_verify_locations(place.file("proxy_ca.pem"))
+        self._context.load_cert_chain(listen.file("certificate.pem"), listen.file("key.pem"))
+        self._context.load_verify_locations(listen.file("proxy_ca.pem"))
         self._context.verify_mode = ssl.CERT_REQUIRED
-        family = socket.AF_INET6 if ":" in place.address else socket.AF_INET
-        self._listener = socket.create_server((place.address, place.port), family=family, backlog=BACKLOG)
+        family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
+        self._listener = socket.create_server((listen.address, listen.port), family=family, backlog=BACKLOG)
         self._listener.setblocking(False)
         # Before Python 3.10 nothing else holds on to one that waits for the program alone.
         self._connections: set[asyncio.Task[None]] = set()

@@ -19,7 +19,7 @@ HEAD = ("KEY", "TYPE", "COMMENT", "ADDED")
 HASH = "SHA256:"
 WIDEST_COMMENT = 30
 NO_KEYS = "You have no keys. start-jupyter keys --add ~/.ssh/id_ed25519.pub adds one: the public key of your machine."
-NO_PLACE = "Your administrators have not given you a place to listen at: your keys open nothing yet."
+NO_ADDRESS = "Your administrators have not given you a place to listen at: your keys open nothing yet."
 OPENS = "To open a tunnel, on the machine that has the private key and the notebook:"
 
 
@@ -82,11 +82,11 @@ def _listed(answer: dict[str, Any]) -> str:
 
 def _opened(answer: dict[str, Any]) -> str:
     """The commands that the keys are for."""
-    places = [_line(place) for place in answer.get("listen") or []]
-    if not places:
-        return NO_PLACE
+    addresses = [_line(address) for address in answer.get("listen") or []]
+    if not addresses:
+        return NO_ADDRESS
     destination = shlex.quote(_line(answer.get("destination")))
-    ways = (shlex.quote(f"{place}:localhost:{place.rpartition(':')[2]}") for place in places)
+    ways = (shlex.quote(f"{address}:localhost:{address.rpartition(':')[2]}") for address in addresses)
     return "\n".join([OPENS, *(f"    ssh -N -R {way} {destination}" for way in ways)])
 
 

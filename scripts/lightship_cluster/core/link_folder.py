@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-from lightship_cluster.core.paths import home
+from lightship_cluster.core.paths import home, is_folder
 
 SECRET, TOKEN, METADATA, LOG = "secret", "token", "link.json", "job.log"
 LINK_TOKEN = re.compile(r"[0-9a-f]{32}")
@@ -35,9 +35,9 @@ def default_root() -> Path:
 
 def check_root(root: Path) -> None:
     """Say before anything is made whether the folders can be made."""
-    place = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
-    if not os.path.isdir(place) or not os.access(place, os.W_OK | os.X_OK):  # noqa: PTH112 - pathlib's fails without permission
-        raise _unusable(f"Cannot write in {place}, where the link's files go. Make it writable for yourself.")
+    nearest = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
+    if not is_folder(nearest) or not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unusable(f"Cannot write in {nearest}, where the link's files go. Make it writable for yourself.")
 
 
 class LinkFolder:
@@ -57,8 +57,8 @@ class LinkFolder:
         folder = cls(root / name)
         try:
             # The folders above too: a generous umask would let a group exchange what is in them.
-            for place in (*reversed(root.parents), root):
-                place.mkdir(mode=0o700, exist_ok=True)
+            for above in (*reversed(root.parents), root):
+                above.mkdir(mode=0o700, exist_ok=True)
             root.chmod(0o700)
             folder.path.mkdir(mode=0o700)
             # No newline: Jupyter reads the token file to the letter.
@@ -166,9 +166,9 @@ def _json(metadata: dict[str, Any]) -> str:
     return json.dumps(metadata, indent=2, sort_keys=True) + "\n"
 
 
-def _cannot_write(place: Path, error: OSError) -> LightshipError:
+def _cannot_write(folder: Path, error: OSError) -> LightshipError:
     room = " Make room: `du -ah ~ | sort -h | tail` shows what takes most." if error.errno in FULL else ""
-    return _unusable(f"Cannot write the link's files in {place}: {error.strerror}.{room}")
+    return _unusable(f"Cannot write the link's files in {folder}: {error.strerror}.{room}")
 
 
 def _unusable(sentence: str) -> LightshipError:

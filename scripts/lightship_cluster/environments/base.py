@@ -46,7 +46,7 @@ class Environment(Protocol):
     def enter(self, variables: Variables) -> dict[str, str]:
         """The variables as they are inside."""
 
-    def wrap(self, start: Start, place: ListenAddress) -> Start:
+    def wrap(self, start: Start, listen: ListenAddress) -> Start:
         """The command that runs the command inside."""
 
 
@@ -67,9 +67,9 @@ class Plain:
         """The variables stay as they are."""
         return dict(variables)
 
-    def wrap(self, start: Start, place: ListenAddress) -> Start:
+    def wrap(self, start: Start, listen: ListenAddress) -> Start:
         """The command stays as it is."""
-        del place
+        del listen
         return start
 
 
@@ -102,9 +102,9 @@ class Layers:
         """First the outer one."""
         return self.inner.enter(self.outer.enter(variables))
 
-    def wrap(self, start: Start, place: ListenAddress) -> Start:
+    def wrap(self, start: Start, listen: ListenAddress) -> Start:
         """The outer one is the outermost command too."""
-        return self.outer.wrap(self.inner.wrap(start, place), place)
+        return self.outer.wrap(self.inner.wrap(start, listen), listen)
 
 
 def with_path(variables: Variables, folder: Path) -> dict[str, str]:

@@ -42,16 +42,16 @@ class Bind:
         return f"{self.source}:{self.target}" + (f":{READ_ONLY}" if self.read_only else "")
 
 
-def of_places(*places: Path) -> list[Bind]:
+def of_folders(*folders: Path) -> list[Bind]:
     """Folders at their own paths, each once, and none that lies in another of them."""
     kept: list[Path] = []
-    for place in sorted(set(places), key=lambda found: (len(found.parts), found)):
-        if not any(above == place or above in place.parents for above in kept):
-            kept.append(place)
-    strange = next((place for place in kept if any(bad in str(place) for bad in (":", *_FORBIDDEN))), None)
+    for folder in sorted(set(folders), key=lambda found: (len(found.parts), found)):
+        if not any(above == folder or above in folder.parents for above in kept):
+            kept.append(folder)
+    strange = next((folder for folder in kept if any(bad in str(folder) for bad in (":", *_FORBIDDEN))), None)
     if strange:
         raise refused(f"A container cannot see {strange}: its name has a ':' or a ',' in it. Choose another with -d.")
-    return [Bind(str(place), str(place)) for place in kept]
+    return [Bind(str(folder), str(folder)) for folder in kept]
 
 
 def check_sources(binds: Sequence[Bind]) -> str:

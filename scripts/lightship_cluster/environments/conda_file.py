@@ -96,13 +96,13 @@ class CondaFile(Plain):
         """One builder at a time, on whatever host; the lock goes with the process that holds it."""
         with _writing(self.cache):
             # The folders above too: a generous umask would let a group exchange what is run from them.
-            for place in (*reversed(self.cache.parents), self.cache):
-                place.mkdir(mode=0o700, exist_ok=True)
-            for place in (self.cache.parent.resolve(), self.cache.resolve()):
-                if not _own(place):
+            for folder in (*reversed(self.cache.parents), self.cache):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.cache.parent.resolve(), self.cache.resolve()):
+                if not _own(folder):
                     raise refused(
-                        f"{place}, where the environment is built, belongs to another user, or others may write in it. "
-                        "Set XDG_CACHE_HOME to a folder of your own, or unset it."
+                        f"{folder}, where the environment is built, belongs to another user, or others may write in "
+                        "it. Set XDG_CACHE_HOME to a folder of your own, or unset it."
                     )
             lock = self.folder.with_suffix(".lock").open("w")
         with lock:
@@ -164,12 +164,12 @@ class CondaFile(Plain):
 
 
 @contextmanager
-def _writing(place: Path) -> Iterator[None]:
+def _writing(folder: Path) -> Iterator[None]:
     """What is written there, or the reason why it cannot be."""
     try:
         yield
     except OSError as error:
-        raise refused(f"Cannot write in {place}: {error.strerror}. Free space or make it writable.") from error
+        raise refused(f"Cannot write in {folder}: {error.strerror}. Free space or make it writable.") from error
 
 
 def _command(folder: Path, file: Path, variables: Variables) -> list[str]:

@@ -78,23 +78,23 @@ class Container(Plain):
             warned.append(self._judge(found, interface))
         return "\n".join(filter(None, warned))
 
-    def wrap(self, start: Start, place: ListenAddress) -> Start:
+    def wrap(self, start: Start, listen: ListenAddress) -> Start:
         """The runtime's command around it."""
         runtime = self._choose(start.variables)
         named = start.variables.get("HOME", "")
         home = Path(named) if named.startswith("/") else paths.home()
         here = Path.cwd()
-        places = (place.folder, place.token_file.parent, here, home)
-        visible = [*binding.of_places(*places), *self.binds]
+        folders = (listen.folder, listen.token_file.parent, here, home)
+        visible = [*binding.of_folders(*folders), *self.binds]
         kept = {
             name: value for name, value in start.variables.items() if _KEPT.fullmatch(name) or _OURS.fullmatch(name)
         }
-        kept["JUPYTER_CONFIG_PATH"] = str(place.config.parent)  # the user's own may be another Jupyter's
+        kept["JUPYTER_CONFIG_PATH"] = str(listen.config.parent)  # the user's own may be another Jupyter's
         # Packages in the home were made for the node's own Python.
         kept["PYTHONNOUSERSITE"] = start.variables.get("PYTHONNOUSERSITE", "1")
-        inside = Inside(self.image, tuple(visible), kept, here, home, place.folder, self.gpu)
+        inside = Inside(self.image, tuple(visible), kept, here, home, listen.folder, self.gpu)
         # Fetching and unpacking an image can take longer than Jupyter may take to answer.
-        begun = place.file(BEGUN)
+        begun = listen.file(BEGUN)
         command = ("/bin/sh", "-c", SAY_BEGUN, str(begun), *start.command)
         return replace(runtime.wrap(replace(start, command=command), inside), begun=begun)
 

@@ -68,4 +68,4 @@ def _image(image: str) -> list[str]:
 
 
 def _has_init() -> bool:
-    return any(Path(place, "catatonit").exists() for place in ("/usr/libexec/podman", "/usr/bin", "/usr/lib/podman"))
+    return any(Path(folder, "catatonit").exists() for folder in ("/usr/libexec/podman", "/usr/bin", "/usr/lib/podman"))

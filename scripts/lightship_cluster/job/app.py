@@ -37,23 +37,23 @@ class App(Child):
     def __init__(
         self,
         command: Sequence[str],
-        place: ListenAddress,
+        listen: ListenAddress,
         origin: str,
         umask: int,
         environment: Environment,
         centre: Centre,
     ) -> None:
-        self.place = place
+        self.listen = listen
         self._origin = origin
         self._centre = centre
         with node_disk():
-            place.runtime.mkdir(mode=0o700)
-        self._socket = place.runtime / "app.sock"
+            listen.runtime.mkdir(mode=0o700)
+        self._socket = listen.runtime / "app.sock"
         self._loopback = LOOPBACKS[0]
         self._port = 0 if SOCKET in " ".join(_checked(command)) else pick_port(self._loopback)
         self._auth_proxy: AuthProxy | None = None
         words = [word.replace(PORT, str(self._port)).replace(SOCKET, str(self._socket)) for word in command]
-        super().__init__(environment.wrap(Start(tuple(words), environment.enter(os.environ)), place), umask)
+        super().__init__(environment.wrap(Start(tuple(words), environment.enter(os.environ)), listen), umask)
 
     def wait_ready(self) -> None:
         """Return when our program, and nobody else's, answers, and the auth proxy listens."""
@@ -67,11 +67,11 @@ class App(Child):
                 )
             self._look()
         try:
-            self._auth_proxy = AuthProxy(self.place, self._origin, self._connect, self._centre)
+            self._auth_proxy = AuthProxy(self.listen, self._origin, self._connect, self._centre)
         except OSError as error:
-            raise port_taken(self.place.port) from error
+            raise port_taken(self.listen.port) from error
         self._auth_proxy.start()
-        while not serves(self.place.address, self.place.port, self.place.certificate):
+        while not serves(self.listen.address, self.listen.port, self.listen.certificate):
             self._look()
 
     def check(self) -> None:

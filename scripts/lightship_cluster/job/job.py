@@ -74,13 +74,13 @@ class Job:
         environment = environments.from_metadata(metadata)
         kernels = str(metadata.get("kernels") or KERNELS[0])
 
-        def start(place: ListenAddress) -> Notebook | App:
+        def start(listen: ListenAddress) -> Notebook | App:
             if app:
-                return App(command, place, claim.origin, self._users_umask, environment, self._centre)
-            return Notebook(command, place, claim.origin, self._users_umask, environment, kernels)
+                return App(command, listen, claim.origin, self._users_umask, environment, self._centre)
+            return Notebook(command, listen, claim.origin, self._users_umask, environment, kernels)
 
         program = self._ready(start, self._place(private, claim, port), 0 if port else OTHER_PORTS)
-        lease.publish(self._registry, program.place.address, program.place.port)
+        lease.publish(self._registry, program.listen.address, program.listen.port)
         say(f"The link {claim.origin} is open.")
         return self._keep(program, claim)
 
@@ -106,18 +106,18 @@ class Job:
         self._folder.forget_secrets()
 
     def _ready(
-        self, start: Callable[[ListenAddress], Notebook | App], place: ListenAddress, other_ports: int
+        self, start: Callable[[ListenAddress], Notebook | App], listen: ListenAddress, other_ports: int
     ) -> Notebook | App:
         """The program that answers on its port; on another one where a process of the node was quicker."""
-        self._program = program = start(place)
+        self._program = program = start(listen)
         try:
             program.wait_ready()
         except PortLostError:
             if not other_ports:
                 raise
             program.stop()
-            other = replace(place, port=pick_port(place.address))
-            say(f"Port {place.port} was taken by another process; trying port {other.port}.")
+            other = replace(listen, port=pick_port(listen.address))
+            say(f"Port {listen.port} was taken by another process; trying port {other.port}.")
             return self._ready(start, other, other_ports - 1)
         return program
 

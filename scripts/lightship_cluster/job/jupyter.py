@@ -37,44 +37,44 @@ _LONG = re.compile(r"--([A-Za-z]\w*)\.(\w+)")
 _OF_HUBS = ("labhub", "jupyter-labhub", "jupyterhub-singleuser")
 
 
-def metadata(place: ListenAddress, origin: str, transport: str, runtime: str) -> dict[str, Any]:
+def metadata(listen: ListenAddress, origin: str, transport: str, runtime: str) -> dict[str, Any]:
     """What Jupyter is told, by a file that our part of its own process reads: see jupyter_guard.py."""
     server = {
-        "ip": place.address,
-        "port": place.port,
+        "ip": listen.address,
+        "port": listen.port,
         # Otherwise Jupyter moves to the next port, and the published one is somebody else's.
         "port_retries": 0,
         # The link leads to the root of its host.
         "base_url": "/",
-        "certfile": str(place.file("certificate.pem")),
-        "keyfile": str(place.file("key.pem")),
-        "client_ca": str(place.file("proxy_ca.pem")),
+        "certfile": str(listen.file("certificate.pem")),
+        "keyfile": str(listen.file("key.pem")),
+        "client_ca": str(listen.file("proxy_ca.pem")),
         # Only the link's own name is answered, whatever name a browser was tricked into using.
         "allow_remote_access": False,
-        "local_hostnames": [place.host],
+        "local_hostnames": [listen.host],
         # Safe because none but the proxy has a certificate that this server lets in.
         "trust_xheaders": True,
         "root_dir": str(Path.cwd()),
     }
     return {
         "server": server,
-        "token_file": str(place.token_file),
+        "token_file": str(listen.token_file),
         "transport": transport,
         "url": f"{origin}/",
         "runtime": runtime,
     }
 
 
-def variables(place: ListenAddress, entered: Mapping[str, str]) -> dict[str, str]:
+def variables(listen: ListenAddress, entered: Mapping[str, str]) -> dict[str, str]:
     """An environment's variables with three paths; kernels inherit them, so they must hold no secret."""
     if entered.get("JUPYTER_NO_CONFIG"):
         say("JUPYTER_NO_CONFIG is not used: without any settings Jupyter would not be guarded by ours either.")
     kept = {key: value for key, value in entered.items() if key not in ("JUPYTER_TOKEN", "JUPYTER_NO_CONFIG")}
-    configs = [str(place.config.parent), *filter(None, [kept.get("JUPYTER_CONFIG_PATH")])]
+    configs = [str(listen.config.parent), *filter(None, [kept.get("JUPYTER_CONFIG_PATH")])]
     return {
         **kept,
-        "JUPYTER_TOKEN_FILE": str(place.token_file),
-        "JUPYTER_RUNTIME_DIR": str(place.runtime),
+        "JUPYTER_TOKEN_FILE": str(listen.token_file),
+        "JUPYTER_RUNTIME_DIR": str(listen.runtime),
         "JUPYTER_CONFIG_PATH": os.pathsep.join(configs),
     }
 
@@ -85,51 +85,51 @@ class Notebook(Child):
     def __init__(
         self,
         command: Sequence[str],
-        place: ListenAddress,
+        listen: ListenAddress,
         origin: str,
         umask: int,
         environment: Environment,
         transport: str = KERNELS[0],
     ) -> None:
-        self.place = place
+        self.listen = listen
         words = without_ours(command)
         entered = environment.enter(os.environ)
-        told = metadata(place, origin, transport, entered.get("JUPYTER_RUNTIME_DIR", ""))
+        told = metadata(listen, origin, transport, entered.get("JUPYTER_RUNTIME_DIR", ""))
         with node_disk():
-            for folder in (place.runtime, place.config.parent):
+            for folder in (listen.runtime, listen.config.parent):
                 shutil.rmtree(folder, ignore_errors=True)  # of a Jupyter that lost its port
                 folder.mkdir(mode=0o700)
             for name in _OURS:
-                place.config.with_name(name).write_bytes(pkgutil.get_data(__package__, name) or b"")
-            place.config.with_name(_FACTS).write_text(json.dumps(told), "utf-8")
-        super().__init__(environment.wrap(Start(words, variables(place, entered)), place), umask)
+                listen.config.with_name(name).write_bytes(pkgutil.get_data(__package__, name) or b"")
+            listen.config.with_name(_FACTS).write_text(json.dumps(told), "utf-8")
+        super().__init__(environment.wrap(Start(words, variables(listen, entered)), listen), umask)
 
     def wait_ready(self) -> None:
         """Return when our Jupyter, and nobody else, answers on the port."""
         while not self.late(START_SECONDS):
             if self.wait(LOOK_SECONDS) is not None:
                 raise self._ended_early()
-            if self._settled() and serves(self.place.address, self.place.port, self.place.certificate):
+            if self._settled() and serves(self.listen.address, self.listen.port, self.listen.certificate):
                 return
         raise LightshipError(f"Jupyter did not answer within {START_SECONDS:.0f} s of its start.", ExitStatus.JUPYTER)
 
     def _settled(self) -> bool:
-        bound = read_bound(self.place.runtime)
+        bound = read_bound(self.listen.runtime)
         if bound is None:
-            _require_no_old_server(self.place.runtime)
+            _require_no_old_server(self.listen.runtime)
             return False
-        if not (self.place.runtime / MARK).exists():
+        if not (self.listen.runtime / MARK).exists():
             raise LightshipError(
                 "This Jupyter did not read the settings that guard a link, which JUPYTER_CONFIG_PATH names. Leave that "
                 "variable as it is in what starts Jupyter, and set no JUPYTER_NO_CONFIG there.",
                 ExitStatus.JUPYTER,
             )
-        if bound.port != self.place.port:
+        if bound.port != self.listen.port:
             raise LightshipError(
-                f"Jupyter chose port {bound.port} and not {self.place.port}, so the link was not opened. Start again.",
+                f"Jupyter chose port {bound.port} and not {self.listen.port}, so the link was not opened. Start again.",
                 ExitStatus.PORT,
             )
-        if bound.token != self.place.token:
+        if bound.token != self.listen.token:
             raise LightshipError(
                 "Your Jupyter has another token than the link or none at all, so the link would not be guarded by its "
                 "own. Remove from your Jupyter settings (in ~/.jupyter) whatever sets one, and start again.",
@@ -138,8 +138,8 @@ class Notebook(Child):
         return True
 
     def _ended_early(self) -> LightshipError:
-        if is_taken(self.place.address, self.place.port):
-            return port_taken(self.place.port, PortLostError)
+        if is_taken(self.listen.address, self.listen.port):
+            return port_taken(self.listen.port, PortLostError)
         status = self.wait(0)
         return LightshipError(
             f"Jupyter ended with exit status {status} before it answered. Its own last lines say why.",

@@ -51,9 +51,9 @@ def node_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        place = f" in {Path(error.filename).parent}" if error.filename else ""
+        where = f" in {Path(error.filename).parent}" if error.filename else ""
         raise LightshipError(
-            f"This node's own disk is full or cannot be written ({error.strerror}{place}). Start again; if it is the "
+            f"This node's own disk is full or cannot be written ({error.strerror}{where}). Start again; if it is the "
             "same node, tell your administrators.",
             ExitStatus.FAILED,
         ) from error

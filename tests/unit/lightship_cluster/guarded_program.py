@@ -144,7 +144,7 @@ def guarded(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pyte
     server = Programs(("127.0.0.1", 0), behind(asked))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     text = certificate.read_text()
-    place = ListenAddress(
+    listen = ListenAddress(
         tmp_path, "one-two-three.notebooks.test", "127.0.0.1", pick_port("127.0.0.1"), text, TOKEN, tmp_path
     )
 
@@ -152,15 +152,15 @@ def guarded(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pyte
         return await asyncio.open_connection("127.0.0.1", server.server_address[1])
 
     monkeypatch.setattr(auth_proxy, "MOST_CONNECTIONS", CONNECTIONS)
-    auth = AuthProxy(place, ORIGIN, connect, CENTRE)
+    auth = AuthProxy(listen, ORIGIN, connect, CENTRE)
     auth.start()
-    while not serves(place.address, place.port, text):
+    while not serves(listen.address, listen.port, text):
         pass
     context = ssl.create_default_context(cadata=text)
     context.check_hostname = False
     context.load_cert_chain(proxy, proxy_key)
-    yield Guarded(place.port, context, asked, auth._connections, auth._unknown)
-    wait_until_empty(Guarded(place.port, context, asked, auth._connections, auth._unknown))
+    yield Guarded(listen.port, context, asked, auth._connections, auth._unknown)
+    wait_until_empty(Guarded(listen.port, context, asked, auth._connections, auth._unknown))
     server.shutdown()
     server.server_close()
     assert not [text for text in (capfd.readouterr().err,) if "register-jupyter" in text]

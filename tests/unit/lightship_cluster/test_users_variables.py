@@ -141,9 +141,9 @@ class Hostile(Login):
 def in_wait(folder: Path) -> None:
     """Modules and libraries that must never be run, and settings of another OpenSSL."""
     user = next(Path("/usr/lib").glob("python3.*"), Path("python3.11")).name
-    for place in (".", "old", f"user/lib/{user}/site-packages"):
+    for below in (".", "old", f"user/lib/{user}/site-packages"):
         for module in ("enum", "secrets", "sitecustomize", "usercustomize"):
-            path = folder / place / f"{module}.py"
+            path = folder / below / f"{module}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"open({str(folder / 'ran')!r}, 'w').close()\nraise SystemExit('an old {module}')\n")
     (folder / "lib").mkdir()

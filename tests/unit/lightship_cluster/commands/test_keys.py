@@ -17,7 +17,7 @@ from unit.lightship_cluster.fake_registry import Asked, Reply
 from unit.lightship_cluster.login.test_public_keys import public_key
 
 LAPTOP, DESK = "SHA256:" + "Lap" * 14 + "L", "SHA256:" + "Des" * 14 + "D"
-NO_PLACE = "Your administrators have not given you a place to listen at: your keys open nothing yet.\n"
+NO_ADDRESS = "Your administrators have not given you a place to listen at: your keys open nothing yet.\n"
 OPENS = "To open a tunnel, on the machine that has the private key and the notebook:\n"
 WAY = "    ssh -N -R localhost:8888:localhost:8888 lightship-tunnel@notebooks.example.org\n"
 
@@ -80,7 +80,7 @@ def test_keys_without_a_place_open_nothing(keys: dict[str, Any], out: Callable[[
     keys["listen"] = []
 
     assert start_jupyter.main(["keys"]) is ExitStatus.OK
-    assert out().endswith(f"\n\n{NO_PLACE}")
+    assert out().endswith(f"\n\n{NO_ADDRESS}")
 
 
 def test_without_keys_it_is_said_how_to_add_one(keys: dict[str, Any], out: Callable[[], str]) -> None:
@@ -144,7 +144,7 @@ def test_a_key_that_opens_nothing_yet_is_added_all_the_same(
     (tmp_path / "id.pub").write_text(public_key())
 
     assert start_jupyter.main(["keys", "--add", str(tmp_path / "id.pub")]) is ExitStatus.OK
-    assert out() == f"Added {fingerprint_of(public_key())}.\n{NO_PLACE}"
+    assert out() == f"Added {fingerprint_of(public_key())}.\n{NO_ADDRESS}"
 
 
 @pytest.mark.usefixtures("keys")

@@ -166,11 +166,11 @@ def test_a_full_disk_is_told_in_words(folder: Path) -> None:
 def test_nothing_is_built_where_others_could_exchange_it(folder: Path) -> None:
     cache = wanted(folder).cache
     cache.mkdir(mode=0o700)
-    for place in (cache, cache.parent):
-        place.chmod(0o777)
-        with pytest.raises(LightshipError, match=rf"{place}, .* others may write in it\. Set XDG_CACHE_HOME to"):
+    for shared in (cache, cache.parent):
+        shared.chmod(0o777)
+        with pytest.raises(LightshipError, match=rf"{shared}, .* others may write in it\. Set XDG_CACHE_HOME to"):
             wanted(folder).prepare(LAB, os.environ, print)
-        place.chmod(0o700)
+        shared.chmod(0o700)
     assert not list(cache.iterdir())
 
 

@@ -47,8 +47,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wrapped(node: Path, container: Container) -> Start:
-    place = ListenAddress(Path("/tmp/p"), "host", "10.0.0.1", 1, "", "", Path("/h/links/x/token"))
-    return container.wrap(Start(COMMAND, {**JOB, **OURS, "PATH": f"{node}/bin"}), place)
+    listen = ListenAddress(Path("/tmp/p"), "host", "10.0.0.1", 1, "", "", Path("/h/links/x/token"))
+    return container.wrap(Start(COMMAND, {**JOB, **OURS, "PATH": f"{node}/bin"}), listen)
 
 
 @pytest.mark.parametrize(
