@@ -45,15 +45,15 @@ class JobStates:
     def poll(self, job_ids: list[str]) -> None:
         """Ask the scheduler once; when it does not answer, what is known is forgotten rather than trusted."""
         states: dict[str, JobState] = {}
-        trouble = ""
+        fault = ""
         try:
             states = self._scheduler.job_states(job_ids)
         except LightshipError as error:
-            trouble = error.sentence
+            fault = error.sentence
         except Exception:
             # Nobody restarts a thread; a surprise must not leave the agent without job states for good.
-            trouble = traceback.format_exc()
-        self._errors.say(trouble)
+            fault = traceback.format_exc()
+        self._errors.say(fault)
         with self._changed:
             self._known = states
 

@@ -20,7 +20,7 @@ from lightship_cluster.schedulers.base import GONE, JobSource, JobState
 from lightship_protocol import forms, limits
 
 INTERVAL_SECONDS = 20.0
-# After trouble: longer and longer, for neither a scheduler nor a registry in distress needs more questions.
+# After a failure: longer and longer, for neither a scheduler nor a registry in distress needs more questions.
 LONGEST_PAUSE = 300.0
 # The web server takes bodies of at most 64 KiB, and an entry can have 450 bytes.
 ENTRIES = 100
@@ -48,18 +48,18 @@ class JobWatcher:
 
     def round(self) -> float:
         """Report once; the seconds until the next round."""
-        # After any trouble the list is not asked about again: by then another agent may have it.
+        # After any failure the list is not asked about again: by then another agent may have it.
         watched, self._watched = self._watched, []
-        trouble = ""
+        fault = ""
         try:
             self._tell(self._entries(watched))
         except LightshipError as error:
-            trouble = error.sentence
+            fault = error.sentence
         except Exception:
             # Nobody restarts a thread; a surprise must not leave the registry without job states for good.
-            trouble = traceback.format_exc()
-        self._failures = self._failures + 1 if trouble else 0
-        self._errors.say(trouble)
+            fault = traceback.format_exc()
+        self._failures = self._failures + 1 if fault else 0
+        self._errors.say(fault)
         # A first failure waits no longer than usual: most often the registry was just being started again.
         return float(min(LONGEST_PAUSE, self._interval * 2 ** max(0, self._failures - 1)))
 

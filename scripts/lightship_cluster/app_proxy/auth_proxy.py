@@ -138,7 +138,7 @@ class AuthProxy(threading.Thread):
                 await turn_away(browser, BAD, self._centre)
         except (OSError, asyncio.TimeoutError):
             pass  # whoever asked has gone
-        except Exception as error:  # one request's trouble is nobody else's
+        except Exception as error:  # one request's fault must not end the others
             say(f"A request failed: {error!r}")
 
     async def _serve_one(self, browser: Streams, connection: socket.socket, seconds: float) -> bool:
@@ -165,7 +165,7 @@ class AuthProxy(threading.Thread):
         elif by_address and method == "GET" and not head.all("upgrade"):
             await self._send_on(browser[1], bare)
         else:
-            last = "close" in head.words("connection") or head.line.endswith("/1.0")
+            last = "close" in head.tokens("connection") or head.line.endswith("/1.0")
             return Exchange(self._for_program(head, method, bare, by_header), browser, self._centre, last=last)
         return None
 

@@ -51,7 +51,7 @@ class Head:
             raise BadMessageError(f"more than one {name}")
         return values[0] if values else ""
 
-    def words(self, name: str) -> set[str]:
+    def tokens(self, name: str) -> set[str]:
         """The words of a field that is a list, in lower case."""
         return {word.strip().lower() for value in self.all(name) for word in value.split(",")}
 
@@ -155,7 +155,7 @@ def answer_length(head: Head, method: str) -> int:
     if method == "HEAD" or status_of(head) in (204, 304):
         return 0
     if head.all("transfer-encoding"):
-        return CHUNKED if head.words("transfer-encoding") == {"chunked"} else CLOSED
+        return CHUNKED if head.tokens("transfer-encoding") == {"chunked"} else CLOSED
     lengths = set(head.all("content-length"))
     if not lengths:
         return CLOSED

@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from lightship_cluster.agent.client import AgentClient
 from lightship_cluster.config.settings import SiteSettings
-from lightship_cluster.config.values import LARGEST_MEMORY, size_words
+from lightship_cluster.config.values import LARGEST_MEMORY, humanized_size
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import default_root
 from lightship_cluster.login.command_line import PROGRAM, Asked, Line, parse, spelled
@@ -38,7 +38,7 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> Line:
 def _line(asked: Asked, settings: SiteSettings) -> Line:
     link = _chosen(asked, settings)
     metadata = link.folder.metadata()
-    words = _words(link, metadata)
+    words = _typed_words(link, metadata)
     line = parse(words)
     others = {key: asked.switches[key] for key in OTHERWISE if key in asked.switches}
     if others:
@@ -88,7 +88,7 @@ def more_memory(link: MyLink, mebibytes: int) -> str:
     """How to get more; 0 stands for what the scheduler gives to whoever asks for no amount."""
     twice = min(2 * mebibytes, LARGEST_MEMORY)
     more = f"{twice // 1024}G" if twice % 1024 == 0 else f"{twice}M"
-    had, say = (f", {size_words(mebibytes)}", more) if mebibytes else ("", "16G")
+    had, say = (f", {humanized_size(mebibytes)}", more) if mebibytes else ("", "16G")
     much = "For twice as much" if mebibytes else "For more, such as 16 GiB"
     return (
         f"{link.name} ran out of memory, and this one gets the same{had}. {much}, stop it and run: "
@@ -96,7 +96,7 @@ def more_memory(link: MyLink, mebibytes: int) -> str:
     )
 
 
-def _words(link: MyLink, metadata: dict[str, Any]) -> list[str]:
+def _typed_words(link: MyLink, metadata: dict[str, Any]) -> list[str]:
     words = metadata.get("words")
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise LightshipError(

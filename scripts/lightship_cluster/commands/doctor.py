@@ -35,7 +35,7 @@ class Finding:
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     """Make every check; the exit status is that of the first that found something wrong."""
     found = []
-    for finding in look(Patient(load), dict(CHECKS)):
+    for finding in findings(Patient(load), dict(CHECKS)):
         found.append(finding)
         # At once: some of them wait for an answer that does not come.
         print(json.dumps(asdict(finding)) if asked.says("json") else visible(_line(finding)), flush=True)
@@ -45,7 +45,7 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     return first.status if first else ExitStatus.OK
 
 
-def look(patient: Patient, checks: dict[str, Check]) -> Iterator[Finding]:
+def findings(patient: Patient, checks: dict[str, Check]) -> Iterator[Finding]:
     """One finding for each check; what failed once is not said again by those who need it too."""
     said: set[str] = set()
     for name, check in checks.items():

@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.config.settings import SiteSettings
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import default_root
 from lightship_cluster.core.texts import shortened, visible
@@ -30,18 +30,18 @@ NO_END = {"ended": 0, "ready": 0, "cause": "", "reason": ""}
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     """Print them; when the agent cannot be asked, what the folders tell, and then why."""
     settings = load()
-    looker = Looker(settings, ended=asked.says("all"))
-    rows = [row for row in map(looker.look, my_links(default_root())) if asked.says("all") or row["state"] != ENDED]
+    links = LinkRows(settings, ended=asked.says("all"))
+    rows = [row for row in map(links.row, my_links(default_root())) if asked.says("all") or row["state"] != ENDED]
     if asked.says("json"):
         print("".join(json.dumps(row) + "\n" for row in rows), end="")
     else:
         print(visible(_table(rows)) if rows else "You have no links. start-jupyter makes one.")
-    if looker.trouble:
-        raise looker.trouble
+    if links.error:
+        raise links.error
     return ExitStatus.OK
 
 
-class Looker:
+class LinkRows:
     """Asks the agent about one link after the other, and after a failure about none."""
 
     def __init__(self, settings: SiteSettings, *, ended: bool) -> None:
@@ -49,9 +49,9 @@ class Looker:
         self._ended = ended
         self._cluster = settings.cluster
         self._agent = AgentClient(settings.agent_socket)
-        self.trouble: AgentError | None = None
+        self.error: AgentError | None = None
 
-    def look(self, link: MyLink) -> dict[str, Any]:
+    def row(self, link: MyLink) -> dict[str, Any]:
         """What is known of it, as --json prints it."""
         status = self._status(link)
         state = str(status.get("state") or "")
@@ -61,7 +61,7 @@ class Looker:
             "title": link.title,
             "url": link.url,
             "state": state,
-            "words": link_end.words(end) if state == ENDED else self._words(link, status),
+            "words": link_end.phrase(end) if state == ENDED else self._phrase(link, status),
             "job_id": link.job_id,
             "cluster": link.cluster,
             "created": int(link.created),
@@ -74,13 +74,13 @@ class Looker:
     def _status(self, link: MyLink) -> dict[str, Any]:
         if not link.alive:
             return {"state": ENDED}
-        return {} if self.trouble or self._elsewhere(link) else self._asked(link)
+        return {} if self.error or self._elsewhere(link) else self._asked(link)
 
     def _asked(self, link: MyLink) -> dict[str, Any]:
         try:
             return status_of(self._agent, link)
         except AgentError as error:
-            self.trouble = error
+            self.error = error
             return {}
 
     def _end(self, link: MyLink, status: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Looker:
         if not self._ended:
             return {}
         noted = link_end.ending_of(link)
-        if noted or self.trouble or self._elsewhere(link):
+        if noted or self.error or self._elsewhere(link):
             return noted
         if "ended" not in status:
             status = self._asked(link)
@@ -97,14 +97,14 @@ class Looker:
     def _elsewhere(self, link: MyLink) -> bool:
         return bool(link.cluster) and link.cluster != self._cluster
 
-    def _words(self, link: MyLink, status: dict[str, Any]) -> str:
+    def _phrase(self, link: MyLink, status: dict[str, Any]) -> str:
         state = str(status.get("state") or "")
         if self._elsewhere(link) and link.alive:
             return f"on {link.cluster}: ask there"
         job = job_in(status)
         if state == WAITING and job:
             try:
-                return find_scheduler(link.scheduler).words(job)
+                return find_scheduler(link.scheduler).phrase(job)
             except LightshipError:
                 return WORDS[state]
         return WORDS.get(state, "unknown")
@@ -127,4 +127,4 @@ def _below(row: dict[str, Any]) -> str:
 
 
 def _left(row: dict[str, Any]) -> str:
-    return words_of(row["expires"] - time.time()) if row["expires"] else "-"
+    return humanized(row["expires"] - time.time()) if row["expires"] else "-"

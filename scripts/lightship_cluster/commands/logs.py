@@ -15,7 +15,7 @@ from lightship_cluster.core.texts import cleaned
 from lightship_cluster.login.command_line import Asked
 from lightship_cluster.login.links import MyLink, find_link, my_links, status_of
 
-LOOK_SECONDS, ASK_SECONDS = 0.5, 30.0
+POLL_SECONDS, ASK_SECONDS = 0.5, 30.0
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
@@ -38,7 +38,7 @@ def _follow(stream: TextIO, link: MyLink, agent: AgentClient) -> None:
     # The job takes its link's secret away as the last thing that it does; if its node dies, only the registry knows.
     ask = time.monotonic() + ASK_SECONDS
     while link.alive:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
         _copy(stream)
         if time.monotonic() > ask:
             ask = time.monotonic() + ASK_SECONDS

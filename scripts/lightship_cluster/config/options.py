@@ -18,10 +18,10 @@ from lightship_cluster.config.values import (
     memory_of,
     named_of,
     path_of,
+    split_words,
     switch_of,
     title_of,
     word_of,
-    words_of,
 )
 from lightship_cluster.core.durations import minutes_of
 from lightship_cluster.core.texts import quoted
@@ -99,7 +99,7 @@ class Option:
             return self.default
         if not self.metavar:
             return switch_of(text)
-        return tuple(self.read(word) for word in words_of(text)) if self.many else self.read(text)
+        return tuple(self.read(word) for word in split_words(text)) if self.many else self.read(text)
 
 
 def did_you_mean(word: str, known: tuple[str, ...]) -> str:
@@ -178,7 +178,7 @@ OPTIONS = (
         ("--here",), "scheduler", "on this machine, without a job: the same as --scheduler none", JOB,
         setting=False, says="none", rare=True,
     ),
-    Option(("--",), "extra", "what follows goes to the scheduler as it is", JOB, "OPTION...", words_of, ()),
+    Option(("--",), "extra", "what follows goes to the scheduler as it is", JOB, "OPTION...", split_words, ()),
     Option(("-i", "--info"), "info", "also print information about the job", OUTPUT, default=False, setting=False),
     Option(("-q", "--quiet"), "quiet", "print the link alone", OUTPUT, default=False, setting=False),
     Option(("--json",), "json", "print one JSON object a line, for programs", OUTPUT, default=False, setting=False),

@@ -68,13 +68,13 @@ def memory_of(text: str) -> int:
     if not found or not 0 < mebibytes <= LARGEST_MEMORY:
         raise ValueError(f"{quoted(text)} is not an amount of memory. Give a number with M, G or T, for example 16G.")
     if mebibytes < LEAST_MEMORY:
-        few = f"{quoted(text)} is {size_words(mebibytes)} of memory, which is too little for Jupyter."
+        few = f"{quoted(text)} is {humanized_size(mebibytes)} of memory, which is too little for Jupyter."
         meant = f"Write {found[1]}G if you mean GB, or" if found[2].upper() in ("", "M") else "Give"
         raise ValueError(f"{few} {meant} {LEAST_MEMORY}M or more.")
     return mebibytes
 
 
-def size_words(mebibytes: int) -> str:
+def humanized_size(mebibytes: int) -> str:
     """`500 MiB`, `16 GiB`, `1.5 TiB`: never with an exponent, rounded down so that nobody is promised more."""
     amount, unit = mebibytes * 10, 0
     while amount >= 10240 and unit < len(_UNITS) - 1:
@@ -100,7 +100,7 @@ def switch_of(text: str) -> bool:
 
 def app_of(text: str) -> tuple[str, ...]:
     """A command that says where it shall listen."""
-    words = words_of(text)
+    words = split_words(text)
     if text and (PORT in text) == (SOCKET in text):
         raise ValueError(
             f"the command must say where it shall listen: write {PORT} where it takes a port, or {SOCKET} where it "
@@ -109,7 +109,7 @@ def app_of(text: str) -> tuple[str, ...]:
     return words
 
 
-def words_of(text: str) -> tuple[str, ...]:
+def split_words(text: str) -> tuple[str, ...]:
     """Several words, parted and quoted as in a shell."""
     try:
         return tuple(shlex.split(text))

@@ -45,11 +45,11 @@ def doubt_of(text: str) -> str:
     short = _SHORT.fullmatch(text.strip())
     if not short or not int(short[1]):
         return ""
-    meant = words_of(minutes_of(text) * 60)
+    meant = humanized(minutes_of(text) * 60)
     return f"The time {text.strip()} is taken for hours and minutes, {meant}. Slurm's own -t would take it for minutes."
 
 
-def words_of(seconds: float) -> str:
+def humanized(seconds: float) -> str:
     """`45 s`, `29 min`, `1 h 05 min`, `2 days 3 h`: short enough for a live line, rounded down."""
     whole = max(0, int(seconds))
     if whole < 60:

@@ -19,7 +19,7 @@ from lightship_cluster.environments.on_path import OnPath
 from lightship_cluster.environments.venv import Venv
 
 FIELD = "environment"
-__all__ = ["FIELD", "Environment", "Start", "choose", "from_metadata", "words_of"]
+__all__ = ["FIELD", "Environment", "Start", "choose", "description_of", "from_metadata"]
 
 
 def choose(
@@ -51,7 +51,7 @@ def choose(
     elif image:
         inner = Container(whole_name(image), runtime, tuple(map(Bind.parse, binds)), gpu)
     else:
-        inner = OnPath(loaded.words() if modules else "")
+        inner = OnPath(loaded.command() if modules else "")
     return Layers(loaded, inner) if modules else inner
 
 
@@ -69,7 +69,7 @@ def from_metadata(metadata: Mapping[str, Any]) -> Environment:
     return Layers(Modules(names), inner) if names else inner
 
 
-def words_of(environment: Environment) -> str:
+def description_of(environment: Environment) -> str:
     """Where Jupyter comes from, for a person."""
     noted = environment.metadata()
     words = [f"module load {' '.join(noted['modules'])}"] if noted.get("modules") else []

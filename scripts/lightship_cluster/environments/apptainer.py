@@ -29,6 +29,6 @@ class Apptainer:
         added = {name: value for name, value in prefixed.items() if not name.startswith(unwanted)}
         return Start(command, {**start.variables, **added}, start.cleanup)
 
-    def look(self, image: str, command: tuple[str, ...]) -> list[str]:
+    def inspect(self, image: str, command: tuple[str, ...]) -> list[str]:
         """Contained: not even the home."""
         return [self.program, "--silent", "exec", "--cleanenv", "--contain", image, *command]

@@ -41,7 +41,7 @@ class Charliecloud:
         # All of its variables are the container's too; TMPDIR would change what is /tmp inside.
         return Start(command, {"PATH": STANDARD_PATH, **inside.variables}, start.cleanup)
 
-    def look(self, image: str, command: tuple[str, ...]) -> list[str]:
+    def inspect(self, image: str, command: tuple[str, ...]) -> list[str]:
         """As it is."""
         return [self.program, "--unset-env=*", *_image_variables(image), image, "--", *command]
 

@@ -33,7 +33,7 @@ RUNTIMES: dict[str, Runtime] = {
     "podman": Podman(),
     "charliecloud": Charliecloud(),
 }
-LOOK_SECONDS = 30.0
+INSPECT_SECONDS = 30.0
 BEGUN, SAY_BEGUN = "begun", 'echo >"$0"; exec "$@"'
 # Only these may leave out the "//": in a name in Podman's own store, what follows a ":" is a tag or a port.
 _URI = re.compile(r"([a-z][a-z0-9+.-]*://|(docker-archive|docker-daemon|oci-archive|oci|dir|containers-storage):)\S")
@@ -73,7 +73,7 @@ class Container(Plain):
                 f"There is no image {self.image}. Give the path of a .sif file or of an unpacked folder, or a URI."
             )
         warned = [binding.check_sources(self.binds)]
-        found = self._look_inside(variables)
+        found = self._inspect(variables)
         if found is not None:
             warned.append(self._judge(found, interface))
         return "\n".join(filter(None, warned))
@@ -109,14 +109,14 @@ class Container(Plain):
             f"This host has no {programs} to run {self.image}. Load the module that has it, or choose --runtime."
         )
 
-    def _look_inside(self, variables: Variables) -> list[str] | None:
+    def _inspect(self, variables: Variables) -> list[str] | None:
         if _URI.match(self.image):
             return None  # it would have to be fetched
         try:
             runtime = self._choose(variables)
-            script = (pkgutil.get_data(__package__, "look_inside.sh") or b"").decode("utf-8")
-            command = runtime.look(self.image, ("/bin/sh", "-c", script, "look_inside.sh"))
-            done = run_program(command, variables, LOOK_SECONDS)
+            script = (pkgutil.get_data(__package__, "inspect_image.sh") or b"").decode("utf-8")
+            command = runtime.inspect(self.image, ("/bin/sh", "-c", script, "inspect_image.sh"))
+            done = run_program(command, variables, INSPECT_SECONDS)
         except (LightshipError, OSError, TimeoutExpired):
             return None  # login nodes often have no runtime, or do not let users run one
         return done.stdout.split() if done.returncode == 0 else None
@@ -131,7 +131,7 @@ class Container(Plain):
             )
         if interface and interface.program not in names:
             raise refused(
-                f"The image {self.image} has no {interface.words}. "
+                f"The image {self.image} has no {interface.title}. "
                 f"Add it to the image (pip install {interface.package}), or choose another interface."
             )
         how = "in the image, pip install"

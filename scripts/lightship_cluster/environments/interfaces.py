@@ -27,7 +27,7 @@ class Interface:
     """
 
     program: str
-    words: str
+    title: str
     package: str
     oldest: int = 0
     # Or else any program at all.

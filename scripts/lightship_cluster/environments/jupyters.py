@@ -51,7 +51,7 @@ def check_program(jupyter: Path, interface: Interface | None, path: str, how: st
     beside = jupyter.resolve().parent
     if interface and not (shutil.which(interface.program, path=path) or is_there(beside / interface.program)):
         raise refused(
-            f"Your Jupyter has no {interface.words} (there is no {interface.program!r} beside {jupyter}). "
+            f"Your Jupyter has no {interface.title} (there is no {interface.program!r} beside {jupyter}). "
             f"Install it there ({how} {interface.package}), or choose another interface."
         )
     if interface:

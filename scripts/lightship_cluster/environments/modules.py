@@ -45,7 +45,7 @@ class Modules(Plain):
         """Load them, and refuse with the module system's own words."""
         return dict(_loaded(self, tuple(variables.items())))
 
-    def words(self) -> str:
+    def command(self) -> str:
         """What a user would type."""
         return f"module load {' '.join(self.names)}"
 
@@ -55,9 +55,9 @@ class Modules(Plain):
 def _loaded(modules: Modules, pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
     done = _load(modules, dict(pairs))
     if not done.began:
-        raise never_began(modules.words())
+        raise never_began(modules.command())
     if done.status or not done.variables or _ERROR.search(done.said):
-        raise refused(f"Cannot load {modules.words()}. The module system says:\n{_words(done)}")
+        raise refused(f"Cannot load {modules.command()}. The module system says:\n{_said(done)}")
     return done.variables
 
 
@@ -74,6 +74,6 @@ def _load(modules: Modules, variables: Variables) -> Shell:
     return done if done.began else run_script("load_modules.sh", arguments, others)
 
 
-def _words(done: Shell) -> str:
+def _said(done: Shell) -> str:
     lines = [line.rstrip() for line in done.said.splitlines() if line.strip()]
     return "\n".join(f"    {line.strip()}" for line in lines[:LONGEST_WORDS]) or f"    nothing (status {done.status})"

@@ -49,7 +49,7 @@ class Podman:
         cleanup = (self.program, "rm", "--force", "--ignore", "--time=0", name)
         return Start(command, {**start.variables, **inside.variables}, cleanup)
 
-    def look(self, image: str, command: tuple[str, ...]) -> list[str]:
+    def inspect(self, image: str, command: tuple[str, ...]) -> list[str]:
         """Never fetched: only what is there is looked into."""
         return [
             self.program,

@@ -37,7 +37,7 @@ class Runtime(Protocol):
     def wrap(self, start: Start, inside: Inside) -> Start:
         """The command in a container on the node's own network, for there is the port that the link leads to."""
 
-    def look(self, image: str, command: tuple[str, ...]) -> list[str]:
+    def inspect(self, image: str, command: tuple[str, ...]) -> list[str]:
         """A short command in the image, with nothing of this host in it."""
 
 

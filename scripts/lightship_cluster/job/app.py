@@ -26,7 +26,7 @@ from lightship_cluster.job.probe import pick_port, port_taken, serves
 from lightship_cluster.job.workspace import node_disk
 from lightship_protocol.centre import Centre
 
-LOOK_SECONDS, CONNECT_SECONDS = 0.2, 1.0
+POLL_SECONDS, CONNECT_SECONDS = 0.2, 1.0
 
 
 class App(Child):
@@ -65,22 +65,22 @@ class App(Child):
                     "from {port} or {socket}, and does it listen on localhost?",
                     ExitStatus.JUPYTER,
                 )
-            self._look()
+            self._poll()
         try:
             self._auth_proxy = AuthProxy(self.listen, self._origin, self._connect, self._centre)
         except OSError as error:
             raise port_taken(self.listen.port) from error
         self._auth_proxy.start()
         while not serves(self.listen.address, self.listen.port, self.listen.certificate):
-            self._look()
+            self._poll()
 
     def check(self) -> None:
         """Without its auth proxy it is of no use."""
         if self._auth_proxy and not self._auth_proxy.is_alive():
             raise LightshipError("What guards the program has failed; job.log says how.", ExitStatus.FAILED)
 
-    def _look(self) -> None:
-        status = self.wait(LOOK_SECONDS)
+    def _poll(self) -> None:
+        status = self.wait(POLL_SECONDS)
         self.check()
         if status is not None:
             raise LightshipError(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.job_log import say
 from lightship_cluster.job.endings import end_of_job
 
@@ -41,14 +41,14 @@ class EndWarning:
         """Seconds until there is something to do."""
         return float("inf") if self._told else max(0.0, self._due - time.time())
 
-    def look(self, process: int, noun: str = "notebook") -> None:
+    def warn_if_due(self, process: int, noun: str = "notebook") -> None:
         """Warn if it is time to: the terminals are those of this process, and it is this that ends."""
         if self._told or time.time() < self._due:
             return
         self._told = True
         end = min(self._end, time.time() + WARN_SECONDS)
         at = time.strftime("%H:%M", time.localtime(end))
-        sentence = f"This {noun} ends in {words_of(end - time.time() + 1)}, at {at}: save your work."
+        sentence = f"This {noun} ends in {humanized(end - time.time() + 1)}, at {at}: save your work."
         say(sentence)
         write_to_terminals(process, f"Lightship: {sentence}")
 

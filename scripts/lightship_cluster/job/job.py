@@ -32,7 +32,7 @@ from lightship_cluster.registry_client.registry import LinkRegistry
 from lightship_cluster.registry_client.transport import Transport
 from lightship_protocol.centre import UNNAMED, Centre
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 # A port is free when it is chosen, and Jupyter takes it seconds later.
 OTHER_PORTS = 3
 
@@ -160,7 +160,7 @@ class Job:
             status = self._wait(program, min(heart.pause(claim.heartbeat), claim.expires - time.time()))
             if status is not None:
                 return endings.of_exit(status, self._memory, program.subject.program)
-            self._warning.look(program.process, program.subject.noun)
+            self._warning.warn_if_due(program.process, program.subject.noun)
             reason = heart.beat()
             if reason:
                 return endings.of_heart(reason)
@@ -170,7 +170,7 @@ class Job:
         end = time.monotonic() + seconds
         while True:
             left = min(end - time.monotonic(), self._warning.pause())
-            status = program.wait(min(left, LOOK_SECONDS))
+            status = program.wait(min(left, POLL_SECONDS))
             program.check()
             if status is not None or left <= 0:
                 return status

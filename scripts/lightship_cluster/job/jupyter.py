@@ -22,7 +22,7 @@ from lightship_cluster.job.jupyter_guard import MARK, decided
 from lightship_cluster.job.probe import PortLostError, is_taken, port_taken, read_bound, serves
 from lightship_cluster.job.workspace import node_disk
 
-LOOK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 
 
 # What Jupyter's own process runs, and what it is told.
@@ -107,7 +107,7 @@ class Notebook(Child):
     def wait_ready(self) -> None:
         """Return when our Jupyter, and nobody else, answers on the port."""
         while not self.late(START_SECONDS):
-            if self.wait(LOOK_SECONDS) is not None:
+            if self.wait(POLL_SECONDS) is not None:
                 raise self._ended_early()
             if self._settled() and serves(self.listen.address, self.listen.port, self.listen.certificate):
                 return

@@ -98,11 +98,11 @@ class Guard:
             self.impose(this)
             init_configurables(this)
 
-        def looked_at(this: Any) -> None:  # noqa: ANN401 - Jupyter's
+        def checked(this: Any) -> None:  # noqa: ANN401 - Jupyter's
             self.require(this)
             init_httpserver(this)
 
-        app.update_config, app.init_configurables, app.init_httpserver = stripped, imposed, looked_at
+        app.update_config, app.init_configurables, app.init_httpserver = stripped, imposed, checked
 
     def strip(self, config: Any) -> None:  # noqa: ANN401 - Jupyter's
         """Take out what is not for settings to say."""
@@ -140,7 +140,7 @@ class Guard:
         """Just before it listens: refuse to, if anything but the link's own decides who enters."""
         settings = app.web_app.settings
         settings["allow_password_change"] = False
-        wrong = [name for name, holds in self._looks(app, settings) if not holds]
+        wrong = [name for name, holds in self._checks(app, settings) if not holds]
         if wrong:
             sys.exit(
                 f"Your Jupyter settings or an extension of your Jupyter change who may enter ({', '.join(wrong)}), so "
@@ -195,7 +195,7 @@ class Guard:
             "logout_handler_class": LogoutHandler,
         }
 
-    def _looks(self, app: Any, settings: Any) -> Iterable[tuple[str, bool]]:  # noqa: ANN401 - Jupyter's
+    def _checks(self, app: Any, settings: Any) -> Iterable[tuple[str, bool]]:  # noqa: ANN401 - Jupyter's
         yield from ((name, getattr(app, name) == value) for name, value in self._server.items() if name != "root_dir")
         yield "cookie_secret", settings["cookie_secret"] == self._secret
         yield "token", settings.get("token") == self._token()

@@ -80,24 +80,24 @@ def _unreached(said: str, address: str, port: int) -> str:
 
 def end(registry: LinkRegistry, cause: str, reason: str, tail: str = "") -> None:
     """Close the link at once and say why; without an answer its lease runs out soon enough."""
-    answer, trouble = _attempt(lambda: while_busy(lambda: registry.end(cause, reason, tail), END_SECONDS))
+    answer, failure = _attempt(lambda: while_busy(lambda: registry.end(cause, reason, tail), END_SECONDS))
     if not answer or answer.busy:
-        why = answer.error if answer else trouble
+        why = answer.error if answer else failure
         say(f"Could not tell the registry that the link has ended ({why}). It ends by itself.")
 
 
 def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ...] = ()) -> Answer:
-    """Repeat a request while the trouble may pass, but not for ever."""
+    """Repeat a request while what fails may pass, but not for ever."""
     deadline, pause = time.monotonic() + seconds, 0.5
     while True:
-        answer, trouble = _attempt(send)
+        answer, failure = _attempt(send)
         if answer and not (_is_passing(answer) or answer.code in passing):
             return answer
         wait = max(pause, answer.retry_after if answer else 0.0)
         if time.monotonic() + wait > deadline:
             if answer:
                 return answer
-            raise _unreachable(trouble)
+            raise _unreachable(failure)
         time.sleep(wait)
         pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -105,7 +105,7 @@ def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ..
 class Heart:
     """Renews the lease, and knows when there is none left to renew."""
 
-    # The one refusal that a web server in trouble cannot produce. Even so it is believed only after the time in which
+    # The one refusal that a failing web server cannot produce. Even so it is believed only after the time in which
     # a proxy host that was lost comes back: until its backup is restored, the new one knows of no link.
     REFUSED_SECONDS = 900.0
     # An answer that asks to wait is nothing to speak of, unless it comes again and again.
@@ -130,7 +130,7 @@ class Heart:
         """Send one heartbeat; the reason why the notebook must stop, or nothing."""
         if time.time() >= self._expires:
             return TIME_OVER
-        answer, trouble = _attempt(self._registry.heartbeat)
+        answer, failure = _attempt(self._registry.heartbeat)
         self._busy = self._busy + 1 if answer and answer.busy else 0
         if answer and self._busy:
             # Longer and longer, for it is not the only one that was asked to wait.
@@ -147,7 +147,7 @@ class Heart:
         self._refused_since = (self._refused_since or now) if answer and answer.code == "refused" else 0.0
         if self._refused_since and now - self._refused_since >= self.REFUSED_SECONDS:
             return "The registry no longer knows the link."
-        self._tell(silent=True, why=answer.error if answer else trouble)
+        self._tell(silent=True, why=answer.error if answer else failure)
         return ""
 
     def _tell(self, *, silent: bool, why: str = "") -> None:

@@ -14,7 +14,7 @@ from typing import Callable
 from lightship_cluster import environments
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.config.settings import SiteSettings
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import last_lines
 from lightship_cluster.core.link_folder import check_root, default_root
@@ -44,7 +44,7 @@ class Patient:
 
     def __init__(self, load: Callable[[], SiteSettings]) -> None:
         self._load = load
-        self._trouble: LightshipError | None = None
+        self._error: LightshipError | None = None
 
     @cached_property
     def settings(self) -> SiteSettings:
@@ -60,12 +60,12 @@ class Patient:
     def registry(self) -> ServerCheck:
         """The registry without the agent, as a job sees it."""
         # Whoever waited once for an answer that did not come must not wait again.
-        if self._trouble:
-            raise self._trouble
+        if self._error:
+            raise self._error
         try:
             return check_server(Transport(self.settings.registry, self.settings.ca_file))
         except LightshipError as error:
-            self._trouble = error
+            self._error = error
             raise
 
     @cached_property
@@ -112,7 +112,7 @@ def clock(patient: Patient) -> str:
     off = patient.registry.clock_off
     if off is None:
         raise Skip("the registry does not tell its time")
-    apart = f"The clocks of this host and of the registry are {words_of(off)} apart"
+    apart = f"The clocks of this host and of the registry are {humanized(off)} apart"
     if off > CLOCK_SECONDS:
         sentence = f"{apart}, so the registry refuses every request. Ask your administrators to set this host's."
         raise LightshipError(sentence, ExitStatus.REGISTRY)
@@ -192,7 +192,7 @@ def jupyter(patient: Patient) -> str:
     warning = environment.check(patient.plan.interface, patient.plan.variables)
     if warning:
         raise Doubt(warning, ExitStatus.JUPYTER)
-    return environments.words_of(environment)
+    return environments.description_of(environment)
 
 
 def node(patient: Patient) -> str:
@@ -235,7 +235,7 @@ def _any_link(registry_url: str) -> str:
 
 
 def _lasting(seen: ServerCheck) -> str:
-    left = words_of(seen.seconds_left)
+    left = humanized(seen.seconds_left)
     if seen.share_left < RENEWED_SHARE:
         sentence = f"The certificate ends in {left} and should have been renewed. Tell your administrators."
         raise Doubt(sentence, ExitStatus.REGISTRY)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightship_cluster.agent.client import AgentClient, AgentError
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import last_lines, log_of
 from lightship_cluster.core.link_folder import LinkFolder
@@ -19,7 +19,7 @@ from lightship_cluster.schedulers.phrases import seconds_of
 from lightship_protocol import causes
 from lightship_protocol.states import ENDED, READY, STARTING
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0
 # A job that has just ended may still be telling the registry why.
 LAST_WORDS_SECONDS = 3.0
@@ -28,7 +28,7 @@ LOG_LINES = 15
 FROM_OUTSIDE = (causes.CANCELLED, causes.REVOKED, causes.NOT_STARTED)
 STOP = "start-jupyter stop"
 # Each user asks the scheduler alone here, so seldom.
-POLL_SECONDS = 15.0
+OWN_POLL_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Follower:
             if not status.get("job_id"):
                 self._tell_job()
             if not self._over_since:
-                self._progress.show(self._words(status), self._detail(status))
-            time.sleep(LOOK_SECONDS)
+                self._progress.show(self._phrase(status), self._detail(status))
+            time.sleep(POLL_SECONDS)
 
     def _patient_status(self) -> dict[str, Any]:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -80,7 +80,7 @@ class Follower:
                     goes_on = f"Your job {self._job.job_id} goes on. To stop it: {self._stop_command()}"
                     raise AgentError(f"{error.sentence} {goes_on}", error.status) from error
             self._progress.show("The job cannot be seen just now; it goes on")
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def _tell_job(self) -> None:
         # Without the number nobody would notice the end of a job that never came to claim its link.
@@ -103,12 +103,12 @@ class Follower:
         self._over_since = self._over_since or time.monotonic()
         return time.monotonic() - self._over_since >= LAST_WORDS_SECONDS
 
-    def _words(self, status: dict[str, Any]) -> str:
+    def _phrase(self, status: dict[str, Any]) -> str:
         if status.get("state") == STARTING:
             return f"{self._job.subject.program} is starting on its node"
         job = self._job_of(status)
         if job:
-            self._known = _sentence(self._scheduler.words(job))
+            self._known = _sentence(self._scheduler.phrase(job))
         # An agent that was just started has not asked yet.
         return self._known
 
@@ -125,7 +125,7 @@ class Follower:
         cause = str(status.get("cause") or "")
         over = ""
         if job and self._scheduler.over(job.state):
-            over = self._scheduler.words(job) + "."
+            over = self._scheduler.phrase(job) + "."
             cause = cause or self._scheduler.report(job).cause
         noun = self._job.subject.noun
         why = _sentence(said or over or f"the link ended before the {noun} answered.")
@@ -156,7 +156,7 @@ class Follower:
 
 def describe_ready(status: dict[str, Any], url: str, noun: str = "notebook") -> str:
     """What a user wants to know when the notebook, or what else it is, answers."""
-    left = words_of(float(status.get("expires") or 0) - time.time())
+    left = humanized(float(status.get("expires") or 0) - time.time())
     page = f"Its own page, with the time that is left: {url}/.lightship/"
     return f"Ready: your {noun} answers. {left} left. To stop it: {STOP}\n{page}"
 
@@ -180,13 +180,13 @@ class OwnPoll:
     def __init__(self, scheduler: Scheduler, job_id: str) -> None:
         self._scheduler = scheduler
         self._job_id = job_id
-        self._next = time.monotonic() + POLL_SECONDS
+        self._next = time.monotonic() + OWN_POLL_SECONDS
         self._known: JobState | None = None
 
     def job(self) -> JobState | None:
         """What the scheduler said last; None until it was asked, and when it does not answer."""
         if time.monotonic() >= self._next:
-            self._next = time.monotonic() + POLL_SECONDS
+            self._next = time.monotonic() + OWN_POLL_SECONDS
             try:
                 self._known = self._scheduler.job_states([self._job_id]).get(self._job_id)
             except LightshipError:

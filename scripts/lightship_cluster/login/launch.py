@@ -13,7 +13,7 @@ from typing import Any
 from lightship_cluster import environments
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.config.settings import SiteSettings
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import LinkFolder, check_root, default_root, remove_old
 from lightship_cluster.login.command_line import Line
@@ -101,7 +101,7 @@ class Launch:
         except AgentError as error:
             if error.code != "bad-request":
                 raise
-            sentence = f"The registry does not take {words_of(minutes * 60)}: {error.sentence} Give less with -t."
+            sentence = f"The registry does not take {humanized(minutes * 60)}: {error.sentence} Give less with -t."
             raise LightshipError(sentence, ExitStatus.REFUSED) from error
 
     def _make_folder(self, name: str, link: dict[str, Any]) -> LinkFolder:
@@ -213,10 +213,10 @@ class Launch:
             (f"{plan.scheduler.name} job", job.job_id),
             ("partition", plan.resources.partition or "the default"),
             ("account", plan.resources.account or "your default"),
-            ("time", words_of(plan.resources.minutes * 60)),
+            ("time", humanized(plan.resources.minutes * 60)),
             ("folder", str(plan.folder)),
             ("batch script", str(plan.script)),
-            ("Jupyter", environments.words_of(plan.environment)),
+            ("Jupyter", environments.description_of(plan.environment)),
             ("log", str(job.folder.log)),
         )
         return "\n".join(f"    {label:13} {value}" for label, value in rows)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.login.links import MyLink
 from lightship_protocol import causes
@@ -49,14 +49,14 @@ def note_ending(link: MyLink, status: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def words(ending: Mapping[str, Any]) -> str:
+def phrase(ending: Mapping[str, Any]) -> str:
     """`ended 28 Nov 14:30 after 29 min: its time was up`."""
     if not ending:
         return "ended"
     there = time.localtime(ending["ended"])
     today = time.strftime("%F", there) == time.strftime("%F")
     when = time.strftime("%H:%M" if today else "%d %b %H:%M", there)
-    long = f"after {words_of(ending['ended'] - ending['ready'])}" if ending["ready"] else "before it was ready"
+    long = f"after {humanized(ending['ended'] - ending['ready'])}" if ending["ready"] else "before it was ready"
     why = _why(ending)
     return f"ended {when} {long}" + (f": {why}" if why else "")
 

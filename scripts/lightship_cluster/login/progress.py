@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.core.texts import shortened, visible
 from lightship_cluster.login.command_line import Line
@@ -52,7 +52,7 @@ class Progress:
         """The state now; on a terminal the elapsed time runs along."""
         if self._live:
             width = self._width()
-            elapsed = words_of(time.monotonic() - self._since)
+            elapsed = humanized(time.monotonic() - self._since)
             named = self._job and width >= WIDE and f"ob {self._job} " not in words
             aside = f"  (job {self._job}, {elapsed})" if named else f"  ({elapsed})"
             self._write(ERASE_LINE + visible(_fitting(words, width - len(aside) - 1)) + aside)

@@ -143,7 +143,7 @@ class Scheduler(JobSource, Protocol):
     def over(self, state: str) -> bool:
         """Whether a job in this state will never run again."""
 
-    def words(self, job: JobState) -> str:
+    def phrase(self, job: JobState) -> str:
         """The job's state for a person."""
 
     def stop_command(self, job_id: str) -> str:

@@ -117,7 +117,7 @@ class Here:
         """Whether a job in this state will never run again."""
         return state == GONE.state
 
-    def words(self, job: JobState) -> str:
+    def phrase(self, job: JobState) -> str:
         """The job's state for a person."""
         return "the job is over" if self.over(job.state) else "the job has begun on this machine"
 
@@ -127,7 +127,7 @@ class Here:
 
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
-        return JobReport(JOB_ENDED, sentence(self.words(job))) if self.over(job.state) else JobReport(JOB_RUNNING)
+        return JobReport(JOB_ENDED, sentence(self.phrase(job))) if self.over(job.state) else JobReport(JOB_RUNNING)
 
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import pbs_values
 from lightship_cluster.schedulers.base import Resources
@@ -41,7 +41,7 @@ def unused_time(wanted: Resources, script: Path | None, dialects: Sequence[Diale
     dialect, time = next((found for found in times if found[1]), (SBATCH, ""))
     if wanted.timed or not time or _seconds(time, dialect) == wanted.minutes * 60:
         return ""
-    gets = words_of(wanted.minutes * 60)
+    gets = humanized(wanted.minutes * 60)
     return f"The batch script's own time, {time}, is not used: the job gets {gets}. Give the time with -t."
 
 

@@ -131,9 +131,9 @@ class Pbs:
         """Whether a job in this state will never run again."""
         return pbs_phrases.over(state)
 
-    def words(self, job: JobState) -> str:
+    def phrase(self, job: JobState) -> str:
         """The job's state for a person."""
-        return pbs_phrases.words(job)
+        return pbs_phrases.phrase(job)
 
     def fault(self) -> str:
         """Why others' jobs cannot be asked about; nothing when they can."""

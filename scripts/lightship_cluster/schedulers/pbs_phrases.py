@@ -117,7 +117,7 @@ def over(state: str) -> bool:
     return state in FINISHED or state == GONE.state
 
 
-def words(job: JobState) -> str:
+def phrase(job: JobState) -> str:
     """The job's state for a person at a terminal."""
     if over(job.state):
         return "the job is over and no longer listed" if job == GONE else _ending(job)[1]
@@ -130,12 +130,12 @@ def words(job: JobState) -> str:
 def report(job: JobState) -> JobReport:
     """The job's state for the registry."""
     if over(job.state):
-        return JobReport(JOB_ENDED, sentence(words(job)), cause="" if job == GONE else _ending(job)[0])
+        return JobReport(JOB_ENDED, sentence(phrase(job)), cause="" if job == GONE else _ending(job)[0])
     if job.state in _WAITING or job.reason == DEPENDS:
         return JobReport(JOB_QUEUED, sentence(reason_of(job)), job.start)
     if job.state == "H":
         return JobReport(JOB_HELD, sentence(reason_of(job) or _ALIVE["H"]), job.start)
-    return JobReport(JOB_RUNNING, "" if job.state in ("R", "B") else sentence(words(job)), job.start)
+    return JobReport(JOB_RUNNING, "" if job.state in ("R", "B") else sentence(phrase(job)), job.start)
 
 
 def reason_of(job: JobState) -> str:

@@ -11,8 +11,8 @@ import pwd
 import socket
 from collections.abc import Callable, Mapping
 
-from lightship_cluster.config.values import size_words
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.config.values import humanized_size
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.texts import counted, quoted
 from lightship_cluster.schedulers import pbs_values
@@ -30,11 +30,11 @@ def check(queues: Mapping[str, Record], wanted: Resources) -> None:
     if name not in queues:
         there = ", ".join(sorted(other for other, queue in queues.items() if _takes_jobs(queue)))
         raise _refused(f"There is no queue {quoted(name)}. This cluster has: {there}. Choose one with -p.")
-    trouble = _trouble(queues, name, wanted)
-    if trouble:
+    misfit = _misfit(queues, name, wanted)
+    if misfit:
         fits = sorted(other for other in queues if _fits(queues, other, wanted))
         elsewhere = f" It would fit in: {', '.join(fits)} (choose with -p)." if fits else ""
-        raise _refused(f"{trouble}{elsewhere}")
+        raise _refused(f"{misfit}{elsewhere}")
 
 
 def check_reservation(queues: Mapping[str, Record], wanted: Resources) -> None:
@@ -47,16 +47,16 @@ def check_reservation(queues: Mapping[str, Record], wanted: Resources) -> None:
         )
     # Its queue is not started before it begins, and jobs wait for that.
     queue, where = queues[name], f"The reservation {name}"
-    trouble = f"{where} is not open to you." if closed_to_user(queue) else _too_much(where, queue, wanted)
-    if trouble:
-        raise _refused(trouble)
+    misfit = f"{where} is not open to you." if closed_to_user(queue) else _too_much(where, queue, wanted)
+    if misfit:
+        raise _refused(misfit)
 
 
 def _fits(queues: Mapping[str, Record], name: str, wanted: Resources) -> bool:
-    return not _trouble(queues, name, wanted) and open_to_host(queues[name])
+    return not _misfit(queues, name, wanted) and open_to_host(queues[name])
 
 
-def _trouble(queues: Mapping[str, Record], name: str, wanted: Resources) -> str:
+def _misfit(queues: Mapping[str, Record], name: str, wanted: Resources) -> str:
     queue, where = queues[name], f"The queue {name}"
     for attribute, words in _CLOSED:
         if queue.get(attribute) != "True":
@@ -71,14 +71,14 @@ def _routed(queues: Mapping[str, Record], queue: Record, where: str, wanted: Res
     if queue.get("queue_type") != "Route":
         return ""
     further = [name.strip() for name in queue.get("route_destinations", "").split(",") if name.strip()]
-    troubles = []
+    misfits = []
     for name in further:
         there = queues.get(name)
         # Those of other servers, and further queues that hand jobs on, are not looked into.
         if there is None or there.get("queue_type") == "Route":
             return ""
-        troubles.append(_closed(there) or _denied("", there) or _too_much("", there, wanted))
-    if not all(troubles):
+        misfits.append(_closed(there) or _denied("", there) or _too_much("", there, wanted))
+    if not all(misfits):
         return ""
     return f"{where} hands jobs on to {', '.join(further) or 'no queue'}, where this one does not fit. {_ELSEWHERE}."
 
@@ -102,12 +102,11 @@ def _too_much(where: str, queue: Record, wanted: Resources) -> str:
 def _beyond_time(where: str, queue: Record, wanted: Resources) -> str:
     asked = wanted.minutes * 60
     most, least = (pbs_values.seconds_of(queue.get(f"resources_{kind}.walltime", "")) for kind in ("max", "min"))
+    told = f"and you asked for {humanized(asked)}"
     if 0 <= most < asked:
-        return f"{where} gives {words_of(most)} at most, and you asked for {words_of(asked)}. Give less with -t."
+        return f"{where} gives {humanized(most)} at most, {told}. Give less with -t."
     if least > asked:
-        return (
-            f"{where} takes jobs of {words_of(least)} and more, and you asked for {words_of(asked)}. Give more with -t."
-        )
+        return f"{where} takes jobs of {humanized(least)} and more, {told}. Give more with -t."
     return ""
 
 
@@ -126,9 +125,9 @@ def _beyond_size(where: str, queue: Record, wanted: Resources) -> str:
     asked = wanted.memory * nodes
     most, least = (pbs_values.mebibytes_of(queue.get(f"resources_{kind}.mem", "")) for kind in ("max", "min"))
     if 0 <= most < asked:
-        return f"{where} gives {size_words(most)} of memory to a job at most. Ask for less."
+        return f"{where} gives {humanized_size(most)} of memory to a job at most. Ask for less."
     if asked and least > asked:
-        return f"{where} is for jobs of {size_words(least)} of memory and more. Ask for more."
+        return f"{where} is for jobs of {humanized_size(least)} of memory and more. Ask for more."
     return ""
 
 

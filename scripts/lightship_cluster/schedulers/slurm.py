@@ -130,9 +130,9 @@ class Slurm:
         """Whether a job in this state will never run again."""
         return slurm_phrases.over(state)
 
-    def words(self, job: JobState) -> str:
+    def phrase(self, job: JobState) -> str:
         """The job's state for a person."""
-        return slurm_phrases.words(job)
+        return slurm_phrases.phrase(job)
 
     def fault(self) -> str:
         """Why jobs cannot be asked about; nothing when they can."""

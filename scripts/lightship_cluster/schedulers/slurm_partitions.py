@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lightship_cluster.config.values import size_words
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.config.values import humanized_size
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.texts import counted, quoted
 from lightship_cluster.schedulers.base import Resources
@@ -74,13 +74,13 @@ def check(known: Sequence[Nodes], wanted: Resources) -> str:
         wanted = replace(wanted, minutes=0)  # a quality of service may lift the partition's time limit
     chosen = [nodes for nodes in known if nodes.partition in names or (not names and nodes.default)]
     # Slurm takes the first of several partitions that can run the job.
-    troubles = [trouble for trouble in (_trouble(nodes, wanted) for nodes in chosen) if trouble]
-    if not chosen or len(troubles) < len(chosen):
+    misfits = [misfit for misfit in (_misfit(nodes, wanted) for nodes in chosen) if misfit]
+    if not chosen or len(misfits) < len(chosen):
         return ""
-    fits = sorted({nodes.partition for nodes in known if not _trouble(nodes, wanted)})
+    fits = sorted({nodes.partition for nodes in known if not _misfit(nodes, wanted)})
     elsewhere = f" It would fit in: {', '.join(fits)} (choose with -p)." if fits else ""
     # The nodes that come closest say it best.
-    said = max(troubles)
+    said = max(misfits)
     if names:
         raise LightshipError(
             f"The partition {said.partition} {said.lack}. {said.advice}{elsewhere}", ExitStatus.PARTITION
@@ -130,7 +130,7 @@ def _require(name: str, known: Sequence[Nodes]) -> None:
 
 
 @dataclass(frozen=True, order=True)
-class _Trouble:
+class _Misfit:
     """Why a job cannot run on these nodes, and how close they come: the rank of what they lack, how much they have."""
 
     rank: int
@@ -140,33 +140,33 @@ class _Trouble:
     advice: str
 
 
-def _trouble(nodes: Nodes, wanted: Resources) -> _Trouble | None:
+def _misfit(nodes: Nodes, wanted: Resources) -> _Misfit | None:
     """Why a job cannot run on these nodes."""
-    return next(_troubles(nodes, wanted), None)
+    return next(_misfits(nodes, wanted), None)
 
 
-def _troubles(nodes: Nodes, wanted: Resources) -> Iterator[_Trouble]:
-    def trouble(rank: int, amount: int, lack: str, advice: str) -> _Trouble:
-        return _Trouble(rank, amount, nodes.partition, lack, advice)
+def _misfits(nodes: Nodes, wanted: Resources) -> Iterator[_Misfit]:
+    def misfit(rank: int, amount: int, lack: str, advice: str) -> _Misfit:
+        return _Misfit(rank, amount, nodes.partition, lack, advice)
 
     if nodes.state in _CLOSED:
-        yield trouble(0, 0, _CLOSED[nodes.state], "Choose another with -p, or try again later.")
+        yield misfit(0, 0, _CLOSED[nodes.state], "Choose another with -p, or try again later.")
     if wanted.minutes > nodes.minutes:
-        limit, asked = words_of(nodes.minutes * 60), words_of(wanted.minutes * 60)
+        limit, asked = humanized(nodes.minutes * 60), humanized(wanted.minutes * 60)
         lack = f"gives {limit} at most, and you asked for {asked}"
-        yield trouble(1, nodes.minutes, lack, "Give less with -t.")
+        yield misfit(1, nodes.minutes, lack, "Give less with -t.")
     if wanted.cores > nodes.cores:
         lack = f"has no node with {counted(wanted.cores, 'core')}: its nodes have {nodes.cores} at most"
-        yield trouble(2, nodes.cores, lack, "Ask for fewer.")
+        yield misfit(2, nodes.cores, lack, "Ask for fewer.")
     if wanted.memory > nodes.memory:
-        has = f"its nodes have {size_words(nodes.memory)} at most"
-        lack = f"has no node with {size_words(wanted.memory)} of memory: {has}"
-        yield trouble(3, nodes.memory, lack, "Ask for less.")
+        has = f"its nodes have {humanized_size(nodes.memory)} at most"
+        lack = f"has no node with {humanized_size(wanted.memory)} of memory: {has}"
+        yield misfit(3, nodes.memory, lack, "Ask for less.")
     if wanted.gpus and not _has_gpus(nodes, wanted.gpus):
         has = ", ".join(f"{count} {name}" if name else counted(count, "GPU") for name, count in nodes.gpus)
         lack = f"has no node with {_gpus_asked(wanted.gpus)}: its nodes have {has}" if has else "has no GPUs"
         advice = "Ask for others with -g." if has else "Leave out -g."
-        yield trouble(4, sum(count for _, count in nodes.gpus), lack, advice)
+        yield misfit(4, sum(count for _, count in nodes.gpus), lack, advice)
 
 
 def _has_gpus(nodes: Nodes, wanted: str) -> bool:

@@ -105,7 +105,7 @@ def over(state: str) -> bool:
     return state in _OVER
 
 
-def words(job: JobState) -> str:
+def phrase(job: JobState) -> str:
     """The job's state for a person at a terminal."""
     if job.state in _OVER:
         return _OVER[job.state][1]
@@ -121,7 +121,7 @@ def report(job: JobState) -> JobReport:
         return JobReport(JOB_ENDED, sentence(said), cause=cause)
     state, _ = _alive(job)
     if state == JOB_RUNNING or job.state not in _ALIVE:
-        return JobReport(state, "" if job.state == "RUNNING" else sentence(words(job)), job.start)
+        return JobReport(state, "" if job.state == "RUNNING" else sentence(phrase(job)), job.start)
     held = state == JOB_QUEUED and _ON_HOLD.match(job.reason)
     return JobReport(JOB_HELD if held else state, sentence(_reason(job.reason)), job.start)
 

@@ -26,12 +26,12 @@ class Queue(Slurm):
         self.jobs = {key.strip("_"): job for key, job in jobs.items()}
         self.accounts: dict[str, JobState] = {}
         self.asked: list[list[str]] = []
-        self.trouble: Exception | None = None
+        self.error: Exception | None = None
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         self.asked.append(list(job_ids))
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return {job_id: self.jobs.get(job_id, GONE) for job_id in self.asked[-1]}
 
     def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
@@ -103,7 +103,7 @@ def test_a_long_list_goes_in_parts_that_the_web_server_takes(registry: FakeRegis
 def test_trouble_is_said_once_and_waited_out(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> None:
     queue = Queue()
     watch = watching(registry, queue, "17")
-    queue.trouble = LightshipError("squeue failed: no controller.")
+    queue.error = LightshipError("squeue failed: no controller.")
     asked = len(registry.asked)
     pauses = [watch.round()]
     assert len(registry.asked) == asked, "it asked for the list that it can do nothing with"
@@ -121,7 +121,7 @@ def test_trouble_is_said_once_and_waited_out(registry: FakeRegistry, capsys: pyt
 def test_a_surprise_does_not_end_the_watch(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> None:
     queue = Queue()
     watch = watching(registry, queue, "17")
-    queue.trouble = ZeroDivisionError()
+    queue.error = ZeroDivisionError()
 
     assert watch.round() == 7
     assert "ZeroDivisionError" in capsys.readouterr().out

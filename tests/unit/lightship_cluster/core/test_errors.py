@@ -35,7 +35,7 @@ def test_a_reason_is_given_in_words(error: Exception, words: str) -> None:
 
 def test_a_trouble_is_told_once_and_so_is_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     errors = RepeatedErrors("It does not work", "It works again.")
-    for trouble in ("", "one", "one", "another", "another", "", ""):
-        errors.say(trouble)
+    for fault in ("", "one", "one", "another", "another", "", ""):
+        errors.say(fault)
 
     assert capsys.readouterr().out == "It does not work: one\nIt does not work: another\nIt works again.\n"

@@ -46,7 +46,7 @@ def expecting(seconds: float) -> EndWarning:
 
 def test_five_minutes_before_the_end_is_time_to_warn(terminals: list[tuple[int, str]]) -> None:
     warning = expecting(3600)
-    warning.look(17)
+    warning.warn_if_due(17)
 
     assert terminals == []
     assert 3290 < warning.pause() <= 3300
@@ -70,8 +70,8 @@ def test_a_signal_of_the_scheduler_warns_at_once_and_once(
     warning = expecting(3600)
     warning.signalled()
     assert warning.pause() == 0
-    warning.look(os.getpid())
-    warning.look(os.getpid())
+    warning.warn_if_due(os.getpid())
+    warning.warn_if_due(os.getpid())
 
     clock = time.strftime("%H:%M", time.localtime(time.time() + 300))
     said = capsys.readouterr().out

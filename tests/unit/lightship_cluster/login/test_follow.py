@@ -49,7 +49,7 @@ class ScriptedAgent(AgentClient):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("LOOK_SECONDS", 0.01), ("PATIENCE_SECONDS", 0.1), ("LAST_WORDS_SECONDS", 0.05)):
+    for name, seconds in (("POLL_SECONDS", 0.01), ("PATIENCE_SECONDS", 0.1), ("LAST_WORDS_SECONDS", 0.05)):
         monkeypatch.setattr(follow, name, seconds)
 
 
@@ -158,7 +158,7 @@ class Owner(Slurm):
 def test_a_job_that_the_agent_may_not_see_is_asked_for_by_its_owner(
     folder: LinkFolder, hidden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 0.0)
     _, shown = followed_by(ScriptedAgent(hidden, hidden, READY), folder, Owner("PENDING"))
     assert "Queued: other jobs come first" in shown
 
@@ -189,14 +189,14 @@ def test_a_link_that_ends_before_its_job_says_how_to_stop_it(folder: LinkFolder,
 
 
 class Cancelling(Slurm):
-    def __init__(self, trouble: str = "") -> None:
-        self.trouble = trouble
+    def __init__(self, error: str = "") -> None:
+        self.error = error
         self.cancelled: list[str] = []
 
     def cancel(self, job_id: str) -> None:
         self.cancelled.append(job_id)
-        if self.trouble:
-            raise LightshipError(self.trouble)
+        if self.error:
+            raise LightshipError(self.error)
 
 
 CANCELLED = {"state": "ended", "cause": "cancelled", "reason": "Cancelled on its page."}
@@ -275,9 +275,9 @@ def test_it_is_asked_for_the_one_job_and_not_again_for_a_while(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noted = command("squeue", "17|PENDING|2001|||Priority\n")
-    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 0.0)
     look = OwnPoll(Slurm(), "17")
-    monkeypatch.setattr(follow, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 3600.0)
 
     assert look.job() == JobState("PENDING", "Priority", uid=2001)
     noted.unlink()
@@ -287,6 +287,6 @@ def test_it_is_asked_for_the_one_job_and_not_again_for_a_while(
 
 def test_a_scheduler_that_does_not_answer_says_nothing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     command("squeue", "", "Unable to contact slurm controller\n", 1)
-    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 0.0)
 
     assert OwnPoll(Slurm(), "17").job() is None

@@ -199,6 +199,6 @@ def test_a_machine_without_systemd_ends_nothing(host: Path, monkeypatch: pytest.
 
 
 def test_the_words_are_plain() -> None:
-    assert Here().words(JobState(none.RUNS)) == "the job has begun on this machine"
+    assert Here().phrase(JobState(none.RUNS)) == "the job has begun on this machine"
     assert Here().report(JobState(none.RUNS)) == JobReport("running")
     assert Here().report(GONE) == JobReport("ended", "The job is over.")

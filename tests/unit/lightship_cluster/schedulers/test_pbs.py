@@ -212,7 +212,7 @@ def test_what_pbs_cannot_be_asked_for_is_refused_before_anything_is_made(asked: 
 
 
 def test_the_words_are_those_of_pbs() -> None:
-    assert Pbs().words(JobState("R")) == "the job has begun"
+    assert Pbs().phrase(JobState("R")) == "the job has begun"
     assert Pbs().report(JobState("R")).state == "running"
     assert Pbs().over("F")
 

@@ -27,7 +27,7 @@ def alice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pbs_queues, "_me", lambda: ("alice", {"alice"}))
 
 
-def trouble(**asked: Any) -> str:
+def refusal_of(**asked: Any) -> str:
     with pytest.raises(LightshipError) as refused:
         check(**asked)
     assert refused.value.status is ExitStatus.PARTITION
@@ -75,17 +75,17 @@ def test_what_fits_passes(asked: dict[str, Any]) -> None:
     ],
 )
 def test_what_can_never_run_is_refused(asked: dict[str, Any], words: str) -> None:
-    assert words in trouble(**asked)
+    assert words in refusal_of(**asked)
 
 
 def test_only_what_the_user_can_use_is_recommended() -> None:
-    assert trouble(partition="bobs").endswith(
+    assert refusal_of(partition="bobs").endswith(
         "It would fit in: compute, debug, one_node, route, small, workq (choose with -p)."
     )
-    said = trouble(partition="small", minutes=120, nodes=2)
+    said = refusal_of(partition="small", minutes=120, nodes=2)
     assert said.endswith("It would fit in: compute, large, workq (choose with -p).")
-    assert "bobs" not in trouble(partition="nosuch")
-    assert "This cluster has: R245, compute, debug, elsewhere, large, never_started, one_node, route," in trouble(
+    assert "bobs" not in refusal_of(partition="nosuch")
+    assert "This cluster has: R245, compute, debug, elsewhere, large, never_started, one_node, route," in refusal_of(
         partition="nosuch"
     )
 
