@@ -26,7 +26,7 @@ POLL_SECONDS = 0.2
 
 
 # What Jupyter's own process runs, and what it is told.
-_OURS, _FACTS = ("jupyter_config.py", "jupyter_guard.py", "jupyter_listing.py"), "lightship.json"
+_OURS, _METADATA = ("jupyter_config.py", "jupyter_guard.py", "jupyter_listing.py"), "lightship.json"
 
 # Named without the class that they are of: Jupyter's short forms, and how notebooks of old spell them.
 _SHORT = re.compile(
@@ -101,7 +101,7 @@ class Notebook(Child):
                 folder.mkdir(mode=0o700)
             for name in _OURS:
                 listen.config.with_name(name).write_bytes(pkgutil.get_data(__package__, name) or b"")
-            listen.config.with_name(_FACTS).write_text(json.dumps(told), "utf-8")
+            listen.config.with_name(_METADATA).write_text(json.dumps(told), "utf-8")
         super().__init__(environment.wrap(Start(words, variables(listen, entered)), listen), umask)
 
     def wait_ready(self) -> None:

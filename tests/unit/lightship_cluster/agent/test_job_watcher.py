@@ -38,12 +38,12 @@ class Queue(Slurm):
         return {job_id: self.accounts[job_id] for job_id in job_ids if job_id in self.accounts}
 
 
-def watching(registry: FakeRegistry, queue: Queue, *job_ids: str) -> JobWatcher:
+def watcher_of(registry: FakeRegistry, queue: Queue, *job_ids: str) -> JobWatcher:
     registry.replies["jobs"] = (200, {"watch": list(job_ids), "interval": 7})
     signed = SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
-    watch = JobWatcher(signed, queue, SchedulerCheck(queue))
-    assert watch.round() == 7
-    return watch
+    watcher = JobWatcher(signed, queue, SchedulerCheck(queue))
+    assert watcher.round() == 7
+    return watcher
 
 
 def told(registry: FakeRegistry) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def told(registry: FakeRegistry) -> list[dict[str, Any]]:
 
 def test_nothing_is_asked_while_there_is_nothing_to_watch(registry: FakeRegistry) -> None:
     queue = Queue()
-    watching(registry, queue).round()
+    watcher_of(registry, queue).round()
 
     assert [asked.json for asked in registry.asked] == [{"jobs": []}] * 2
     assert not queue.asked
@@ -61,7 +61,7 @@ def test_nothing_is_asked_while_there_is_nothing_to_watch(registry: FakeRegistry
 
 def test_one_question_serves_the_whole_list(registry: FakeRegistry) -> None:
     queue = Queue(_17=JobState("PENDING", "Priority", uid=ME), _18=JobState("RUNNING"))
-    watching(registry, queue, "17", "18").round()
+    watcher_of(registry, queue, "17", "18").round()
     user = pwd.getpwuid(ME).pw_name
 
     assert queue.asked == [["17", "18"]]
@@ -74,7 +74,7 @@ def test_one_question_serves_the_whole_list(registry: FakeRegistry) -> None:
 def test_the_accounting_says_how_a_forgotten_job_ended(registry: FakeRegistry) -> None:
     queue = Queue()
     queue.accounts = {"17": JobState("OUT_OF_MEMORY")}
-    watching(registry, queue, "17", "18").round()
+    watcher_of(registry, queue, "17", "18").round()
 
     assert [(entry["state"], entry.get("cause")) for entry in told(registry)] == [
         ("ended", "out-of-memory"),
@@ -83,15 +83,15 @@ def test_the_accounting_says_how_a_forgotten_job_ended(registry: FakeRegistry) -
 
 
 def test_a_job_of_somebody_without_a_name_is_no_links(registry: FakeRegistry) -> None:
-    watching(registry, Queue(_17=JobState("RUNNING", uid=NOBODY)), "17").round()
+    watcher_of(registry, Queue(_17=JobState("RUNNING", uid=NOBODY)), "17").round()
 
     assert told(registry) == []
 
 
 def test_a_long_list_goes_in_parts_that_the_web_server_takes(registry: FakeRegistry) -> None:
     numbers = [str(number) for number in range(1, 1001)]
-    watch = watching(registry, Queue(), *numbers)
-    watch.round()
+    watcher = watcher_of(registry, Queue(), *numbers)
+    watcher.round()
     parts = [asked.json["jobs"] for asked in registry.asked[1:]]
 
     assert [entry["job_id"] for part in parts for entry in part] == numbers
@@ -102,31 +102,31 @@ def test_a_long_list_goes_in_parts_that_the_web_server_takes(registry: FakeRegis
 
 def test_trouble_is_said_once_and_waited_out(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> None:
     queue = Queue()
-    watch = watching(registry, queue, "17")
+    watcher = watcher_of(registry, queue, "17")
     queue.error = LightshipError("squeue failed: no controller.")
     asked = len(registry.asked)
-    pauses = [watch.round()]
+    pauses = [watcher.round()]
     assert len(registry.asked) == asked, "it asked for the list that it can do nothing with"
 
     registry.replies["jobs"] = (404, {"code": "no-such-address", "error": "No such address."})
-    pauses += [watch.round() for _ in range(8)]
+    pauses += [watcher.round() for _ in range(8)]
     assert pauses == [7, 14, 28, 56, 112, 224, 300, 300, 300]
 
     registry.replies["jobs"] = (200, {"watch": [], "interval": 7})
-    assert [watch.round() for _ in range(2)] == [7, 7]
+    assert [watcher.round() for _ in range(2)] == [7, 7]
     printed = capsys.readouterr().out
     assert [printed.count(words) for words in ("no controller", "No such address", "told again")] == [1, 1, 1]
 
 
 def test_a_surprise_does_not_end_the_watch(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> None:
     queue = Queue()
-    watch = watching(registry, queue, "17")
+    watcher = watcher_of(registry, queue, "17")
     queue.error = ZeroDivisionError()
 
-    assert watch.round() == 7
+    assert watcher.round() == 7
     assert "ZeroDivisionError" in capsys.readouterr().out
     asked = len(registry.asked)
-    watch.round()
+    watcher.round()
     assert len(registry.asked) == asked + 1
 
 
@@ -141,10 +141,10 @@ def test_an_unreachable_registry_is_said(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize("answer", [{}, {"watch": "17", "interval": 0}, {"watch": [17, "a b", None], "interval": "x"}])
 def test_a_strange_answer_is_an_empty_list(registry: FakeRegistry, answer: dict[str, Any]) -> None:
     queue = Queue()
-    watch = watching(registry, queue)
+    watcher = watcher_of(registry, queue)
     registry.replies["jobs"] = (200, answer)
 
-    assert [watch.round() for _ in range(2)] == [7, 7]
+    assert [watcher.round() for _ in range(2)] == [7, 7]
     assert not queue.asked
 
 
@@ -153,9 +153,9 @@ def test_why_the_scheduler_cannot_be_asked_is_told_until_it_can_and_once_more(re
     signed = SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
     registry.replies["jobs"] = (200, {"watch": [], "interval": 7})
     check = SchedulerCheck(queue)
-    watch = JobWatcher(signed, queue, check)
+    watcher = JobWatcher(signed, queue, check)
     for check.last in ("", "qstat failed: no.", "qstat failed: no.", "", ""):
-        watch.round()
+        watcher.round()
 
     host = os.uname().nodename
     bad, well = {"jobs": [], "host": host, "fault": "qstat failed: no."}, {"jobs": [], "host": host, "fault": ""}
@@ -165,10 +165,10 @@ def test_why_the_scheduler_cannot_be_asked_is_told_until_it_can_and_once_more(re
 def test_a_fault_that_the_registry_did_not_hear_is_told_as_over_all_the_same(registry: FakeRegistry) -> None:
     queue = Queue()
     check = SchedulerCheck(queue)
-    watch = JobWatcher(SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32)), queue, check)
+    watcher = JobWatcher(SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32)), queue, check)
     for status, check.last in ((200, "x" * 9999), (503, ""), (200, ""), (200, "")):
         registry.replies["jobs"] = (status, {"watch": []})
-        watch.round()
+        watcher.round()
     bodies = [asked.json for asked in registry.asked]
     assert len(bodies[0]["fault"]) == limits.FAULT
     assert bodies[-2]["fault"] == ""

@@ -79,8 +79,8 @@ def test_nothing_of_the_users_shell_keeps_the_guard_from_its_work(tmp_path: Path
     functions = {f"BASH_FUNC_{name}%%": "() { :; }" for name in ("kill", "read", "sleep", "trap")}
     variables = {"PATH": os.defpath, "BASH_ENV": str(tmp_path / "exit.sh"), **functions}
     with subprocess.Popen(["/bin/sleep", "60"], start_new_session=True) as running:
-        watching = child.guard(running.pid, Start(("sleep",), variables))
-        assert watching.stdin
-        watching.stdin.close()
+        guard = child.guard(running.pid, Start(("sleep",), variables))
+        assert guard.stdin
+        guard.stdin.close()
         assert running.wait(10) == -15
-        watching.wait(10)
+        guard.wait(10)

@@ -309,11 +309,11 @@ def events(text: str) -> list[dict[str, Any]]:
 
 
 def test_a_program_is_told_each_event_as_json(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
-    looks: list[Asked] = []
+    polls: list[Asked] = []
 
     def status(asked: Asked) -> Reply:
-        looks.append(asked)
-        return 200, READY if len(looks) > 1 else {**READY, "state": "starting"}
+        polls.append(asked)
+        return 200, READY if len(polls) > 1 else {**READY, "state": "starting"}
 
     login.registry.replies["one-two-three"] = status
 
