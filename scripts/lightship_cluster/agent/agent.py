@@ -1,4 +1,4 @@
-"""`lightship-agent`: vouches to the registry for the users of a login node. It alone reads the cluster's key."""
+"""`lightship-agent`: vouches to the registry for the users of a login node. Only the agent reads the cluster's key."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ CONFIG = Path("/etc/lightship/agent.ini")
 
 
 def main(argv: Sequence[str] | None = None) -> ExitStatus:
-    """Run the agent; the one place where an error becomes an exit status."""
+    """Run the agent; errors become exit statuses here."""
     options = _parser().parse_args(argv)
     try:
         settings = load_agent(options.config)
         if options.check_scheduler:
-            return _say_whether_it_can_ask(settings.socket)
+            return _check_running_agent(settings.socket)
         key = load_key(settings.key_file)
         if not options.check:
             serve(settings, key)
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
 
 
 def serve(settings: AgentSettings, key: bytes) -> None:
-    """Answer users until the process is stopped."""
+    """Serve users until the process is stopped."""
     qstat = qstat_at(settings.qstat_socket) if settings.qstat_socket else None
     scheduler = Every(lambda: find_scheduler(settings.scheduler, qstat))
     jobs = JobStates(scheduler, settings.poll_seconds)
@@ -57,7 +57,7 @@ def serve(settings: AgentSettings, key: bytes) -> None:
     server.serve()
 
 
-def _say_whether_it_can_ask(path: Path) -> ExitStatus:
+def _check_running_agent(path: Path) -> ExitStatus:
     fault = AgentClient(path).scheduler_fault()
     if fault:
         raise LightshipError(fault, ExitStatus.SCHEDULER)

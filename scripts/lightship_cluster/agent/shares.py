@@ -1,4 +1,4 @@
-"""Each user's fair share of the agent, decided by what the kernel says of a connection before any of it is read."""
+"""Each user's fair share of the agent's connections, decided before anything is read from a connection."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Callable
 
 CONNECTIONS = 64
 CONNECTIONS_PER_USER = 4
-# How many of a user's are served in a second, and at once after a pause. Each question becomes a request to the
-# registry, which allows a cluster some hundreds in a second: no single user may use them up.
+# How many connections of one user are served in a second, and at once after a pause. Each question becomes a request to
+# the registry, which allows a cluster some hundreds in a second: no single user may use them up.
 CONNECTIONS_PER_SECOND = 50.0
 BURST = 200.0
 MOST_REMEMBERED = 1000
@@ -20,7 +20,7 @@ MOST_REMEMBERED = 1000
 
 @dataclass(eq=False)
 class Slot:
-    """A place among those that are served; silent until its question has come."""
+    """The slot of one served connection; silent until its question has arrived."""
 
     uid: int
     connection: socket.socket
@@ -29,18 +29,18 @@ class Slot:
 
 
 class Shares:
-    """Who is served now. All places may be taken, but no user's share by another user."""
+    """The slots in use. One user may take all free slots, but not the share of another user."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        # In the order in which they were taken.
+        # In the order of arrival.
         self._slots: list[Slot] = []
         self._left: dict[int, tuple[float, float]] = {}
         self._named: set[int] = set()
 
     def enter(self, uid: int, connection: socket.socket) -> Slot | None:
-        """A place for the connection, or nothing: its user has had enough, or all are taken by users with as few."""
+        """Take a slot for the connection; None if the user has enough, or if all slots belong to users with as few."""
         with self._lock:
             taken = self._taken(uid)
             if taken >= CONNECTIONS_PER_USER or not self._spend(uid):
@@ -52,18 +52,18 @@ class Shares:
             return slot
 
     def begin(self, slot: Slot) -> bool:
-        """Its question is here, so its place is kept for it; no if another user has got the place meanwhile."""
+        """Keep the slot, now that its question has arrived; False if another user has got it meanwhile."""
         with self._lock:
             slot.silent = False
             return not slot.lost
 
     def recognise(self, uid: int) -> None:
-        """This number has a user's name."""
+        """Note that this user number has a name."""
         with self._lock:
             self._named.add(uid)
 
     def leave(self, slot: Slot) -> None:
-        """Give the place back."""
+        """Free the slot."""
         with self._lock:
             if not slot.lost:
                 self._slots.remove(slot)
@@ -72,9 +72,9 @@ class Shares:
         return sum(slot.uid == uid for slot in self._slots)
 
     def _free_one(self, taken: int) -> bool:
-        """Take the place of whoever says nothing, if its user keeps at least one more than the newcomer will have.
+        """Free a silent slot whose user keeps at least one more than the newcomer will have.
 
-        Or if nobody knows a user of that number: a user of namespaces has 65,536 of them, each with a share.
+        Or one whose user number has no name: a user of namespaces has 65,536 numbers, each with a share.
         """
         silent = [slot for slot in self._slots if slot.silent]
         for slot in silent:
@@ -98,13 +98,13 @@ class Shares:
 
 
 def turn_away(connection: socket.socket) -> None:
-    """Say that there is no time; without waiting, for whoever is turned away may not read."""
+    """Answer that the agent is busy, without waiting: the client may not read."""
     with suppress(OSError):
         connection.send(BUSY, socket.MSG_DONTWAIT)
 
 
 def _hang_up(connection: socket.socket) -> None:
-    # Its thread waits for what it says, and closes it.
+    # The thread that waits for the question closes the connection.
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 

@@ -1,4 +1,4 @@
-"""`start-jupyter list`: a user's links."""
+"""`start-jupyter list`: lists a user's links."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 HEAD = ("NAME", "JOB", "LEFT", "TITLE", "STATE")
 WIDEST_TITLE = 20
 WORDS = {READY: "ready", STARTING: "starting on its node", WAITING: "waiting for its job"}
-# What --json has of the end of a link that lives, or of whose end nothing is known.
+# The values of --json for a link that is alive, or whose end is unknown.
 NO_END = {"ended": 0, "ready": 0, "cause": "", "reason": ""}
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
-    """Print them; when the agent cannot be asked, what the folders tell, and then why."""
+    """Print the links; if the agent does not answer, what the folders tell, and then the error."""
     settings = load()
     links = LinkRows(settings, ended=asked.says("all"))
     rows = [row for row in map(links.row, my_links(default_root())) if asked.says("all") or row["state"] != ENDED]
@@ -42,17 +42,17 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
 
 
 class LinkRows:
-    """Asks the agent about one link after the other, and after a failure about none."""
+    """Makes the rows of the list. After the agent has failed once, it is not asked again."""
 
     def __init__(self, settings: SiteSettings, *, ended: bool) -> None:
-        # Whether somebody wants to know of those that have ended, too.
+        # Whether ended links are listed too.
         self._ended = ended
         self._cluster = settings.cluster
         self._agent = AgentClient(settings.agent_socket)
         self.error: AgentError | None = None
 
     def row(self, link: MyLink) -> dict[str, Any]:
-        """What is known of it, as --json prints it."""
+        """The row of a link, as --json prints it."""
         status = self._status(link)
         state = str(status.get("state") or "")
         end = self._end(link, status) if state == ENDED else {}
@@ -84,7 +84,7 @@ class LinkRows:
             return {}
 
     def _end(self, link: MyLink, status: dict[str, Any]) -> dict[str, Any]:
-        """When and why it ended, as far as that can be known."""
+        """When and why the link ended, as far as that is known."""
         if not self._ended:
             return {}
         noted = link_end.ending_of(link)

@@ -19,12 +19,12 @@ from lightship_protocol.states import ENDED
 REASON = "Stopped with start-jupyter stop."
 # A job of this machine may take as long to end as Jupyter does.
 GONE_SECONDS, POLL_SECONDS = 30.0, 0.3
-# Slurm's and PBS's states of a job that will not run on, though its node is still busy with it.
+# The states in Slurm and PBS of a job that is ending on its node.
 _ENDING = {"COMPLETING", "STAGE_OUT", "E"}
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
-    """Stop the one that is named, the newest after a question, or all; the first that does not stop says why."""
+    """Stop the named link, the newest after a question, or all; raise the first error at the end."""
     settings = load()
     agent = AgentClient(settings.agent_socket)
     failed: LightshipError | None = None
@@ -45,7 +45,7 @@ def _chosen(asked: Asked, settings: SiteSettings, links: list[MyLink]) -> list[M
     if asked.says("all"):
         if asked.name:
             raise LightshipError("Give a name or --all, not both.", ExitStatus.USAGE)
-        # Those of other clusters, whose homes are the same, are stopped there.
+        # Links of other clusters with the same home are stopped there.
         return [link for link in links if link.alive and link.cluster in ("", settings.cluster)]
     link = find_link(links, asked.name)
     return [link] if asked.name or _agreed(link) else []
@@ -66,11 +66,11 @@ def _stop(agent: AgentClient, settings: SiteSettings, link: MyLink) -> str:
     try:
         ended = status_of(agent, link).get("state") == ENDED
         if not ended:
-            # The link first, so that nobody is sent to a Jupyter that is shutting down.
+            # The link first, so that no request reaches a Jupyter that is shutting down.
             agent.cancel(link.name, REASON)
     except AgentError as error:
         lost = error  # without its job the link ends by itself
-    # A link's end on its page takes no job out of the queue.
+    # A link that was ended on its page may still have a job in the queue.
     if link.job_id:
         stop_job(find_scheduler(link.scheduler), link.job_id)
     if lost:
@@ -102,5 +102,5 @@ def _alive(scheduler: Scheduler, job_id: str) -> JobState | None:
     try:
         job = scheduler.job_states([job_id]).get(job_id)
     except LightshipError:
-        return None  # cancelled without complaint, and nothing can be seen
+        return None  # cancelled without an error, and its state cannot be seen
     return None if not job or scheduler.over(job.state) or job.state in _ENDING else job

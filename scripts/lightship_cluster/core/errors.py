@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """What a command's exit status means; the guide lists them and a test keeps the two alike."""
+    """The exit statuses of the commands; the guide lists them, and a test compares the two."""
 
     OK = 0
     FAILED = 1
@@ -31,7 +31,7 @@ class ExitStatus(IntEnum):
 
 
 class LightshipError(Exception):
-    """Something went wrong that a person can act on: the sentence says what happened and what to do next."""
+    """A failure that a person can act on: the sentence says what happened and what to do next."""
 
     def __init__(self, sentence: str, status: ExitStatus = ExitStatus.FAILED) -> None:
         super().__init__(sentence)
@@ -40,7 +40,7 @@ class LightshipError(Exception):
 
 
 def why(error: BaseException) -> str:
-    """Return the reason, without error numbers."""
+    """Return the reason of an error, without error numbers."""
     # Imported late: every command reads this module, and --help must answer at once.
     import socket
 
@@ -51,7 +51,7 @@ def why(error: BaseException) -> str:
 
 
 class RepeatedErrors:
-    """For what is done again and again: prints an error when it is new, and one line when it is over."""
+    """Prints an error of a repeated task once, and one line when the task works again."""
 
     def __init__(self, fails: str, works: str) -> None:
         self._fails = fails
@@ -59,7 +59,7 @@ class RepeatedErrors:
         self._last = ""
 
     def say(self, error: str) -> None:
-        """Tell how it went this time; an empty text is success."""
+        """Report the result of one attempt; an empty text means success."""
         if error and error != self._last:
             print(f"{self._fails}: {error}", flush=True)
         elif self._last and not error:

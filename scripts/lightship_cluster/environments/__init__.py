@@ -1,4 +1,4 @@
-"""Where Jupyter comes from. Each kind is a module; a job is told of it by plain metadata in its link's folder."""
+"""Where Jupyter comes from. Each kind is a module; plain metadata in the link's folder describes it to the job."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def choose(
 
 
 def from_metadata(metadata: Mapping[str, Any]) -> Environment:
-    """The environment that `start-jupyter` noted; a link without a note has what is on its PATH."""
+    """The environment in a link's metadata; without one, what is on the job's PATH."""
     noted = metadata.get(FIELD) or {}
     try:
         inner = _KINDS[noted.get("kind", "path")](noted)
@@ -70,7 +70,7 @@ def from_metadata(metadata: Mapping[str, Any]) -> Environment:
 
 
 def description_of(environment: Environment) -> str:
-    """Where Jupyter comes from, for a person."""
+    """A description of where Jupyter comes from, for a person."""
     noted = environment.metadata()
     words = [f"module load {' '.join(noted['modules'])}"] if noted.get("modules") else []
     named = noted.get("path") or noted.get("image")

@@ -1,4 +1,4 @@
-"""Folders of the node that are seen inside a container."""
+"""Folders of the node that are visible inside a container."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightship_cluster.core.texts import quoted
 from lightship_cluster.environments.base import refused
 
 READ_ONLY = "ro"
-# What the runtimes' own syntax gives a meaning to.
+# Characters with a meaning in the runtimes' own syntax.
 _FORBIDDEN = (",", "\n")
 
 
@@ -25,7 +25,7 @@ class Bind:
 
     @classmethod
     def parse(cls, text: str) -> Bind:
-        """Read SRC[:DST[:ro]]; a source that is not absolute is below the folder where the command is typed."""
+        """Read SRC[:DST[:ro]]; a relative source is relative to the current folder."""
         parts = text.split(":")
         mode = parts[2] if len(parts) == 3 else "rw"
         if len(parts) > 3 or not parts[0] or mode not in (READ_ONLY, "rw") or any(bad in text for bad in _FORBIDDEN):
@@ -38,12 +38,12 @@ class Bind:
 
     @property
     def text(self) -> str:
-        """As the runtimes want it."""
+        """The bind in the syntax of the runtimes."""
         return f"{self.source}:{self.target}" + (f":{READ_ONLY}" if self.read_only else "")
 
 
 def of_folders(*folders: Path) -> list[Bind]:
-    """Folders at their own paths, each once, and none that lies in another of them."""
+    """Binds of the folders at their own paths; a folder inside another one is left out."""
     kept: list[Path] = []
     for folder in sorted(set(folders), key=lambda found: (len(found.parts), found)):
         if not any(above == folder or above in folder.parents for above in kept):
@@ -55,7 +55,7 @@ def of_folders(*folders: Path) -> list[Bind]:
 
 
 def check_sources(binds: Sequence[Bind]) -> str:
-    """A warning for what this host does not have: the nodes may."""
+    """A warning about sources that this host lacks: the nodes may have them."""
     missing = [bind.source for bind in binds if not is_there(Path(bind.source))]
     if not missing:
         return ""

@@ -1,7 +1,8 @@
-"""Any other web program as a child process of the job, behind our auth proxy: it need know nothing of the link.
+"""Runs another web program than Jupyter as a child process of the job, behind the auth proxy.
 
-It listens on a Unix socket in the job's private folder, which nobody else can reach, or on a port of the node's
-loopback, which every user of the same node can: most programs know only ports, so that is allowed, and said.
+The program listens on a Unix socket in the job's private folder, which nobody else can reach, or on a port of the
+node's loopback, which every user of the node can reach. Most programs support only ports, so ports are allowed; the
+guide warns of them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class App(Child):
         super().__init__(environment.wrap(Start(tuple(words), environment.enter(os.environ)), listen), umask)
 
     def wait_ready(self) -> None:
-        """Return when our program, and nobody else's, answers, and the auth proxy listens."""
+        """Return when our program, and no other, answers, and the auth proxy listens."""
         while not self._listens():
             if self.late(START_SECONDS):
                 where = f"port {self._port} of {LOOPBACKS[0]}" if self._port else str(self._socket)
@@ -75,7 +76,7 @@ class App(Child):
             self._poll()
 
     def check(self) -> None:
-        """Without its auth proxy it is of no use."""
+        """Raise an error if the auth proxy has failed."""
         if self._auth_proxy and not self._auth_proxy.is_alive():
             raise LightshipError("What guards the program has failed; job.log says how.", ExitStatus.FAILED)
 
@@ -104,7 +105,8 @@ class App(Child):
         if not self._port:
             return await asyncio.open_unix_connection(str(self._socket))
         reader, writer = await asyncio.open_connection(self._loopback, self._port)
-        # Each time anew: a program that lets go of its port, if only to start again, may lose it to another user.
+        # Checked for each connection: a program that releases its port, even for a restart, may lose it to another
+        # user.
         own = False
         try:
             own = answerers(self._loopback, self._port, writer.get_extra_info("sockname")[1]) == {os.geteuid()}
@@ -117,7 +119,7 @@ class App(Child):
 
 
 def _answers(loopback: str, port: int) -> bool:
-    # A listener on any address of IPv6 may want no other.
+    # A listener on any IPv6 address may take no IPv4 connections.
     try:
         socket.create_connection((loopback, port), CONNECT_SECONDS).close()
     except OSError:
@@ -126,7 +128,7 @@ def _answers(loopback: str, port: int) -> bool:
 
 
 def _checked(command: Sequence[str]) -> tuple[str, ...]:
-    # A batch script of the user's own may name any command.
+    # The user's own batch script may have any command.
     try:
         words = app_of(shlex.join(command))
     except ValueError as error:

@@ -21,7 +21,7 @@ PROC = Path("/proc")
 
 
 class EndWarning:
-    """Warns once: when the time comes, or when the scheduler says so before."""
+    """Warns once: when the time has come, or earlier when the scheduler signals."""
 
     def __init__(self) -> None:
         self._end = 0.0
@@ -29,20 +29,20 @@ class EndWarning:
         self._told = False
 
     def expect(self, expires: float) -> None:
-        """The notebook is open until then. Of a short life the last half is warned of, not all of it."""
+        """Set the end of the notebook. A short one is warned in its second half, not at its start."""
         self._end = min(filter(None, (expires, end_of_job())))
         self._due = self._end - min(WARN_SECONDS, (self._end - time.time()) / 2)
 
     def signalled(self) -> None:
-        """The scheduler sends its signal; safe to be called in the middle of anything."""
+        """Warn as soon as possible: the scheduler sent its signal. Safe to call from a signal handler."""
         self._due = min(self._due, time.time())
 
     def pause(self) -> float:
-        """Seconds until there is something to do."""
+        """The seconds until the warning is due."""
         return float("inf") if self._told else max(0.0, self._due - time.time())
 
     def warn_if_due(self, process: int, noun: str = "notebook") -> None:
-        """Warn if it is time to: the terminals are those of this process, and it is this that ends."""
+        """Warn if the time has come, in the log and in the terminals of this process."""
         if self._told or time.time() < self._due:
             return
         self._told = True
@@ -62,7 +62,7 @@ class _Process:
 
 
 def write_to_terminals(ancestor: int, text: str, proc: Path = PROC) -> int:
-    """Write a line to each terminal whose shell descends from the process; how many there were."""
+    """Write a line to each terminal whose shell descends from the process; return their number."""
     return sum(_write(proc / str(shell.number) / "fd" / "0", text) for shell in _shells(ancestor, proc))
 
 
@@ -80,12 +80,12 @@ def _processes(proc: Path) -> Iterator[_Process]:
             fields = (folder / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
             parent, session, terminal = int(fields[1]), int(fields[3]), int(fields[4])
         except (OSError, ValueError, IndexError):
-            continue  # gone meanwhile, or none of ours
+            continue  # it has ended meanwhile, or is not readable
         yield _Process(int(folder.name), parent, session == int(folder.name), terminal)
 
 
 def _descends(process: _Process, ancestor: int, known: dict[int, _Process]) -> bool:
-    # The table was not read in one moment: a number may have been given again, and a loop must not be followed.
+    # The table was not read in one moment: a number may have been reused, so there may be a loop.
     for _generation in range(len(known)):
         if process.parent == ancestor:
             return True
@@ -97,8 +97,8 @@ def _descends(process: _Process, ancestor: int, known: dict[int, _Process]) -> b
 
 
 def _write(terminal: Path, text: str) -> int:
-    # Through the shell's own descriptor: in a container a terminal's name is that of another one outside of it. Never
-    # waiting: somebody may have stopped the terminal's output.
+    # Through the shell's own descriptor: in a container, the terminal's name may mean another one outside. Without
+    # waiting: the user may have stopped the terminal's output.
     try:
         descriptor = os.open(terminal, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""One job's life on the node, from the claim of its link to the end of it."""
+"""One job on the compute node, from the claim of its link to its end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OTHER_PORTS = 3
 
 
 class Job:
-    """Holds what must be given back, so that `close` can do it whatever happened before."""
+    """One job. It keeps what must be released, so that `close` can release it after any failure."""
 
     def __init__(
         self,
@@ -60,13 +60,13 @@ class Job:
         self._warning = EndWarning()
 
     def run(self, private: Path, command: Sequence[str], port: int, *, app: bool) -> Ending:
-        """Bring the link to life and keep it; why it ended. Jupyter guards itself, any other program is guarded.
+        """Open the link and keep it open; return how it ended. Jupyter checks the token itself, other programs do not.
 
         Args:
             private: the job's folder on the node's own disk.
-            command: what is started.
-            port: where it shall listen; 0 for any.
-            app: whether it is another program than Jupyter.
+            command: the command to start.
+            port: where it must listen; 0 for any port.
+            app: whether the command is another program than Jupyter.
         """
         metadata = self._folder.metadata()
         _require_folder(str(metadata.get("folder") or ""))
@@ -85,19 +85,19 @@ class Job:
         return self._keep(program, claim)
 
     def stopped(self) -> Ending:
-        """What a signal of the scheduler means."""
+        """The ending after a signal of the scheduler."""
         return endings.of_signal(self._expires)
 
     def failed(self, error: LightshipError) -> Ending:
-        """What an error means for the link."""
+        """The ending after an error."""
         return endings.of_error(error, self._program.wait(0) if self._program else None, self._memory)
 
     def end_is_near(self) -> None:
-        """What another signal of the scheduler means."""
+        """Warn of the end: the scheduler's warning signal came."""
         self._warning.signalled()
 
     def close(self, ending: Ending) -> None:
-        """Close the link first, so that nobody is sent to a program that is shutting down."""
+        """End the link before the program, so that no request reaches a program that is shutting down."""
         if self._program:
             self._program.ask_to_stop()
         lease.end(self._registry, ending.cause, ending.reason, endings.tail(self._folder, ending))
@@ -108,7 +108,7 @@ class Job:
     def _ready(
         self, start: Callable[[ListenAddress], Notebook | App], listen: ListenAddress, other_ports: int
     ) -> Notebook | App:
-        """The program that answers on its port; on another one where a process of the node was quicker."""
+        """Start the program and wait for its answer; if another process took its port, try another one."""
         self._program = program = start(listen)
         try:
             program.wait_ready()
@@ -132,7 +132,7 @@ class Job:
         return claim
 
     def _place(self, private: Path, claim: lease.Claim, port: int) -> ListenAddress:
-        # The registry takes the target's address from the connection. The claim's has shown that it can be reached.
+        # The registry takes the target's address from the connection, and the claim's connection has worked.
         address = own_addresses.pick(self._networks, self._transport.dialer.own)
         self._transport.dialer.source = address
         return ListenAddress(
@@ -166,7 +166,7 @@ class Job:
                 return endings.of_heart(reason)
 
     def _wait(self, program: Child, seconds: float) -> int | None:
-        # In small steps: what a signal asked for must not wait for the next heartbeat.
+        # In small steps: a warning must not wait for the next heartbeat.
         end = time.monotonic() + seconds
         while True:
             left = min(end - time.monotonic(), self._warning.pause())
@@ -177,8 +177,8 @@ class Job:
 
 
 def _require_folder(folder: str) -> None:
-    # Schedulers start a job in /tmp, which is everybody's, where a node lacks the folder. Being in another one than was
-    # asked for is no fault: a user's own batch script may have gone there.
+    # If a node lacks the folder, schedulers start the job in /tmp, which is shared by all users. Another working folder
+    # than the given one is no error: a user's own batch script may have changed to it.
     if folder and not (is_folder(Path(folder)) and os.access(folder, os.X_OK)):
         raise LightshipError(
             f"This node does not see the folder {folder}, which start-jupyter was given. Choose another with -d.",

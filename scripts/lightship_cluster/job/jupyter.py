@@ -1,4 +1,4 @@
-"""Jupyter as a child process: it is told paths only, and no option of the batch script that the link decides."""
+"""Runs Jupyter as a child process. It gets paths instead of secrets, and no option that the link decides."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from lightship_cluster.job.workspace import node_disk
 POLL_SECONDS = 0.2
 
 
-# What Jupyter's own process runs, and what it is told.
+# The modules that run in Jupyter's own process, and the file with its metadata.
 _OURS, _METADATA = ("jupyter_config.py", "jupyter_guard.py", "jupyter_listing.py"), "lightship.json"
 
-# Named without the class that they are of: Jupyter's short forms, and how notebooks of old spell them.
+# Options without a class: Jupyter's short forms, also those of the old notebook.
 _SHORT = re.compile(
     r"--(ip|port|port-retries|notebook-dir|root-dir|certfile|keyfile|client-ca|sock|sock-mode|token|transport)"
 )
 _LONG = re.compile(r"--([A-Za-z]\w*)\.(\w+)")
-# Programs that would ask a JupyterHub who may enter.
+# Programs that would ask a JupyterHub for the login.
 _OF_HUBS = ("labhub", "jupyter-labhub", "jupyterhub-singleuser")
 
 
 def metadata(listen: ListenAddress, origin: str, transport: str, runtime: str) -> dict[str, Any]:
-    """What Jupyter is told, by a file that our part of its own process reads: see jupyter_guard.py."""
+    """The metadata for Lightship's modules in Jupyter's own process: see jupyter_guard.py."""
     server = {
         "ip": listen.address,
         "port": listen.port,
-        # Otherwise Jupyter moves to the next port, and the published one is somebody else's.
+        # Otherwise Jupyter takes the next port, and the published one belongs to another process.
         "port_retries": 0,
         # The link leads to the root of its host.
         "base_url": "/",
         "certfile": str(listen.file("certificate.pem")),
         "keyfile": str(listen.file("key.pem")),
         "client_ca": str(listen.file("proxy_ca.pem")),
-        # Only the link's own name is answered, whatever name a browser was tricked into using.
+        # Only requests for the link's own name are answered, against DNS rebinding.
         "allow_remote_access": False,
         "local_hostnames": [listen.host],
-        # Safe because none but the proxy has a certificate that this server lets in.
+        # Safe because the server accepts only the web server's certificate.
         "trust_xheaders": True,
         "root_dir": str(Path.cwd()),
     }
@@ -66,7 +66,7 @@ def metadata(listen: ListenAddress, origin: str, transport: str, runtime: str) -
 
 
 def variables(listen: ListenAddress, entered: Mapping[str, str]) -> dict[str, str]:
-    """An environment's variables with three paths; kernels inherit them, so they must hold no secret."""
+    """The environment's variables, with the paths for Jupyter; kernels inherit them, so they must hold no secret."""
     if entered.get("JUPYTER_NO_CONFIG"):
         say("JUPYTER_NO_CONFIG is not used: without any settings Jupyter would not be guarded by ours either.")
     kept = {key: value for key, value in entered.items() if key not in ("JUPYTER_TOKEN", "JUPYTER_NO_CONFIG")}
@@ -97,7 +97,7 @@ class Notebook(Child):
         told = metadata(listen, origin, transport, entered.get("JUPYTER_RUNTIME_DIR", ""))
         with node_disk():
             for folder in (listen.runtime, listen.config.parent):
-                shutil.rmtree(folder, ignore_errors=True)  # of a Jupyter that lost its port
+                shutil.rmtree(folder, ignore_errors=True)  # left by a Jupyter that lost its port
                 folder.mkdir(mode=0o700)
             for name in _OURS:
                 listen.config.with_name(name).write_bytes(pkgutil.get_data(__package__, name) or b"")
@@ -105,7 +105,7 @@ class Notebook(Child):
         super().__init__(environment.wrap(Start(words, variables(listen, entered)), listen), umask)
 
     def wait_ready(self) -> None:
-        """Return when our Jupyter, and nobody else, answers on the port."""
+        """Return when our Jupyter, and no other process, answers on the port."""
         while not self.late(START_SECONDS):
             if self.wait(POLL_SECONDS) is not None:
                 raise self._ended_early()
@@ -157,7 +157,7 @@ def _require_no_old_server(runtime: Path) -> None:
 
 
 def without_ours(command: Sequence[str]) -> tuple[str, ...]:
-    """The command without options that are ours to decide: a value that does not fit would end Jupyter at once."""
+    """The command without options that the link decides: another value would end Jupyter at once."""
     if any(Path(word).name in _OF_HUBS for word in command[:2]):
         raise LightshipError(
             f"{' '.join(command[:2])} serves a JupyterHub alone. Write `jupyter lab` into the batch script.",

@@ -1,7 +1,7 @@
-"""Whose programs are at a port of this node's loopback: every user of the node may listen there.
+"""Finds the users whose programs answer on a port of this node's loopback: every user of the node may listen there.
 
 The kernel is asked about single sockets by sock_diag(7), which needs no privilege and takes microseconds. The tables in
-/proc say the same, but for them the kernel goes through all of its sockets: milliseconds.
+/proc say the same, but reading them takes milliseconds: the kernel goes through all its sockets.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-# Whoever had a connection that is closed already.
+# The owner of a connection that is closed already.
 NOBODY = -1
-# As the kernel writes addresses: those where a listener gets what is sent to one of loopback. A listener on any address
-# of IPv6 gets that of IPv4 too, unless it has said otherwise.
+# The addresses, as the kernel writes them, whose listeners get connections to each loopback address. A listener on any
+# IPv6 address gets IPv4 connections too, unless it opted out.
 _ANY4, _ANY6 = "0" * 8, "0" * 32
 _REACHED = {
     "127.0.0.1": {"0100007F", "0000000000000000FFFF00000100007F", _ANY4, _ANY6},
@@ -33,11 +33,11 @@ _PORTS = struct.Struct("!HH")
 _REST = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _ALL_STATES = 0xFFFFFFFF
 _ADDRESS_BYTES = 16
-# State, and after the socket's name two timers and queues, then whose it is and its inode.
+# The state; after the socket's name two timers and queues; the owner and the inode.
 _ANSWER = struct.Struct("=BBBB48sIIIII")
-# The kernel's numbers of states, in its tables too.
+# The kernel's number of this state, also in its tables.
 LISTENING = 10
-# Established, and on the way there: until a program takes it, such a connection has no inode.
+# Established, or about to be. Until a program accepts it, such a connection has no inode.
 FRESH = (1, 3, 12)
 SECONDS = 1.0
 
@@ -54,28 +54,28 @@ class _End:
 
 
 def answerers(loopback: str, port: int, ours: int = 0) -> set[int]:
-    """The user numbers of those who may answer a connection to this address, and of ours, from our port `ours`.
+    """The numbers of the users who may answer on this port; with `ours`, on our connection from that local port.
 
-    That is whoever has its other end, for they may have closed their listener since; until somebody takes it, whoever
-    listens.
+    For a connection this is the owner of its other end, who may have closed the listener since. Until the connection is
+    accepted, it is the owner of the listener.
     """
     found = find(loopback, port, ours)
     if found and found.waits:
         found = find(loopback, port)
     if found and not found.inode:
         return {NOBODY}
-    # Not every kernel tells of single sockets.
+    # Not every kernel answers about single sockets.
     return {found.owner} if found else in_tables(loopback, port, ours)
 
 
 def in_tables(loopback: str, port: int, ours: int, tables: Sequence[Path] = TABLES) -> set[int]:
-    """The same from the kernel's tables: all who listen, and whoever has the other end."""
+    """The same from the kernel's tables: the owners of all listeners and of the other end."""
     found = set()
     for end in _ends(port, tables):
         if end.state == LISTENING:
             if end.address in _REACHED[loopback]:
                 found.add(end.owner)
-        # Until a program takes it, the other end has no inode; one that was closed has none any more.
+        # The other end has no inode before it is accepted, and after it was closed.
         elif ours and end.peer == ours and (end.inode or end.state not in FRESH):
             found.add(end.owner if end.inode else NOBODY)
     return found
@@ -97,24 +97,24 @@ def _ends(port: int, tables: Sequence[Path]) -> Iterator[_End]:
 
 @dataclass(frozen=True)
 class Found:
-    """A socket: `owner` is the user number of whoever has it; nobody has one without an inode."""
+    """A socket; `owner` is a user number. A socket without an inode belongs to no process."""
 
     listening: bool
     owner: int
     inode: int
-    # Whether it is open at both ends.
+    # Whether it is established or about to be.
     fresh: bool = False
 
     @property
     def waits(self) -> bool:
-        """For a program to take it: what is closed was somebody's, and is nobody's for another reason."""
+        """Whether the connection waits for a program to accept it; a closed one has no inode either."""
         return self.fresh and not self.inode
 
 
 def find(address: str, port: int, peer_port: int = 0) -> Found | None:
-    """The socket at this end of a connection from the same address, or else what listens here.
+    """The socket of a connection from the same address and `peer_port`, else the listener on the port.
 
-    None: there is neither, or this kernel tells nobody.
+    None if there is neither, or if the kernel does not answer.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     packed = socket.inet_pton(family, address).ljust(_ADDRESS_BYTES, b"\0")

@@ -1,4 +1,4 @@
-"""Follows a submitted job until its notebook answers or it is clear that it will not."""
+"""Follows a submitted job until its notebook answers, or has failed to start."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from lightship_protocol.states import ENDED, READY, STARTING
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0
-# A job that has just ended may still be telling the registry why.
+# A job that has just ended may still report the reason to the registry.
 LAST_WORDS_SECONDS = 3.0
 LOG_LINES = 15
-# Endings that come from outside: a job that waits for its turn knows nothing of them.
+# Causes from outside the job: a job in the queue does not notice them.
 FROM_OUTSIDE = (causes.CANCELLED, causes.REVOKED, causes.NOT_STARTED)
 STOP = "start-jupyter stop"
 # Each user asks the scheduler alone here, so seldom.
@@ -33,7 +33,7 @@ OWN_POLL_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job that is on its way, and what its scheduler remarked when it took it."""
+    """A submitted job, and the scheduler's remarks at its submission."""
 
     name: str
     job_id: str
@@ -44,7 +44,7 @@ class Submitted:
 
 
 class Follower:
-    """Asks the agent again and again, and shows what it says."""
+    """Polls the agent, and shows the state of the job."""
 
     def __init__(self, agent: AgentClient, scheduler: Scheduler, progress: Progress, job: Submitted) -> None:
         self._agent = agent
@@ -57,7 +57,7 @@ class Follower:
         self._own_poll = OwnPoll(scheduler, job.job_id)
 
     def until_ready(self) -> dict[str, Any]:
-        """The status in which the notebook answers; an error with the job's last lines if it never will."""
+        """Return the status when the notebook answers; raise an error with the job's last lines if it fails."""
         while True:
             status = self._patient_status()
             if status.get("state") == READY:
@@ -83,8 +83,8 @@ class Follower:
             time.sleep(POLL_SECONDS)
 
     def _tell_job(self) -> None:
-        # Without the number nobody would notice the end of a job that never came to claim its link.
-        with suppress(AgentError):  # the next look tries again
+        # Without the number, the agent could not report the end of a job that never claimed its link.
+        with suppress(AgentError):  # the next poll tries again
             self._agent.set_job(self._job.name, self._job.job_id)
 
     def _job_of(self, status: dict[str, Any]) -> JobState | None:
@@ -92,7 +92,7 @@ class Follower:
         if job and job.state != GONE.state:
             self._listed = True
         elif not self._listed or status.get("state") == STARTING:
-            return self._own_poll.job()  # not gone but hidden: the scheduler may show a job to its owner only
+            return self._own_poll.job()  # it may be hidden: some schedulers show a job only to its owner
         return job
 
     def _is_over(self, status: dict[str, Any]) -> bool:
@@ -109,7 +109,7 @@ class Follower:
         job = self._job_of(status)
         if job:
             self._known = _sentence(self._scheduler.phrase(job))
-        # An agent that was just started has not asked yet.
+        # An agent that has just started has not asked the scheduler yet.
         return self._known
 
     def _detail(self, status: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Follower:
         return LightshipError(f"The {noun} did not start. {why}{stop}{printed}", ExitStatus.JOB)
 
     def _stop_job(self, cause: str) -> str:
-        # The link's end does not take a queued job out of the queue, and it would wait for nothing.
+        # The link's end leaves the job in the queue, where it would wait in vain.
         job_id = self._job.job_id
         if cause in FROM_OUTSIDE:
             with suppress(LightshipError):
@@ -149,13 +149,13 @@ class Follower:
         log = log_of(self._job.folder)
         lines = last_lines(self._job.folder, LOG_LINES)
         if not lines:
-            # Whoever cancelled a job that waited wonders about no output.
+            # No output is expected of a job that was cancelled in the queue.
             return f"\nThe job printed nothing ({log})." if expected else ""
         return "\n".join([f"\nThe job's last lines ({log}):", *(f"    {line}" for line in lines)])
 
 
 def describe_ready(status: dict[str, Any], url: str, noun: str = "notebook") -> str:
-    """What a user wants to know when the notebook, or what else it is, answers."""
+    """The message when the notebook or program answers."""
     left = humanized(float(status.get("expires") or 0) - time.time())
     page = f"Its own page, with the time that is left: {url}/.lightship/"
     return f"Ready: your {noun} answers. {left} left. To stop it: {STOP}\n{page}"
@@ -166,7 +166,7 @@ def _sentence(words: str) -> str:
 
 
 def job_in(status: dict[str, Any]) -> JobState | None:
-    """What the agent says of the link's job."""
+    """The state of the link's job in the agent's answer."""
     job = status.get("job")
     if not isinstance(job, dict):
         return None
@@ -184,7 +184,7 @@ class OwnPoll:
         self._known: JobState | None = None
 
     def job(self) -> JobState | None:
-        """What the scheduler said last; None until it was asked, and when it does not answer."""
+        """The scheduler's last answer; None before the first question, and if it does not answer."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + OWN_POLL_SECONDS
             try:

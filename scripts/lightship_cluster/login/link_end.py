@@ -1,4 +1,4 @@
-"""When, why and after how long a user's link ended, as the registry tells it; noted, so that it is asked only once."""
+"""When and why a user's link ended, by the registry; kept in the link's folder, so that it is asked only once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightship_cluster.login.links import MyLink
 from lightship_protocol import causes
 
 FIELD = "ending"
-# By the registry's words for why a link ended.
+# The phrases for the registry's causes.
 WHY = {
     causes.STOPPED: "shut down in it",
     causes.CANCELLED: "cancelled",
@@ -25,14 +25,14 @@ WHY = {
     causes.SILENT: "its node fell silent",
     causes.REVOKED: "revoked by an administrator",
 }
-# Who cancelled it says more, where that is said in short.
+# The reason given for a cancellation says more than the phrase, if it is short.
 LONGEST_REASON = 60
-# By then the registry has the scheduler's word too, which may be another than the job's own.
+# By then the registry has the scheduler's cause too, which may differ from the job's own.
 SETTLED_SECONDS = 900.0
 
 
 def ending_of(link: MyLink) -> dict[str, Any]:
-    """What was noted before; empty if nothing was."""
+    """The end that was kept before; empty if there is none."""
     try:
         noted = link.folder.metadata().get(FIELD)
     except LightshipError:
@@ -41,10 +41,10 @@ def ending_of(link: MyLink) -> dict[str, Any]:
 
 
 def note_ending(link: MyLink, status: Mapping[str, Any]) -> dict[str, Any]:
-    """What the registry tells of the link's end; empty if it does not tell. Once it is settled it is noted."""
+    """The link's end in the registry's status; empty without one. It is kept once it no longer changes."""
     told = _read(status)
     if told and time.time() - told["ended"] > SETTLED_SECONDS:
-        with suppress(LightshipError):  # in a home that cannot be written it is asked again
+        with suppress(LightshipError):  # if the home is read-only, it is asked again
             link.folder.note(**{FIELD: told})
     return told
 
@@ -69,7 +69,7 @@ def _why(ending: Mapping[str, Any]) -> str:
 
 
 def _read(told: Mapping[str, Any]) -> dict[str, Any]:
-    """The end, if there is one; a registry that is older tells no times."""
+    """Read the end from a status; an older registry tells no times."""
     ended, ready = told.get("ended"), told.get("ready") or 0
     if not isinstance(ended, int) or not isinstance(ready, int) or ended <= 0:
         return {}

@@ -1,4 +1,4 @@
-"""A server as a job or a browser sees it: its certificate, its trust and its name checked, its clock, its answer."""
+"""Checks a server as a job or a browser would: its certificate, its name, its clock and its answer."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from lightship_cluster.registry_client.transport import Transport
 
 @dataclass(frozen=True)
 class ServerCheck:
-    """What was seen."""
+    """The result of a check."""
 
     status: int
-    # Of the certificate: what is left of it, and how much that is of the whole.
+    # The certificate's remaining time, and its share of the whole validity.
     seconds_left: float
     share_left: float
-    # How far this host's clock is from the server's; None when the server did not tell.
+    # The difference between this host's clock and the server's; None if the server sends no date.
     clock_off: float | None
 
 
 def check_server(transport: Transport) -> ServerCheck:
-    """Ask for the server's first page; nothing is sent that tells who asks."""
+    """Ask for the server's first page; the request does not tell who asks."""
     connection = http.client.HTTPSConnection(
         transport.host, transport.port, timeout=transport.timeout, context=transport.context
     )
