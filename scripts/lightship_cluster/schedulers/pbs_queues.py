@@ -1,6 +1,6 @@
-"""What the queues of PBS and Torque give, whom they let in, and whether a job fits.
+"""Checks whether a queue of PBS or Torque takes a job: its limits, and its lists of users, groups and hosts.
 
-Their lists of users, groups and hosts are read as in OpenPBS's src/lib/Libattr/attr_fn_acl.c.
+The lists are read as in OpenPBS's src/lib/Libattr/attr_fn_acl.c.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from lightship_cluster.schedulers import pbs_values
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.pbs_values import Record
 
-# An attribute that was never set is not printed, and means no.
+# An attribute that was never set is not printed; it means False.
 _CLOSED = (("enabled", "takes no jobs just now"), ("started", "takes jobs but starts none just now"))
 _ELSEWHERE = "Choose another with -p"
 
 
 def check(queues: Mapping[str, Record], wanted: Resources) -> None:
-    """Refuse a queue that is not there, closed, or too small, and name those that would do."""
+    """Refuse a queue that does not exist, is closed, or is too small; name the queues that fit."""
     name = wanted.partition
     if name not in queues:
         there = ", ".join(sorted(other for other, queue in queues.items() if _takes_jobs(queue)))
@@ -38,14 +38,14 @@ def check(queues: Mapping[str, Record], wanted: Resources) -> None:
 
 
 def check_reservation(queues: Mapping[str, Record], wanted: Resources) -> None:
-    """Refuse a reservation that is not there, somebody else's, or too small."""
+    """Refuse a reservation that does not exist, is not open to the user, or is too small."""
     name = pbs_values.queue_of(wanted.reservation)
     if name not in queues:
         raise _refused(
             f"There is no reservation {quoted(wanted.reservation)}, or it is not confirmed yet. Yours are listed by "
             "pbs_rstat."
         )
-    # Its queue is not started before it begins, and jobs wait for that.
+    # Its queue is not started before the reservation begins; jobs wait for that.
     queue, where = queues[name], f"The reservation {name}"
     misfit = f"{where} is not open to you." if closed_to_user(queue) else _too_much(where, queue, wanted)
     if misfit:
@@ -67,14 +67,14 @@ def _misfit(queues: Mapping[str, Record], name: str, wanted: Resources) -> str:
 
 
 def _routed(queues: Mapping[str, Record], queue: Record, where: str, wanted: Resources) -> str:
-    """Whether none of the queues that a queue hands its jobs on to would take this one."""
+    """The misfit of a routing queue, none of whose destinations takes the job."""
     if queue.get("queue_type") != "Route":
         return ""
     further = [name.strip() for name in queue.get("route_destinations", "").split(",") if name.strip()]
     misfits = []
     for name in further:
         there = queues.get(name)
-        # Those of other servers, and further queues that hand jobs on, are not looked into.
+        # Queues of other servers, and further routing queues, are not checked.
         if there is None or there.get("queue_type") == "Route":
             return ""
         misfits.append(_closed(there) or _denied("", there) or _too_much("", there, wanted))
@@ -140,15 +140,15 @@ def _refused(sentence: str) -> LightshipError:
 
 
 def closed_to_user(queue: Record) -> bool:
-    """Whether the queue takes no jobs of whoever runs this program."""
+    """Whether the queue takes no jobs of the user of this process."""
     user, groups = _me()
-    # The server knows a host by a name that may be another here: a user from whatever host is let pass.
+    # The server may know this host by another name, so an entry of the user counts with any host.
     listed = _allows(queue, "user", "acl_users", lambda entry: entry.partition("@")[0] == user)
     return not (listed and _allows(queue, "group", "acl_groups", groups.__contains__))
 
 
 def open_to_host(queue: Record) -> bool:
-    """Whether the queue takes jobs from this host, by the names that it has for itself."""
+    """Whether the queue takes jobs from this host, by the host's own names."""
     names = {name.casefold() for name in (socket.gethostname(), socket.getfqdn())}
     return _allows(queue, "host", "acl_hosts", lambda entry: any(_is_host(name, entry.casefold()) for name in names))
 
@@ -156,7 +156,7 @@ def open_to_host(queue: Record) -> bool:
 def _allows(queue: Record, kind: str, attribute: str, fits: Callable[[str], bool]) -> bool:
     if queue.get(f"acl_{kind}_enable") != "True":
         return True
-    # Whoever stands in no list is not let in; a + or - alone says so of the others.
+    # Users without an entry are refused; a + or - alone is the rule for them.
     otherwise = False
     for entry in filter(None, map(str.strip, queue.get(attribute, "").split(","))):
         sign, name = (entry[0], entry[1:]) if entry[0] in "+-" else ("+", entry)
