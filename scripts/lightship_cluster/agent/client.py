@@ -82,7 +82,7 @@ class AgentClient:
         if reply.get("ok") is True:
             return reply
         code = str(reply.get("code", ""))
-        sentence = str(reply.get("error") or "The agent said no without a reason.")
+        sentence = str(reply.get("error") or "The agent refused without a reason.")
         if code == "bad-request" and sentence.startswith("op must be "):
             raise AgentError(
                 "The Lightship agent on this host is older than this command. Ask your administrators to restart it.",

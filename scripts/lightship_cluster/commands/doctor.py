@@ -51,7 +51,7 @@ def findings(patient: Patient, checks: dict[str, Check]) -> Iterator[Finding]:
     for name, check in checks.items():
         finding = _made(name, check, patient)
         if finding.level == WRONG and finding.words in said:
-            finding = Finding(name, SKIPPED, "cannot be looked at before that is right")
+            finding = Finding(name, SKIPPED, "cannot be checked before that is right")
         said.add(finding.words)
         yield finding
 
@@ -66,7 +66,7 @@ def _made(name: str, check: Check, patient: Patient) -> Finding:
     except LightshipError as error:
         return Finding(name, WRONG, error.sentence, error.status)
     except Exception as error:  # the other checks must run all the same
-        return Finding(name, WRONG, f"It cannot be looked at ({error!r}). Tell your administrators.", ExitStatus.FAILED)
+        return Finding(name, WRONG, f"It cannot be checked ({error!r}). Tell your administrators.", ExitStatus.FAILED)
 
 
 def _line(finding: Finding) -> str:

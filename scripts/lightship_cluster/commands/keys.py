@@ -19,7 +19,7 @@ HEAD = ("KEY", "TYPE", "COMMENT", "ADDED")
 HASH = "SHA256:"
 WIDEST_COMMENT = 30
 NO_KEYS = "You have no keys. start-jupyter keys --add ~/.ssh/id_ed25519.pub adds one: the public key of your machine."
-NO_ADDRESS = "Your administrators have not given you a place to listen at: your keys open nothing yet."
+NO_ADDRESS = "Your administrators have not given you an address to listen at, so your keys open no tunnel yet."
 OPENS = "To open a tunnel, on the machine that has the private key and the notebook:"
 
 

@@ -91,7 +91,7 @@ def stop_job(scheduler: Scheduler, job_id: str) -> None:
     while job := _alive(scheduler, job_id):
         if time.monotonic() > deadline:
             raise LightshipError(
-                f"Job {job_id} was told to stop and has not after {GONE_SECONDS:.0f} s: {scheduler.phrase(job)}. "
+                f"Job {job_id} was told to stop but runs on after {GONE_SECONDS:.0f} s: {scheduler.phrase(job)}. "
                 f"To stop it: {scheduler.stop_command(job_id)}",
                 ExitStatus.SCHEDULER,
             )

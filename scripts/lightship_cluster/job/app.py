@@ -78,7 +78,7 @@ class App(Child):
     def check(self) -> None:
         """Raise an error if the auth proxy has failed."""
         if self._auth_proxy and not self._auth_proxy.is_alive():
-            raise LightshipError("What guards the program has failed; job.log says how.", ExitStatus.FAILED)
+            raise LightshipError("The auth proxy of the program has failed; job.log says why.", ExitStatus.FAILED)
 
     def _poll(self) -> None:
         status = self.wait(POLL_SECONDS)

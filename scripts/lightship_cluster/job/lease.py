@@ -61,7 +61,7 @@ def publish(registry: LinkRegistry, address: str, port: int) -> None:
     answer = patiently(lambda: registry.target(port), PUBLISH_SECONDS, PASSING)
     if answer.code == TARGET_TAKEN:
         raise LightshipError(
-            f"Port {port} of this node is another link's, or was until lately. Start again.", ExitStatus.PORT
+            f"Port {port} of this node belongs to another link, or did until lately. Start again.", ExitStatus.PORT
         )
     if answer.code in (NO_ANSWER, BAD_ADDRESS):
         raise LightshipError(_unreached(answer.error, address, port), ExitStatus.REGISTRY)

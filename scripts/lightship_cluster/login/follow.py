@@ -79,7 +79,7 @@ class Follower:
                 if time.monotonic() > deadline or error.code == "no-such-link":
                     goes_on = f"Your job {self._job.job_id} goes on. To stop it: {self._stop_command()}"
                     raise AgentError(f"{error.sentence} {goes_on}", error.status) from error
-            self._progress.show("The job cannot be seen just now; it goes on")
+            self._progress.show("The job's state is unknown just now; the job goes on")
             time.sleep(POLL_SECONDS)
 
     def _tell_job(self) -> None:

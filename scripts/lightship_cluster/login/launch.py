@@ -107,7 +107,7 @@ class Launch:
     def _make_folder(self, name: str, link: dict[str, Any]) -> LinkFolder:
         if not forms.LINK.fullmatch(name):
             raise LightshipError(
-                f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
+                f"The registry gave an invalid name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
             )
         plan = self._plan
         metadata = {

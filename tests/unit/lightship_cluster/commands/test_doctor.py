@@ -158,7 +158,7 @@ def test_the_verdict_repeats_the_first_and_nothing_is_said_twice(
 
     assert len(wrong) == 1
     assert lines[-1] == f"First of all: {wrong[0].partition('scheduler  ')[2]}"
-    assert len([line for line in lines if "cannot be looked at before that is right" in line]) == 3
+    assert len([line for line in lines if "cannot be checked before that is right" in line]) == 3
 
 
 @pytest.mark.usefixtures("healthy")

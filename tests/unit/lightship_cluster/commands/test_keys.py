@@ -17,7 +17,7 @@ from unit.lightship_cluster.fake_registry import Asked, Reply
 from unit.lightship_cluster.login.test_public_keys import public_key
 
 LAPTOP, DESK = "SHA256:" + "Lap" * 14 + "L", "SHA256:" + "Des" * 14 + "D"
-NO_ADDRESS = "Your administrators have not given you a place to listen at: your keys open nothing yet.\n"
+NO_ADDRESS = "Your administrators have not given you an address to listen at, so your keys open no tunnel yet.\n"
 OPENS = "To open a tunnel, on the machine that has the private key and the notebook:\n"
 WAY = "    ssh -N -R localhost:8888:localhost:8888 lightship-tunnel@notebooks.example.org\n"
 

@@ -145,7 +145,7 @@ def test_a_job_that_stays_is_said_to(command: Command, monkeypatch: pytest.Monke
     command("scancel")
     command("squeue", "17|RUNNING|1000|N/A|node1|None\n")
     with pytest.raises(
-        LightshipError, match=r"Job 17 was told to stop and has not .* begun\. To stop it: scancel 17"
+        LightshipError, match=r"Job 17 was told to stop but runs on .* begun\. To stop it: scancel 17"
     ) as error:
         stop_job(Slurm(), "17")
     assert error.value.status is ExitStatus.SCHEDULER

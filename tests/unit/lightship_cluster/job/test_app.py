@@ -166,7 +166,7 @@ def test_a_program_without_its_auth_proxy_ends_with_its_link(node: Node) -> None
         printed, _ = process.communicate(timeout=30)
 
     assert process.returncode == ExitStatus.FAILED, printed
-    assert "What guards the program has failed" in node.reason()
+    assert "The auth proxy of the program has failed" in node.reason()
     assert not list(node.temporary.iterdir())
 
 

@@ -97,7 +97,7 @@ def test_it_tells_the_story_until_ready(folder: LinkFolder) -> None:
     assert shown.splitlines() == [
         "Job 17 is submitted",
         "Queued: other jobs come first",
-        "The job cannot be seen just now; it goes on",
+        "The job's state is unknown just now; the job goes on",
         "The job has begun",
         "Jupyter is starting on its node",
     ]
