@@ -1,6 +1,6 @@
-"""Runs a cell in a notebook through its link as a program does that is no browser: the token in a header, no Origin.
+"""Runs a cell in a notebook through its link as other programs than browsers do: the token in a header, no Origin.
 
-VS Code and its like speak so; the browser's own way is shown in a browser.
+VS Code and similar programs work in this way; tests with a browser cover the other.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def registry(tmp_path: Path) -> Iterator[FakeRegistry]:
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between requests that the registry has no time for; time passes in them alone."""
+    """The pauses between requests to a busy registry; time passes only in them."""
     pauses: list[float] = []
     monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: sum(pauses), sleep=pauses.append))
     return pauses

@@ -43,7 +43,7 @@ class Login:
 
 @contextmanager
 def login_node(path: Path, registry: FakeRegistry) -> Iterator[tuple[Login, dict[str, str]]]:
-    """A login node, and the variables of its user."""
+    """Yield a fake login node and the variables of its user."""
     signed = SignedRegistry(Transport(registry.url, registry.ca_file, 2), "demo", bytes(32))
     server = AgentServer(path / "agent.sock", Requests(signed, JobStates(Slurm(), 5)).answer)
     thread = Thread(target=server.serve)

@@ -6,12 +6,12 @@ import stat
 import sys
 from pathlib import Path
 
-# Pathlib fails for it as it does behind a folder that may not be entered; and for root, every folder may be.
+# Pathlib fails for this name as it does below a folder that may not be entered. Root may enter every folder.
 NAME_TOO_LONG = "x" * 300
 
 
 def program(path: Path, text: str) -> Path:
-    """An executable file: a stand-in for a command on PATH."""
+    """Write an executable file: a fake for a command on PATH."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
@@ -19,7 +19,7 @@ def program(path: Path, text: str) -> Path:
 
 
 def installed_jupyter(prefix: Path, version: str = "2.21.1", *programs: str) -> Path:
-    """An environment laid out as pip does it, with the command `jupyter` and others beside it."""
+    """Create an environment in the layout of pip, with the command `jupyter` and others beside it."""
     for name in ("jupyter", *programs):
         program(prefix / "bin" / name, f"#!{prefix}/bin/python3\n")
     packages = prefix / "lib" / "python3.12" / "site-packages"

@@ -1,4 +1,4 @@
-"""The auth proxy in front of a program that knows no token, with real TLS; the program listens on loopback."""
+"""The auth proxy in front of a program that checks no token, with real TLS; the program listens on loopback."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
 
 class Programs(ThreadingHTTPServer):
     def handle_error(self, *_: Any) -> None:
-        """Say nothing of browsers that went: that may be after the test, when there is nowhere to say it."""
+        """Print nothing about closed connections: they may close after the test, when the output is closed."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A start that is interrupted, or that nobody reads: what is made is taken back, or said."""
+"""An interrupted start, or one without a reader: what was made is removed or reported."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What users and their module systems set for other programs: the commands run all the same, and hand it on.
+"""Variables that users and module systems set for other programs: the commands run all the same, and pass them on.
 
-The real files, as a login node has them, each started once for every variable.
+The tests start the real zipapps, each once for every variable.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ TRACES = ("ran", "keys")
 
 
 class Hostile(Login):
-    """A login node whose user has all kinds of variables; `user` is what she has without them."""
+    """A login node whose user has all kinds of variables; `user` has her variables without them."""
 
     user: Mapping[str, str]
 
@@ -139,7 +139,7 @@ class Hostile(Login):
 
 
 def in_wait(folder: Path) -> None:
-    """Modules and libraries that must never be run, and settings of another OpenSSL."""
+    """Modules and libraries that must never run, and settings of another OpenSSL."""
     user = next(Path("/usr/lib").glob("python3.*"), Path("python3.11")).name
     for below in (".", "old", f"user/lib/{user}/site-packages"):
         for module in ("enum", "secrets", "sitecustomize", "usercustomize"):
@@ -178,7 +178,7 @@ def told(row: str) -> tuple[str, str]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(hostile: Hostile) -> Iterator[None]:
-    """Each test finds neither traces nor links of the one before."""
+    """Remove the traces and links of the previous test."""
     yield
     shutil.rmtree(hostile.root, ignore_errors=True)
     for name in TRACES:

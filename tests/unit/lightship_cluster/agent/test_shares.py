@@ -93,7 +93,7 @@ Enter = Callable[[Shares, int], "tuple[Slot | None, socket.socket]"]
 
 @pytest.fixture
 def enter() -> Iterator[Enter]:
-    """Return what lets a user connect: the place, if there was one, and the user's end."""
+    """Return a function that connects a user: it returns the slot, if there was one, and the user's end."""
     with ExitStack() as opened:
 
         def enter(shares: Shares, uid: int) -> tuple[Slot | None, socket.socket]:
@@ -142,7 +142,7 @@ def test_the_numbers_of_a_users_namespaces_keep_nobody_out(enter: Enter) -> None
     assert shares.begin(newcomer)
     # Whoever came first of those that nobody knows has gone, and no user.
     assert [slot for slot in (known, *crowd) if slot and slot.lost] == [crowd[0]]
-    # Nor when they all come anew: what is being answered keeps its place.
+    # Nor when they all come anew: what is being answered keeps its slot.
     assert [bool(enter(shares, 200_000 + number)[0]) for number in range(agent_shares.CONNECTIONS)].count(False) == 0
     assert known
     assert not known.lost

@@ -1,4 +1,4 @@
-"""Who is let in to a program that knows no token: see guarded_program.py."""
+"""Which requests the auth proxy lets through to a program that checks no token: see guarded_program.py."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_browser_that_is_lost_in_the_middle_of_an_upload_leaves_nothing(guarde
         secure.sendall(head.encode() + b"x" * 100_000)
         time.sleep(0.2)
         secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # The guarded is empty in the end: see there.
+    # The fixture checks that no connection is left.
 
 
 def test_programs_may_use_a_header(guarded: Guarded) -> None:

@@ -1,4 +1,4 @@
-"""What a program answers is brought back, and its connection kept or closed: see guarded_program.py."""
+"""How a program's answer is returned, and its connection kept or closed: see guarded_program.py."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_program_that_reads_no_longer_keeps_no_browser_that_left(
         assert guarded.connections, "the proxy waits for the program"
         # Not behind what is still to be sent, which would be known only when the kernel has given up.
         secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # The guarded is empty in the end, though the program still lives: see there.
+    # The fixture checks that no connection is left, though the program still runs.
     wait_until_empty(guarded)
     program.close()
     listener.close()

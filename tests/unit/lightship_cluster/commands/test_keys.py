@@ -29,7 +29,7 @@ def entry(fingerprint: str, comment: str, kind: str = "ssh-ed25519") -> dict[str
 
 @pytest.fixture
 def keys(login: Login) -> dict[str, Any]:
-    """What the registry answers; tests change it."""
+    """The fake registry's answer; tests change it."""
     answer: dict[str, Any] = {
         "keys": [entry(LAPTOP, "alice@laptop"), entry(DESK, "", "ssh-rsa")],
         "listen": ["localhost:8888"],

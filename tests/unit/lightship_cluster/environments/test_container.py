@@ -1,4 +1,4 @@
-"""Which runtime is chosen, what it is told, and what is found in an image; the real ones are on the test bed."""
+"""The choice of a runtime, its command line, and what is found in an image; the test bed has the real runtimes."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def notebook() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def shown(process: subprocess.Popen[bytes], words: bytes, seconds: float) -> bytes:
-    """What the terminal shows until the words come, or until nothing more does."""
+    """Return what the terminal shows, until the words come or the time is over."""
     assert process.stdout
     text = b""
     while words not in text and select.select([process.stdout], [], [], seconds)[0]:

@@ -82,7 +82,7 @@ def test_the_runtime_file_says_what_was_bound(tmp_path: Path) -> None:
 
 @contextmanager
 def demanding(tmp_path: Path, ours: tuple[Path, Path], ciphers: str = "") -> Iterator[int]:
-    """A server of TLS 1.2 alone that wants a certificate from whoever comes, as Jupyter does."""
+    """A TLS 1.2 server that requires a client certificate, as Jupyter does."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*ours)
     context.maximum_version = ssl.TLSVersion.TLSv1_2

@@ -145,7 +145,7 @@ def test_a_job_that_was_listed_and_is_gone_is_over(folder: LinkFolder) -> None:
 
 
 class Owner(Slurm):
-    """A scheduler that tells jobs to their owners alone."""
+    """A scheduler that shows jobs only to their owners."""
 
     def __init__(self, state: str) -> None:
         self.state = state

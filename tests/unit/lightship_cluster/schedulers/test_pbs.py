@@ -1,4 +1,4 @@
-"""What is said to PBS, and what a user is told. The outputs are those of OpenPBS 23.06.06; see recorded.py."""
+"""The commands for PBS, and the messages for users. The outputs are recorded from OpenPBS 23.06.06; see recorded.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How jobs are, as OpenPBS 23.06.06 told it; see recorded.py."""
+"""The states of jobs, from outputs of OpenPBS 23.06.06; see recorded.py."""
 
 from __future__ import annotations
 

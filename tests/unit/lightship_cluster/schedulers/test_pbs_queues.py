@@ -1,4 +1,4 @@
-"""Which queues take a job, of those of OpenPBS 23.06.06; what is refused here, it refused as well."""
+"""Which queues take a job. OpenPBS 23.06.06 refused the same jobs as these tests."""
 
 from __future__ import annotations
 
