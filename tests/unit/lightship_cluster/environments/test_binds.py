@@ -40,9 +40,9 @@ def test_what_no_runtime_would_understand_is_refused(text: str) -> None:
 
 
 def test_a_folder_in_another_one_is_not_bound_twice() -> None:
-    places = map(Path, ("/home/me/work", "/tmp/private", "/home/me", "/home/me", "/homes"))
+    folders = map(Path, ("/home/me/work", "/tmp/private", "/home/me", "/home/me", "/homes"))
 
-    assert [bind.text for bind in of_folders(*places)] == [
+    assert [bind.text for bind in of_folders(*folders)] == [
         "/homes:/homes",
         "/home/me:/home/me",
         "/tmp/private:/tmp/private",

@@ -318,18 +318,18 @@ def test_jupyter_comes_from_the_environment_that_was_wished(node: Node) -> None:
 # Stands for Podman: what it starts is not in the job's process group, and only its name ends it.
 RUNTIME = """#!/bin/bash
 # Its end is the last that the test waits for: what the test reads comes before.
-if [ "$1" = rm ]; then echo "$*" >PLACE/removed; kill -TERM "$(cat PLACE/pid)"; exit; fi
+if [ "$1" = rm ]; then echo "$*" >FOLDER/removed; kill -TERM "$(cat FOLDER/pid)"; exit; fi
 while [ "$1" != image ]; do shift; done
 shift
 setsid "$@" &
-echo $! >PLACE/pid
+echo $! >FOLDER/pid
 exec sleep 600
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_what_a_runtime_keeps_elsewhere_ends_too_however_the_job_ends(node: Node, number: signal.Signals) -> None:
-    program(node.path / "bin" / "podman", RUNTIME.replace("PLACE", str(node.path)))
+    program(node.path / "bin" / "podman", RUNTIME.replace("FOLDER", str(node.path)))
     container = {"kind": "container", "image": "image", "runtime": "podman", "binds": [], "gpu": False}
     node.folder.note(environment=container)
     with node.start() as process:

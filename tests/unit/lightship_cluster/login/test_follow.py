@@ -276,12 +276,12 @@ def test_it_is_asked_for_the_one_job_and_not_again_for_a_while(
 ) -> None:
     noted = command("squeue", "17|PENDING|2001|||Priority\n")
     monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 0.0)
-    look = OwnPoll(Slurm(), "17")
+    poll = OwnPoll(Slurm(), "17")
     monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 3600.0)
 
-    assert look.job() == JobState("PENDING", "Priority", uid=2001)
+    assert poll.job() == JobState("PENDING", "Priority", uid=2001)
     noted.unlink()
-    assert look.job() == JobState("PENDING", "Priority", uid=2001)
+    assert poll.job() == JobState("PENDING", "Priority", uid=2001)
     assert not noted.exists()
 
 
