@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from lightship_registry.satellite.watch import SatelliteWatch
-from unit.lightship_registry.testbed import DOMAIN, NODE, Hands, Testbed, build_testbed
+from unit.lightship_registry.world import DOMAIN, NODE, Hands, World, build_world
 
 LOGIN, OUTSIDE = "127.0.2.1", "127.9.0.1"
 NETWORKS = {
@@ -22,23 +22,23 @@ CLUSTERS = {"demo": (ipaddress.ip_network("127.0.0.0/23"),), "other": (ipaddress
 MANAGE = f"manage.{DOMAIN}:8443"
 
 
-def build(folder: Path, **changes: Any) -> Testbed:
+def build(folder: Path, **changes: Any) -> World:
     """Notebooks of `demo` at 127.0.0.* and 127.0.1.*; 127.0.2.* has clients only, as a login node."""
-    return build_testbed(folder, **{"clusters": CLUSTERS, "satellite_networks": dict(NETWORKS), **changes})
+    return build_world(folder, **{"clusters": CLUSTERS, "satellite_networks": dict(NETWORKS), **changes})
 
 
 class Client:
     """What `curl` does, from one address."""
 
-    def __init__(self, testbed: Testbed, address: str = LOGIN) -> None:
-        self.testbed = testbed
+    def __init__(self, world: World, address: str = LOGIN) -> None:
+        self.world = world
         self.address = address
 
     def ask(
         self, path: str, *, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         known = {"Host": MANAGE, "X-Real-IP": self.address, **(headers or {})}
-        return self.testbed.send(method, path, headers=known, content=body)
+        return self.world.send(method, path, headers=known, content=body)
 
     def get(self, path: str) -> str:
         answer = self.ask(path)
@@ -74,13 +74,13 @@ class Ticks:
 class Rounds:
     """The watch, a round at a time; each waits for what it began. What ends in between is seen at the next."""
 
-    def __init__(self, testbed: Testbed) -> None:
+    def __init__(self, world: World) -> None:
         self.ticks = Ticks()
-        self.testbed = testbed
+        self.world = world
         # One loop for all rounds: the connections to the notebooks stand in it.
         self._runner = asyncio.Runner()
-        self.watch = SatelliteWatch(testbed.links, self.ticks)
-        testbed.afterwards.callback(self._close)
+        self.watch = SatelliteWatch(world.links, self.ticks)
+        world.afterwards.callback(self._close)
 
     def _close(self) -> None:
         async def close() -> None:

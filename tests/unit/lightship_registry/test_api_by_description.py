@@ -33,7 +33,7 @@ from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Owner
 from lightship_registry.links.probe import Expected
 from lightship_registry.links.targets import Address
-from unit.lightship_registry.testbed import DOMAIN, Testbed, build_testbed, make_csr
+from unit.lightship_registry.world import DOMAIN, World, build_world, make_csr
 
 OPERATIONS = {operation.name: operation for operation in (*openapi.AGENTS, *openapi.JOBS)}
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
@@ -70,10 +70,10 @@ class Probed:
 class Client:
     """Sends generated requests to the application, and keeps links in every state for them."""
 
-    def __init__(self, testbed: Testbed) -> None:
-        self.testbed = testbed
+    def __init__(self, world: World) -> None:
+        self.world = world
         self._runner = asyncio.Runner()
-        transport = httpx.ASGITransport(testbed.app, raise_app_exceptions=True)
+        transport = httpx.ASGITransport(world.app, raise_app_exceptions=True)
         self._client = httpx.AsyncClient(transport=transport, base_url=BASE)
         self._links: dict[str, dict[str, Any]] = {}
         self._ports = itertools.count(1024)
@@ -86,22 +86,22 @@ class Client:
     def link(self, state: str) -> dict[str, Any]:
         """A link that is in this state now: an earlier case may have taken it on."""
         made = self._links.get(state)
-        found = self.testbed.store.find(made["name"]) if made else None
+        found = self.world.store.find(made["name"]) if made else None
         if made is None or found is None or found.state != state:
             made = self._links[state] = self._make(state)
         return made
 
     def _make(self, state: str) -> dict[str, Any]:
-        made = self.testbed.create()
+        made = self.world.create()
         if state in (STARTING, READY):
-            assert self.testbed.job(made, "claim", {"csr": CSR}).status_code == 200
+            assert self.world.job(made, "claim", {"csr": CSR}).status_code == 200
         if state == READY:
             port = next(self._ports)
-            link = self.testbed.store.find(made["name"])
+            link = self.world.store.find(made["name"])
             assert link is not None
-            self.testbed.links.publish(link, f"127.0.0.2:{port}")
+            self.world.links.publish(link, f"127.0.0.2:{port}")
         if state == ENDED:
-            self.testbed.job(made, "end")
+            self.world.job(made, "end")
         return made
 
     def _node(self) -> str:
@@ -132,7 +132,7 @@ class Client:
             return {}
         if case.operation.definition.raw["operationId"] in {operation.name for operation in openapi.JOBS}:
             return {"Authorization": f"Bearer {link['secret'] if proof == 'right' else '0' * 64}"}
-        signed = self.testbed.signed(request.method, request.url.raw_path.decode("ascii"), body)
+        signed = self.world.signed(request.method, request.url.raw_path.decode("ascii"), body)
         return signed if proof == "right" else {**signed, "X-Lightship-Signature": "0" * 64}
 
 
@@ -144,13 +144,13 @@ def _is_proof(header: str) -> bool:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "Prober", Probed)
-        testbed = build_testbed(
+        world = build_world(
             tmp_path_factory.mktemp("registry"), user_quota=10**9, user_creations_per_hour=10**9, waiting_hours=10**4
         )
-    client = Client(testbed)
+    client = Client(world)
     yield client
     client.close()
-    testbed.engine.dispose()
+    world.engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_every_answer_is_as_described(client: Client, described: Any, name: str,
     def answers(case: Any, state: str, user: str | None, real: bool, proof: str) -> None:
         link = client.link(state if state in LINKS[:4] else WAITING)
         if name == "key-remove":
-            client.testbed.tunnels.add(Owner("demo", user or "alice"), KEY)
+            client.world.tunnels.add(Owner("demo", user or "alice"), KEY)
         aim(case, link["name"] if state in LINKS[:4] else state, user, real and mode is GenerationMode.POSITIVE)
         answer = client.send(client.request(case, link, proof))
         assert answer.status_code != 500, answer.text

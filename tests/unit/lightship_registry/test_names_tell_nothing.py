@@ -13,7 +13,7 @@ from starlette.types import Message
 from lightship_registry.core.records import Cause, Ending, Owner, Wish
 from lightship_registry.links import names
 from lightship_registry.pages.routes import Pages
-from unit.lightship_registry.testbed import DOMAIN, TOKEN_SHA256, Testbed
+from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World
 
 # As many as are asked for; 20,000 take half a minute, a million half an hour.
 NAMES = int(os.environ.get("LIGHTSHIP_NAMES", "20000"))
@@ -24,14 +24,14 @@ ALICE = Owner("demo", "alice")
 Answer = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
 
 
-def made(testbed: Testbed, count: int, *, end: bool = False, run: bool = False) -> list[str]:
+def made(world: World, count: int, *, end: bool = False, run: bool = False) -> list[str]:
     found = []
     for number in range(count):
-        link, _secret = testbed.links.create(ALICE, Wish(3600, "Protein folding", token_sha256=TOKEN_SHA256))
+        link, _secret = world.links.create(ALICE, Wish(3600, "Protein folding", token_sha256=TOKEN_SHA256))
         if end:
-            testbed.links.end(link, Ending(Cause.FAILED, "Told to nobody.", "last line"))
+            world.links.end(link, Ending(Cause.FAILED, "Told to nobody.", "last line"))
         if run:
-            testbed.change({"name": link.name}, state="ready", target=f"https://127.0.0.1:{number}")
+            world.change({"name": link.name}, state="ready", target=f"https://127.0.0.1:{number}")
         found.append(link.name)
     return found
 
@@ -53,18 +53,18 @@ async def ask(pages: Pages, name: str, method: str, path: str, token: str) -> An
     return sent[0]["status"], tuple(sent[0]["headers"]), body
 
 
-def answers(testbed: Testbed, asked: list[tuple[str, str, str, str]]) -> Counter[Answer]:
+def answers(world: World, asked: list[tuple[str, str, str, str]]) -> Counter[Answer]:
     async def go() -> Counter[Answer]:
-        return Counter([await ask(testbed.app.pages, *each) for each in asked])
+        return Counter([await ask(world.app.pages, *each) for each in asked])
 
     return asyncio.run(go())
 
 
-def test_names_cannot_be_told_apart(testbed: Testbed) -> None:
+def test_names_cannot_be_told_apart(world: World) -> None:
     chance = random.Random(7)  # noqa: S311 - only to be the same each time
-    object.__setattr__(testbed.settings, "user_quota", 10**6)
-    object.__setattr__(testbed.settings, "user_creations_per_hour", 10**6)
-    ended, waiting, running = made(testbed, OLD, end=True), made(testbed, WAITING), made(testbed, RUNNING, run=True)
+    object.__setattr__(world.settings, "user_quota", 10**6)
+    object.__setattr__(world.settings, "user_creations_per_hour", 10**6)
+    ended, waiting, running = made(world, OLD, end=True), made(world, WAITING), made(world, RUNNING, run=True)
     tokens = ["", "0" * 32, "nonsense"]
     ways = [("GET", path) for path in PATHS] + [("POST", path) for path in ("/cancel", "/enter")]
     asked = [(name, *way, token) for name in (*ended, *waiting, *running) for way in ways for token in tokens]
@@ -73,26 +73,24 @@ def test_names_cannot_be_told_apart(testbed: Testbed) -> None:
         asked.append((name, *chance.choice(ways), chance.choice(tokens)))
     chance.shuffle(asked)
 
-    seen = answers(testbed, asked)
+    seen = answers(world, asked)
     assert seen.total() == NAMES
     ((status, headers, body),) = seen
     assert status == 404
     assert dict(headers)[b"content-length"] == f"{len(body)}".encode()
-    assert all(testbed.store.find(name) is not None for name in (*ended, *waiting))
-    assert {link.state for name in waiting if (link := testbed.store.find(name))} == {"waiting"}
-    assert {link.state for name in running if (link := testbed.store.find(name))} == {"ready"}
+    assert all(world.store.find(name) is not None for name in (*ended, *waiting))
+    assert {link.state for name in waiting if (link := world.store.find(name))} == {"waiting"}
+    assert {link.state for name in running if (link := world.store.find(name))} == {"ready"}
 
 
-def test_running_names_say_that_they_run_as_their_notebooks_do_and_cannot_be_told_from_each_other(
-    testbed: Testbed,
-) -> None:
-    running = made(testbed, 5, run=True)
+def test_running_names_say_that_they_run_as_their_notebooks_do_and_cannot_be_told_from_each_other(world: World) -> None:
+    running = made(world, 5, run=True)
     for name in running:
-        testbed.change({"name": name}, lease_until=testbed.clock() + 90, title=name, node=name)
+        world.change({"name": name}, lease_until=world.clock() + 90, title=name, node=name)
     for way in (("GET", "/status"), ("GET", "/enter"), ("POST", "/enter")):
-        seen = answers(testbed, [(name, *way, token) for name in running for token in ("", "0" * 32)])
+        seen = answers(world, [(name, *way, token) for name in running for token in ("", "0" * 32)])
         ((status, _headers, _body),) = seen
         assert status == 403
     for way in (("GET", "/"), ("GET", "/running"), ("POST", "/cancel")):
-        seen = answers(testbed, [(name, *way, "") for name in (*running, "no-such-name")])
+        seen = answers(world, [(name, *way, "") for name in (*running, "no-such-name")])
         assert len(seen) == 1

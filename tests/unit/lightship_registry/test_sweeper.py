@@ -9,96 +9,96 @@ from sqlalchemy.exc import OperationalError
 
 from lightship_registry import sweeper
 from lightship_registry.sweeper import Sweeper
-from unit.lightship_registry.testbed import Hands, Testbed, notebook
+from unit.lightship_registry.world import Hands, World, notebook
 
 
 @pytest.fixture
-def ready(testbed: Testbed, tmp_path: Path) -> dict[str, Any]:
-    made = testbed.create(seconds=86400)
-    with notebook(testbed.claim(made).server_context(tmp_path)) as port:
-        testbed.job(made, "target", {"port": port})
+def ready(world: World, tmp_path: Path) -> dict[str, Any]:
+    made = world.create(seconds=86400)
+    with notebook(world.claim(made).server_context(tmp_path)) as port:
+        world.job(made, "target", {"port": port})
     return made
 
 
-def test_a_start_spares_silent_links_for_one_lease(testbed: Testbed, ready: dict[str, Any]) -> None:
+def test_a_start_spares_silent_links_for_one_lease(world: World, ready: dict[str, Any]) -> None:
     ticks = Hands()
-    testbed.clock.now += 20_000  # the service was down
-    sweeping = Sweeper(testbed.links, testbed.tunnels, ticks)
-    testbed.links.restore()
+    world.clock.now += 20_000  # the service was down
+    sweeping = Sweeper(world.links, world.tunnels, ticks)
+    world.links.restore()
     sweeping.sweep()
-    assert testbed.status(ready)["state"] == "ready"
-    assert set(testbed.routes) == {ready["name"]}, "nobody is cut off because heartbeats could not come in"
-    for hands in (testbed.clock, ticks):
+    assert world.status(ready)["state"] == "ready"
+    assert set(world.routes) == {ready["name"]}, "nobody is cut off because heartbeats could not come in"
+    for hands in (world.clock, ticks):
         hands.now += 91
     sweeping.sweep()
-    assert testbed.status(ready)["state"] == "ended"
-    assert testbed.routes == {}
+    assert world.status(ready)["state"] == "ended"
+    assert world.routes == {}
 
 
-def test_after_a_reboot_a_route_comes_back_with_the_first_heartbeat(testbed: Testbed, ready: dict[str, Any]) -> None:
-    testbed.clock.now += 20_000
-    testbed.links.routes.remove(ready["name"])  # what was in memory is gone
-    sweeping = Sweeper(testbed.links, testbed.tunnels, Hands())
-    testbed.links.restore()
+def test_after_a_reboot_a_route_comes_back_with_the_first_heartbeat(world: World, ready: dict[str, Any]) -> None:
+    world.clock.now += 20_000
+    world.links.routes.remove(ready["name"])  # what was in memory is gone
+    sweeping = Sweeper(world.links, world.tunnels, Hands())
+    world.links.restore()
     sweeping.sweep()
-    assert testbed.routes == {}, "no heartbeat, no route"
-    testbed.job(ready, "heartbeat")
+    assert world.routes == {}, "no heartbeat, no route"
+    world.job(ready, "heartbeat")
     sweeping.sweep()
-    assert set(testbed.routes) == {ready["name"]}
+    assert set(world.routes) == {ready["name"]}
 
 
 def test_a_store_that_failed_closes_no_route_before_heartbeats_could_come_in_again(
-    testbed: Testbed, ready: dict[str, Any]
+    world: World, ready: dict[str, Any]
 ) -> None:
     ticks = Hands()
-    sweeping = Sweeper(testbed.links, testbed.tunnels, ticks)
-    for hands in (testbed.clock, ticks):
+    sweeping = Sweeper(world.links, world.tunnels, ticks)
+    for hands in (world.clock, ticks):
         hands.now += 1000
-    with testbed.engine.connect() as connection, pytest.raises(OperationalError):
+    with world.engine.connect() as connection, pytest.raises(OperationalError):
         connection.exec_driver_sql("SELECT * FROM no_such_table")
     sweeping.sweep()
-    assert set(testbed.routes) == {ready["name"]}
-    for hands in (testbed.clock, ticks):
+    assert set(world.routes) == {ready["name"]}
+    for hands in (world.clock, ticks):
         hands.now += 91
     sweeping.sweep()
-    assert testbed.routes == {}, "it had a whole lease's time"
+    assert world.routes == {}, "it had a whole lease's time"
 
 
 def test_a_jump_of_the_clock_ends_nothing(
-    testbed: Testbed, ready: dict[str, Any], caplog: pytest.LogCaptureFixture
+    world: World, ready: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     ticks = Hands()
-    sweeping = Sweeper(testbed.links, testbed.tunnels, ticks)
-    for hands in (testbed.clock, ticks):
+    sweeping = Sweeper(world.links, world.tunnels, ticks)
+    for hands in (world.clock, ticks):
         hands.now += 1000
-    testbed.job(ready, "heartbeat")
+    world.job(ready, "heartbeat")
     sweeping.sweep()
     assert "jumped" not in caplog.text
-    testbed.clock.now += 300
+    world.clock.now += 300
     ticks.now += 5
     sweeping.sweep()
     assert "jumped by 295 seconds" in caplog.text
-    assert testbed.status(ready)["state"] == "ready"
-    assert set(testbed.routes) == {ready["name"]}
+    assert world.status(ready)["state"] == "ready"
+    assert set(world.routes) == {ready["name"]}
 
 
-def test_old_nonces_go(testbed: Testbed) -> None:
-    headers = testbed.signed("GET", "/v1/ping", b"")
-    testbed.send("GET", "/v1/ping", headers=headers)
+def test_old_nonces_go(world: World) -> None:
+    headers = world.signed("GET", "/v1/ping", b"")
+    world.send("GET", "/v1/ping", headers=headers)
     rows = "SELECT count(*) FROM nonces"
-    with testbed.engine.connect() as connection:
+    with world.engine.connect() as connection:
         assert connection.exec_driver_sql(rows).scalar() == 1
-        testbed.clock.now += 61
-        Sweeper(testbed.links, testbed.tunnels).sweep()
+        world.clock.now += 61
+        Sweeper(world.links, world.tunnels).sweep()
         assert connection.exec_driver_sql(rows).scalar() == 1, "it could still be replayed"
-        testbed.clock.now += 60
-        Sweeper(testbed.links, testbed.tunnels).sweep()
+        world.clock.now += 60
+        Sweeper(world.links, world.tunnels).sweep()
         assert connection.exec_driver_sql(rows).scalar() == 0
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), ZeroDivisionError()])
 def test_trouble_does_not_stop_the_sweeper(
-    testbed: Testbed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     monkeypatch.setattr(sweeper, "SWEEP_SECONDS", 0.01)
     rounds = []
@@ -107,10 +107,10 @@ def test_trouble_does_not_stop_the_sweeper(
         rounds.append(1)
         raise error
 
-    monkeypatch.setattr(testbed.links, "reconcile", reconcile)
+    monkeypatch.setattr(world.links, "reconcile", reconcile)
 
     async def go() -> None:
-        running = asyncio.create_task(Sweeper(testbed.links, testbed.tunnels).run())
+        running = asyncio.create_task(Sweeper(world.links, world.tunnels).run())
         while len(rounds) < 3:
             await asyncio.sleep(0.01)
         running.cancel()

@@ -12,23 +12,23 @@ from lightship_registry.api.operations import Api
 from lightship_registry.api.signatures import Verifier
 from lightship_registry.links.probe import Prober
 from lightship_registry.pki.keystore import Keystore
-from unit.lightship_registry.testbed import Testbed
+from unit.lightship_registry.world import World
 
 
-def routes(testbed: Testbed) -> list[Route]:
-    verifier = Verifier(testbed.settings, testbed.store.spend_nonce, testbed.clock)
-    return Api(testbed.links, testbed.tunnels, verifier, Prober(Keystore(testbed.settings))).routes()
+def routes(world: World) -> list[Route]:
+    verifier = Verifier(world.settings, world.store.spend_nonce, world.clock)
+    return Api(world.links, world.tunnels, verifier, Prober(Keystore(world.settings))).routes()
 
 
-def test_it_names_exactly_the_routes_of_the_application(testbed: Testbed) -> None:
+def test_it_names_exactly_the_routes_of_the_application(world: World) -> None:
     # Whatever may be read with GET may be asked for with HEAD.
-    served = {(route.path, method) for route in routes(testbed) for method in (route.methods or set()) - {"HEAD"}}
+    served = {(route.path, method) for route in routes(world) for method in (route.methods or set()) - {"HEAD"}}
     described = {(path, method.upper()) for path, item in openapi.document()["paths"].items() for method in item}
     assert described == served
 
 
-def test_everybody_may_read_it(testbed: Testbed) -> None:
-    answer = testbed.send("GET", "/v1/openapi.json")
+def test_everybody_may_read_it(world: World) -> None:
+    answer = world.send("GET", "/v1/openapi.json")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json() == openapi.document()
 

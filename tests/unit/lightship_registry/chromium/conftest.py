@@ -17,35 +17,35 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from lightship_registry.pages import events, views
 from lightship_registry.server import Server
 from unit.lightship_registry.chromium.stand_in import CENTRE, StandIn, Tab, tls
-from unit.lightship_registry.testbed import DOMAIN, NODE, Testbed, build_testbed
+from unit.lightship_registry.world import DOMAIN, NODE, World, build_world
 
-# The sandbox cannot start as root, and nothing here opens a page of the outside testbed.
+# The sandbox cannot start as root, and nothing here opens a page of the outside world.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 RULE = f"--host-resolver-rules=MAP *.{DOMAIN} {NODE}, MAP {DOMAIN} {NODE}"
 
 
 @pytest.fixture(scope="module")
-def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
-    folder = tmp_path_factory.mktemp("testbed")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
     with socket.create_server((NODE, 0)) as listener, pytest.MonkeyPatch.context() as patch:
         patch.setattr(events, "LOOK_SECONDS", 0.1)
         patch.setattr(views, "REFRESH_SECONDS", 1)
         patch.setattr(views, "STATUS_REFRESH_SECONDS", 1)
         port = listener.getsockname()[1]
-        testbed = build_testbed(folder, https_port=port, user_quota=100, message="Backup at night.", centre=CENTRE)
+        world = build_world(folder, https_port=port, user_quota=100, message="Backup at night.", centre=CENTRE)
         config = uvicorn.Config(
-            StandIn(testbed), log_config=None, access_log=False, lifespan="off", ws="none", http="h11"
+            StandIn(world), log_config=None, access_log=False, lifespan="off", ws="none", http="h11"
         )
         config.load()
         config.ssl = tls(folder)
-        server = Server(config, testbed.app)
+        server = Server(config, world.app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
-        yield testbed
+        yield world
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive(), "the service does not stop"
-    testbed.close()
+    world.close()
 
 
 @pytest.fixture(scope="module")

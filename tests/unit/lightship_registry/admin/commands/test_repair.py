@@ -27,9 +27,9 @@ def crowded(desk: Desk) -> dict[str, Any]:
     """Return one link that is ready, among so many that the tables fill many pages."""
     made = desk.published()
     for number in range(USERS):
-        desk.testbed.links.create(Owner("demo", f"user{number}"), Wish(3600))
-    desk.testbed.engine.dispose()
-    with closing(sqlite3.connect(desk.testbed.settings.store_file)) as database:
+        desk.world.links.create(Owner("demo", f"user{number}"), Wish(3600))
+    desk.world.engine.dispose()
+    with closing(sqlite3.connect(desk.world.settings.store_file)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return made
 
@@ -66,22 +66,22 @@ def listed(desk: Desk) -> dict[str, str]:
 
 
 def test_a_damaged_index_loses_nothing(desk: Desk, crowded: dict[str, Any]) -> None:
-    store = desk.testbed.settings.store_file
-    before, routes = listed(desk), desk.testbed.routes
+    store = desk.world.settings.store_file
+    before, routes = listed(desk), desk.world.routes
     destroy(store, pages_of(store, "index", "sqlite_autoindex_links_1")[1])
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert f"{USERS + 1} links were read" in desk.out
     assert "could not be read" not in desk.out
     assert listed(desk) == before
     assert before[crowded["name"]] == "ready"
-    assert desk.testbed.routes == routes
-    (kept,) = desk.testbed.settings.folders.state_dir.glob("before-repair-*")
+    assert desk.world.routes == routes
+    (kept,) = desk.world.settings.folders.state_dir.glob("before-repair-*")
     assert (kept / store.name).exists()
-    assert len(names.read_series(desk.testbed.settings.folders.state_dir)) == 2, "no name is given again"
+    assert len(names.read_series(desk.world.settings.folders.state_dir)) == 2, "no name is given again"
 
 
 def test_only_what_is_on_a_damaged_page_is_lost(desk: Desk, crowded: dict[str, Any]) -> None:
-    store = desk.testbed.settings.store_file
+    store = desk.world.settings.store_file
     before = listed(desk)
     leaves = pages_of(store, "table", "links")
     destroy(store, leaves[len(leaves) // 2])
@@ -97,8 +97,8 @@ def test_only_what_is_on_a_damaged_page_is_lost(desk: Desk, crowded: dict[str, A
 
 def test_what_is_only_in_the_log_is_read_too(desk: Desk) -> None:
     desk.published()
-    desk.testbed.create("bob")
-    store = desk.testbed.settings.store_file
+    desk.world.create("bob")
+    store = desk.world.settings.store_file
     assert store.with_name("registry.sqlite3-wal").stat().st_size > 0
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert sorted(listed(desk).values()) == ["ready", "waiting"]
@@ -106,21 +106,21 @@ def test_what_is_only_in_the_log_is_read_too(desk: Desk) -> None:
 
 def test_users_ssh_keys_are_kept(desk: Desk, crowded: dict[str, Any], tmp_path: Path) -> None:
     key = parse(new_key(tmp_path))
-    desk.testbed.tunnels.add(Owner("demo", "alice"), key)
-    desk.testbed.engine.dispose()
-    store = desk.testbed.settings.store_file
+    desk.world.tunnels.add(Owner("demo", "alice"), key)
+    desk.world.engine.dispose()
+    store = desk.world.settings.store_file
     destroy(store, pages_of(store, "index", "sqlite_autoindex_links_1")[1])
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert listed(desk)[crowded["name"]] == "ready"
-    assert [kept.key for kept in desk.testbed.tunnels.kept()] == [key.text]
+    assert [kept.key for kept in desk.world.tunnels.kept()] == [key.text]
 
 
 def test_where_nothing_can_be_read_nothing_changes(desk: Desk, crowded: dict[str, Any]) -> None:
-    store = desk.testbed.settings.store_file
+    store = desk.world.settings.store_file
     destroy(store, 1)
     before = store.read_bytes()
     assert desk.run("repair") == ExitStatus.FAILED
     assert "Restore a backup" in desk.err
     assert store.read_bytes() == before
-    assert crowded["name"] in desk.testbed.routes
-    assert [path.name for path in desk.testbed.settings.folders.state_dir.iterdir() if "repair" in path.name] == []
+    assert crowded["name"] in desk.world.routes
+    assert [path.name for path in desk.world.settings.folders.state_dir.iterdir() if "repair" in path.name] == []

@@ -1,4 +1,4 @@
-"""A testbed: a whole registry in a temporary folder, its clients, and notebooks that answer on this machine."""
+"""A whole registry in a temporary folder, its clients, and notebooks that answer on this machine."""
 
 from __future__ import annotations
 
@@ -82,10 +82,7 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
     return Settings(**{**values, **changes})
 
 
-class Testbed:
-    # Its name begins like that of a class of tests.
-    __test__ = False
-
+class World:
     def __init__(self, settings: Settings, clock: Hands) -> None:
         self.settings = settings
         self.clock = clock
@@ -242,7 +239,7 @@ def _serve(listener: socket.socket, context: ssl.SSLContext | None, answer: byte
                 peer.recv(1)
 
 
-def build_testbed(folder: Path, **changes: Any) -> Testbed:
+def build_world(folder: Path, **changes: Any) -> World:
     settings, clock = make_settings(folder, **changes), Hands()
     folders = settings.folders
     for each in (folders.routes_dir, folders.clusters_dir, folders.cut_dir, folders.tunnels_dir):
@@ -250,4 +247,4 @@ def build_testbed(folder: Path, **changes: Any) -> Testbed:
     for cluster in settings.clusters:
         (settings.folders.clusters_dir / f"{cluster}.key").write_text(secrets.token_hex(32))
     prepare(settings, clock)
-    return Testbed(settings, clock)
+    return World(settings, clock)
