@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Packs each command into one file that runs wherever a Python is: the same sources give the same bytes."""
+"""Packs each command into one file that runs with any Python; the same sources give the same bytes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 REPOSITORY = SCRIPTS.parent
-# Zip archives know no earlier time.
+# The earliest time in a zip archive.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 SHEBANG = b"#!/usr/bin/env python3\n"
 # For commands that users run, whose module systems set variables for other programs: the host's own Python, without
-# theirs (-I) and without packages of any kind (-S). What the loader would read must be gone before Python is loaded;
-# __main__.py puts it back for the programs that are started from there. Old kernels read 127 bytes of this line.
+# these variables (-I) and without packages (-S). The variables of the loader must be removed before Python starts;
+# __main__.py restores them for the programs that it starts. Old kernels read only 127 bytes of this line.
 ISOLATED = (
     b"#!/usr/bin/env -S -u LD_PRELOAD -u LD_LIBRARY_PATH "
     b"LIGHTSHIP_LD=${LD_PRELOAD}\\n${LD_LIBRARY_PATH} /usr/bin/python3 -IS\n"
 )
-# Data that the packages read at run time; everything else that is not Python stays at home.
+# Python and the data that the packages read at run time; other files are left out.
 SUFFIXES = {".py", ".sh", ".txt", ".html", ".css", ".js", ".json", ".typed"}
 SKIPPED = {"requirements.txt", "batch", "__pycache__"}
 
-# Must run on any Python 3, to be able to say that a newer one is needed.
+# Must run on any Python 3, to say that a newer one is needed.
 MAIN = """\
 import sys
 if sys.version_info < ({floor[0]}, {floor[1]}):
@@ -38,8 +38,8 @@ from {module} import main
 sys.exit(main())
 """
 
-# The same for what is started by the isolated line. What a user set is handed on, unchanged, to the programs that are
-# started from here: os.environ has it, even where this process itself must not.
+# The same for the isolated line. The user's variables are passed on unchanged to the programs that are started:
+# os.environ has them, even those that this process must not use.
 ISOLATED_MAIN = """\
 import os
 import sys
@@ -89,7 +89,7 @@ sys.exit(main())
 
 @dataclass(frozen=True)
 class App:
-    """One file to make."""
+    """One file to build."""
 
     name: str
     package: str
@@ -100,7 +100,7 @@ class App:
 
 
 _CLUSTER, _REGISTRY = "lightship_cluster", "lightship_registry"
-# What both agree on is in every file.
+# Packed into every file.
 _PROTOCOL = "lightship_protocol"
 APPS = (
     App("start-jupyter", _CLUSTER, f"{_CLUSTER}.login.start_jupyter", (3, 9), ISOLATED, ISOLATED_MAIN),
@@ -113,7 +113,7 @@ APPS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build them all, or those that are named."""
+    """Build all files, or the named ones."""
     parser = argparse.ArgumentParser(description="Build the single-file commands.")
     parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="where they go (default: dist)")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these: " + ", ".join(app.name for app in APPS))
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def content(app: App) -> bytes:
-    """The whole file."""
+    """The content of the file."""
     buffer = io.BytesIO(app.shebang)
     buffer.seek(0, os.SEEK_END)
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -147,7 +147,7 @@ def sources(package: Path) -> Iterator[Path]:
 
 
 def write(path: Path, data: bytes, mode: int = 0o755) -> None:
-    """Beside and renamed, and only when it differs: several roles may build at the same time."""
+    """Write the file by a rename, and only if it differs: several roles may build at the same time."""
     if path.is_file() and path.read_bytes() == data and stat.S_IMODE(path.stat().st_mode) == mode:
         return
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -158,7 +158,7 @@ def write(path: Path, data: bytes, mode: int = 0o755) -> None:
 
 
 def write_texts(argv: Sequence[str] | None, what: str, texts: Callable[[], dict[str, str]], mode: int = 0o644) -> int:
-    """What a script does that writes more files for users: their texts by their paths below the folder."""
+    """The main function of a script that writes files for users; `texts` gives their contents by path."""
     parser = argparse.ArgumentParser(description=f"Write {what}.")
     parser.add_argument("--dist", type=Path, default=REPOSITORY / "dist", help="where it goes (default: dist)")
     options = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Prove that every role's defaults and argument specification speak of the same variables.
+"""Checks that the defaults and the argument specification of every role have the same variables.
 
 A public variable must be typed in `meta/argument_specs.yml`. It stands in `defaults/main.yml` with the very same
 default, or it is required there and has no default at all.

@@ -1,4 +1,4 @@
-"""Read a folder of JUnit files: name the slowest tests and all that failed or were not run, and add all up.
+"""Reads a folder of JUnit files: lists the slowest tests and those that failed or did not run, and counts all.
 
 Usage: count_tests.py FOLDER
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 SHOWN = 300
-# Where the time goes: those of a few seconds are many.
+# Only the slowest tests are shown.
 SLOWEST, SLOW_SECONDS = 30, 10.0
 
 
@@ -24,7 +24,7 @@ def cases(folder: Path) -> Iterator[ElementTree.Element]:
 
 
 def slowest(ran: list[ElementTree.Element]) -> list[str]:
-    """Return a line for each test that took long, with what it prepared and took away; the longest first."""
+    """Return a line for each slow test, with the time of its fixtures; the slowest first."""
     times = sorted(((float(case.get("time") or 0), name(case)) for case in ran), reverse=True)
     return [f"{seconds:6.0f} s  {which}" for seconds, which in times[:SLOWEST] if seconds >= SLOW_SECONDS]
 

@@ -28,7 +28,7 @@ sys.path.insert(0, str(SCRIPTS))
 import httpx  # noqa: E402
 
 from lightship_cluster.app_proxy import pages as app_pages  # noqa: E402
-from lightship_cluster.config.centre import Centre  # noqa: E402
+from lightship_protocol.centre import Centre  # noqa: E402
 from lightship_protocol.states import ENDED, JOB_HELD, JOB_QUEUED, JOB_RUNNING, READY, STARTING, WAITING  # noqa: E402
 from lightship_registry.core import settings  # noqa: E402
 from lightship_registry.core.clock import wall  # noqa: E402
@@ -119,13 +119,13 @@ def pages(now: float) -> Pages:
 
 
 def web_server_pages() -> Pages:
-    """Those that nginx has at hand: one frame, and what each says in it."""
+    """The web server's own pages."""
     texts = {file.stem: file.read_text("utf-8") for file in sorted(STATIC.glob("*.html"))}
     return {f"web-server-{name}": app_pages.frame(name, text, CENTRE) for name, text in texts.items()}
 
 
 def program_pages() -> Pages:
-    """Those before a program of --app."""
+    """The auth proxy's pages for a program of --app."""
     refusals = [each for each in vars(app_pages).values() if isinstance(each, app_pages.Refusal)]
     return {f"program-{each.status[:3]}-{i}": app_pages.refusal_page(each, CENTRE) for i, each in enumerate(refusals)}
 
@@ -155,7 +155,7 @@ def dashboard(site: settings.Settings, now: float) -> str:
 
 
 def index(names: list[str]) -> str:
-    """The page that leads to the others."""
+    """The page with links to all others."""
     rows = "".join(f'<li><a href="{html.escape(name)}.html">{html.escape(name)}</a></li>' for name in names)
     style = "body { font: 1rem/1.8 system-ui, sans-serif; margin: 2rem } ul { columns: 16rem }"
     head = '<meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Pages</title>'
@@ -164,10 +164,10 @@ def index(names: list[str]) -> str:
 
 
 class Preview(BaseHTTPRequestHandler):
-    """Serves the index and the pages; paths that the pages themselves ask for are none: they stay as they are."""
+    """Serves the index and the pages; requests of the pages themselves fail, so that the pages do not change."""
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Answer with the index or a page."""
         name = self.path.partition("?")[0].strip("/").removesuffix(".html")
         found = pages(time.time())
         text = found.get(name) if name else index(list(found))
@@ -179,11 +179,11 @@ class Preview(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of each request."""
+        """Print nothing about requests."""
 
 
 def main(argv: list[str] | None = None, show: Callable[[str], object] = webbrowser.open) -> int:
-    """Write or serve."""
+    """Write the pages to a folder, or serve them."""
     parser = argparse.ArgumentParser(description="Every page with sample data.")
     parser.add_argument("--port", type=int, default=PORT, help=f"on 127.0.0.1; {PORT} unless given")
     parser.add_argument("--folder", type=Path, help="write the pages there and end")

@@ -17,21 +17,21 @@ TEMPLATES = SCRIPTS / "lightship_cluster" / "batch"
 
 
 class Template(string.Template):
-    """Shell has $ for itself."""
+    """A template with %, since the shell uses $."""
 
     delimiter = "%"
 
 
 @dataclass(frozen=True)
 class Interface:
-    """What a script starts: its title, what register-jupyter is told, and a remark before that."""
+    """An interface: its title, the arguments of register-jupyter, and a remark above them."""
 
     title: str
     command: str
     remark: str = ""
 
 
-# By the job's name, which is the script's too.
+# By the name of the job and of the script.
 INTERFACES = {
     "notebook": Interface("Jupyter Notebook", "-- jupyter notebook"),
     "jupyterlab": Interface("JupyterLab", "-- jupyter lab"),
@@ -65,7 +65,7 @@ def _script(template: str, name: str, interface: Interface) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write them all."""
+    """Write all batch scripts."""
     return write_texts(argv, "the batch scripts", scripts, 0o755)
 
 

@@ -27,7 +27,7 @@ from lightship_cluster.environments.conda import USUAL_ROOTS
 
 NAME = "start-jupyter.bash"
 GENERAL = ("-h", "--help")
-# For which a link that has ended will do.
+# The commands that also take links that have ended.
 OF_ALL_LINKS = ("logs", "again")
 
 SCRIPT = """\
@@ -160,7 +160,7 @@ fi
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write it."""
+    """Write the completion."""
     return write_texts(argv, NAME, lambda: {NAME: content()})
 
 

@@ -18,7 +18,7 @@ from lightship_cluster.login.help_text import EXAMPLES, heading
 NAME = "start-jupyter.1"
 GUIDE = SCRIPTS / "lightship_cluster" / "README.md"
 STATUS = re.compile(r"^\| (\d+) `[A-Z_]+` \| ([^|]+) \| ([^|]*)\|$", re.MULTILINE)
-# What Markdown has around words: the address of a link, the marks of code and of emphasis.
+# Markup in Markdown: the address of a link, the marks of code and of emphasis.
 MARKS = re.compile(r"\[([^\]]+)\]\([^)\s]*\)|`([^`]*)`|\*\*([^*]+)\*\*|(?<!\w)\*([^*\s][^*]*)\*(?!\w)")
 
 INTRODUCTION = """\
@@ -46,7 +46,7 @@ FILES = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write it."""
+    """Write the manual page."""
     return write_texts(argv, NAME, lambda: {NAME: content()})
 
 

@@ -1,4 +1,4 @@
-"""Why a link ended: words for programs; the sentence for people is beside them."""
+"""The causes of a link's end, as words for programs; a sentence for people goes beside them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ OUT_OF_MEMORY = "out-of-memory"
 NODE_FAILED = "node-failed"
 FAILED = "failed"  # Jupyter or the job ended with an error
 NOT_STARTED = "not-started"  # the job did not start within the time for waiting
-SILENT = "silent"  # no heartbeat for long
+SILENT = "silent"  # no heartbeat for a long time
 REVOKED = "revoked"  # by an administrator
-ENDED = "ended"  # the job did not say
+ENDED = "ended"  # the job gave no cause

@@ -18,20 +18,20 @@ def request_signature(key: bytes, method: str, path: str, body: bytes, time: str
     Args:
         key: the cluster's key, 32 bytes.
         method: as in the request's first line.
-        path: with the query, as in the request's first line.
+        path: as in the request's first line, with the query.
         body: as sent.
         time: Unix time in seconds, as the header has it.
-        nonce: 32 hexadecimal digits that no other request has.
-        cluster: its name.
+        nonce: 32 hexadecimal digits that no other request uses.
+        cluster: the cluster's name.
     """
     return _signature(key, [method, path, hashlib.sha256(body).hexdigest(), time, nonce, cluster])
 
 
 def allowance_signature(key: bytes, cluster: str) -> str:
-    """Return what names the allowance of requests on which a cluster's requests count."""
+    """Return the name of the allowance that a cluster's requests count against."""
     return _signature(key, ["allowance", cluster])
 
 
 def _signature(key: bytes, parts: Sequence[str]) -> str:
-    """HMAC-SHA256 over the parts, one a line. A path as received may hold bytes that are no UTF-8."""
+    """HMAC-SHA256 over the parts, one per line. A received path may hold bytes that are not UTF-8."""
     return hmac.new(key, "\n".join(parts).encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-# Of a link.
+# The states of a link.
 WAITING, STARTING, READY, ENDED = "waiting", "starting", "ready", "ended"
 
-# Of a job, whatever scheduler it has.
+# The states of a job, the same for every scheduler.
 JOB_STATES = JOB_QUEUED, JOB_HELD, JOB_RUNNING, JOB_ENDED = "queued", "held", "running", "ended"
 
 # What a link leads to: Jupyter, or any other web program.

@@ -1,6 +1,6 @@
 """How long a user waits for `start-jupyter` itself: from Enter to the link, and for the help.
 
-The real zipapp, as a login node would run it, with the real agent behind a socket. The registry is a stand-in over
+The real zipapp, as a login node would run it, with the real agent behind a socket. The registry is a fake over
 real TLS on this machine and Slurm's commands are shell scripts that answer at once, so that what is measured is the
 command's own time. `python3 -c pass` beside it is what any program in Python needs before it has done anything.
 
@@ -31,7 +31,8 @@ from lightship_cluster.agent.server import AgentServer  # noqa: E402
 from lightship_cluster.registry_client.registry import SignedRegistry  # noqa: E402
 from lightship_cluster.registry_client.transport import Transport  # noqa: E402
 from lightship_cluster.schedulers.slurm import Slurm  # noqa: E402
-from unit.lightship_cluster.world import Asked, Reply, StubRegistry, program, stub_registry  # noqa: E402
+from unit.lightship_cluster.fake_programs import program  # noqa: E402
+from unit.lightship_cluster.fake_registry import Asked, FakeRegistry, Reply, fake_registry  # noqa: E402
 
 ROUNDS = 30
 SLURM = {"sinfo": "echo 'compute*|up|infinite|64|256000|(null)'", "sbatch": "echo 17", "squeue": "", "scancel": ""}
@@ -87,7 +88,7 @@ def login_node(folder: Path) -> Iterator[dict[str, str]]:
     for name, line in {**SLURM, "jupyter": "", "jupyter-notebook": ""}.items():
         program(folder / "bin" / name, f"#!/bin/sh\n{line}\n")
     (folder / "home").mkdir()
-    with stub_registry(folder) as registry, agent(folder, registry):
+    with fake_registry(folder) as registry, agent(folder, registry):
         site_file(site, "etc/lightship.ini").write_text(
             f"[lightship]\nregistry = {registry.url}\ncluster = demo\nagent_socket = {folder}/agent.sock\n"
         )
@@ -95,7 +96,7 @@ def login_node(folder: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def agent(folder: Path, registry: StubRegistry) -> Iterator[None]:
+def agent(folder: Path, registry: FakeRegistry) -> Iterator[None]:
     """The agent, in front of a registry that gives each start a name of its own."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     made = iter(f"amber-{a}{a}{a}-{b}{b}{b}" for a in letters for b in letters)

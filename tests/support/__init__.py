@@ -1,1 +1,1 @@
-"""What the tests on the bed share: its hosts, its clusters, notebooks and deployments."""
+"""Helpers of the tests on the bed: its hosts, its clusters, notebooks and deployments."""

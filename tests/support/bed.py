@@ -78,7 +78,7 @@ def run(
     Args:
         host: name of the host in the bed's inventory.
         command: text for the user's shell.
-        user: who runs it.
+        user: the user who runs it.
         check: whether a status other than 0 fails the test, with everything the command printed.
         text: the command's standard input.
     """
@@ -144,7 +144,7 @@ def remove(host: str) -> None:
 
 
 def engine(*arguments: str) -> None:
-    """Tell the container engine something about a host, as if it were hardware."""
+    """Run a command of the container engine on a host, as one would handle its hardware."""
     subprocess.run([ENGINE, *arguments], check=True, capture_output=True, timeout=60)
 
 
@@ -187,7 +187,7 @@ def client(host: str | None = None, **options: Any) -> Iterator[httpx.Client]:
 
 
 class ByName(httpx.HTTPTransport):
-    """Connects to loopback, asks and verifies by name: this machine's resolver need not know the test domain."""
+    """Connects to loopback and uses the name for Host, SNI and certificate: no resolver need know the test domain."""
 
     def __init__(self, name: str) -> None:
         super().__init__(verify=trust())
@@ -243,7 +243,7 @@ def start(user: str, arguments: str = "-t 10", *, login: str = "login") -> Noteb
 
 
 def notebook(user: str, printed: str, *, login: str = "login") -> Notebook:
-    """Return the notebook of which `start-jupyter` printed this."""
+    """Return the notebook from the output of `start-jupyter`."""
     origin, name, token = parse(printed)
     job = str(json.loads(link_file(user, name, "link.json", login=login))["job_id"])
     return Notebook(name, origin, token, job, printed)
@@ -255,7 +255,7 @@ def link_file(user: str, name: str, file: str, *, login: str = "login") -> str:
 
 
 def refused(command: str, status: int, *phrases: str, login: str = "login") -> None:
-    """Assert that bob's command ends with a status and says every phrase."""
+    """Assert that bob's command exits with the status and prints every phrase."""
     done = run(login, command, user="bob", check=False)
     said = done.stdout + done.stderr
     assert done.returncode == status, said
@@ -272,7 +272,7 @@ def stop(notebook: Notebook) -> None:
 
 
 def status_of(name: str, path: str = "/api") -> int:
-    """Return the status that a stranger's GET of a link's address is answered with."""
+    """Return the status of a stranger's GET of a link's address."""
     with client(f"{name}.{DOMAIN}") as browser:
         return browser.get(path).status_code
 
@@ -303,13 +303,13 @@ def links(user: str) -> dict[str, str]:
 
 
 def record(name: str) -> dict[str, Any]:
-    """Return all that the registry's database has of a link."""
+    """Return the registry's database record of a link."""
     row: dict[str, Any] = json.loads(python("proxy", f"NAME = {name!r}\n{RECORD}"))
     return row
 
 
 def private_values() -> list[str]:
-    """Return the secrets that live on the proxy: the cluster's, the zone's, and a line of each private key."""
+    """Return the secrets on the proxy: the cluster's, the zone's, and a line of each private key."""
     programs = (
         "cat /etc/lightship/clusters/demo.key",
         "grep -rhoP 'secret \"\\K[^\"]+' /etc/bind /var/lib/bind",
@@ -322,7 +322,7 @@ def private_values() -> list[str]:
 
 
 def eventually(happened: Callable[[], bool], complaint: str, seconds: float = 60) -> None:
-    """Wait until something has happened, and fail with `complaint` when it does not."""
+    """Wait until the condition holds; fail with `complaint` if it never does."""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, complaint

@@ -1,6 +1,6 @@
-"""Runs a cell in a notebook through its link as a program does that is no browser: the token in a header, no Origin.
+"""Runs a cell in a notebook through its link as other programs than browsers do: the token in a header, no Origin.
 
-VS Code and its like speak so; the browser's own way is shown in a browser.
+VS Code and similar programs work in this way; tests with a browser cover the other.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _execute(channel: socket.socket, code: str) -> Iterator[str]:
 def _send(channel: socket.socket, data: bytes, kind: int = TEXT) -> None:
     mask = os.urandom(4)
     length = struct.pack(">BBH", 0x80 | kind, 0x80 | 126, len(data))
-    channel.sendall(length + mask + bytes(byte ^ mask[place % 4] for place, byte in enumerate(data)))
+    channel.sendall(length + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(data)))
 
 
 def _messages(channel: socket.socket) -> Iterator[dict[str, Any]]:

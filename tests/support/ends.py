@@ -1,4 +1,4 @@
-"""Each kind of end that a notebook may find: how it is begun, how it is brought about, and what its owner reads."""
+"""Each kind of end of a notebook: how it is started, how it is ended, and what its owner reads."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ FORGOTTEN = {
 
 
 def begin(*kinds: str) -> dict[str, bed.Notebook]:
-    """Start the notebooks that will end in these ways, all at once."""
+    """Start a notebook for each kind, all at once."""
     HERE.run("cat > three.sh", "bob", text=SCRIPT)
     HERE.run("cat > hungry.sh; rm -f hungry", "alice", text=HUNGRY)
     with ThreadPoolExecutor(len(kinds)) as pool:
@@ -84,7 +84,7 @@ def _begin(kind: str) -> bed.Notebook:
 
 
 def bring_about(notebooks: dict[str, bed.Notebook]) -> None:
-    """Have them end; what takes its time or ended at once does so by itself."""
+    """End the notebooks, except those that end by themselves."""
     with ThreadPoolExecutor(len(notebooks)) as pool:
         list(pool.map(_bring_about, notebooks, notebooks.values()))
 
@@ -109,7 +109,7 @@ def _bring_about(kind: str, notebook: bed.Notebook) -> None:
 
 
 class SlowEnds:
-    """Those that take a minute, of one pass at a time: the scheduler's memory and the lost node are there but once."""
+    """The slow kinds of end, in one pass at a time: there is only one scheduler's history and one node to lose."""
 
     def __init__(self) -> None:
         self.notebooks: dict[str, bed.Notebook] = {}

@@ -1,6 +1,6 @@
-"""What a user may write into a job's name, its variables, its comment or a title, in order to speak for others' jobs.
+"""Texts that a user may put into a job's name, variables, comment or title to fake the state of others' jobs.
 
-Whoever shows or reads such a text must neither be led to believe that it is something else, nor fail to read the rest.
+A reader of such a text must neither take it for something else nor fail to read the rest.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 
 
 def hostile_texts(job_id: str, owner: str) -> dict[str, str]:
-    """Texts by what they try, each to say that a job of another user's is over.
+    """Texts by their technique, each to fake that another user's job is over.
 
     Args:
         job_id: that job, as its scheduler prints it.

@@ -10,9 +10,9 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from lightship_cluster.config.centre import Centre
 from lightship_cluster.config.options import BUILT_IN
 from lightship_cluster.config.settings import load_agent, load_site
+from lightship_protocol.centre import Centre
 
 Render = Callable[..., str]
 
@@ -88,7 +88,7 @@ def test_presets_and_further_defaults_reach_users(render: Render, tmp_path: Path
         Centre("Only a name"),
         Centre('Zürich "HPC" <b> #1 ; {{ 7 }} \\u003b', "help@example.org", "https://example.org/guide?a=1;b=$x#top"),
         Centre("R&D;%(x)s", "https://example.org/help", ""),
-        Centre("", "", "http://example.org/'"),
+        Centre("", "", "http://example.org/!"),
     ],
 )
 def test_what_pages_link_to_reaches_the_auth_proxy(render: Render, tmp_path: Path, centre: Centre) -> None:

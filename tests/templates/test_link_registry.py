@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lightship_protocol.centre import UNNAMED, Centre
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.core import settings
-from lightship_registry.core.centre import UNNAMED, Centre
 from lightship_registry.core.errors import RegistryError
 
 Render = Callable[..., str]
@@ -201,6 +201,7 @@ PATTERNS = {
     [
         *(("message", text) for text in ("", "Maintenance on Friday:\nsave your work", "x" * 501, "a\tb")),
         *(("centre_name", text) for text in ("", "Zentrum für Rechnen", "x" * 101, "two\nlines")),
+        *(("centre_name", f"Example{space}Centre") for space in ("\u00a0", "\u00ad", "\u200b", "\u2028", "\u3000")),
         *(
             ("contact", text)
             for text in ("", "help@example.org", "https://example.org/help?a=b", "helpdesk", "Help <a@b.c>")

@@ -16,7 +16,7 @@ from ansible.template import Templar, trust_as_template
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 from lightship_cluster.app_proxy import pages
-from lightship_cluster.config.centre import Centre
+from lightship_protocol.centre import CONTACT, GUIDE, NAME, Centre, CentreError, centre_of
 from lightship_registry.pages import events, page_auth
 
 ROLE = Path(__file__).parents[2] / "roles" / "web_proxy"
@@ -138,6 +138,30 @@ CENTRES = [
     Centre("", "https://example.org/help?q=%22$request_uri", ""),
     Centre("x" * 100, "", "https://example.org/" + "&" * 500),
 ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((NAME, f"Example{space}Centre") for space in (" ", "\u00a0", "\u00ad", "\u200b", "\u2028", "\u3000")),
+        *((NAME, text) for text in ("", "x" * 101, "two\nlines")),
+        *(
+            (CONTACT, text)
+            for text in ("", "help@example.org", "https://example.org/help?a=b", "help@host", "Help <a@b>")
+        ),
+        *((GUIDE, text) for text in ("", "https://example.org/a#top", "help@example.org", 'https://example.org/"a')),
+    ],
+)
+def test_the_preflight_refuses_what_the_commands_and_the_service_would_refuse_later(key: str, value: str) -> None:
+    named = yaml.safe_load((ROLE / "vars/main.yml").read_text(encoding="utf-8"))
+    name, mail, web = (named[f"__web_proxy_{kind}_pattern"] for kind in ("name", "mail", "web"))
+    pattern = {NAME: name, CONTACT: rf"({mail}|{web}|)\Z", GUIDE: rf"({web}|)\Z"}[key]
+    try:
+        centre_of({key: value})
+        accepted = True
+    except CentreError:
+        accepted = False
+    assert bool(re.match(pattern, value)) == accepted
 
 
 def own_pages(centre: Centre) -> dict[str, str]:

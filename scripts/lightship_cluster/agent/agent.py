@@ -1,4 +1,4 @@
-"""`lightship-agent`: vouches to the registry for the users of a login node. It alone reads the cluster's key."""
+"""`lightship-agent`: vouches to the registry for the users of a login node. Only the agent reads the cluster's key."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from lightship_cluster.agent.client import AgentClient
 from lightship_cluster.agent.job_states import JobStates
+from lightship_cluster.agent.job_watcher import JobWatcher
 from lightship_cluster.agent.qstat_client import qstat_at
 from lightship_cluster.agent.requests import Requests
 from lightship_cluster.agent.server import AgentServer
-from lightship_cluster.agent.watch import Watch
 from lightship_cluster.config.settings import AgentSettings, load_agent
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.registry_client.registry import SignedRegistry
@@ -28,12 +28,12 @@ CONFIG = Path("/etc/lightship/agent.ini")
 
 
 def main(argv: Sequence[str] | None = None) -> ExitStatus:
-    """Run the agent; the one place where an error becomes an exit status."""
+    """Run the agent; errors become exit statuses here."""
     options = _parser().parse_args(argv)
     try:
         settings = load_agent(options.config)
         if options.check_scheduler:
-            return _say_whether_it_can_ask(settings.socket)
+            return _check_running_agent(settings.socket)
         key = load_key(settings.key_file)
         if not options.check:
             serve(settings, key)
@@ -44,20 +44,20 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
 
 
 def serve(settings: AgentSettings, key: bytes) -> None:
-    """Answer users until the process is stopped."""
+    """Serve users until the process is stopped."""
     qstat = qstat_at(settings.qstat_socket) if settings.qstat_socket else None
     scheduler = Every(lambda: find_scheduler(settings.scheduler, qstat))
     jobs = JobStates(scheduler, settings.poll_seconds)
     registry = SignedRegistry(Transport(settings.registry, settings.ca_file), settings.cluster, key)
     server = AgentServer(settings.socket, Requests(registry, jobs).answer)
-    for loop in (jobs.run, jobs.check.run, Watch(registry, scheduler, jobs.check).run):
+    for loop in (jobs.run, jobs.check.run, JobWatcher(registry, scheduler, jobs.check).run):
         threading.Thread(target=loop, daemon=True).start()
     _tell_systemd("READY=1")
     print(f"Listening on {settings.socket} for cluster {settings.cluster}.", flush=True)
     server.serve()
 
 
-def _say_whether_it_can_ask(path: Path) -> ExitStatus:
+def _check_running_agent(path: Path) -> ExitStatus:
     fault = AgentClient(path).scheduler_fault()
     if fault:
         raise LightshipError(fault, ExitStatus.SCHEDULER)

@@ -1,4 +1,4 @@
-"""The agent's knowledge of jobs: one question to the scheduler for all of them, and only while somebody asks."""
+"""The states of jobs that users ask for: one question to the scheduler for all jobs, and only while somebody asks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import time
 import traceback
 
 from lightship_cluster.agent.scheduler_check import SchedulerCheck
-from lightship_cluster.core.error_messages import RepeatedErrors
-from lightship_cluster.core.errors import LightshipError
+from lightship_cluster.core.errors import LightshipError, RepeatedErrors
 from lightship_cluster.schedulers.base import JobSource, JobState
 
 ASKED_SECONDS = 60.0
@@ -16,7 +15,7 @@ MOST_JOBS = 5000
 
 
 class JobStates:
-    """Remembers which jobs were asked about and polls the scheduler for them, at most once in each interval."""
+    """Polls the scheduler for the jobs that users asked about lately, at most once in each interval."""
 
     def __init__(self, scheduler: JobSource, poll_seconds: float) -> None:
         self.check = SchedulerCheck(scheduler)
@@ -28,7 +27,7 @@ class JobStates:
         self._errors = RepeatedErrors("Cannot ask for job states", "Job states are known again.")
 
     def get(self, job_id: str) -> JobState | None:
-        """The job's state at the last poll; None when it is not known yet."""
+        """The job's state at the last poll; None if it is not known yet."""
         with self._changed:
             if job_id in self._asked or len(self._asked) < MOST_JOBS:
                 new = job_id not in self._asked
@@ -38,23 +37,23 @@ class JobStates:
             return self._known.get(job_id)
 
     def run(self) -> None:
-        """Poll for ever; the agent gives this a thread of its own."""
+        """Poll for ever, in a thread of its own."""
         while True:
             self.poll(self._wait_for_work())
             time.sleep(self._poll_seconds)
 
     def poll(self, job_ids: list[str]) -> None:
-        """Ask the scheduler once; when it does not answer, what is known is forgotten rather than trusted."""
+        """Ask the scheduler once; if it does not answer, the known states are dropped."""
         states: dict[str, JobState] = {}
-        trouble = ""
+        fault = ""
         try:
             states = self._scheduler.job_states(job_ids)
         except LightshipError as error:
-            trouble = error.sentence
+            fault = error.sentence
         except Exception:
-            # Nobody restarts a thread; a surprise must not leave the agent without job states for good.
-            trouble = traceback.format_exc()
-        self._errors.say(trouble)
+            # An unexpected error must not end the thread: nothing restarts it.
+            fault = traceback.format_exc()
+        self._errors.say(fault)
         with self._changed:
             self._known = states
 

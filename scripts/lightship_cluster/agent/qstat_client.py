@@ -1,4 +1,4 @@
-"""How the agent asks PBS's `qstat`, by the unit that runs it."""
+"""Asks the unit that runs PBS's `qstat` for the agent."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from lightship_cluster.agent.qstat_protocol import LONGEST_ANSWER, BadMessage, receive, send
-from lightship_cluster.core.error_messages import why
-from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError, why
 from lightship_cluster.schedulers.base import TIMEOUT_SECONDS
 from lightship_cluster.schedulers.pbs_asking import Done, Qstat
 
-# Another thread of the agent may be served first, and either may take all of qstat's time.
+# Another thread of the agent may be served first, and each call may take qstat's whole timeout.
 PATIENCE_SECONDS = 2 * TIMEOUT_SECONDS + 10
 USER = "lightship-qstat"
 
 
 def qstat_at(path: Path) -> Qstat:
-    """The `qstat` of the unit that listens at the path."""
+    """The `qstat` of the unit that listens on the socket at this path."""
     return Qstat(lambda arguments: _asked(path, arguments), USER)
 
 

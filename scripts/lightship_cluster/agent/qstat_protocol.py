@@ -1,7 +1,7 @@
-"""What the agent may have asked of PBS by the unit that runs `qstat` for it: questions about jobs, nothing else.
+"""The questions that the agent may send to the unit that runs `qstat` for it: about jobs, nothing else.
 
-Both sides hold the same list of questions. The unit refuses everything else: whoever took over the agent could
-otherwise give qstat options, files and servers of their choice.
+Both sides have the same list of questions. The unit refuses everything else: otherwise somebody who took over the agent
+could give qstat any options, files and servers.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from typing import Any
 
 from lightship_cluster.schedulers.pbs_asking import SERVER
 
-# About jobs, all in one connection, and those that are over too; then a delimiter and the jobs' numbers.
+# The options for running jobs, and for finished ones too; a delimiter and the jobs' numbers follow.
 _ABOUT_JOBS = (("-E", "-f", "-F", "dsv", "-D"), ("-E", "-x", "-f", "-F", "dsv", "-D"))
 _DELIMITER = re.compile(r"[0-9a-f]{32}")
-# Without the name of a server: qstat would call any.
+# Without the name of a server: qstat would connect to any.
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,11}")
 MOST_JOBS = 5000
-# 5,000 numbers of jobs, and what stands around them in JSON.
+# 5,000 numbers of jobs in JSON.
 LONGEST_QUESTION = 1 << 18
 # 5,000 jobs with variables of 12 KiB.
 LONGEST_ANSWER = 1 << 26
 PIECE = 1 << 16
 
 
-class BadMessage(Exception):  # noqa: N818 - says what came, as the sentence in it does
+class BadMessage(Exception):  # noqa: N818 - the name says what came
     """The other side did not send one JSON object in time."""
 
 
 def allowed(arguments: Sequence[str]) -> bool:
-    """Whether it is one of the questions."""
+    """Whether these arguments are an allowed question."""
     return tuple(arguments) == SERVER or any(_is_about_jobs(flags, arguments) for flags in _ABOUT_JOBS)
 
 
 def send(connection: socket.socket, message: dict[str, Any]) -> None:
-    """Send one JSON object, and no more after it."""
+    """Send one JSON object and close this end."""
     connection.sendall(json.dumps(message).encode("ascii"))
     connection.shutdown(socket.SHUT_WR)
 
 
 def receive(connection: socket.socket, seconds: float, longest: int) -> dict[str, Any]:
-    """The JSON object that the other side sends before it closes its end; all of it within the seconds."""
+    """Read the JSON object that the other side sends before it closes its end; all of it within the seconds."""
     deadline = time.monotonic() + seconds
     pieces: list[bytes] = []
     size = 0

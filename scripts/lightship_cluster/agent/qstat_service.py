@@ -1,9 +1,9 @@
-"""`lightship-qstat`: runs PBS's `qstat` for the agent, which may not.
+"""`lightship-qstat`: runs PBS's `qstat` for the agent, which cannot run it.
 
-`qstat` proves who asks by `pbs_iff`, which is set-user-id root. The agent's unit lets no program gain privileges, and a
-port below 1024 of its own would make it PBS's manager: the server takes whoever comes from there for another server. So
-this unit, whose user is nobody to the rest of the host, runs qstat as any user does, and only for the questions in
-`qstat_protocol`. systemd hands it the socket, which the agent's group alone may use.
+`qstat` authenticates by `pbs_iff`, which is set-user-id root. The agent's unit lets no program gain privileges, and
+with a port below 1024 the agent would be a manager of PBS: the server takes a client on such a port for another server.
+So this unit runs qstat as an ordinary user that owns nothing else on the host, and only for the questions in
+`qstat_protocol`. systemd hands it the socket, which only the agent's group may use.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers.base import ask
 from lightship_cluster.schedulers.pbs_records import shortened
 
-# The first descriptor that systemd hands over.
+# The first descriptor that systemd passes.
 LISTENER = 3
 QUESTION_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
-# Longer than all that is read of a job. One user's jobs with megabytes of variables must not make the answer about
-# everybody's too long.
+# Longer than every attribute that is used. One user's jobs with megabytes of variables must not make the answer too
+# long for everybody.
 LONGEST_ATTRIBUTE = 1000
 
 
 def main(argv: Sequence[str] | None = None) -> ExitStatus:
-    """Answer one question after another: PBS never has more than one connection from here."""
+    """Answer one question after another: PBS gets at most one connection from here."""
     argparse.ArgumentParser(prog="lightship-qstat", description="Runs PBS's qstat for the agent.").parse_args(argv)
     try:
         listener = _listener()
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
             try:
                 answer_one(connection)
             except OSError:
-                continue  # whoever asked has gone
+                continue  # the client has gone
 
 
 def answer_one(connection: socket.socket) -> None:

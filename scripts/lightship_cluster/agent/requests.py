@@ -1,4 +1,4 @@
-"""What the agent does for a user: each question becomes one signed request to the registry."""
+"""Answers the questions of users: each becomes one signed request to the registry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_TEXT = 200
 
 @dataclass(frozen=True)
 class Peer:
-    """Who asks, as the kernel says."""
+    """The user who asks, as the kernel says."""
 
     uid: int
     user: str
@@ -26,12 +26,12 @@ class Peer:
 Operation = Callable[[Peer, dict[str, Any]], Answer]
 
 
-class BadRequest(Exception):  # noqa: N818 - becomes an answer, not a failure of the agent
-    """The question is not one that the agent knows."""
+class BadRequest(Exception):  # noqa: N818 - it becomes an answer
+    """A question that the agent does not know."""
 
 
 class Requests:
-    """Answers questions; keeps nothing but the job states."""
+    """Answers questions; its only state is that of the jobs."""
 
     def __init__(self, registry: SignedRegistry, jobs: JobStates) -> None:
         self._registry = registry
@@ -49,7 +49,7 @@ class Requests:
         }
 
     def answer(self, peer: Peer, question: dict[str, Any]) -> dict[str, Any]:
-        """The reply to one question."""
+        """Answer one question."""
         try:
             answer = self._operation(question)(peer, question)
         except BadRequest as error:
@@ -74,7 +74,7 @@ class Requests:
             "token_sha256": _digest(question, "token_sha256"),
             "subject": _subject(question),
         }
-        # Only what was told: an older registry, or an older start-jupyter, knows less.
+        # Without empty texts: an older registry does not know all of them.
         return self._registry.create(peer.user, seconds, {key: text for key, text in told.items() if text})
 
     def _set_job(self, peer: Peer, question: dict[str, Any]) -> Answer:
@@ -89,14 +89,14 @@ class Requests:
     def _with_job(self, peer: Peer, body: dict[str, Any]) -> dict[str, Any]:
         reply: dict[str, Any] = {**body, "ok": True}
         job_id = body.get("job_id")
-        # Nobody waits for the job of a link that ended; asking would take a place among those that somebody waits for.
+        # Nobody waits for the job of an ended link, and the number of jobs that are polled is limited.
         if isinstance(job_id, str) and forms.JOB_ID.fullmatch(job_id) and body.get("state") != ENDED:
             reply["job"] = _visible(peer, self._jobs.get(job_id))
         return reply
 
 
 def refusal(code: str, sentence: str) -> dict[str, Any]:
-    """A reply that says no."""
+    """The reply of a refusal."""
     return {"ok": False, "code": code, "error": sentence}
 
 
@@ -116,7 +116,7 @@ def _refused(answer: Answer) -> dict[str, Any]:
 
 
 def _visible(peer: Peer, job: JobState | None) -> dict[str, str | int] | None:
-    # The number came from a user, so the job may be somebody else's; its state is then none of the asker's business.
+    # The number came from a user, so the job may be somebody else's; its state is then not shown.
     if job is None or job.uid not in (peer.uid, -1):
         return None
     return {"state": job.state, "reason": job.reason, "start": job.start, "node": job.node}
@@ -152,7 +152,7 @@ def _fingerprint(question: dict[str, Any]) -> str:
 
 def _subject(question: dict[str, Any]) -> str:
     subject = question.get("subject", "")
-    # What a newer start-jupyter calls something that is not known here is called what it was before.
+    # A subject that only a newer start-jupyter knows is left out.
     return subject if subject in SUBJECTS else ""
 
 

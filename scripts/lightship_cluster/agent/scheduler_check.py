@@ -1,4 +1,4 @@
-"""Whether the agent can ask its scheduler how jobs are, looked at now and then, also while nobody waits for a job."""
+"""Checks now and then whether the agent can ask its scheduler for job states, also while nobody waits for a job."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import threading
 import time
 import traceback
 
-from lightship_cluster.core.error_messages import RepeatedErrors
+from lightship_cluster.core.errors import RepeatedErrors
 from lightship_cluster.schedulers.base import JobSource
 
-# Every user may want to know; the scheduler is asked no more often than this.
+# Every user may ask; the scheduler is asked no more often than this.
 FRESH_SECONDS = 20.0
 INTERVAL_SECONDS, INTERVAL_AFTER_FAULT = 300.0, 30.0
 
 
 class SchedulerCheck:
-    """Knows why jobs cannot be asked about, and prints it when it is new."""
+    """Keeps the reason why job states cannot be asked for, and prints each new one."""
 
     def __init__(self, scheduler: JobSource) -> None:
         self._scheduler = scheduler
         self._lock = threading.Lock()
-        # What was found last, for whoever must not wait for an answer.
+        # The last result, for callers that must not wait for an answer.
         self.last = ""
         self._until = 0.0
         self._errors = RepeatedErrors(
@@ -28,12 +28,12 @@ class SchedulerCheck:
         )
 
     def run(self) -> None:
-        """Check for ever; the agent gives this a thread of its own."""
+        """Check for ever, in a thread of its own."""
         while True:
             time.sleep(INTERVAL_AFTER_FAULT if self.fault() else INTERVAL_SECONDS)
 
     def fault(self) -> str:
-        """Why jobs cannot be asked about; nothing when they can."""
+        """The reason why job states cannot be asked for; empty if they can."""
         with self._lock:
             if time.monotonic() >= self._until:
                 self.last = self._asked()
@@ -45,7 +45,7 @@ class SchedulerCheck:
         try:
             return self._scheduler.fault()
         except Exception as error:
-            # Nobody restarts a thread. Users read the sentence, administrators where it came from, once.
+            # Nothing restarts a thread. Users read the sentence; administrators read the traceback, printed once.
             sentence = (
                 f"What the scheduler answered cannot be read ({type(error).__name__}). "
                 "Tell your administrators; on this host: journalctl -u lightship-agent"

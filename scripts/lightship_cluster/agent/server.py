@@ -1,4 +1,4 @@
-"""The agent's Unix socket: bounded in every direction, since every user of the host may connect."""
+"""The agent's Unix socket. Every user of the host may connect, so time, size and number of connections are limited."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import threading
 from pathlib import Path
 from typing import Any, Callable
 
+from lightship_cluster.agent.agent_protocol import BadLine, read_line, write_line
 from lightship_cluster.agent.requests import Peer, refusal
-from lightship_cluster.agent.shares import Seat, Shares, turn_away
+from lightship_cluster.agent.shares import Shares, Slot, turn_away
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-from lightship_cluster.core.protocol import BadLine, read_line, write_line
 from lightship_cluster.core.users import user_name
 
 LINE_SECONDS = 5.0
-# One user's crowd fills any queue, and whoever comes later is behind all of it: with 4,096 places the others waited a
-# second for each answer, with so few some milliseconds. Where it is full, the kernel lets callers wait in turn.
+# One user's many connections can fill any queue, and later ones wait behind them: in a queue of 4,096 the others waited
+# a second for each answer, in this one some milliseconds. If it is full, the kernel lets callers wait in turn.
 BACKLOG = 256
-# Shown by the kernel for whoever has no number in the namespace of the agent: no one in particular. Users of namespaces
-# within it are shown by their numbers here, of which they may have thousands.
+# The kernel shows this number for all who have none in the agent's namespace. Users of namespaces within it have
+# numbers here, sometimes thousands.
 OVERFLOW_UID = 65534
 
 _CREDENTIALS = struct.Struct("iII")
@@ -28,7 +28,7 @@ Handler = Callable[[Peer, dict[str, Any]], dict[str, Any]]
 
 
 class AgentServer:
-    """Takes connections, learns from the kernel who asks, and hands each question to the handler."""
+    """Accepts connections, asks the kernel for the user, and passes each question to the handler."""
 
     def __init__(self, path: Path, handler: Handler) -> None:
         self._path = path
@@ -37,14 +37,14 @@ class AgentServer:
         self._listener = _listen(path)
 
     def serve(self) -> None:
-        """Take connections until the listener is closed."""
+        """Accept connections until the listener is closed."""
         while True:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
                 if self._listener.fileno() < 0:
                     return
-                # Out of descriptors for the moment: those in use are freed within seconds.
+                # No descriptor is free: those in use are freed within seconds.
                 threading.Event().wait(0.1)
                 continue
             self._admit(connection)
@@ -58,35 +58,35 @@ class AgentServer:
 
     def _admit(self, connection: socket.socket) -> None:
         uid = _peer_uid(connection)
-        seat = self._shares.enter(uid, connection)
-        if seat:
+        slot = self._shares.enter(uid, connection)
+        if slot:
             try:
-                threading.Thread(target=self._converse, args=(seat,), daemon=True).start()
+                threading.Thread(target=self._converse, args=(slot,), daemon=True).start()
             except RuntimeError:
-                # Out of threads for the moment: as with descriptors, those in use end within seconds.
-                self._shares.leave(seat)
+                # No thread can start: those that run end within seconds.
+                self._shares.leave(slot)
             else:
                 return
         with connection:
             turn_away(connection)
 
-    def _converse(self, seat: Seat) -> None:
+    def _converse(self, slot: Slot) -> None:
         try:
-            with seat.connection:
-                _reply(seat.connection, self._answer(seat))
+            with slot.connection:
+                _reply(slot.connection, self._answer(slot))
         finally:
-            self._shares.leave(seat)
+            self._shares.leave(slot)
 
-    def _answer(self, seat: Seat) -> dict[str, Any]:
-        uid = seat.uid
-        # Read before anything is refused: whoever is still writing would not hear the answer.
+    def _answer(self, slot: Slot) -> dict[str, Any]:
+        uid = slot.uid
+        # Read before any refusal: a client that is still writing would not read the answer.
         try:
-            question = read_line(seat.connection, LINE_SECONDS)
+            question = read_line(slot.connection, LINE_SECONDS)
         except BadLine as error:
             return refusal("bad-request", str(error))
         except OSError:
             return refusal("bad-request", "The connection broke.")
-        if not self._shares.begin(seat):
+        if not self._shares.begin(slot):
             return refusal("busy", "")  # said already
         user = None if uid == OVERFLOW_UID else user_name(uid)
         if user is None:
@@ -129,5 +129,5 @@ def _reply(connection: socket.socket, value: dict[str, Any]) -> None:
     try:
         write_line(connection, value, 1.0)
     except OSError:
-        # The asker has gone; nobody is left to tell.
+        # The client has gone.
         return

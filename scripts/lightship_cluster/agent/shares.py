@@ -1,4 +1,4 @@
-"""Each user's fair share of the agent, decided by what the kernel says of a connection before any of it is read."""
+"""Each user's fair share of the agent's connections, decided before anything is read from a connection."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Callable
 
 CONNECTIONS = 64
 CONNECTIONS_PER_USER = 4
-# How many of a user's are served in a second, and at once after a pause. Each question becomes a request to the
-# registry, which allows a cluster some hundreds in a second: no single user may use them up.
+# How many connections of one user are served in a second, and at once after a pause. Each question becomes a request to
+# the registry, which allows a cluster some hundreds in a second: no single user may use them up.
 CONNECTIONS_PER_SECOND = 50.0
 BURST = 200.0
 MOST_REMEMBERED = 1000
 
 
 @dataclass(eq=False)
-class Seat:
-    """A place among those that are served; silent until its question has come."""
+class Slot:
+    """The slot of one served connection; silent until its question has arrived."""
 
     uid: int
     connection: socket.socket
@@ -29,60 +29,60 @@ class Seat:
 
 
 class Shares:
-    """Who is served now. All places may be taken, but no user's share by another user."""
+    """The slots in use. One user may take all free slots, but not the share of another user."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        # In the order in which they were taken.
-        self._seats: list[Seat] = []
+        # In the order of arrival.
+        self._slots: list[Slot] = []
         self._left: dict[int, tuple[float, float]] = {}
         self._named: set[int] = set()
 
-    def enter(self, uid: int, connection: socket.socket) -> Seat | None:
-        """A place for the connection, or nothing: its user has had enough, or all are taken by users with as few."""
+    def enter(self, uid: int, connection: socket.socket) -> Slot | None:
+        """Take a slot for the connection; None if the user has enough, or if all slots belong to users with as few."""
         with self._lock:
             taken = self._taken(uid)
             if taken >= CONNECTIONS_PER_USER or not self._spend(uid):
                 return None
-            if len(self._seats) >= CONNECTIONS and not self._free_one(taken):
+            if len(self._slots) >= CONNECTIONS and not self._free_one(taken):
                 return None
-            seat = Seat(uid, connection)
-            self._seats.append(seat)
-            return seat
+            slot = Slot(uid, connection)
+            self._slots.append(slot)
+            return slot
 
-    def begin(self, seat: Seat) -> bool:
-        """Its question is here, so its place is kept for it; no if another user has got the place meanwhile."""
+    def begin(self, slot: Slot) -> bool:
+        """Keep the slot, now that its question has arrived; False if another user has got it meanwhile."""
         with self._lock:
-            seat.silent = False
-            return not seat.lost
+            slot.silent = False
+            return not slot.lost
 
     def recognise(self, uid: int) -> None:
-        """This number has a user's name."""
+        """Note that this user number has a name."""
         with self._lock:
             self._named.add(uid)
 
-    def leave(self, seat: Seat) -> None:
-        """Give the place back."""
+    def leave(self, slot: Slot) -> None:
+        """Free the slot."""
         with self._lock:
-            if not seat.lost:
-                self._seats.remove(seat)
+            if not slot.lost:
+                self._slots.remove(slot)
 
     def _taken(self, uid: int) -> int:
-        return sum(seat.uid == uid for seat in self._seats)
+        return sum(slot.uid == uid for slot in self._slots)
 
     def _free_one(self, taken: int) -> bool:
-        """Take the place of whoever says nothing, if its user keeps at least one more than the newcomer will have.
+        """Free a silent slot whose user keeps at least one more than the newcomer will have.
 
-        Or if nobody knows a user of that number: a user of namespaces has 65,536 of them, each with a share.
+        Or one whose user number has no name: a user of namespaces has 65,536 numbers, each with a share.
         """
-        silent = [seat for seat in self._seats if seat.silent]
-        for seat in silent:
-            if self._taken(seat.uid) > taken + 1 or seat.uid not in self._named:
-                seat.lost = True
-                self._seats.remove(seat)
-                turn_away(seat.connection)
-                _hang_up(seat.connection)
+        silent = [slot for slot in self._slots if slot.silent]
+        for slot in silent:
+            if self._taken(slot.uid) > taken + 1 or slot.uid not in self._named:
+                slot.lost = True
+                self._slots.remove(slot)
+                turn_away(slot.connection)
+                _hang_up(slot.connection)
                 return True
         return False
 
@@ -98,13 +98,13 @@ class Shares:
 
 
 def turn_away(connection: socket.socket) -> None:
-    """Say that there is no time; without waiting, for whoever is turned away may not read."""
+    """Answer that the agent is busy, without waiting: the client may not read."""
     with suppress(OSError):
         connection.send(BUSY, socket.MSG_DONTWAIT)
 
 
 def _hang_up(connection: socket.socket) -> None:
-    # Its thread waits for what it says, and closes it.
+    # The thread that waits for the question closes the connection.
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 

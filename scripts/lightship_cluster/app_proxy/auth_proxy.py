@@ -1,9 +1,9 @@
-"""Who may enter a program that knows neither certificates nor tokens: the proxy, for whoever has the link's token.
+"""The HTTPS proxy in front of a program that checks neither certificates nor tokens: it asks for the link's token.
 
-It listens where the proxy connects, with the link's own certificate, and asks for the proxy's. Each request must bear
-the token: in the address, which sets a cookie and is taken out of the address; in that cookie; or in a header. The
-proxy may bring further requests on a connection, each of which is judged by itself: where one ends is beyond doubt, or
-it is the connection's last.
+It listens where the web server connects, with the link's own certificate, and requires the web server's certificate.
+Each request must have the token in its address, in a cookie, or in a header. A token in the address sets the cookie and
+is removed from the address. The web server may send several requests on a connection, and each is checked. If the end
+of a request is in doubt, it is the last one on its connection.
 """
 
 from __future__ import annotations
@@ -21,56 +21,57 @@ from urllib.parse import quote
 from lightship_cluster.app_proxy.exchange import Connect, Exchange, Streams, turn_away
 from lightship_cluster.app_proxy.http1 import HOP_BY_HOP, LONGEST_HEAD, BadMessageError, Head, read_head, request_of
 from lightship_cluster.app_proxy.pages import BAD, FORBIDDEN, FOREIGN
-from lightship_cluster.config.centre import UNNAMED, Centre
 from lightship_cluster.core.job_log import say
 from lightship_cluster.core.listen_address import ListenAddress
+from lightship_protocol.centre import UNNAMED, Centre
 
 COOKIE = "__Host-lightship-app"
-# The web server and the registry keep the token itself in another one, for pages of their own.
+# The web server and the registry keep the token itself in another cookie, for pages of their own.
 OURS = (f"{COOKIE}=", "__Host-lightship=")
 HEAD_SECONDS, HANDSHAKE_SECONDS, CLOSE_SECONDS, PAUSE_SECONDS = 30.0, 5.0, 5.0, 0.5
-# For longer than the proxy keeps a connection that nobody uses: it must not be closed while a request is on its way.
+# Longer than the web server keeps an idle connection: it must not be closed while a request is on its way.
 IDLE_SECONDS = 120.0
-# Guests at a time; more wait outside. Each takes two descriptors, and the job's own dealings need some too.
-MOST_GUESTS, SHARE_OF_DESCRIPTORS = 256, 4
+# Connections at a time; more wait for their turn. Each takes two descriptors, and the job needs some too.
+MOST_CONNECTIONS, SHARE_OF_DESCRIPTORS = 256, 4
 BACKLOG, KEEPALIVE_SECONDS = 128, 60
-# What a page elsewhere may make a browser ask for without a sign of where it came from.
+# Methods that a page at another address can make a browser send without telling where the request came from.
 SAFE = ("GET", "HEAD", "OPTIONS")
 OWN_SITES = ("", "same-origin", "none")
-# The registry's page at this address that asks a person for the token.
+# The registry's page at this link that asks a person for the token.
 ENTER, LONGEST_TARGET = "/.lightship/enter", 1000
 
 
 class AuthProxy(threading.Thread):
-    """Serves in a thread of its own until the process ends. An OSError says that it cannot listen there."""
+    """Serves in a thread of its own until the process ends. Raises an OSError if it cannot listen there."""
 
-    def __init__(self, place: ListenAddress, origin: str, connect: Connect, centre: Centre = UNNAMED) -> None:
+    def __init__(self, listen: ListenAddress, origin: str, connect: Connect, centre: Centre = UNNAMED) -> None:
         super().__init__(daemon=True, name="auth-proxy")
-        self._token = place.token.encode("ascii")
+        self._token = listen.token.encode("ascii")
         self._origin = origin
         self._connect = connect
         self._centre = centre
         self._cookie = hashlib.sha256(b"lightship-app " + self._token).hexdigest()
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_cert_chain(place.file("certificate.pem"), place.file("key.pem"))
-        self._context.load_verify_locations(place.file("proxy_ca.pem"))
+        self._context.load_cert_chain(listen.file("certificate.pem"), listen.file("key.pem"))
+        self._context.load_verify_locations(listen.file("proxy_ca.pem"))
         self._context.verify_mode = ssl.CERT_REQUIRED
-        family = socket.AF_INET6 if ":" in place.address else socket.AF_INET
-        self._listener = socket.create_server((place.address, place.port), family=family, backlog=BACKLOG)
+        family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
+        self._listener = socket.create_server((listen.address, listen.port), family=family, backlog=BACKLOG)
         self._listener.setblocking(False)
-        # Before Python 3.10 nothing else holds on to one that waits for the program alone.
-        self._guests: set[asyncio.Task[None]] = set()
-        # Those who have not shown the token, the first comer first. They make room, or strangers would keep all out.
+        # Before Python 3.10 nothing else references a task that waits only for the program.
+        self._connections: set[asyncio.Task[None]] = set()
+        # Connections that have not shown the token, the oldest first. They are closed when all slots are taken:
+        # otherwise strangers could keep everybody out.
         self._unknown: dict[socket.socket, None] = {}
 
     def run(self) -> None:
-        """Serve."""
+        """Serve requests for ever."""
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        room = asyncio.Semaphore(most_guests())
+        room = asyncio.Semaphore(most_connections())
         while True:
             try:
                 connection, _ = await loop.sock_accept(self._listener)
@@ -81,10 +82,10 @@ class AuthProxy(threading.Thread):
                 self._make_room()
             await room.acquire()
             self._unknown[connection] = None
-            guest = loop.create_task(self._receive(connection))
-            self._guests.add(guest)
-            guest.add_done_callback(self._guests.discard)
-            guest.add_done_callback(lambda _: room.release())
+            task = loop.create_task(self._receive(connection))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+            task.add_done_callback(lambda _: room.release())
 
     def _make_room(self) -> None:
         if self._unknown:
@@ -95,11 +96,12 @@ class AuthProxy(threading.Thread):
 
     async def _receive(self, connection: socket.socket) -> None:
         try:
-            # Whoever is lost without a word, as when the proxy host loses its power, must not stay for ever.
+            # A peer that is lost without a word, such as a host that loses its power, must not keep its connection for
+            # ever.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
-            # asyncio does it for sockets that say they are of TCP, and an accepted one does not: each answer would wait
-            # 40 ms for word that its head has arrived.
+            # asyncio does this only for sockets that are created as TCP sockets, not for accepted ones: each answer
+            # would wait 40 ms for an acknowledgement of its head.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._shake_hands(connection)
         finally:
@@ -113,7 +115,7 @@ class AuthProxy(threading.Thread):
             transport, _ = await loop.connect_accepted_socket(
                 lambda: protocol, connection, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_SECONDS
             )
-        except OSError:  # not the proxy, or no TLS
+        except OSError:  # not the web server, or no TLS
             connection.close()
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
@@ -130,19 +132,19 @@ class AuthProxy(threading.Thread):
         try:
             seconds = HEAD_SECONDS
             while await self._serve_one(browser, connection, seconds):
-                # Until the next request it may make room for somebody else's.
+                # While it is idle, it may be closed for another connection.
                 self._unknown[connection] = None
                 seconds = IDLE_SECONDS
         except BadMessageError:
             with suppress(OSError):
                 await turn_away(browser, BAD, self._centre)
         except (OSError, asyncio.TimeoutError):
-            pass  # whoever asked has gone
-        except Exception as error:  # one request's trouble is nobody else's
+            pass  # the client has gone
+        except Exception as error:  # one request's fault must not end the others
             say(f"A request failed: {error!r}")
 
     async def _serve_one(self, browser: Streams, connection: socket.socket, seconds: float) -> bool:
-        """Whether another request may follow."""
+        """Serve one request; return whether another may follow."""
         head = await asyncio.wait_for(read_head(browser[0]), seconds)
         exchange = await self._judge(head, browser) if head else None
         if not exchange:
@@ -151,7 +153,7 @@ class AuthProxy(threading.Thread):
         return await exchange.run(self._connect)
 
     async def _judge(self, head: Head, browser: Streams) -> Exchange | None:
-        """What is to be brought to the program; nothing when the answer was given here."""
+        """Return the exchange with the program; None if the request was answered here."""
         method, target = request_of(head)
         bare, by_address = self._without_token(target)
         by_header = self._is_token(head.one("authorization").rpartition(" ")[2])
@@ -165,7 +167,7 @@ class AuthProxy(threading.Thread):
         elif by_address and method == "GET" and not head.all("upgrade"):
             await self._send_on(browser[1], bare)
         else:
-            last = "close" in head.words("connection") or head.line.endswith("/1.0")
+            last = "close" in head.tokens("connection") or head.line.endswith("/1.0")
             return Exchange(self._for_program(head, method, bare, by_header), browser, self._centre, last=last)
         return None
 
@@ -177,7 +179,7 @@ class AuthProxy(threading.Thread):
         return any(hmac.compare_digest(each.encode("latin-1"), wanted) for each in _cookies(head))
 
     def _without_token(self, target: str) -> tuple[str, bool]:
-        """The target as it was otherwise, and whether it bore the token alone: another `token=` is the program's."""
+        """The target without the link's token, and whether it had no other `token=`, which would be the program's."""
         path, mark, query = target.partition("?")
         words = query.split("&")
         tokens = [word for word in words if word.startswith("token=")]
@@ -186,7 +188,7 @@ class AuthProxy(threading.Thread):
         return (f"{path}{mark}{kept}" if kept else path), bool(ours) and ours == tokens
 
     def _is_foreign(self, head: Head, method: str) -> bool:
-        """Cookies do not tell neighbours apart: to a browser all links of a centre are one site."""
+        """Whether a page at another address made the request: to a browser, all links of a centre are one site."""
         if head.one("sec-fetch-site") not in OWN_SITES and not (method == "GET" and _navigates(head)):
             return True
         if method in SAFE and not head.all("upgrade"):
@@ -194,7 +196,7 @@ class AuthProxy(threading.Thread):
         return head.one("origin") not in ("", self._origin)
 
     async def _send_on(self, writer: asyncio.StreamWriter, target: str) -> None:
-        # Two slashes would name another host, and to a browser the other kind is one too.
+        # Two slashes would name another host, and browsers treat a backslash as a slash.
         cookie = f"{COOKIE}={self._cookie}; Path=/; Secure; HttpOnly; SameSite=Lax"
         await self._send_to(writer, "/" + target.lstrip("/\\"), ("Set-Cookie", cookie))
 
@@ -211,9 +213,9 @@ class AuthProxy(threading.Thread):
         await writer.drain()
 
     def _for_program(self, head: Head, method: str, target: str, by_header: bool) -> Head:
-        """The request without what let it in: the program need not know it, nor pass it on."""
+        """The request without the token: the program need not know it and cannot leak it."""
         dropped = [*HOP_BY_HOP, "cookie", *(["authorization"] if by_header else [])]
-        # Of a page that had it in its address.
+        # The address of a page that had the token in it.
         if self._token.decode("ascii") in head.one("referer"):
             dropped.append("referer")
         upgrade = head.one("upgrade")
@@ -224,12 +226,12 @@ class AuthProxy(threading.Thread):
         return head.changed(f"{method} {target} HTTP/1.1", dropped, added)
 
 
-def most_guests() -> int:
-    """How many may be served at a time."""
+def most_connections() -> int:
+    """How many connections may be served at a time."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
-        return MOST_GUESTS
-    return max(1, min(MOST_GUESTS, descriptors // SHARE_OF_DESCRIPTORS))
+        return MOST_CONNECTIONS
+    return max(1, min(MOST_CONNECTIONS, descriptors // SHARE_OF_DESCRIPTORS))
 
 
 def _navigates(head: Head) -> bool:

@@ -1,4 +1,4 @@
-"""One request is brought to a program, and its answer back; the connection to the program is closed then."""
+"""Forwards one request to the program and its answer back; then the connection to the program is closed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lightship_cluster.app_proxy.http1 import (
     status_of,
 )
 from lightship_cluster.app_proxy.pages import AWAY, BAD, Refusal, tell
-from lightship_cluster.config.centre import Centre
 from lightship_cluster.core.job_log import say_once
+from lightship_protocol.centre import Centre
 
 CONNECT_SECONDS, UPGRADE_SECONDS, LINGER_SECONDS, GONE_SECONDS = 10.0, 60.0, 5.0, 0.5
-# As the kernel calls it (netinet/tcp.h).
+# The kernel's number of the state (netinet/tcp.h).
 ESTABLISHED = 1
 SWITCHED = 101
 
@@ -35,14 +35,14 @@ Connect = Callable[[], Awaitable[Streams]]
 
 
 class Exchange:
-    """Between a browser that was let in and the program."""
+    """One request of a browser with the token, and the program's answer."""
 
     def __init__(self, head: Head, browser: Streams, centre: Centre, *, last: bool) -> None:
         self._head = head
         self._method = head.line.partition(" ")[0]
         self._reader, self._writer = browser
         self._centre = centre
-        # Before the program hears of it: what is in doubt is for nobody.
+        # Checked before anything is sent: a request whose length is in doubt is refused.
         self._length = body_length(head)
         self._upgrade = bool(head.all("upgrade"))
         if self._upgrade and self._length != 0:
@@ -51,7 +51,7 @@ class Exchange:
         self._answered = self._whole = self._sent = False
 
     async def run(self, connect: Connect) -> bool:
-        """Bring the request there and the answer back; whether another request may come on this connection."""
+        """Forward the request and the answer; return whether another request may follow on this connection."""
         try:
             program = await asyncio.wait_for(connect(), CONNECT_SECONDS)
         except (OSError, asyncio.TimeoutError) as error:
@@ -60,9 +60,9 @@ class Exchange:
             return False
         try:
             program[1].write(self._head.encode())
-            # A program that has heard enough may hang up on whoever still speaks.
+            # A program may close the connection before it has read the whole request.
             with suppress(ConnectionError):
-                await _first_of(self._send_body(program[1]), self._bring_back(program), _gone(self._writer))
+                await _first_of(self._send_body(program[1]), self._return_answer(program), _gone(self._writer))
         except BadMessageError:
             if not self._answered:
                 await tell(self._writer, BAD, self._centre)
@@ -78,12 +78,12 @@ class Exchange:
             self._sent = True
         except ConnectionError:
             if self._reader.exception():
-                raise  # it was the browser that went
-            # The program has heard enough: its answer says why.
-        # What follows is another request, or belongs to the program as soon as it agrees to speak something else.
+                raise  # the browser closed the connection, not the program
+            # The program has read enough; its answer says why.
+        # Later bytes are another request, or belong to the program after an upgrade.
         await asyncio.Event().wait()
 
-    async def _bring_back(self, program: Streams) -> None:
+    async def _return_answer(self, program: Streams) -> None:
         answer = await self._answer(program[0])
         if answer is None:
             self._last = True
@@ -108,10 +108,10 @@ class Exchange:
         self._whole = True
 
     async def _answer(self, program: asyncio.StreamReader) -> Head | None:
-        """The program's answer; None for none, or for none that can be understood."""
+        """The program's answer; None if there is none, or if it cannot be understood."""
         try:
             while True:
-                # An answer may take its time, but a WebSocket opens at once.
+                # An answer may take long, but a WebSocket must open at once.
                 answer = await asyncio.wait_for(read_answer(program), UPGRADE_SECONDS if self._upgrade else None)
                 if answer is None:
                     say_once("The program closed a connection without an answer, so the browser was shown a 502.")
@@ -125,7 +125,7 @@ class Exchange:
                         "The program switches to a protocol that was not asked for, so the browser was shown a 502."
                     )
                     return None
-                # What comes before an answer stays here: a proxy that takes it for the answer would take the answer for
+                # Interim answers (1xx) are dropped: a proxy that takes one for the answer would take the answer for
                 # that to the next request, which may be somebody else's.
         except BadMessageError as error:
             say_once(f"An answer of the program is no HTTP/1.1 ({error}), so the browser was shown a 502.")
@@ -135,19 +135,19 @@ class Exchange:
 
 
 async def turn_away(browser: Streams, refusal: Refusal, centre: Centre) -> None:
-    """Say no, and see to it that it is heard."""
+    """Refuse a request, and give the client time to read the refusal."""
     await tell(browser[1], refusal, centre)
     await _linger(browser[0])
 
 
 async def _linger(reader: asyncio.StreamReader) -> None:
-    """Hear out for a while whoever still speaks: closed before, the connection would be reset and the answer lost."""
+    """Read for a while what the client still sends: a close would reset the connection and lose the answer."""
     with suppress(asyncio.TimeoutError, OSError):
         await asyncio.wait_for(_discard(reader), LINGER_SECONDS)
 
 
 async def _discard(reader: asyncio.StreamReader) -> None:
-    """Return when whoever asked has gone; what else they send is for nobody."""
+    """Read and drop everything until the client closes its end."""
     while await reader.read(PIECE):
         pass
 
@@ -162,10 +162,10 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _gone(browser: asyncio.StreamWriter) -> None:
-    """Return when whoever asked has gone.
+    """Return when the client has closed the connection.
 
-    The kernel is asked: their end is not read as long as the program does not take what they sent before. Where so much
-    is still to come that it stands before their end, their kernel gives up after some minutes, and ours finds out.
+    The kernel is asked, since the end of the stream is not read while the program does not take what came before. If
+    that much is still unread, the client's kernel gives up after some minutes, and ours notices.
     """
     connection = browser.get_extra_info("socket")
     while connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED:
@@ -173,7 +173,7 @@ async def _gone(browser: asyncio.StreamWriter) -> None:
 
 
 def _drop(program: asyncio.StreamWriter) -> None:
-    """Close, and wait for nothing that the program has not taken."""
+    """Close the connection without waiting for data that the program has not taken."""
     if program.transport.get_write_buffer_size():
         program.transport.abort()
     program.close()

@@ -1,6 +1,6 @@
-"""The heads of HTTP/1.1 messages (RFC 9112), read strictly: what could be understood in two ways is refused.
+"""Reads HTTP/1.1 messages (RFC 9112) strictly: what could be understood in two ways is refused.
 
-Answers may have the faults that programs have and that a proxy is to mend; what is passed on has none.
+Answers may have the faults that RFC 9112 lets a proxy repair; what is passed on has none.
 """
 
 from __future__ import annotations
@@ -14,61 +14,61 @@ LONGEST_HEAD = 65536
 LONGEST_CHUNK_LINE = 1024
 PIECE = 65536
 MOST_TRAILERS = 100
-# Of an answer: its body comes in chunks, or ends when the connection does.
+# The lengths of an answer whose body comes in chunks, or ends when the connection does.
 CHUNKED, CLOSED = -1, -2
 
 REQUEST = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[\x21-\x7e]*) HTTP/1\.[01]")
 STATUS = re.compile(r"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
 FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 _SPACE_BEFORE_COLON = re.compile(r"^([^:\s]+)[ \t]+:")
-# How much of a field's name an error message shows.
+# The longest part of a field's name in an error message.
 _SHOWN = 60
 LENGTH = re.compile(r"[0-9]{1,18}")
 CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
-# Of one connection, not of the message (RFC 9110, 7.6.1).
+# Fields for one connection, not for the message (RFC 9110, 7.6.1).
 HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "te", "upgrade")
 
 
 class BadMessageError(Exception):
-    """Not HTTP/1.1, or not beyond doubt."""
+    """A message that is not HTTP/1.1, or is ambiguous."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """First line and fields of a message, in order."""
+    """The first line and the fields of a message, in order."""
 
     line: str
     fields: tuple[tuple[str, str], ...]
 
     def all(self, name: str) -> list[str]:
-        """The values of a field."""
+        """All values of a field."""
         return [value for key, value in self.fields if key.lower() == name]
 
     def one(self, name: str) -> str:
-        """The value of a field that may be there once; empty if it is not."""
+        """The value of a field that may occur once; empty if it is missing."""
         values = self.all(name)
         if len(values) > 1:
             raise BadMessageError(f"more than one {name}")
         return values[0] if values else ""
 
-    def words(self, name: str) -> set[str]:
-        """The words of a field that is a list, in lower case."""
+    def tokens(self, name: str) -> set[str]:
+        """The members of a field that is a list, in lower case."""
         return {word.strip().lower() for value in self.all(name) for word in value.split(",")}
 
     def changed(self, line: str, drop: Iterable[str], add: Iterable[tuple[str, str]]) -> Head:
-        """Another first line, without some fields and with others."""
+        """The head with another first line, without some fields and with others."""
         dropped = set(drop)
         kept = [(key, value) for key, value in self.fields if key.lower() not in dropped]
         return Head(line, (*kept, *add))
 
     def encode(self) -> bytes:
-        """As it is sent."""
+        """The bytes of the head."""
         lines = [self.line, *(f"{key}: {value}" for key, value in self.fields)]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 async def read_head(reader: asyncio.StreamReader) -> Head | None:
-    """The next head, or nothing where the other side closed the connection instead."""
+    """Read the next head; None if the other side closed the connection."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
@@ -82,9 +82,9 @@ async def read_head(reader: asyncio.StreamReader) -> Head | None:
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Head | None:
-    """The head of an answer, in the forms that RFC 9112 has a proxy mend, and mended (2.2, 5.1 and 5.2).
+    """Read the head of an answer, and repair the faults that RFC 9112 lets a proxy repair (2.2, 5.1 and 5.2).
 
-    Lines may end without a CR, values go on in lines that begin with a space, and a space stand before the colon.
+    Lines may end without a CR, a value may go on in lines that begin with a space, and a space may precede the colon.
     """
     lines: list[str] = []
     length = 0
@@ -120,18 +120,18 @@ def _field(text: str) -> tuple[str, str]:
 
 
 def request_of(head: Head) -> tuple[str, str]:
-    """Method and target of a request."""
+    """The method and the target of a request."""
     found = REQUEST.fullmatch(head.line)
     if not found:
         raise BadMessageError("no request")
-    # To some programs a field with this letter is the same as one with a dash.
+    # Some programs treat an underscore in a field's name as a dash.
     if any("_" in name for name, _ in head.fields):
         raise BadMessageError("an ambiguous field")
     return found[1], found[2]
 
 
 def status_of(head: Head) -> int:
-    """Status of a response."""
+    """The status of an answer."""
     found = STATUS.fullmatch(head.line)
     if not found:
         raise BadMessageError(f"its first line is {head.line[:_SHOWN]!r}")
@@ -139,7 +139,7 @@ def status_of(head: Head) -> int:
 
 
 def body_length(head: Head) -> int | None:
-    """How long the body of a request is; None: it comes in chunks."""
+    """The length of a request's body; None if it comes in chunks."""
     coding, length = head.one("transfer-encoding"), head.one("content-length")
     if head.all("transfer-encoding"):
         if head.all("content-length") or coding.lower() != "chunked" or head.line.endswith("/1.0"):
@@ -151,11 +151,11 @@ def body_length(head: Head) -> int | None:
 
 
 def answer_length(head: Head, method: str) -> int:
-    """How long the body of an answer is (RFC 9112, 6.3): CHUNKED or CLOSED where no number says it."""
+    """The length of an answer's body (RFC 9112, 6.3); CHUNKED or CLOSED if no number gives it."""
     if method == "HEAD" or status_of(head) in (204, 304):
         return 0
     if head.all("transfer-encoding"):
-        return CHUNKED if head.words("transfer-encoding") == {"chunked"} else CLOSED
+        return CHUNKED if head.tokens("transfer-encoding") == {"chunked"} else CLOSED
     lengths = set(head.all("content-length"))
     if not lengths:
         return CLOSED
@@ -167,7 +167,7 @@ def answer_length(head: Head, method: str) -> int:
 async def copy_body(
     length: int | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, mend: bool = False
 ) -> None:
-    """Pass on exactly the body of a message; that of an answer may have lines that end without a CR."""
+    """Copy exactly the body of a message; with `mend`, lines between chunks may end without a CR."""
     if length is None:
         await _copy_chunks(reader, writer, mend=mend)
     else:
@@ -197,7 +197,7 @@ async def _copy_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
         if await _line(reader, mend=mend) != b"\r\n":
             raise BadMessageError("a chunk is malformed")
         writer.write(b"\r\n")
-    # Fields after the body are read and left out.
+    # Fields after the body are read and dropped.
     for _ in range(MOST_TRAILERS):
         if await _line(reader, mend=mend) == b"\r\n":
             writer.write(b"\r\n")

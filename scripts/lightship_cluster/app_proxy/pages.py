@@ -1,6 +1,6 @@
-"""The auth proxy's own pages, for what never reaches the program.
+"""The auth proxy's own pages, for requests that do not reach the program.
 
-nginx's own pages have the same frame: the role web_proxy reads frame.html from here.
+nginx's own pages have the same frame: the role web_proxy reads frame.html from this folder.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from string import Template
 from typing import NamedTuple
 
 from lightship_cluster.app_proxy.http1 import Head
-from lightship_cluster.config.centre import Centre
+from lightship_protocol.centre import Centre
 
 
 class Refusal(NamedTuple):
-    """Status line without the version, heading, and one sentence."""
+    """The status line without the version, a heading, and one sentence."""
 
     status: str
     title: str
@@ -35,7 +35,7 @@ AWAY = Refusal("502 Bad Gateway", "The program does not answer", "It may be star
 
 
 async def tell(writer: asyncio.StreamWriter, refusal: Refusal, centre: Centre) -> None:
-    """Answer with the page, and nothing after it."""
+    """Answer with the page of the refusal and close the connection."""
     page = refusal_page(refusal, centre).encode("utf-8")
     fields = (
         ("Content-Type", "text/html; charset=utf-8"),
@@ -50,7 +50,7 @@ async def tell(writer: asyncio.StreamWriter, refusal: Refusal, centre: Centre) -
     await writer.drain()
 
 
-# Strangers ask for these, and each time the file would be unpacked anew.
+# Strangers may ask for these again and again; without the cache, each time the file would be unpacked.
 @cache
 def refusal_page(refusal: Refusal, centre: Centre) -> str:
     """The page for a refused request."""

@@ -1,1 +1,1 @@
-"""What can be done besides starting: one module for each command, each with `run`."""
+"""The commands besides starting: one module for each, with a function `run`."""

@@ -1,4 +1,4 @@
-"""`start-jupyter again`: starts once more what was typed for a link, as its page says when it has ended."""
+"""`start-jupyter again`: starts a link's notebook once more, with the command line that was typed for the link."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from lightship_cluster.agent.client import AgentClient
 from lightship_cluster.config.settings import SiteSettings
-from lightship_cluster.config.values import LARGEST_MEMORY, size_words
+from lightship_cluster.config.values import LARGEST_MEMORY, humanized_size
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import default_root
 from lightship_cluster.login.command_line import PROGRAM, Asked, Line, parse, spelled
@@ -21,12 +21,12 @@ from lightship_cluster.login.progress import tell, tell_failure
 from lightship_protocol.causes import OUT_OF_MEMORY
 from lightship_protocol.states import ENDED
 
-# What may be said anew.
+# The options that may be given anew.
 OTHERWISE = ("time", "memory")
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> Line:
-    """What to start."""
+    """The command line to start."""
     try:
         return _line(asked, load())
     except LightshipError as error:
@@ -38,7 +38,7 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> Line:
 def _line(asked: Asked, settings: SiteSettings) -> Line:
     link = _chosen(asked, settings)
     metadata = link.folder.metadata()
-    words = _words(link, metadata)
+    words = _typed_words(link, metadata)
     line = parse(words)
     others = {key: asked.switches[key] for key in OTHERWISE if key in asked.switches}
     if others:
@@ -66,7 +66,7 @@ def _chosen(asked: Asked, settings: SiteSettings) -> MyLink:
         raise LightshipError(
             f"{link.name} was started on the cluster {link.cluster}. Start it again there.", ExitStatus.NO_LINK
         )
-    # Whoever names one wants two of them.
+    # A user who gives a name wants a second one.
     if not asked.name and link.alive and status_of(AgentClient(settings.agent_socket), link).get("state") != ENDED:
         raise LightshipError(
             f"Your last one, {link.name}, has not ended: start-jupyter open {link.name} prints its link. "
@@ -79,16 +79,16 @@ def _chosen(asked: Asked, settings: SiteSettings) -> MyLink:
 def _ran_out_of_memory(link: MyLink, settings: SiteSettings) -> bool:
     ending = ending_of(link)
     if not ending:
-        with suppress(LightshipError):  # if the agent is away, the start will say so
+        with suppress(LightshipError):  # if the agent does not answer, the start will say so
             ending = note_ending(link, status_of(AgentClient(settings.agent_socket), link))
     return bool(ending) and ending["cause"] == OUT_OF_MEMORY
 
 
 def more_memory(link: MyLink, mebibytes: int) -> str:
-    """How to get more; 0 stands for what the scheduler gives to whoever asks for no amount."""
+    """How to get more memory; 0 means that no amount was asked for."""
     twice = min(2 * mebibytes, LARGEST_MEMORY)
     more = f"{twice // 1024}G" if twice % 1024 == 0 else f"{twice}M"
-    had, say = (f", {size_words(mebibytes)}", more) if mebibytes else ("", "16G")
+    had, say = (f", {humanized_size(mebibytes)}", more) if mebibytes else ("", "16G")
     much = "For twice as much" if mebibytes else "For more, such as 16 GiB"
     return (
         f"{link.name} ran out of memory, and this one gets the same{had}. {much}, stop it and run: "
@@ -96,7 +96,7 @@ def more_memory(link: MyLink, mebibytes: int) -> str:
     )
 
 
-def _words(link: MyLink, metadata: dict[str, Any]) -> list[str]:
+def _typed_words(link: MyLink, metadata: dict[str, Any]) -> list[str]:
     words = metadata.get("words")
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise LightshipError(
@@ -108,7 +108,7 @@ def _words(link: MyLink, metadata: dict[str, Any]) -> list[str]:
 
 
 def _return_to(link: MyLink, folder: str, words: list[str]) -> None:
-    """Paths may have been typed as seen from where the user was."""
+    """Go back to the folder where the command was typed: its paths may be relative."""
     if not folder:
         return
     try:

@@ -1,4 +1,4 @@
-"""`start-jupyter doctor`: looks at the whole way, and names the first thing that is wrong."""
+"""`start-jupyter doctor`: checks the whole way, and names the first fault."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lightship_cluster.login.checks import CHECKS, Check, Doubt, Patient, Skip
 from lightship_cluster.login.command_line import Asked
 
 OK, DOUBT, WRONG, SKIPPED = "ok", "doubt", "wrong", "skipped"
-# Columns below which the words stand on lines of their own.
+# With fewer columns the text goes on lines of its own.
 LEAST_OF_WORDS = 32
 MARKS = {OK: "ok", DOUBT: "?", WRONG: "WRONG", SKIPPED: "-"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     check: str
     level: str
@@ -33,11 +33,11 @@ class Finding:
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
-    """Make every check; the exit status is that of the first that found something wrong."""
+    """Run every check; the exit status is that of the first fault."""
     found = []
-    for finding in look(Patient(load), dict(CHECKS)):
+    for finding in findings(Patient(load), dict(CHECKS)):
         found.append(finding)
-        # At once: some of them wait for an answer that does not come.
+        # Printed at once: some checks wait for a timeout.
         print(json.dumps(asdict(finding)) if asked.says("json") else visible(_line(finding)), flush=True)
     first = next((finding for finding in found if finding.level == WRONG), None)
     if not asked.says("json"):
@@ -45,13 +45,13 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
     return first.status if first else ExitStatus.OK
 
 
-def look(patient: Patient, checks: dict[str, Check]) -> Iterator[Finding]:
-    """One finding for each check; what failed once is not said again by those who need it too."""
+def findings(patient: Patient, checks: dict[str, Check]) -> Iterator[Finding]:
+    """One finding for each check; a failure that repeats an earlier one is skipped."""
     said: set[str] = set()
     for name, check in checks.items():
         finding = _made(name, check, patient)
         if finding.level == WRONG and finding.words in said:
-            finding = Finding(name, SKIPPED, "cannot be looked at before that is right")
+            finding = Finding(name, SKIPPED, "cannot be checked before that is right")
         said.add(finding.words)
         yield finding
 
@@ -65,15 +65,15 @@ def _made(name: str, check: Check, patient: Patient) -> Finding:
         return Finding(name, DOUBT, doubt.sentence, doubt.status)
     except LightshipError as error:
         return Finding(name, WRONG, error.sentence, error.status)
-    except Exception as error:  # whoever calls the doctor wants the rest of the findings too
-        return Finding(name, WRONG, f"It cannot be looked at ({error!r}). Tell your administrators.", ExitStatus.FAILED)
+    except Exception as error:  # the other checks must run all the same
+        return Finding(name, WRONG, f"It cannot be checked ({error!r}). Tell your administrators.", ExitStatus.FAILED)
 
 
 def _line(finding: Finding) -> str:
     head = f"{MARKS[finding.level]:5}  {finding.check:9}  "
     if not sys.stdout.isatty():
         return head + finding.words
-    # On a terminal the words stay in their column; names and paths are never torn.
+    # On a terminal the text stays in its column; names and paths are never broken.
     width = shutil.get_terminal_size().columns
     if width < len(head) + LEAST_OF_WORDS:
         below = textwrap.indent(

@@ -19,16 +19,16 @@ HEAD = ("KEY", "TYPE", "COMMENT", "ADDED")
 HASH = "SHA256:"
 WIDEST_COMMENT = 30
 NO_KEYS = "You have no keys. start-jupyter keys --add ~/.ssh/id_ed25519.pub adds one: the public key of your machine."
-NO_PLACE = "Your administrators have not given you a place to listen at: your keys open nothing yet."
+NO_ADDRESS = "Your administrators have not given you an address to listen at, so your keys open no tunnel yet."
 OPENS = "To open a tunnel, on the machine that has the private key and the notebook:"
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
-    """Add one, remove one, or list them; then say what they open."""
+    """Add a key, remove one, or list them; then print what they open."""
     add, remove = asked.said("add"), asked.said("remove")
     if add and remove:
         raise LightshipError("Give --add or --remove, not both.", ExitStatus.USAGE)
-    # A file that cannot be added is told of even where there is no agent.
+    # Read first: a bad file is refused even without an agent.
     key = key_in(add) if add else ""
     agent = AgentClient(load().agent_socket)
     if add:
@@ -56,7 +56,7 @@ def _removed(agent: AgentClient, wanted: str) -> tuple[dict[str, Any], str]:
 
 
 def _find(keys: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
-    """The one whose fingerprint begins so, or that has this comment."""
+    """The key with this beginning of its fingerprint, or with this comment."""
     beginning = wanted if wanted.startswith(HASH) else HASH + wanted
     found = [
         key
@@ -81,12 +81,12 @@ def _listed(answer: dict[str, Any]) -> str:
 
 
 def _opened(answer: dict[str, Any]) -> str:
-    """The commands that the keys are for."""
-    places = [_line(place) for place in answer.get("listen") or []]
-    if not places:
-        return NO_PLACE
+    """The commands that open tunnels with the keys."""
+    addresses = [_line(address) for address in answer.get("listen") or []]
+    if not addresses:
+        return NO_ADDRESS
     destination = shlex.quote(_line(answer.get("destination")))
-    ways = (shlex.quote(f"{place}:localhost:{place.rpartition(':')[2]}") for place in places)
+    ways = (shlex.quote(f"{address}:localhost:{address.rpartition(':')[2]}") for address in addresses)
     return "\n".join([OPENS, *(f"    ssh -N -R {way} {destination}" for way in ways)])
 
 
@@ -112,5 +112,5 @@ def _date(key: dict[str, Any]) -> str:
 
 
 def _line(value: object) -> str:
-    """One line, for a terminal: what a key's owner wrote somewhere else is not trusted."""
+    """A text as one line for a terminal; comments of keys come from elsewhere and are not trusted."""
     return " ".join(cleaned(str(value)).split())

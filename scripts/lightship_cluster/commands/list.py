@@ -1,4 +1,4 @@
-"""`start-jupyter list`: a user's links."""
+"""`start-jupyter list`: lists a user's links."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.config.settings import SiteSettings
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import default_root
 from lightship_cluster.core.texts import shortened, visible
@@ -23,36 +23,36 @@ from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 HEAD = ("NAME", "JOB", "LEFT", "TITLE", "STATE")
 WIDEST_TITLE = 20
 WORDS = {READY: "ready", STARTING: "starting on its node", WAITING: "waiting for its job"}
-# What --json has of the end of a link that lives, or of whose end nothing is known.
+# The values of --json for a link that is alive, or whose end is unknown.
 NO_END = {"ended": 0, "ready": 0, "cause": "", "reason": ""}
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
-    """Print them; when the agent cannot be asked, what the folders tell, and then why."""
+    """Print the links; if the agent does not answer, what the folders tell, and then the error."""
     settings = load()
-    looker = Looker(settings, ended=asked.says("all"))
-    rows = [row for row in map(looker.look, my_links(default_root())) if asked.says("all") or row["state"] != ENDED]
+    links = LinkRows(settings, ended=asked.says("all"))
+    rows = [row for row in map(links.row, my_links(default_root())) if asked.says("all") or row["state"] != ENDED]
     if asked.says("json"):
         print("".join(json.dumps(row) + "\n" for row in rows), end="")
     else:
         print(visible(_table(rows)) if rows else "You have no links. start-jupyter makes one.")
-    if looker.trouble:
-        raise looker.trouble
+    if links.error:
+        raise links.error
     return ExitStatus.OK
 
 
-class Looker:
-    """Asks the agent about one link after the other, and after a failure about none."""
+class LinkRows:
+    """Makes the rows of the list. After the agent has failed once, it is not asked again."""
 
     def __init__(self, settings: SiteSettings, *, ended: bool) -> None:
-        # Whether somebody wants to know of those that have ended, too.
+        # Whether ended links are listed too.
         self._ended = ended
         self._cluster = settings.cluster
         self._agent = AgentClient(settings.agent_socket)
-        self.trouble: AgentError | None = None
+        self.error: AgentError | None = None
 
-    def look(self, link: MyLink) -> dict[str, Any]:
-        """What is known of it, as --json prints it."""
+    def row(self, link: MyLink) -> dict[str, Any]:
+        """The row of a link, as --json prints it."""
         status = self._status(link)
         state = str(status.get("state") or "")
         end = self._end(link, status) if state == ENDED else {}
@@ -61,7 +61,7 @@ class Looker:
             "title": link.title,
             "url": link.url,
             "state": state,
-            "words": link_end.words(end) if state == ENDED else self._words(link, status),
+            "words": link_end.phrase(end) if state == ENDED else self._phrase(link, status),
             "job_id": link.job_id,
             "cluster": link.cluster,
             "created": int(link.created),
@@ -74,21 +74,21 @@ class Looker:
     def _status(self, link: MyLink) -> dict[str, Any]:
         if not link.alive:
             return {"state": ENDED}
-        return {} if self.trouble or self._elsewhere(link) else self._asked(link)
+        return {} if self.error or self._elsewhere(link) else self._asked(link)
 
     def _asked(self, link: MyLink) -> dict[str, Any]:
         try:
             return status_of(self._agent, link)
         except AgentError as error:
-            self.trouble = error
+            self.error = error
             return {}
 
     def _end(self, link: MyLink, status: dict[str, Any]) -> dict[str, Any]:
-        """When and why it ended, as far as that can be known."""
+        """When and why the link ended, as far as that is known."""
         if not self._ended:
             return {}
         noted = link_end.ending_of(link)
-        if noted or self.trouble or self._elsewhere(link):
+        if noted or self.error or self._elsewhere(link):
             return noted
         if "ended" not in status:
             status = self._asked(link)
@@ -97,14 +97,14 @@ class Looker:
     def _elsewhere(self, link: MyLink) -> bool:
         return bool(link.cluster) and link.cluster != self._cluster
 
-    def _words(self, link: MyLink, status: dict[str, Any]) -> str:
+    def _phrase(self, link: MyLink, status: dict[str, Any]) -> str:
         state = str(status.get("state") or "")
         if self._elsewhere(link) and link.alive:
             return f"on {link.cluster}: ask there"
         job = job_in(status)
         if state == WAITING and job:
             try:
-                return find_scheduler(link.scheduler).words(job)
+                return find_scheduler(link.scheduler).phrase(job)
             except LightshipError:
                 return WORDS[state]
         return WORDS.get(state, "unknown")
@@ -127,4 +127,4 @@ def _below(row: dict[str, Any]) -> str:
 
 
 def _left(row: dict[str, Any]) -> str:
-    return words_of(row["expires"] - time.time()) if row["expires"] else "-"
+    return humanized(row["expires"] - time.time()) if row["expires"] else "-"

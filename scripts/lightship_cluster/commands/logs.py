@@ -1,4 +1,4 @@
-"""`start-jupyter logs`: what a link's job printed."""
+"""`start-jupyter logs`: prints the log of a link's job."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lightship_cluster.core.texts import cleaned
 from lightship_cluster.login.command_line import Asked
 from lightship_cluster.login.links import MyLink, find_link, my_links, status_of
 
-LOOK_SECONDS, ASK_SECONDS = 0.5, 30.0
+POLL_SECONDS, ASK_SECONDS = 0.5, 30.0
 
 
 def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
-    """Print it; with --follow, go on until the job has ended."""
+    """Print the log; with --follow, until the job has ended."""
     link = find_link(my_links(default_root()), asked.name, alive=False)
     try:
         stream = link.folder.log.open(encoding="utf-8", errors="replace")
@@ -35,10 +35,10 @@ def run(asked: Asked, load: Callable[[], SiteSettings]) -> ExitStatus:
 
 
 def _follow(stream: TextIO, link: MyLink, agent: AgentClient) -> None:
-    # The job takes its link's secret away as the last thing that it does; if its node dies, only the registry knows.
+    # A job removes its link's secret last of all. If its node dies, only the registry knows.
     ask = time.monotonic() + ASK_SECONDS
     while link.alive:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
         _copy(stream)
         if time.monotonic() > ask:
             ask = time.monotonic() + ASK_SECONDS
@@ -48,7 +48,7 @@ def _follow(stream: TextIO, link: MyLink, agent: AgentClient) -> None:
 
 
 def _copy(stream: TextIO) -> bool:
-    """Whether there was anything."""
+    """Print what is new; return whether there was anything."""
     before = stream.tell()
     for chunk in iter(lambda: stream.read(65536), ""):
         sys.stdout.write(cleaned(chunk))

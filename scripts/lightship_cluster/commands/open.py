@@ -20,7 +20,7 @@ OPEN_SECONDS = 3.0
 
 
 def run(asked: Asked, _load: Callable[[], SiteSettings]) -> ExitStatus:
-    """Print it; where there is a desktop, open it."""
+    """Print the link; on a desktop, open it too."""
     link = find_link(my_links(default_root()), asked.name)
     url = f"{link.url}?token={link.folder.read(TOKEN)}"
     print(url, flush=True)
@@ -31,7 +31,7 @@ def run(asked: Asked, _load: Callable[[], SiteSettings]) -> ExitStatus:
 
 
 def _open(opener: str, link: MyLink, url: str) -> None:
-    # Every user of this host can read command lines, so the browser is given a file that sends it on to the link.
+    # Every user of this host can read command lines, so the browser gets a file that redirects it to the link.
     page = link.folder.path / PAGE
     try:
         page.unlink(missing_ok=True)
@@ -45,13 +45,13 @@ def _open(opener: str, link: MyLink, url: str) -> None:
 
 
 def _status(opener: str, page: Path) -> int:
-    """The opener's exit status; 0 while it still runs: it may be the browser itself, and is not ours to end."""
+    """The opener's exit status; 0 if it still runs, since it may be the browser itself."""
     quiet = subprocess.DEVNULL
     process = subprocess.Popen([opener, str(page)], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
     try:
         return process.wait(OPEN_SECONDS)
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # nobody waits for it any more, and Python need not warn of that
+        process.returncode = 0  # it is left running; this keeps Python from warning
         return 0
 
 

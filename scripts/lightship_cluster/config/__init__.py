@@ -1,1 +1,1 @@
-"""What users and sites can set: options, settings files, defaults."""
+"""The options, settings files and defaults of users and sites."""

@@ -1,4 +1,4 @@
-"""Reads one settings file as the commands would: what deploys it asks before it is put in place.
+"""Checks one settings file as the commands would read it; a deployment runs it before it installs the file.
 
 Usage: PYTHONPATH=bin/start-jupyter python3 -m lightship_cluster.config.check_settings site|cluster FILE
 
@@ -17,13 +17,13 @@ from lightship_cluster.config.ini import Values, read_ini
 from lightship_cluster.config.layers import layer_of
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 
-# Of each kind its form, and its section that is not about jobs.
+# The form of each kind of file, and its section that is not about jobs.
 FORMS = {"site": (settings.SITE, "lightship"), "cluster": (clusters.FORM, "cluster")}
 STDIN = Path("/dev/stdin")
 
 
 def main(argv: Sequence[str]) -> ExitStatus:
-    """Every section, key and value that users may come to need, presets too."""
+    """Check every section, key and value, including the presets."""
     form, section = FORMS[argv[0]]
     path = STDIN if argv[1] == "-" else Path(argv[1])
     try:
@@ -33,18 +33,18 @@ def main(argv: Sequence[str]) -> ExitStatus:
         settings.read_networks(path, sections[section].get("notebook_networks", ""), "")
         centre.read_centre(path, sections[section], "")
     except LightshipError as error:
-        # Whoever hands the settings over knows where they came from, and no file of that name.
+        # The caller knows where the settings came from; /dev/stdin would mean nothing to them.
         print(error.sentence.replace(f"The settings {STDIN} ", "The settings "), file=sys.stderr)
         return error.status
     return ExitStatus.OK
 
 
 def _check_registry(path: Path, values: Values) -> None:
-    # The other file may say what this one does not.
+    # Another file may set what this one leaves out.
     if values.get("registry"):
         settings.check_registry(path, values["registry"], "")
     ca_file = Path(values.get("ca_file", ""))
-    # Only a whole path means the same here as in the file's own place, and only on the host that will have the file.
+    # Only an absolute path means the same here as it will where the file is installed, and only on that host.
     if ca_file.is_absolute() and path != STDIN:
         settings.check_ca_file(path, ca_file, "")
 

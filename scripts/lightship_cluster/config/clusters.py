@@ -1,4 +1,4 @@
-"""Which cluster a host belongs to, when several share one installation: each has a file that names its hosts."""
+"""Finds the cluster of a host when several share one installation: each has a file that names its hosts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORM = Form({"cluster": ("hosts", "registry", "ca_file", "agent_socket", "notebo
 
 @dataclass(frozen=True)
 class ClusterFile:
-    """One file of the folder `clusters`; the cluster's name is the file's."""
+    """One file of the folder `clusters`; its name is the cluster's name."""
 
     path: Path
     sections: dict[str, Values]
@@ -27,14 +27,14 @@ class ClusterFile:
         return self.path.stem
 
     def has(self, host: str) -> bool:
-        """Whether one of its patterns is the host's name, or the first part of it."""
+        """Whether one of the patterns matches the host's name, or the first part of it."""
         patterns = self.sections["cluster"].get("hosts", "").replace(",", " ").lower().split()
         names = (host.lower(), host.lower().partition(".")[0])
         return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
 def find_cluster(site: Path, named: str, fallback: str, host: str = "") -> ClusterFile | None:
-    """The file of the cluster that is named, else of this host's, else of the site's own choice; there may be none."""
+    """The file of the named cluster, else of this host's, else of the site's default; None if there is none."""
     folder = site.resolve().parent / "clusters"
     files = sorted(folder.glob("*.ini"))
     if named or not files:

@@ -1,4 +1,4 @@
-"""INI files with known sections and keys: a mistake is named with its file and section, and what was likely meant."""
+"""Reads INI files with known sections and keys; an error names the file, the section and the likely spelling."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 ASK = "Ask your administrators."
 
 Values = dict[str, str]
-# The keys of each section. A section whose name ends with a blank, as "preset ", stands for all that begin so.
+# The keys of each section. A name that ends with a space, as "preset ", stands for all sections that begin with it.
 Known = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Form:
-    """What may stand in a file, who helps when something else does, and which keys are not for this file to set."""
+    """The sections and keys that a file may have, the keys reserved for other files, and who helps with an error."""
 
     known: Known
     help_from: str = ASK
@@ -28,7 +28,7 @@ class Form:
 
 
 def read_ini(path: Path, form: Form) -> dict[str, Values]:
-    """The sections of the file, those without a name of their own even when they are not in it."""
+    """The sections of the file; known sections that it lacks are empty, except named ones such as presets."""
     parser = configparser.ConfigParser(
         interpolation=None, inline_comment_prefixes=("#", ";"), default_section="\0", strict=True
     )
@@ -48,7 +48,7 @@ def read_ini(path: Path, form: Form) -> dict[str, Values]:
 
 
 def wrong(path: Path, why: str, help_from: str = ASK) -> LightshipError:
-    """The file cannot be used, and why."""
+    """The error for a file that cannot be used."""
     return LightshipError(f"The settings {path} are wrong: {why} {help_from}".rstrip(), ExitStatus.SETTINGS)
 
 

@@ -1,8 +1,8 @@
-"""What users get who say less: the site's, the cluster's and their own settings, one over the other.
+"""The settings of the site, the cluster and the user, layered: a nearer layer overrides a farther one.
 
-Every layer has the same two kinds of sections, [defaults] and [preset NAME], with the same keys: those of the table of
-options. What is said nearer to the user holds: the command line, then a preset, then the user's file, the cluster's,
-the site's, and last what is built in.
+Every layer has the same two kinds of sections, [defaults] and [preset NAME], with the keys of the table of options.
+From the nearest to the farthest: the command line, a preset, the user's file, the cluster's file, the site's file, the
+built-in defaults.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightship_cluster.config import centre
 from lightship_cluster.config.ini import ASK, Form, Known, Values, read_ini, wrong
 from lightship_cluster.config.options import BUILT_IN, INTERFACES, SCHEDULERS, SETTINGS, SOURCES, did_you_mean
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.paths import home
 from lightship_cluster.core.texts import quoted
+from lightship_protocol import centre
 
 PRESET = "preset "
 KEYS = tuple(SETTINGS)
@@ -36,7 +36,7 @@ Request = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Layer:
-    """What one file says."""
+    """The settings in one file."""
 
     path: Path
     defaults: Request
@@ -44,7 +44,7 @@ class Layer:
 
 
 def user_file() -> Path | None:
-    """A user's own settings; nothing for somebody without a home."""
+    """The path of the user's own settings; None for a user without a home."""
     chosen = os.environ.get("XDG_CONFIG_HOME", "")
     try:
         # The standard says that a path which is not absolute is none.
@@ -55,7 +55,7 @@ def user_file() -> Path | None:
 
 
 def read_user(path: Path | None) -> tuple[Layer | None, str]:
-    """The user's layer, and a warning when there is one that cannot be read: a notebook can start without it."""
+    """The user's layer, or a warning if its file cannot be read: a notebook can start without it."""
     if path is None:
         return None, ""
     try:
@@ -69,7 +69,7 @@ def read_user(path: Path | None) -> tuple[Layer | None, str]:
 
 
 def layer_of(path: Path, sections: Mapping[str, Values], help_from: str = ASK) -> Layer:
-    """What the sections of a file say about jobs."""
+    """Read the settings about jobs from the sections of a file."""
     presets = {
         name[len(PRESET) :].strip(): _request(path, name, values, help_from)
         for name, values in sections.items()
@@ -79,7 +79,7 @@ def layer_of(path: Path, sections: Mapping[str, Values], help_from: str = ASK) -
 
 
 def choose(layers: Sequence[Layer], given: Request, preset: str = "") -> Request:
-    """What holds, for every key; the layers come from the farthest to the nearest."""
+    """The value of every key; the layers come from the farthest to the nearest."""
     chosen: Request = BUILT_IN
     for layer in layers:
         chosen = _over(chosen, layer.defaults)
@@ -89,7 +89,7 @@ def choose(layers: Sequence[Layer], given: Request, preset: str = "") -> Request
 
 
 def find_preset(layers: Sequence[Layer], name: str) -> Request:
-    """The nearest preset of this name; presets of one name do not mix."""
+    """The nearest preset with this name; presets with the same name are not merged."""
     for layer in reversed(layers):
         if name in layer.presets:
             return layer.presets[name]
@@ -99,7 +99,7 @@ def find_preset(layers: Sequence[Layer], name: str) -> Request:
 
 
 def split_batch(request: Request) -> Request:
-    """`slurm/jupyterlab.sh` says two things, the scheduler and the interface; either can be said anew on its own."""
+    """Split `slurm/jupyterlab.sh` into scheduler and interface, so that a nearer layer can override one of them."""
     folder, file = _site_script(request)
     if folder not in SCHEDULERS:
         return request
@@ -117,7 +117,7 @@ def _over(far: Request, near: Request) -> Request:
     both = {**far, **near}
     folder, _ = _site_script(far)
     other = folder in SCHEDULERS and near.get("scheduler", folder) != folder
-    # Whoever asks for another interface, program or scheduler does not want the script that was set farther away.
+    # A nearer interface, program or scheduler overrides the script of a farther layer.
     if ("interface" in near or near.get("app") or other) and not near.get("batch"):
         both["batch"] = ""
     if "interface" in near and not near.get("app"):
@@ -128,7 +128,7 @@ def _over(far: Request, near: Request) -> Request:
 
 
 def _one_source(both: dict[str, Any], near: Request) -> dict[str, Any]:
-    """Jupyter comes from one place, and what was said of a container goes with it."""
+    """Keep one source of Jupyter; the options of a container go when its image does."""
     if any(near.get(source) for source in SOURCES):
         both.update({source: near.get(source, "") for source in SOURCES})
     if not both["image"]:

@@ -1,7 +1,7 @@
-"""The table of what users can say: everything else that must know the options reads this.
+"""The table of options. Everything that needs to know the options reads it.
 
-The command line and its help, the keys of the settings, the completion of shells, the manual, and the test that the
-guide tells of each.
+These are the command line and its help, the keys of the settings, the shell completion, the manual, and the test that
+the guide describes each.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from lightship_cluster.config.values import (
     memory_of,
     named_of,
     path_of,
+    split_words,
     switch_of,
     title_of,
     word_of,
-    words_of,
 )
 from lightship_cluster.core.durations import minutes_of
 from lightship_cluster.core.texts import quoted
 
-# What -s takes, and the batch script of the scheduler's folder that starts it.
+# The values of -s, and the batch script in the scheduler's folder that starts each.
 INTERFACES: Mapping[str, str] = {
     "notebook": "notebook.sh",
     "jupyterlab": "jupyterlab.sh",
@@ -34,15 +34,15 @@ INTERFACES: Mapping[str, str] = {
     "classic": "classic.sh",
     "voila": "voila.sh",
 }
-# That of --app.
+# The batch script of --app.
 APP = "app.sh"
-# What --scheduler takes: the modules of `schedulers`, and the folders of the site's batch scripts.
+# The values of --scheduler: the modules of `schedulers`, and the folders of the site's batch scripts.
 SCHEDULERS = ("slurm", "pbs", "torque", "none")
-# What --runtime takes: the modules of `environments` that run containers.
+# The values of --runtime: the modules of `environments` that run containers.
 RUNTIMES = ("apptainer", "singularity", "podman", "charliecloud")
-# What --kernels takes: how Jupyter and its kernels are connected.
+# The values of --kernels: how Jupyter and its kernels are connected.
 KERNELS = ("ipc", "tcp")
-# Jupyter comes from one place: whoever names one of these takes back another that was named farther away.
+# The sources of Jupyter: naming one overrides another from a farther layer.
 SOURCES = ("venv", "conda", "image")
 
 NOTEBOOK, ENVIRONMENT, JOB, OUTPUT = "The notebook", "Where Jupyter comes from", "Its job", "What is printed"
@@ -53,7 +53,7 @@ PARTITIONS, MODULES, ENVIRONMENTS = "partitions", "modules", "conda environments
 
 @dataclass(frozen=True)
 class Option:
-    """One thing to say. Without a metavar it is a switch."""
+    """One option. Without a metavar it is a switch."""
 
     flags: tuple[str, ...]
     name: str
@@ -61,30 +61,30 @@ class Option:
     group: str
     metavar: str = ""
     convert: Callable[[str], Any] = str
-    # What holds when neither the command line nor any settings say anything.
+    # The value if neither the command line nor any settings give one.
     default: Any = ""
-    # Whether [defaults] and presets may say it too, with `name` as the key.
+    # Whether [defaults] and presets may have it too, with `name` as the key.
     setting: bool = True
     # May be given more than once; the value is a tuple. In settings: words as in a shell.
     many: bool = False
     choices: tuple[str, ...] = ()
-    # What a switch says; `--here` says it for another option's name.
+    # The value of a switch; `--here` sets the value of another option.
     says: Any = True
-    # Told of in one breath at the end of the help.
+    # Listed without a description at the end of the help.
     rare: bool = False
-    # What a shell offers for the value: one of those above, or else the choices.
+    # The completions of the value: one of those above, otherwise the choices.
     offers: str = ""
 
     def read(self, text: str) -> Any:  # noqa: ANN401 - each option has its own type
-        """The value of one argument; a ValueError says what to write instead."""
+        """Read the value of one argument; a ValueError says what to write instead."""
         if self.choices and text and text not in self.choices:
             near = did_you_mean(text, self.choices)
             raise ValueError(f"{quoted(text)} is not one of {', '.join(self.choices)}.{near}")
-        # No folder is not this folder: a script's variable may be empty.
+        # An empty value is not the current folder: a script's variable may be empty.
         return self.default if not text and self.convert is path_of and not self.many else self.convert(text)
 
     def spelled(self, value: Any) -> list[str]:  # noqa: ANN401 - each option has its own type
-        """The words of a command line that say the value."""
+        """The arguments of a command line that give the value."""
         flag = self.flags[-1]
         if not self.metavar:
             return [flag] if value == self.says else []
@@ -94,16 +94,16 @@ class Option:
         return [f"{flag}={text}"]
 
     def read_setting(self, text: str) -> Any:  # noqa: ANN401 - each option has its own type
-        """The value of a key in a settings file; an empty one says: as if nobody had set it."""
+        """Read the value of a key in a settings file; an empty one means the default."""
         if not text:
             return self.default
         if not self.metavar:
             return switch_of(text)
-        return tuple(self.read(word) for word in words_of(text)) if self.many else self.read(text)
+        return tuple(self.read(word) for word in split_words(text)) if self.many else self.read(text)
 
 
 def did_you_mean(word: str, known: tuple[str, ...]) -> str:
-    """` Did you mean 'partition'?`, or nothing when nothing is near."""
+    """` Did you mean 'partition'?`, or nothing if no known word is similar."""
     from difflib import get_close_matches
 
     near = get_close_matches(word.lower(), known, 1)
@@ -178,20 +178,20 @@ OPTIONS = (
         ("--here",), "scheduler", "on this machine, without a job: the same as --scheduler none", JOB,
         setting=False, says="none", rare=True,
     ),
-    Option(("--",), "extra", "what follows goes to the scheduler as it is", JOB, "OPTION...", words_of, ()),
+    Option(("--",), "extra", "what follows goes to the scheduler as it is", JOB, "OPTION...", split_words, ()),
     Option(("-i", "--info"), "info", "also print information about the job", OUTPUT, default=False, setting=False),
     Option(("-q", "--quiet"), "quiet", "print the link alone", OUTPUT, default=False, setting=False),
     Option(("--json",), "json", "print one JSON object a line, for programs", OUTPUT, default=False, setting=False),
 )  # fmt: skip
 
-# By the keys that settings may have; --here is only another word for one of them.
+# By their keys in settings; --here is a synonym of one of them.
 SETTINGS: Mapping[str, Option] = {option.name: option for option in OPTIONS if option.setting}
 BUILT_IN: Mapping[str, Any] = {name: option.default for name, option in SETTINGS.items()}
 
 
 @dataclass(frozen=True)
 class Command:
-    """What can be done besides starting; its module in `commands` has its name."""
+    """A command besides starting; its module in `commands` has the same name."""
 
     name: str
     help: str

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightship_cluster.config import centre
-from lightship_cluster.config.centre import UNNAMED, Centre
+from lightship_cluster.config.centre import read_centre
 from lightship_cluster.config.clusters import find_cluster
 from lightship_cluster.config.ini import ASK, Form, read_ini, wrong
 from lightship_cluster.config.layers import SECTIONS, Layer, Request, choose, find_preset, layer_of, read_user
 from lightship_cluster.config.options import SCHEDULERS
 from lightship_cluster.core.paths import is_file
-from lightship_protocol import forms
+from lightship_protocol import centre, forms
+from lightship_protocol.centre import UNNAMED, Centre
 
 if TYPE_CHECKING:
     from lightship_cluster.core.own_addresses import Network
 
 DEFAULT_SOCKET = "/run/lightship-agent/agent.sock"
-# Each part of a name as the DNS has it: others fail only later, in the depths of a connection.
+# Each part of a name as the DNS allows it: other names would fail only later, while connecting.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 REGISTRY_URL = re.compile(rf"https://{_LABEL}(?:\.{_LABEL})*(?::(?P<port>\d{{1,5}}))?/?", re.ASCII)
 LAST_PORT = 65535
@@ -36,7 +36,7 @@ AGENT = Form(
 
 @dataclass(frozen=True)
 class SiteSettings:
-    """What the commands know about their site."""
+    """The settings of a site, as the commands use them."""
 
     path: Path
     registry: str
@@ -46,7 +46,7 @@ class SiteSettings:
     # From the farthest to the nearest: the site's, the cluster's, the user's.
     layers: tuple[Layer, ...]
     warning: str = ""
-    # On nodes with several: where notebooks listen, the first that a node has counts.
+    # Where notebooks listen on nodes with several networks; the first that a node has counts.
     notebook_networks: tuple[Network, ...] = ()
     centre: Centre = UNNAMED
 
@@ -56,17 +56,17 @@ class SiteSettings:
         return self.path.parent.parent
 
     def choose(self, given: Request, preset: str = "") -> Request:
-        """What holds for a start with these flags: a value for every key of the table of options."""
+        """The value of every key of the table of options for a start with these flags."""
         return choose(self.layers, given, preset)
 
     def said(self, key: str, given: Request, preset: str = "") -> bool:
-        """Whether these flags or the preset say it, and no default does."""
+        """Whether these flags or the preset set the key, rather than a default."""
         return key in given or bool(preset and key in find_preset(self.layers, preset))
 
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """What the agent knows about its site."""
+    """The settings of the agent."""
 
     registry: str
     cluster: str
@@ -74,37 +74,37 @@ class AgentSettings:
     socket: Path
     poll_seconds: float
     key_file: Path
-    # One of options.SCHEDULERS; empty: the one whose commands the agent finds.
+    # One of options.SCHEDULERS; if empty, the one whose commands the agent finds.
     scheduler: str = ""
-    # Where PBS's qstat is run for the agent; nothing where it runs the scheduler's commands itself.
+    # The socket of the unit that runs PBS's qstat for the agent; None if the agent runs the commands itself.
     qstat_socket: Path | None = None
 
 
 def find_prefix(program: str) -> Path:
-    """The folder above `bin`, whatever symbolic link the command was called by."""
+    """The folder above `bin`; symbolic links to the command are resolved."""
     return Path(os.path.realpath(program)).parent.parent
 
 
 def find_settings(program: str) -> Path:
-    """The settings file: the one that LIGHTSHIP_CONFIG names, else the one installed with the command."""
+    """The path of the settings file: LIGHTSHIP_CONFIG, else the file installed with the command."""
     chosen = os.environ.get("LIGHTSHIP_CONFIG")
     return Path(chosen) if chosen else find_prefix(program) / "etc" / "lightship.ini"
 
 
 def load_site(path: Path, *, cluster: str = "", user: Path | None = None) -> SiteSettings:
-    """Read `lightship.ini`, the cluster's file beside it, and the user's own; every mistake names the file and the key.
+    """Read `lightship.ini`, the cluster's file beside it, and the user's own; every error names the file and the key.
 
     Args:
         path: the site's file.
-        cluster: the cluster by name, for a job, whose node may have a name that no pattern knows.
-        user: the user's own file.
+        cluster: the cluster's name, for a job: no pattern may match its node.
+        user: the path of the user's own file.
     """
     sections = read_ini(path, SITE)
     site, source = sections["lightship"], path
     layers = [layer_of(path, sections)]
     found = find_cluster(path, cluster, site.get("cluster", ""))
     if found:
-        # An empty key says nothing, so that the site's holds.
+        # An empty key leaves the site's value.
         said = {key: text for key, text in found.sections["cluster"].items() if text}
         site, source = {**site, **said, "cluster": found.name}, found.path
         layers.append(layer_of(found.path, found.sections))
@@ -119,12 +119,12 @@ def load_site(path: Path, *, cluster: str = "", user: Path | None = None) -> Sit
         layers=(*layers, own) if own else tuple(layers),
         warning=warning,
         notebook_networks=read_networks(source, site.get("notebook_networks", "")),
-        centre=centre.read_centre(path, site),
+        centre=read_centre(path, site),
     )
 
 
 def load_agent(path: Path) -> AgentSettings:
-    """Read `agent.ini`; every mistake names the file and the key."""
+    """Read `agent.ini`; every error names the file and the key."""
     agent = read_ini(path, AGENT)["agent"]
     registry, cluster, ca_file = _common(path, path, agent)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY", "/etc/lightship")
@@ -141,7 +141,7 @@ def load_agent(path: Path) -> AgentSettings:
 
 
 def check_registry(source: Path, registry: str, help_from: str = ASK) -> None:
-    """Refuse what is no address of a registry; the source is the file that names it."""
+    """Refuse what is not the address of a registry; `source` is the file that has it."""
     found = REGISTRY_URL.fullmatch(registry)
     if not found:
         raise wrong(
@@ -152,7 +152,7 @@ def check_registry(source: Path, registry: str, help_from: str = ASK) -> None:
 
 
 def check_ca_file(source: Path, ca_file: Path, help_from: str = ASK) -> None:
-    """Refuse a file without a certificate; the source is the file that names it."""
+    """Refuse a file without a certificate; `source` is the settings file that names it."""
     # Imported late: few need it, and --help must answer at once.
     import ssl
 
@@ -171,7 +171,7 @@ def _common(source: Path, path: Path, values: Mapping[str, str]) -> tuple[str, s
     check_registry(source, registry)
     if not forms.CLUSTER.fullmatch(cluster):
         raise wrong(source, f"cluster must be a name of lower-case letters, digits and '-', not {cluster!r}.")
-    # Whichever file names it: beside the site's, where the role puts it.
+    # Relative to the site's file, where the role puts it, whichever file names it.
     ca_file = path.resolve().parent / ca_name if ca_name else None
     if ca_file:
         check_ca_file(source, ca_file)
@@ -179,7 +179,7 @@ def _common(source: Path, path: Path, values: Mapping[str, str]) -> tuple[str, s
 
 
 def read_networks(source: Path, text: str, help_from: str = ASK) -> tuple[Network, ...]:
-    """The networks that a file names; the source is that file."""
+    """Read the networks; `source` is the file that has them."""
     if not text:
         return ()
     # Imported late: few sites have any, and --help must answer at once.

@@ -1,1 +1,1 @@
-"""What every other room needs: errors, paths, users, times, texts."""
+"""Errors, paths, users, times and texts, which every other room needs."""

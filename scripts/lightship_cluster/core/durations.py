@@ -1,4 +1,4 @@
-"""Times as users write and read them."""
+"""Durations as users write and read them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _PART = r"(?:(?P<{name}>\d{{1,6}}(?:\.\d{{1,3}})?) *(?:{words}) *)?"
 _UNITS = re.compile(
     _PART.format(name="days", words="d|days?")
     + _PART.format(name="hours", words="h|hrs?|hours?")
-    # As in 1h30, where nothing else can be meant.
+    # As in 1h30, which has no other meaning.
     + r"(?:(?P<minutes>\d{1,6}(?:\.\d{1,3})?) *(?:m|mins?|minutes?|(?<=h\d)|(?<=h\d\d)) *)?"
     + _PART.format(name="seconds", words="s|secs?|seconds?"),
     re.ASCII | re.IGNORECASE,
 )
 _DECIMAL = re.compile(r"\d{1,4}[.,]\d{1,3}", re.ASCII)
 _SECONDS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
-# From here on two numbers with a colon may well be minutes and seconds, as Slurm and squeue write them.
+# From this first number on, two numbers with a colon may be minutes and seconds, as Slurm and squeue write them.
 _AMBIGUOUS_FROM = 10
 HOW = "Give minutes (60), hours (2h, 1h30m) or HH:MM:SS (1:00:00)."
 
 
 def minutes_of(text: str) -> int:
-    """Whole minutes of `60`, `2h`, `1h30m`, `1:30`, `1:30:00`, `1-12` or `2-00:00:00`.
+    """The whole minutes of `60`, `2h`, `1h30m`, `1:30`, `1:30:00`, `1-12` or `2-00:00:00`.
 
-    Seconds round up so that nobody gets less than asked for.
+    Seconds are rounded up, so that nobody gets less than asked for.
     """
     seconds = _seconds_of(text.strip())
     if seconds is None:
@@ -41,16 +41,16 @@ def minutes_of(text: str) -> int:
 
 
 def doubt_of(text: str) -> str:
-    """What a time means that schedulers would read otherwise; nothing for all others."""
+    """A note about a time that schedulers would read in another way; empty for all others."""
     short = _SHORT.fullmatch(text.strip())
     if not short or not int(short[1]):
         return ""
-    meant = words_of(minutes_of(text) * 60)
+    meant = humanized(minutes_of(text) * 60)
     return f"The time {text.strip()} is taken for hours and minutes, {meant}. Slurm's own -t would take it for minutes."
 
 
-def words_of(seconds: float) -> str:
-    """`45 s`, `29 min`, `1 h 05 min`, `2 days 3 h`: short enough for a live line, rounded down."""
+def humanized(seconds: float) -> str:
+    """`45 s`, `29 min`, `1 h 05 min`, `2 days 3 h`: short enough for a progress line, rounded down."""
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -80,12 +80,12 @@ def _seconds_of(text: str) -> int | None:
     if not text or not named:
         return None
     exact = sum(float(named[unit] or 0) * each for unit, each in _SECONDS.items())
-    # Up, but not by a whole second for a decimal that has no exact value.
+    # Rounded up, but not by a whole second for a decimal without an exact value.
     return round(exact + 0.499)
 
 
 def _of_short(text: str, first: int, second: int) -> int:
-    """Two numbers: hours and minutes to people, minutes and seconds to Slurm and PBS."""
+    """Read two numbers: people mean hours and minutes, Slurm and PBS minutes and seconds."""
     if second > 59:
         raise ValueError(f"{quoted(text)} is not a time. {HOW}")
     if first >= _AMBIGUOUS_FROM:

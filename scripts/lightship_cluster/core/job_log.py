@@ -1,4 +1,4 @@
-"""A job's log: what register-jupyter says in it, and its end for a terminal and for the link's page."""
+"""A job's log: what register-jupyter writes to it, and its last lines for a terminal and for the link's page."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ LOG_BYTES = 65536
 
 
 def say(sentence: str) -> None:
-    """Write a line. The log is in the user's home: where that is full the line is lost, and the notebook lives on."""
+    """Write a line to the log. If the user's home is full, the line is lost and the notebook goes on."""
     with suppress(OSError):
         print(sentence, flush=True)
 
 
 @lru_cache(64)
 def say_once(sentence: str) -> None:
-    """Write a line that each request of a page may cause."""
+    """Write a line once, though every request to a page may cause it."""
     say(sentence)
 
 
 def last_lines(folder: LinkFolder, most: int) -> list[str]:
-    """The log's last lines, without empty ones and without anything that could drive a terminal.
+    """The log's last lines, without empty ones and without control characters.
 
-    A job that ended before its script wrote to the log may have left lines where its scheduler keeps them.
+    If a job ended before its script wrote to the log, its lines may be in the scheduler's log.
     """
     return _lines(log_of(folder))[-most:]
 
 
 def scheduler_log(log: Path) -> Path:
-    """Where the scheduler puts what a job prints before its script writes to the log itself, once the job is over."""
+    """The scheduler's own log, written when the job is over: what it printed before its script opened the log."""
     return log.with_name("scheduler.log")
 
 
 def log_of(folder: LinkFolder) -> Path:
-    """The file that has them."""
+    """The file with the last lines."""
     others = scheduler_log(folder.log)
     return folder.log if _lines(folder.log) or not _lines(others) else others
 

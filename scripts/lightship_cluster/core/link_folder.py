@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-from lightship_cluster.core.paths import home
+from lightship_cluster.core.paths import home, is_folder
 
 SECRET, TOKEN, METADATA, LOG = "secret", "token", "link.json", "job.log"
-# Sends a browser on to the link; holds the token.
+LINK_TOKEN = re.compile(r"[0-9a-f]{32}")
+# Redirects a browser to the link; holds the token.
 PAGE = "open.html"
 OLD_SECONDS = 30 * 86400
 LARGEST_FILE = 65536
@@ -24,7 +26,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def default_root() -> Path:
-    """Where a user's links are kept, on the home that login nodes and compute nodes share."""
+    """The folder of a user's links, in the home that login nodes and compute nodes share."""
     try:
         return home() / ".local" / "state" / "lightship"
     except RuntimeError as error:
@@ -32,34 +34,34 @@ def default_root() -> Path:
 
 
 def check_root(root: Path) -> None:
-    """Say before anything is made whether the folders can be made."""
-    place = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
-    if not os.path.isdir(place) or not os.access(place, os.W_OK | os.X_OK):  # noqa: PTH112 - pathlib's fails without permission
-        raise _unusable(f"Cannot write in {place}, where the link's files go. Make it writable for yourself.")
+    """Refuse, before anything is created, a root in which no folder can be created."""
+    nearest = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
+    if not is_folder(nearest) or not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unusable(f"Cannot write in {nearest}, where the link's files go. Make it writable for yourself.")
 
 
 class LinkFolder:
-    """One link's folder, 0700, and its files, 0600."""
+    """One link's folder with mode 0700, and its files with mode 0600."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @property
     def log(self) -> Path:
-        """What the job printed."""
+        """The file with what the job printed."""
         return self.path / LOG
 
     @classmethod
     def create(cls, root: Path, name: str, metadata: dict[str, Any], secret: str, token: str) -> LinkFolder:
-        """Make the folder with everything that the job needs."""
+        """Create the folder with everything that the job needs."""
         folder = cls(root / name)
         try:
-            # The folders above too: a generous umask would let a group exchange what is in them.
-            for place in (*reversed(root.parents), root):
-                place.mkdir(mode=0o700, exist_ok=True)
+            # The folders above too: under a loose umask, a group could replace what is in them.
+            for above in (*reversed(root.parents), root):
+                above.mkdir(mode=0o700, exist_ok=True)
             root.chmod(0o700)
             folder.path.mkdir(mode=0o700)
-            # No newline: Jupyter reads the token file to the letter.
+            # No newline: Jupyter takes the whole content of the token file as the token.
             for file, content in ((SECRET, secret), (TOKEN, token), (METADATA, _json(metadata)), (LOG, "")):
                 write_private(folder.path / file, content)
         except OSError as error:
@@ -68,7 +70,7 @@ class LinkFolder:
         return folder
 
     def metadata(self) -> dict[str, Any]:
-        """What `start-jupyter` noted about the link."""
+        """What `start-jupyter` wrote about the link."""
         try:
             value = json.loads(self.read(METADATA))
         except ValueError as error:
@@ -78,7 +80,7 @@ class LinkFolder:
         return value
 
     def note(self, **metadata: object) -> None:
-        """Add to the metadata."""
+        """Add entries to the metadata."""
         fresh = self.path / f".{METADATA}.tmp"
         try:
             fresh.unlink(missing_ok=True)
@@ -88,7 +90,7 @@ class LinkFolder:
             raise _cannot_write(self.path, error) from error
 
     def require_private(self) -> None:
-        """Refuse a folder into which another user could have put, or could read, anything."""
+        """Refuse a folder that another user could read or write."""
         try:
             found = self.path.lstat()
         except OSError as error:
@@ -98,7 +100,7 @@ class LinkFolder:
         _require_own(self.path, found)
 
     def read(self, file: str) -> str:
-        """A file of the folder, if it is the user's own and private."""
+        """The content of a file in the folder; refused unless it is the user's own and private."""
         path = self.path / file
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -112,43 +114,43 @@ class LinkFolder:
             return stream.read(LARGEST_FILE).decode("utf-8", "replace")
 
     def forget_secrets(self) -> None:
-        """The link is over: only what a person may want to read stays. They are worth nothing to anybody any more."""
+        """Remove the secrets of a link that has ended; what a person may want to read stays."""
         for file in (SECRET, TOKEN, PAGE):
-            with suppress(OSError):  # in a home that cannot be written
+            with suppress(OSError):  # the home may be read-only
                 (self.path / file).unlink()
 
     def remove(self) -> None:
-        """Leave nothing behind, not even the folder above when it is empty."""
+        """Remove the folder, and the folder above if it is empty then."""
         shutil.rmtree(self.path, ignore_errors=True)
         try:
             self.path.parent.rmdir()
         except OSError:
-            return  # other links are there
+            return  # it holds other links
 
 
 def remove_old(root: Path) -> None:
-    """Folders of links that ended, and in which nothing was touched for a month."""
+    """Remove the folders of ended links in which nothing has changed for a month."""
     with suppress(OSError):
         for path in root.iterdir():
-            # Another start may be doing the same.
+            # Another start may remove them at the same time.
             with suppress(OSError):
                 if not path.is_symlink() and _is_old(path):
                     shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_old(path: Path) -> bool:
-    # A job may wait and run for months, and writing to its log leaves the folder's own time alone.
+    # A job may wait and run for months, and writing to its log does not change the folder's own time.
     times = [entry.lstat().st_mtime for entry in (path, *path.iterdir())]
     return max(times) < time.time() - OLD_SECONDS and not (path / SECRET).exists()
 
 
 def write_private(path: Path, content: str) -> None:
-    """A new file for the user alone; never through a link, never over another file."""
+    """Create a file for the user alone; never through a symbolic link, never over another file."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(content)
         stream.flush()
-        # Quota and full disks of network file systems show only here, and an empty file takes no room.
+        # Network file systems report quotas and full disks only here. An empty file takes no space.
         if content:
             os.fsync(descriptor)
 
@@ -164,9 +166,9 @@ def _json(metadata: dict[str, Any]) -> str:
     return json.dumps(metadata, indent=2, sort_keys=True) + "\n"
 
 
-def _cannot_write(place: Path, error: OSError) -> LightshipError:
+def _cannot_write(folder: Path, error: OSError) -> LightshipError:
     room = " Make room: `du -ah ~ | sort -h | tail` shows what takes most." if error.errno in FULL else ""
-    return _unusable(f"Cannot write the link's files in {place}: {error.strerror}.{room}")
+    return _unusable(f"Cannot write the link's files in {folder}: {error.strerror}.{room}")
 
 
 def _unusable(sentence: str) -> LightshipError:

@@ -1,4 +1,4 @@
-"""Where the notebook listens and with what."""
+"""The address where a notebook listens, and the files that it needs for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ListenAddress:
-    """Where the notebook listens and with what; every secret is in a file of the private folder."""
+    """An address with the certificate and the token for it; every secret is in a file of the private folder."""
 
     folder: Path
     host: str
@@ -16,19 +16,19 @@ class ListenAddress:
     port: int
     certificate: str
     token: str
-    # In the link's folder, where nobody else can ever put one: kernels and terminals inherit its path.
+    # In the link's folder, where no other user can ever create one: kernels and terminals inherit its path.
     token_file: Path
 
     @property
     def runtime(self) -> Path:
-        """Jupyter's own files and its kernels' sockets."""
+        """The folder of Jupyter's own files and its kernels' sockets."""
         return self.folder / "run"
 
     @property
     def config(self) -> Path:
-        """Our own settings file for Jupyter, in a folder with nothing but what it needs."""
+        """Lightship's settings file for Jupyter, in a folder with only what it needs."""
         return self.folder / "config" / "jupyter_config.py"
 
     def file(self, name: str) -> Path:
-        """A file of the private folder."""
+        """The path of a file in the private folder."""
         return self.folder / name

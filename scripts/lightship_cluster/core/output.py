@@ -1,4 +1,4 @@
-"""The end of what a command prints."""
+"""Flushes a command's output at its end."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 import sys
 
 
-def let_go() -> None:
-    """Print what is left to print. On a full disk it is lost, and not the exit status too."""
+def flush() -> None:
+    """Flush the output. On a full disk it is lost, but the exit status is kept."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream:
                 stream.flush()
         except OSError:
-            # Or Python tries again at its end, complains, and ends with status 120.
+            # Otherwise Python flushes again at its end, fails, and exits with status 120.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

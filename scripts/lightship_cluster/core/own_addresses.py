@@ -1,4 +1,4 @@
-"""Which addresses this machine has, and which of them its notebooks listen at."""
+"""This machine's addresses, and the one that its notebooks listen at."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Union
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
-# rtnetlink(7): one request, and messages with one address each.
+# rtnetlink(7): one request, answered by messages with one address each.
 _REQUEST_DUMP, _GET_ADDRESSES, _NEW_ADDRESS, _ERROR, _DONE = 0x301, 22, 20, 2, 3
 _HEADER, _ABOUT, _FIELD = struct.Struct("=IHHII"), struct.Struct("=BBBBI"), struct.Struct("=HH")
 _ADDRESS, _LOCAL = 1, 2
-# Made for outgoing connections, not usable (yet), or soon to go.
+# Flags of addresses that are temporary, not yet usable, or deprecated.
 _PASSING = {socket.AF_INET6: 0x01 | 0x08 | 0x20 | 0x40}
 SECONDS = 1.0
 LARGEST = 65536
 
 
 def pick(networks: Sequence[Network], connected: str) -> str:
-    """The address for a notebook: in the first of the networks where this machine has one, else the connected one."""
-    # A scope says by which interface, and no registry takes such an address.
+    """The address for a notebook: one in the first network in which this machine has any, else the connected one."""
+    # A scope names the interface; the registry takes no address with one.
     candidates = [ipaddress.ip_address(connected.partition("%")[0]), *own_addresses()] if networks else []
     for network in networks:
         for address in candidates:
@@ -34,7 +34,7 @@ def pick(networks: Sequence[Network], connected: str) -> str:
 
 
 def own_addresses() -> list[Address]:
-    """All of them; none where this kernel tells nobody."""
+    """All addresses of this machine; none if the kernel does not answer."""
     found: list[Address] = []
     with suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(SECONDS)
@@ -70,7 +70,7 @@ def _read(message: bytes) -> list[Address]:
             break
         fields[kind] = rest[_FIELD.size : size]
         rest = rest[_aligned(size) :]
-    # Where a link has two ends, the first is the other's.
+    # On a point-to-point interface, the first address is the peer's.
     packed = fields.get(_LOCAL) or fields.get(_ADDRESS)
     return [ipaddress.ip_address(packed)] if packed and len(packed) in (4, 16) else []
 

@@ -1,6 +1,6 @@
-"""Paths as users write them, and questions about them that always have an answer.
+"""Paths as users write them, and checks of them that never fail.
 
-Pathlib's own `is_dir` and `exists` fail where a folder on the way may not be entered, and for names that are too long.
+Pathlib's `is_dir` and `exists` fail if a folder on the way may not be entered, or if a name is too long.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 
 
 def home() -> Path:
-    """The user's home; one in HOME that is no whole path is somewhere else for each program, and is not believed.
+    """The user's home. A HOME that is not an absolute path is ignored: it means another folder to each program.
 
     Raises:
-        RuntimeError: there is none.
+        RuntimeError: the user has no home.
     """
     named = os.environ.get("HOME", "")
     if named.startswith("/"):
@@ -29,9 +29,9 @@ def home() -> Path:
 
 
 def absolute(text: str) -> Path:
-    """The whole path; not resolved, for a compute node may have the same name for the place, but another way to it."""
+    """The absolute path, not resolved: a compute node may reach the same path by other symbolic links."""
     path = Path(text)
-    # Without such a user it is an odd name of a file, and most likely none that is there.
+    # If there is no such user, the path is taken as the name of a file.
     with suppress(RuntimeError):
         path = home() / text[2:] if text == "~" or text.startswith("~/") else path.expanduser()
     try:
@@ -51,22 +51,22 @@ def is_here() -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether it is a folder, as far as this user can see."""
+    """Whether the path is a folder that this user can see."""
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def is_file(path: Path) -> bool:
-    """Whether it is a plain file, as far as this user can see."""
+    """Whether the path is a plain file that this user can see."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is anything of this name, as far as this user can see."""
+    """Whether the path exists and this user can see it."""
     return os.path.exists(path)  # noqa: PTH110
 
 
 def matches(folder: Path, pattern: str) -> list[Path]:
-    """What is in the folder by this pattern, sorted, as far as this user can see."""
+    """The sorted paths in the folder that match the pattern and that this user can see."""
     try:
         return sorted(folder.glob(pattern))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""How other programs are run: with exactly the environment given, without input, and not for ever."""
+"""Runs other programs with exactly the given environment, without input and with a timeout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 def run_program(
     command: Sequence[str], environment: Mapping[str, str], seconds: float, folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program and keep what it prints; what a failure means is for the caller to say."""
+    """Run a program and return what it printed; the caller judges its exit status."""
     done = subprocess.run(
         list(command),
         env=environment,
@@ -24,6 +24,6 @@ def run_program(
 
 
 def _text(printed: bytes) -> str:
-    # subprocess's own text mode would make a line feed of a lone carriage return: a scheduler also prints what other
-    # users wrote, and with one of those they could begin a line.
+    # subprocess's text mode would turn a lone carriage return into a line feed. A scheduler also prints texts of other
+    # users: with a carriage return they could begin a line of their own.
     return printed.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What users wrote, shown to them again: short, and with nothing in it that could drive a terminal."""
+"""Texts for a terminal: shortened, and without control characters."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def quoted(text: str) -> str:
-    """The text in quotation marks; a long one by its beginning."""
+    """The text in quotation marks; of a long one, the beginning."""
     return repr(shortened(text, LONGEST_QUOTED))
 
 
 def shortened(text: str, most: int) -> str:
-    """The text in at most so many characters."""
+    """The text in at most `most` characters."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
@@ -25,7 +25,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text for a terminal: what could drive it, and what is no letter, is spelled out as in a program."""
+    """The text for a terminal; characters that are not printable are written as escapes."""
     if text.isprintable():
         return text
     spelled = (letter.encode("unicode_escape").decode("ascii") for letter in text)
@@ -33,6 +33,6 @@ def visible(text: str) -> str:
 
 
 def cleaned(text: str) -> str:
-    """What a program printed, without anything that could drive a terminal."""
+    """A program's output without control characters."""
     lines = _COLOURS.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     return "".join(letter for letter in lines if letter.isprintable() or letter in "\n\t")

@@ -1,4 +1,4 @@
-"""Who is who on this host."""
+"""The names of users on this host."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pwd
 
 
 def user_name(uid: int) -> str | None:
-    """The name of a user's number; nothing for a number that is nobody's here."""
+    """The name of the user with this number; None if this host knows none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError):

@@ -1,4 +1,4 @@
-"""Where Jupyter comes from. Each kind is a module; a job is told of it by plain metadata in its link's folder."""
+"""Where Jupyter comes from. Each kind is a module; plain metadata in the link's folder describes it to the job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lightship_cluster.environments.on_path import OnPath
 from lightship_cluster.environments.venv import Venv
 
 FIELD = "environment"
-__all__ = ["FIELD", "Environment", "Start", "choose", "from_metadata", "words_of"]
+__all__ = ["FIELD", "Environment", "Start", "choose", "description_of", "from_metadata"]
 
 
 def choose(
@@ -51,12 +51,12 @@ def choose(
     elif image:
         inner = Container(whole_name(image), runtime, tuple(map(Bind.parse, binds)), gpu)
     else:
-        inner = OnPath(loaded.words() if modules else "")
+        inner = OnPath(loaded.command() if modules else "")
     return Layers(loaded, inner) if modules else inner
 
 
 def from_metadata(metadata: Mapping[str, Any]) -> Environment:
-    """The environment that `start-jupyter` noted; a link without a note has what is on its PATH."""
+    """The environment in a link's metadata; without one, what is on the job's PATH."""
     noted = metadata.get(FIELD) or {}
     try:
         inner = _KINDS[noted.get("kind", "path")](noted)
@@ -69,8 +69,8 @@ def from_metadata(metadata: Mapping[str, Any]) -> Environment:
     return Layers(Modules(names), inner) if names else inner
 
 
-def words_of(environment: Environment) -> str:
-    """Where Jupyter comes from, for a person."""
+def description_of(environment: Environment) -> str:
+    """A description of where Jupyter comes from, for a person."""
     noted = environment.metadata()
     words = [f"module load {' '.join(noted['modules'])}"] if noted.get("modules") else []
     named = noted.get("path") or noted.get("image")

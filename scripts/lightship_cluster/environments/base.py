@@ -1,4 +1,4 @@
-"""What every kind of environment offers, on the login node and in the job."""
+"""The interface of every kind of environment, on the login node and in the job."""
 
 from __future__ import annotations
 
@@ -18,93 +18,93 @@ Show = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Start:
-    """What is run and with which variables; `cleanup` ends what a signal to the command's group does not reach."""
+    """A command and its variables; `cleanup` ends what a signal to the command's process group does not reach."""
 
     command: tuple[str, ...]
     variables: Variables
     cleanup: tuple[str, ...] = ()
-    # A file that is there as soon as the command itself runs, when much may have to be done before it can.
+    # A file that exists as soon as the command itself runs, if something slow may have to be done before.
     begun: Path | None = None
 
 
 class Environment(Protocol):
-    """One module for each kind implements this. What it knows travels to the job as plain metadata."""
+    """One module for each kind implements this. The job gets it as plain metadata."""
 
     def metadata(self) -> dict[str, Any]:
-        """What the job must be told, as JSON has it."""
+        """What the job must know, as values that JSON can hold."""
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
-        """On the login node: refuse what cannot work and say why; the answer is a warning or nothing."""
+        """On the login node: refuse what cannot work; return a warning or an empty text."""
 
     @property
     def ready(self) -> bool:
         """Whether there is nothing to build."""
 
     def prepare(self, interface: Interface | None, variables: Variables, show: Show) -> str:
-        """On the login node, when all else is checked: build what is missing, however long; a warning or nothing."""
+        """On the login node, after all checks: build what is missing, which may take long; return a warning or none."""
 
     def enter(self, variables: Variables) -> dict[str, str]:
-        """The variables as they are inside."""
+        """The variables inside the environment."""
 
-    def wrap(self, start: Start, place: ListenAddress) -> Start:
-        """The command that runs the command inside."""
+    def wrap(self, start: Start, listen: ListenAddress) -> Start:
+        """The command that runs the given command inside the environment."""
 
 
 class Plain:
-    """What most kinds have in common: nothing to build, and the command stays as it is."""
+    """The defaults of most kinds: nothing to build, and the command does not change."""
 
     @property
     def ready(self) -> bool:
-        """Nothing is to be built."""
+        """Always true: there is nothing to build."""
         return True
 
     def prepare(self, interface: Interface | None, variables: Variables, show: Show) -> str:
-        """Nothing is to be built."""
+        """Do nothing: there is nothing to build."""
         del interface, variables, show
         return ""
 
     def enter(self, variables: Variables) -> dict[str, str]:
-        """The variables stay as they are."""
+        """Return the variables unchanged."""
         return dict(variables)
 
-    def wrap(self, start: Start, place: ListenAddress) -> Start:
-        """The command stays as it is."""
-        del place
+    def wrap(self, start: Start, listen: ListenAddress) -> Start:
+        """Return the command unchanged."""
+        del listen
         return start
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Several environments, one inside the other: modules first, then what needs them."""
+    """Two environments, one inside the other: modules, and what needs them."""
 
     outer: Environment
     inner: Environment
 
     def metadata(self) -> dict[str, Any]:
-        """Both in one object."""
+        """The metadata of both in one object."""
         return {**self.outer.metadata(), **self.inner.metadata()}
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
-        """Check the inner one as it is inside the outer one."""
+        """Check the outer one, and the inner one inside it."""
         self.outer.check(interface, variables)
         return self.inner.check(interface, self.outer.enter(variables))
 
     @property
     def ready(self) -> bool:
-        """Only the inner one is ever built."""
+        """Whether the inner one is ready: modules are never built."""
         return self.inner.ready
 
     def prepare(self, interface: Interface | None, variables: Variables, show: Show) -> str:
-        """Build it with what the outer one brings."""
+        """Build the inner one inside the outer one."""
         return self.inner.prepare(interface, self.outer.enter(variables), show)
 
     def enter(self, variables: Variables) -> dict[str, str]:
-        """First the outer one."""
+        """Enter the outer one first."""
         return self.inner.enter(self.outer.enter(variables))
 
-    def wrap(self, start: Start, place: ListenAddress) -> Start:
-        """The outer one is the outermost command too."""
-        return self.outer.wrap(self.inner.wrap(start, place), place)
+    def wrap(self, start: Start, listen: ListenAddress) -> Start:
+        """Wrap the command by the inner one, then by the outer one."""
+        return self.outer.wrap(self.inner.wrap(start, listen), listen)
 
 
 def with_path(variables: Variables, folder: Path) -> dict[str, str]:
@@ -114,5 +114,5 @@ def with_path(variables: Variables, folder: Path) -> dict[str, str]:
 
 
 def refused(sentence: str) -> LightshipError:
-    """The environment cannot be used."""
+    """The error for an environment that cannot be used."""
     return LightshipError(sentence, ExitStatus.JUPYTER)

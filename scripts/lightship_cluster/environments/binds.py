@@ -1,4 +1,4 @@
-"""Folders of the node that are seen inside a container."""
+"""Folders of the node that are visible inside a container."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightship_cluster.core.texts import quoted
 from lightship_cluster.environments.base import refused
 
 READ_ONLY = "ro"
-# What the runtimes' own syntax gives a meaning to.
+# Characters with a meaning in the runtimes' own syntax.
 _FORBIDDEN = (",", "\n")
 
 
@@ -25,7 +25,7 @@ class Bind:
 
     @classmethod
     def parse(cls, text: str) -> Bind:
-        """Read SRC[:DST[:ro]]; a source that is not absolute is below the folder where the command is typed."""
+        """Read SRC[:DST[:ro]]; a relative source is relative to the current folder."""
         parts = text.split(":")
         mode = parts[2] if len(parts) == 3 else "rw"
         if len(parts) > 3 or not parts[0] or mode not in (READ_ONLY, "rw") or any(bad in text for bad in _FORBIDDEN):
@@ -38,24 +38,24 @@ class Bind:
 
     @property
     def text(self) -> str:
-        """As the runtimes want it."""
+        """The bind in the syntax of the runtimes."""
         return f"{self.source}:{self.target}" + (f":{READ_ONLY}" if self.read_only else "")
 
 
-def of_places(*places: Path) -> list[Bind]:
-    """Folders at their own paths, each once, and none that lies in another of them."""
+def of_folders(*folders: Path) -> list[Bind]:
+    """Binds of the folders at their own paths; a folder inside another one is left out."""
     kept: list[Path] = []
-    for place in sorted(set(places), key=lambda found: (len(found.parts), found)):
-        if not any(above == place or above in place.parents for above in kept):
-            kept.append(place)
-    strange = next((place for place in kept if any(bad in str(place) for bad in (":", *_FORBIDDEN))), None)
+    for folder in sorted(set(folders), key=lambda found: (len(found.parts), found)):
+        if not any(above == folder or above in folder.parents for above in kept):
+            kept.append(folder)
+    strange = next((folder for folder in kept if any(bad in str(folder) for bad in (":", *_FORBIDDEN))), None)
     if strange:
         raise refused(f"A container cannot see {strange}: its name has a ':' or a ',' in it. Choose another with -d.")
-    return [Bind(str(place), str(place)) for place in kept]
+    return [Bind(str(folder), str(folder)) for folder in kept]
 
 
 def check_sources(binds: Sequence[Bind]) -> str:
-    """A warning for what this host does not have: the nodes may."""
+    """A warning about sources that this host lacks: the nodes may have them."""
     missing = [bind.source for bind in binds if not is_there(Path(bind.source))]
     if not missing:
         return ""

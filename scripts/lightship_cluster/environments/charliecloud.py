@@ -1,4 +1,4 @@
-"""Charliecloud's `ch-run`."""
+"""Charliecloud, by its command `ch-run`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Charliecloud:
-    """Images are unpacked folders, SquashFS files, and names in the store of `ch-image`."""
+    """Runs unpacked folders, SquashFS files, and names in the store of `ch-image`."""
 
     program: str = "ch-run"
 
     def wrap(self, start: Start, inside: Inside) -> Start:
-        """An image is read-only and lacks the places of our folders: a layer of memory over it gets them."""
+        """The command in a container; a layer in memory over the read-only image has the mount points of the binds."""
         read_only = [bind.text for bind in inside.binds if bind.read_only]
         if read_only:
             raise refused(f"Charliecloud cannot bind read-only ({read_only[0]}). Leave out ':ro' or choose --runtime.")
@@ -38,16 +38,16 @@ class Charliecloud:
             "--",
             *start.command,
         )
-        # All of its variables are the container's too; TMPDIR would change what is /tmp inside.
+        # The container inherits all of ch-run's variables; TMPDIR would change what is /tmp inside.
         return Start(command, {"PATH": STANDARD_PATH, **inside.variables}, start.cleanup)
 
-    def look(self, image: str, command: tuple[str, ...]) -> list[str]:
-        """As it is."""
+    def inspect(self, image: str, command: tuple[str, ...]) -> list[str]:
+        """The command in the unchanged image."""
         return [self.program, "--unset-env=*", *_image_variables(image), image, "--", *command]
 
 
 def _image_variables(image: str) -> list[str]:
-    # What the image's builder noted. Without the note only the standard PATH is known.
+    # The variables that the image's builder recorded. Without them only the standard PATH is known.
     return ["--set-env"] if is_unpacked(image) and is_file(Path(image, "ch", "environment")) else []
 
 

@@ -1,4 +1,4 @@
-"""Environments of conda, mamba and micromamba, by name or by folder. They are activated without any of the three."""
+"""Environments of conda, mamba and micromamba, by name or by folder, activated without any of these programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lightship_cluster.environments.shells import never_began, run_script
 PROGRAMS = ("mamba", "micromamba", "conda")
 TIMEOUT_SECONDS = 60.0
 LONGEST_WORDS = 300
-# Where the three are installed when nobody says otherwise.
+# Where these programs are installed by default.
 USUAL_ROOTS = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba", ".conda", ".mamba")
 
 
@@ -33,21 +33,21 @@ class Conda(Plain):
     folder: Path
 
     def metadata(self) -> dict[str, Any]:
-        """Its path."""
+        """The path of the environment."""
         return {"kind": "conda", "path": str(self.folder)}
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
-        """Look into the folder."""
+        """Check the folder and activate the environment once."""
         if not is_folder(self.folder / "conda-meta"):
             raise refused(
                 f"{self.folder} is no conda environment: it has no folder 'conda-meta'. Give its name or its folder."
             )
         warning = check_folder(self.folder, interface, variables, f"conda install --prefix {self.folder}")
-        self.enter(variables)  # here, or the job would come to its node and find that it cannot
+        self.enter(variables)  # a failure here is better than one in the job
         return warning
 
     def enter(self, variables: Variables) -> dict[str, str]:
-        """What `conda activate` does: PATH, its own variables, the environment's, and its packages' scripts."""
+        """Do what `conda activate` does: set PATH and variables, and run the scripts of packages."""
         level = variables.get("CONDA_SHLVL", "0")
         entered = with_path(variables, self.folder / "bin")
         entered.update(
@@ -75,7 +75,7 @@ class Conda(Plain):
 
 
 def find_environment(name: str, variables: Variables) -> Path:
-    """The folder of an environment's name, as conda would find it."""
+    """Find the folder of an environment by name, as conda would."""
     known: dict[str, Path] = {}
     for root in _roots(variables):
         if name == "base" and is_folder(root / "conda-meta"):
@@ -94,15 +94,15 @@ def find_environment(name: str, variables: Variables) -> Path:
 
 
 def find_program(variables: Variables) -> str | None:
-    """The fastest of the three that is there."""
+    """The fastest of the three programs that is installed."""
     path = variables.get("PATH", os.defpath)
-    # What the variables name may have been removed since: a shell keeps them for as long as it lives.
+    # A program that the variables name may have been removed since the shell set them.
     named = filter(None, map(variables.get, ("MAMBA_EXE", "CONDA_EXE")))
     return next(filter(None, (shutil.which(program, path=path) for program in (*PROGRAMS, *named))), None)
 
 
 def _roots(variables: Variables) -> Iterator[Path]:
-    """Folders that hold `envs`."""
+    """The folders that may have a folder `envs`."""
     for name in ("MAMBA_ROOT_PREFIX", "CONDA_ROOT"):
         if variables.get(name):
             yield Path(variables[name])
@@ -110,7 +110,7 @@ def _roots(variables: Variables) -> Iterator[Path]:
     if program:
         yield Path(program).resolve().parent.parent
     for name in ("CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"):
-        # The folder that is called `envs` by conda itself may have any name here.
+        # Here the folder of environments may have another name than `envs`.
         for folder in filter(None, variables.get(name, "").split(os.pathsep)):
             yield Path(folder).parent if Path(folder).name == "envs" else Path(folder)
     home = absolute(variables.get("HOME") or "~")
@@ -118,7 +118,7 @@ def _roots(variables: Variables) -> Iterator[Path]:
 
 
 def _listed_folders(variables: Variables) -> Iterator[Path]:
-    """The list that conda keeps of all that it ever made for this user, and folders named in the environment."""
+    """The environments in folders that variables name, and in conda's list of all that it made for this user."""
     for name in ("CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"):
         for folder in filter(None, variables.get(name, "").split(os.pathsep)):
             yield from (found.parent for found in matches(Path(folder), "*/conda-meta"))
@@ -132,7 +132,7 @@ def _listed_folders(variables: Variables) -> Iterator[Path]:
 
 
 def _asked(variables: Variables) -> list[Path]:
-    """What the program itself says: it reads settings that are not looked at here, and takes its time."""
+    """The environments that the program lists: it reads more settings than this module, and is slow."""
     program = find_program(variables)
     if not program:
         return []
@@ -145,7 +145,7 @@ def _asked(variables: Variables) -> list[Path]:
 
 
 def _own_variables(folder: Path) -> dict[str, str]:
-    """What `conda env config vars set` noted, and what packages bring along."""
+    """The variables that `conda env config vars set` and packages set."""
     found: dict[str, str] = {}
     for file in matches(folder / "etc" / "conda" / "env_vars.d", "*.json"):
         found.update(_strings(file, ""))

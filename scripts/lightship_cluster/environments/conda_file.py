@@ -1,8 +1,9 @@
-"""A conda environment from an `environment.yml`: built once for each content of the file, whoever starts first.
+"""Builds a conda environment from an `environment.yml`, once for each content of the file.
 
-It is built on the login node, before the job is submitted: compute nodes often have no way to the outside, the user
-sees how it goes, and no project is charged for it. A conda environment cannot be moved once it is built, for its
-programs name its folder; so it is built in its place, and a mark that is renamed into place says that it is whole.
+It is built on the login node, before the job is submitted: compute nodes often have no access to the internet, the user
+sees the progress, and no project is charged for it. A conda environment cannot be moved after the build, because its
+programs contain the path of its folder. So it is built in place, and a marker file, created by a rename, says that it
+is complete.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from lightship_cluster.environments.base import Plain, Show, Variables, refused
 from lightship_cluster.environments.conda import PROGRAMS, Conda, find_program
 from lightship_cluster.environments.interfaces import Interface
 
-# In the file: any of the packages that bring Jupyter along.
+# In the file: any of the packages that install Jupyter.
 _JUPYTER = re.compile(r"^\s*-\s*(\S+::)?(jupyter|jupyterlab|notebook|nbclassic|voila|jupyter_server)\b", re.MULTILINE)
 LAST_LINES = 15
 
 
 @dataclass(frozen=True)
 class CondaFile(Plain):
-    """The file, and where what it describes is built."""
+    """The file, and the folder in which its environment is built."""
 
     file: Path
     cache: Path
@@ -41,7 +42,7 @@ class CondaFile(Plain):
 
     @classmethod
     def read(cls, file: Path, cache: Path) -> CondaFile:
-        """Read the file once: what is built is what was hashed."""
+        """Read the file once, so that the build has the same content as the hash."""
         try:
             return cls(file, cache, file.read_bytes())
         except OSError as error:
@@ -49,13 +50,13 @@ class CondaFile(Plain):
 
     @property
     def folder(self) -> Path:
-        """The same for the same content on the same kind of machine."""
+        """The environment's folder; the same for the same content on the same kind of machine."""
         content = self.content + platform.machine().encode()
         return self.cache / hashlib.sha256(content).hexdigest()[:16]
 
     @property
     def ready(self) -> bool:
-        """Whether it is whole, and nobody else could have put it there."""
+        """Whether the environment is complete, and no other user could have put it there."""
         return is_file(self._mark) and all(map(_own, (self.cache, self.folder, self._mark)))
 
     @property
@@ -63,11 +64,11 @@ class CondaFile(Plain):
         return self.folder.with_suffix(".ready")
 
     def metadata(self) -> dict[str, Any]:
-        """To the job it is an environment like any other."""
+        """The metadata of the built environment: the job sees no difference from any other."""
         return Conda(self.folder).metadata()
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
-        """What is built is looked into; for what is not, its means."""
+        """Check the built environment, or else whether it can be built."""
         if self.ready:
             return Conda(self.folder).check(interface, variables)
         wants_jupyter = interface is None or interface.jupyter
@@ -81,28 +82,28 @@ class CondaFile(Plain):
         return ""
 
     def prepare(self, interface: Interface | None, variables: Variables, show: Show) -> str:
-        """Build it, unless somebody else just has."""
+        """Build the environment, unless another start just has."""
         with self._alone(show):
             if not self.ready:
                 self._build(variables, show)
         return Conda(self.folder).check(interface, variables)
 
     def enter(self, variables: Variables) -> dict[str, str]:
-        """As any other once it is built; until then only its program matters."""
+        """Enter the built environment; before the build, the variables stay as they are."""
         return Conda(self.folder).enter(variables) if self.ready else dict(variables)
 
     @contextmanager
     def _alone(self, show: Show) -> Iterator[None]:
-        """One builder at a time, on whatever host; the lock goes with the process that holds it."""
+        """Lock the build, also against other hosts; the lock ends with the process that holds it."""
         with _writing(self.cache):
-            # The folders above too: a generous umask would let a group exchange what is run from them.
-            for place in (*reversed(self.cache.parents), self.cache):
-                place.mkdir(mode=0o700, exist_ok=True)
-            for place in (self.cache.parent.resolve(), self.cache.resolve()):
-                if not _own(place):
+            # The folders above too: under a loose umask, a group could replace the programs in them.
+            for folder in (*reversed(self.cache.parents), self.cache):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.cache.parent.resolve(), self.cache.resolve()):
+                if not _own(folder):
                     raise refused(
-                        f"{place}, where the environment is built, belongs to another user, or others may write in it. "
-                        "Set XDG_CACHE_HOME to a folder of your own, or unset it."
+                        f"{folder}, where the environment is built, belongs to another user, or others may write in "
+                        "it. Set XDG_CACHE_HOME to a folder of your own, or unset it."
                     )
             lock = self.folder.with_suffix(".lock").open("w")
         with lock:
@@ -115,7 +116,7 @@ class CondaFile(Plain):
             yield
 
     def _build(self, variables: Variables, show: Show) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)  # what was left by a build that was interrupted
+        shutil.rmtree(self.folder, ignore_errors=True)  # the rest of an interrupted build
         file = self.folder.with_suffix(".yml")
         with _writing(self.cache):
             file.write_bytes(self.content)
@@ -147,10 +148,10 @@ class CondaFile(Plain):
 
     def _started(self, command: list[str], variables: Variables) -> subprocess.Popen[str]:
         try:
-            # A group of its own, to end all of it when the user does not want to wait.
+            # Its own process group, so that all of it can be ended when the user does not want to wait.
             return subprocess.Popen(
                 command,
-                # In every version's words: nobody is there to say yes.
+                # Each version has its own variable; nobody is there to answer a question.
                 env={**variables, "CONDA_ALWAYS_YES": "true", "MAMBA_ALWAYS_YES": "true"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -164,12 +165,12 @@ class CondaFile(Plain):
 
 
 @contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    """What is written there, or the reason why it cannot be."""
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn a failed write in the folder into a message with the reason."""
     try:
         yield
     except OSError as error:
-        raise refused(f"Cannot write in {place}: {error.strerror}. Free space or make it writable.") from error
+        raise refused(f"Cannot write in {folder}: {error.strerror}. Free space or make it writable.") from error
 
 
 def _command(folder: Path, file: Path, variables: Variables) -> list[str]:

@@ -1,4 +1,4 @@
-"""A container image: which runtime runs it, what is visible inside, and whether it has Jupyter."""
+"""A container image: chooses its runtime and what is visible inside, and checks that it has Jupyter."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ RUNTIMES: dict[str, Runtime] = {
     "podman": Podman(),
     "charliecloud": Charliecloud(),
 }
-LOOK_SECONDS = 30.0
+INSPECT_SECONDS = 30.0
 BEGUN, SAY_BEGUN = "begun", 'echo >"$0"; exec "$@"'
-# Only these may leave out the "//": in a name in Podman's own store, what follows a ":" is a tag or a port.
+# Only these may omit the "//": in a name in Podman's own store, a tag or a port follows the ":".
 _URI = re.compile(r"([a-z][a-z0-9+.-]*://|(docker-archive|docker-daemon|oci-archive|oci|dir|containers-storage):)\S")
-# Of these, Apptainer knows nothing.
+# Apptainer does not support these.
 _PODMANS = ("dir:", "containers-storage:")
-# Variables of the job that mean something inside; all others would lead astray there: paths of the node's own programs.
+# Variables of the job that make sense inside. All others would mislead: they name paths of the node's own programs.
 _KEPT = re.compile(
     r"(SLURM|PBS|OMP|MKL|OPENBLAS|CUDA|NVIDIA|ROCR|HIP|LC)_\w+|HOME|USER|LOGNAME|LANG|TZ|TERM|(https?|no)_proxy",
     re.IGNORECASE,
@@ -57,7 +57,7 @@ class Container(Plain):
     gpu: bool = False
 
     def metadata(self) -> dict[str, Any]:
-        """What was wished; the runtime is chosen on the node, which may have another one than the login node."""
+        """What the user asked for. The runtime is chosen on the node: the login node may have another one."""
         return {
             "kind": "container",
             "image": self.image,
@@ -67,34 +67,34 @@ class Container(Plain):
         }
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
-        """Refuse an image that is not there or has no Jupyter, as far as this host can look into it."""
+        """Refuse an image that does not exist, or has no Jupyter as far as this host can tell."""
         if _is_path(self.image) and not is_there(Path(self.image)):
             raise refused(
                 f"There is no image {self.image}. Give the path of a .sif file or of an unpacked folder, or a URI."
             )
         warned = [binding.check_sources(self.binds)]
-        found = self._look_inside(variables)
+        found = self._inspect(variables)
         if found is not None:
             warned.append(self._judge(found, interface))
         return "\n".join(filter(None, warned))
 
-    def wrap(self, start: Start, place: ListenAddress) -> Start:
-        """The runtime's command around it."""
+    def wrap(self, start: Start, listen: ListenAddress) -> Start:
+        """The runtime's command that runs the given command in the image."""
         runtime = self._choose(start.variables)
         named = start.variables.get("HOME", "")
         home = Path(named) if named.startswith("/") else paths.home()
         here = Path.cwd()
-        places = (place.folder, place.token_file.parent, here, home)
-        visible = [*binding.of_places(*places), *self.binds]
+        folders = (listen.folder, listen.token_file.parent, here, home)
+        visible = [*binding.of_folders(*folders), *self.binds]
         kept = {
             name: value for name, value in start.variables.items() if _KEPT.fullmatch(name) or _OURS.fullmatch(name)
         }
-        kept["JUPYTER_CONFIG_PATH"] = str(place.config.parent)  # the user's own may be another Jupyter's
-        # Packages in the home were made for the node's own Python.
+        kept["JUPYTER_CONFIG_PATH"] = str(listen.config.parent)  # the user's own may be for another Jupyter
+        # Packages in the home were built for the node's own Python.
         kept["PYTHONNOUSERSITE"] = start.variables.get("PYTHONNOUSERSITE", "1")
-        inside = Inside(self.image, tuple(visible), kept, here, home, place.folder, self.gpu)
+        inside = Inside(self.image, tuple(visible), kept, here, home, listen.folder, self.gpu)
         # Fetching and unpacking an image can take longer than Jupyter may take to answer.
-        begun = place.file(BEGUN)
+        begun = listen.file(BEGUN)
         command = ("/bin/sh", "-c", SAY_BEGUN, str(begun), *start.command)
         return replace(runtime.wrap(replace(start, command=command), inside), begun=begun)
 
@@ -109,14 +109,14 @@ class Container(Plain):
             f"This host has no {programs} to run {self.image}. Load the module that has it, or choose --runtime."
         )
 
-    def _look_inside(self, variables: Variables) -> list[str] | None:
+    def _inspect(self, variables: Variables) -> list[str] | None:
         if _URI.match(self.image):
-            return None  # it would have to be fetched
+            return None  # the image would have to be fetched
         try:
             runtime = self._choose(variables)
-            script = (pkgutil.get_data(__package__, "look_inside.sh") or b"").decode("utf-8")
-            command = runtime.look(self.image, ("/bin/sh", "-c", script, "look_inside.sh"))
-            done = run_program(command, variables, LOOK_SECONDS)
+            script = (pkgutil.get_data(__package__, "inspect_image.sh") or b"").decode("utf-8")
+            command = runtime.inspect(self.image, ("/bin/sh", "-c", script, "inspect_image.sh"))
+            done = run_program(command, variables, INSPECT_SECONDS)
         except (LightshipError, OSError, TimeoutExpired):
             return None  # login nodes often have no runtime, or do not let users run one
         return done.stdout.split() if done.returncode == 0 else None
@@ -124,14 +124,14 @@ class Container(Plain):
     def _judge(self, found: Iterable[str], interface: Interface | None) -> str:
         names = list(found)
         if interface and not interface.jupyter:
-            return ""  # only Jupyter's own names were looked for
+            return ""  # the script looks only for Jupyter's own programs
         if interface and "jupyter" not in names:
             raise refused(
                 f"The image {self.image} has no 'jupyter' on its PATH. Add it to the image: pip install jupyterlab"
             )
         if interface and interface.program not in names:
             raise refused(
-                f"The image {self.image} has no {interface.words}. "
+                f"The image {self.image} has no {interface.title}. "
                 f"Add it to the image (pip install {interface.package}), or choose another interface."
             )
         how = "in the image, pip install"
@@ -141,8 +141,8 @@ class Container(Plain):
 
 
 def whole_name(image: str) -> str:
-    """An image as the job can name it: a path may be typed from any folder."""
-    # A bare name is never a folder that happens to lie here: somebody else may have put it there.
+    """The image's name for the job; a path becomes absolute."""
+    # A bare name never means a folder in the current one: somebody else may have put it there.
     return str(absolute(image)) if _is_path(image) else image
 
 
@@ -152,7 +152,7 @@ def _is_path(image: str) -> bool:
 
 
 def _fitting(image: str) -> list[str]:
-    """The runtimes that can run an image of this form, the best first."""
+    """The runtimes that can run this kind of image, the best first."""
     if is_unpacked(image):
         singular = is_there(Path(image, ".singularity.d"))
         return (

@@ -1,4 +1,4 @@
-"""What a link can lead to, and which program a batch script's last line starts for it."""
+"""The interfaces that a link can lead to, and which of them a batch script starts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Subject:
-    """What messages speak of: what a user has at the link, and the program that must answer there."""
+    """The nouns of messages: what the user has at the link, and the program that must answer there."""
 
     noun: str
     program: str
@@ -21,25 +21,26 @@ A_PROGRAM = Subject("program", "The program")
 
 @dataclass(frozen=True)
 class Interface:
-    """One of Jupyter's faces: `program` must be beside the command `jupyter`, `package` is what pip calls it.
+    """One of Jupyter's interfaces: `program` must be beside the command `jupyter`, `package` is its name for pip.
 
-    Before its version `oldest` it had a server of its own, to which the options of Jupyter's mean nothing.
+    Versions before `oldest` had their own server, which ignores the options of Jupyter's server.
     """
 
     program: str
-    words: str
+    title: str
     package: str
     oldest: int = 0
-    # Or else any program at all.
+    # False for any other web program.
     jupyter: bool = True
 
 
 LAB = Interface("jupyter-lab", "JupyterLab", "jupyterlab", 3)
 NOTEBOOK = Interface("jupyter-notebook", "Jupyter Notebook 7", "notebook", 7)
 CLASSIC = Interface("jupyter-nbclassic", "classic notebook", "nbclassic")
-# Voila's own server knows neither certificates nor the proxy's; as an extension of Jupyter's it needs no knowledge.
+# Voila's own server supports no certificates, neither its own nor the proxy's. As an extension of Jupyter's server it
+# needs no support for them.
 VOILA = Interface("voila", "Voila", "voila")
-# By the name that -s takes, which is that of its batch script too.
+# By their names for -s, which are the names of their batch scripts too.
 INTERFACES = {"jupyterlab": LAB, "notebook": NOTEBOOK, "classic": CLASSIC, "voila": VOILA}
 
 _APP = re.compile(r"^\s*exec .* --app\s*$", re.MULTILINE)
@@ -47,17 +48,17 @@ _COMMAND = re.compile(r"^\s*exec .*-- (jupyter[ -][a-z]+)\b(.*)", re.MULTILINE)
 
 
 def starts_what_is_told(script: Path) -> bool:
-    """Whether a batch script starts what --app says, and has no command of its own."""
+    """Whether a batch script starts the command of --app, and has none of its own."""
     return bool(_APP.search(script.read_text("utf-8", "replace")))
 
 
 def other(program: str) -> Interface:
-    """What --app starts."""
+    """The interface of a program of --app."""
     return Interface(program, program, "", jupyter=False)
 
 
 def interface_of(script: Path) -> Interface | None:
-    """What a batch script starts; None when its last line has another form, and it must know what it does."""
+    """The interface that a batch script starts; None if its last line has an unknown form."""
     found = _COMMAND.search(script.read_text("utf-8", "replace"))
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Which Jupyter is in a folder, read from names of files: starting Jupyter to ask it takes a second."""
+"""Finds the version of a Jupyter from the names of files: starting Jupyter to ask it would take a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightship_cluster.core.texts import quoted
 from lightship_cluster.environments.base import Variables, refused, with_path
 from lightship_cluster.environments.interfaces import Interface
 
-# Below this version a known hole (CVE-2026-44727) is open.
+# Older versions have a known vulnerability (CVE-2026-44727).
 SAFE_JUPYTER_SERVER = (2, 20, 0)
 SERVER = "jupyter_server"
 _VERSION = re.compile(r"-(\d+)\.(\d+)(?:\.(\d+))?")
@@ -21,7 +21,7 @@ _FOLDERS = ("lib/python3*/site-packages", "lib/python3*/dist-packages")
 
 
 def check_folder(folder: Path, interface: Interface | None, variables: Variables, how: str) -> str:
-    """Refuse an environment whose `bin` lacks what the batch script starts; a warning or nothing."""
+    """Refuse an environment whose `bin` lacks what the batch script starts; return a warning or an empty text."""
     jupyter = folder / "bin" / "jupyter"
     if interface and not interface.jupyter:
         return check_other(interface, with_path(variables, folder / "bin")["PATH"])
@@ -32,7 +32,7 @@ def check_folder(folder: Path, interface: Interface | None, variables: Variables
 
 
 def check_other(interface: Interface, path: str) -> str:
-    """Refuse what --app starts if it is not on the PATH."""
+    """Refuse a program of --app that is not on the PATH."""
     if shutil.which(interface.program, path=path):
         return ""
     if os.sep in interface.program:
@@ -47,11 +47,11 @@ def check_other(interface: Interface, path: str) -> str:
 
 
 def check_program(jupyter: Path, interface: Interface | None, path: str, how: str) -> str:
-    """Refuse a Jupyter without the interface; a warning when it has known holes."""
+    """Refuse a Jupyter without the interface; return a warning if it has known vulnerabilities."""
     beside = jupyter.resolve().parent
     if interface and not (shutil.which(interface.program, path=path) or is_there(beside / interface.program)):
         raise refused(
-            f"Your Jupyter has no {interface.words} (there is no {interface.program!r} beside {jupyter}). "
+            f"Your Jupyter has no {interface.title} (there is no {interface.program!r} beside {jupyter}). "
             f"Install it there ({how} {interface.package}), or choose another interface."
         )
     if interface:
@@ -60,7 +60,7 @@ def check_program(jupyter: Path, interface: Interface | None, path: str, how: st
 
 
 def require_new(version: tuple[int, ...] | None, interface: Interface, how: str) -> None:
-    """Refuse an interface from before jupyter_server, whose options are the only ones that can guard a link."""
+    """Refuse an interface that does not use jupyter_server: only its options can guard a link."""
     if version and version[0] < interface.oldest:
         raise refused(
             f"Your {interface.package} {_dotted(version)} is too old for a link. Update it "
@@ -69,7 +69,7 @@ def require_new(version: tuple[int, ...] | None, interface: Interface, how: str)
 
 
 def warning(version: tuple[int, ...] | None, how: str) -> str:
-    """What is said of a version of jupyter_server, if anything."""
+    """A warning about a vulnerable version of jupyter_server, or an empty text."""
     if not version or version >= SAFE_JUPYTER_SERVER:
         return ""
     return (
@@ -79,7 +79,7 @@ def warning(version: tuple[int, ...] | None, how: str) -> str:
 
 
 def version_of(jupyter: Path, package: str) -> tuple[int, ...] | None:
-    """The version of a package that this command uses, from the nearest place that has one."""
+    """The version of a package that this command uses, from the nearest folder that has the package."""
     patterns = [f"{folder}/{package}-*" for folder in _FOLDERS]
     found = (
         newest((entry.name for pattern in patterns for entry in matches(prefix, pattern)), package)
@@ -89,13 +89,13 @@ def version_of(jupyter: Path, package: str) -> tuple[int, ...] | None:
 
 
 def newest(names: Iterable[str], package: str) -> tuple[int, ...] | None:
-    """The newest version of a package among package folders: an update may leave the older one's behind."""
+    """The newest version of a package among package folders: an update may leave the folder of an older one."""
     found = (_VERSION.match(name[len(package) :]) for name in names if name.startswith(package))
     return max((tuple(int(part or 0) for part in each.groups()) for each in found if each), default=None)
 
 
 def _prefixes(jupyter: Path) -> Iterator[Path]:
-    """Beside the command itself, beside the symbolic link to it, and then where its interpreter is."""
+    """The prefixes of the command itself, of the symbolic link to it, and of its interpreter."""
     yield jupyter.resolve().parent.parent
     yield jupyter.parent.parent
     try:
@@ -103,7 +103,7 @@ def _prefixes(jupyter: Path) -> Iterator[Path]:
             first = stream.readline(512).decode("utf-8", "replace")
     except OSError:
         return
-    # Neither `env` nor the shell, which starts an interpreter whose path is too long, says where packages are.
+    # The first line may name `env`, or a shell if the interpreter's path is too long: neither tells where packages are.
     interpreter = Path(first[2:].split()[0] if first.startswith("#!") and first[2:].split() else "")
     if interpreter.name.startswith("python"):
         yield interpreter.parent.parent

@@ -1,4 +1,4 @@
-"""What is on PATH: the environment that the user activated, or the modules that were loaded."""
+"""The environment on the PATH: one that the user activated, or loaded modules."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lightship_cluster.environments.jupyters import check_other, check_program
 
 @dataclass(frozen=True)
 class OnPath(Plain):
-    """Nothing to do: the job inherits the PATH."""
+    """The job inherits the PATH, so there is nothing to enter."""
 
-    # Who filled the PATH, for the advice when Jupyter is not on it.
+    # The command that set the PATH, for the advice if Jupyter is not on it.
     filled_by: str = ""
 
     def metadata(self) -> dict[str, Any]:
-        """Nothing."""
+        """Only the kind."""
         return {"kind": "path"}
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
-        """Look for the command on the PATH."""
+        """Find the command on the PATH."""
         path = variables.get("PATH", os.defpath)
         if interface and not interface.jupyter:
             return check_other(interface, path)

@@ -1,4 +1,4 @@
-"""Podman as an ordinary user."""
+"""Podman, run by an ordinary user."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _GPU = {"nvidia": ["--device=nvidia.com/gpu=all"], "amd": ["--device=/dev/kfd", 
 
 @dataclass(frozen=True)
 class Podman:
-    """Images are names in the user's own store, unpacked folders and URIs."""
+    """Runs names in the user's own store, unpacked folders and URIs."""
 
     program: str = "podman"
 
     def wrap(self, start: Start, inside: Inside) -> Start:
-        """In the job's own control group, so that its limits hold, and with the user's own number inside."""
-        # Not the job's process group but a helper of Podman's is the container's parent: only its name reaches it.
+        """The command in a container, in the job's control group for its limits, and with the user's own number."""
+        # The container's parent is a helper of Podman, outside the job's process group: the container is ended by name.
         name = inside.private.name
         flags = [
             f"--name={name}",
@@ -28,20 +28,20 @@ class Podman:
             "--network=host",
             "--cgroups=disabled",
             "--userns=keep-id",
-            # Otherwise the image may name another user.
+            # Otherwise the image may choose another user.
             f"--user={os.getuid()}:{os.getgid()}",
             "--group-add=keep-groups",
-            # Jupyter reaps no children; as the first process it would have to.
+            # The first process must reap children, and Jupyter does not.
             *([] if not _has_init() else ["--init"]),
             # Homes must not be relabelled for a container.
             "--security-opt=label=disable",
             # A container has its own small /dev/shm otherwise, and data loaders fill it.
             "--ipc=host",
-            # What Jupyter says goes to the job, and not to the journal of the node as well.
+            # Jupyter's output goes to the job alone, not to the node's journal as well.
             "--log-driver=none",
             f"--workdir={inside.folder}",
             *(f"--volume={bind.text}" for bind in inside.binds),
-            # Names only: the values are taken from Podman's own variables, not from a command line that all can read.
+            # Names only: every user can read a command line, so the values come from Podman's own variables.
             *(f"--env={variable}" for variable in inside.variables),
             *(_GPU[gpu_maker()] if inside.gpu else []),
         ]
@@ -49,8 +49,8 @@ class Podman:
         cleanup = (self.program, "rm", "--force", "--ignore", "--time=0", name)
         return Start(command, {**start.variables, **inside.variables}, cleanup)
 
-    def look(self, image: str, command: tuple[str, ...]) -> list[str]:
-        """Never fetched: only what is there is looked into."""
+    def inspect(self, image: str, command: tuple[str, ...]) -> list[str]:
+        """The command in an image that is already on this host; nothing is fetched."""
         return [
             self.program,
             "run",
@@ -68,4 +68,4 @@ def _image(image: str) -> list[str]:
 
 
 def _has_init() -> bool:
-    return any(Path(place, "catatonit").exists() for place in ("/usr/libexec/podman", "/usr/bin", "/usr/lib/podman"))
+    return any(Path(folder, "catatonit").exists() for folder in ("/usr/libexec/podman", "/usr/bin", "/usr/lib/podman"))

@@ -1,4 +1,4 @@
-"""What each container runtime is asked, and what it has to answer."""
+"""The interface of every container runtime."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NVIDIA, AMD = Path("/dev/nvidiactl"), Path("/dev/kfd")
 
 @dataclass(frozen=True)
 class Inside:
-    """What must be the same inside as outside."""
+    """What a container must get from the host."""
 
     image: str
     binds: tuple[Bind, ...]
@@ -28,26 +28,26 @@ class Inside:
 
 
 class Runtime(Protocol):
-    """One module for each runtime implements this. None needs a privilege, and none is asked for one."""
+    """One module for each runtime implements this. All run without privileges."""
 
     @property
     def program(self) -> str:
-        """Its command."""
+        """The runtime's command."""
 
     def wrap(self, start: Start, inside: Inside) -> Start:
-        """The command in a container on the node's own network, for there is the port that the link leads to."""
+        """The command in a container with the node's own network, where the link's port is."""
 
-    def look(self, image: str, command: tuple[str, ...]) -> list[str]:
-        """A short command in the image, with nothing of this host in it."""
+    def inspect(self, image: str, command: tuple[str, ...]) -> list[str]:
+        """A short command in the image, without this host's folders."""
 
 
 def is_unpacked(image: str) -> bool:
-    """Whether it is an unpacked folder; what is no whole path is a name, whatever lies in the job's folder."""
+    """Whether the image is an unpacked folder; anything but an absolute path is a name."""
     return image.startswith("/") and is_folder(Path(image))
 
 
 def gpu_maker() -> str:
-    """Whose GPUs this node has."""
+    """The maker of this node's GPUs: nvidia or amd."""
     if NVIDIA.exists():
         return "nvidia"
     if AMD.exists():

@@ -1,4 +1,4 @@
-"""Variables as a shell leaves them: for what only a shell can read, with a script of ours that never changes."""
+"""Runs one of Lightship's shell scripts and returns the variables it ends with, for what only a shell can read."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments.base import Variables, refused
 
 TIMEOUT_SECONDS = 120.0
-# Before anything of the script's own.
+# Printed when the script begins.
 BEGAN = b"\0lightship-began\0"
-# Between what a user's own start-up files print and the variables.
+# Printed before the variables; the user's own start-up files may print before it.
 MARK = b"\0lightship-variables\0"
-# The shell's own, of no meaning to others.
+# The shell's own variables.
 _OWN = {"_", "SHLVL", "PWD", "OLDPWD"}
 
 
 @dataclass(frozen=True)
 class Shell:
-    """What became of it: whether the script began at all, and no variables if the shell ended before it did."""
+    """The result of a script; without variables if the shell ended before the script did."""
 
     status: int
     said: str
@@ -31,7 +31,7 @@ class Shell:
 
 
 def run_script(name: str, arguments: Sequence[str], variables: Variables, *, login: bool = False) -> Shell:
-    """Run one of the static scripts beside this module, and take the variables that it ends with."""
+    """Run one of the scripts beside this module."""
     script = (pkgutil.get_data(__package__, name) or b"").decode("utf-8")
     bash = ["/bin/bash", "--login"] if login else ["/bin/bash"]
     try:
@@ -56,7 +56,7 @@ def run_script(name: str, arguments: Sequence[str], variables: Variables, *, log
 
 
 def never_began(what: str) -> LightshipError:
-    """For a shell that a user's start-up files ended, or put another in the place of."""
+    """The error for a shell that the user's start-up files ended or replaced."""
     return refused(
         f"Cannot {what}: your shell's start-up files (~/.bash_profile, ~/.bashrc, or what BASH_ENV names) end the "
         "shell, or put another in its place, before anything can be loaded. Let them do so in a terminal only: "

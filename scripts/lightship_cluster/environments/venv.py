@@ -1,4 +1,4 @@
-"""A virtual environment, or any other folder whose `bin` has Jupyter, by its path."""
+"""A virtual environment, or any other folder with Jupyter in its `bin`, by its path."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lightship_cluster.environments.jupyters import check_folder
 
 @dataclass(frozen=True)
 class Venv(Plain):
-    """What sourcing its `activate` would do, without a shell."""
+    """Does what sourcing `activate` would do, without a shell."""
 
     folder: Path
 
     def metadata(self) -> dict[str, Any]:
-        """Its path."""
+        """The path of the environment."""
         return {"kind": "venv", "path": str(self.folder)}
 
     def check(self, interface: Interface | None, variables: Variables) -> str:
-        """Look into the folder."""
+        """Check the folder and its Jupyter."""
         if not is_folder(self.folder):
             what = "is not a folder" if is_there(self.folder) else "does not exist"
             raise refused(f"The environment {self.folder} {what}. Make it (python3 -m venv) or choose another path.")
@@ -33,6 +33,6 @@ class Venv(Plain):
         return check_folder(self.folder, interface, variables, f"{self.folder}/bin/pip install")
 
     def enter(self, variables: Variables) -> dict[str, str]:
-        """First on the PATH, and no other Python's home."""
+        """Put the environment first on the PATH, and drop PYTHONHOME, which names another Python."""
         kept = {name: value for name, value in variables.items() if name != "PYTHONHOME"}
         return {**with_path(kept, self.folder / "bin"), "VIRTUAL_ENV": str(self.folder)}

@@ -1,1 +1,1 @@
-"""What runs in the job on the compute node."""
+"""The job on the compute node."""

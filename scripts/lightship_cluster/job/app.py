@@ -1,7 +1,8 @@
-"""Any other web program as a child process of the job, behind our auth proxy: it need know nothing of the link.
+"""Runs another web program than Jupyter as a child process of the job, behind the auth proxy.
 
-It listens on a Unix socket in the job's private folder, which nobody else can reach, or on a port of the node's
-loopback, which every user of the same node can: most programs know only ports, so that is allowed, and said.
+The program listens on a Unix socket in the job's private folder, which nobody else can reach, or on a port of the
+node's loopback, which every user of the node can reach. Most programs support only ports, so ports are allowed; the
+guide warns of them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from collections.abc import Sequence
 
 from lightship_cluster.app_proxy.auth_proxy import AuthProxy
 from lightship_cluster.app_proxy.exchange import Streams
-from lightship_cluster.config.centre import Centre
 from lightship_cluster.config.values import PORT, SOCKET, app_of
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.listen_address import ListenAddress
@@ -25,8 +25,9 @@ from lightship_cluster.job.child import START_SECONDS, Child
 from lightship_cluster.job.port_owners import LOOPBACKS, answerers
 from lightship_cluster.job.probe import pick_port, port_taken, serves
 from lightship_cluster.job.workspace import node_disk
+from lightship_protocol.centre import Centre
 
-LOOK_SECONDS, CONNECT_SECONDS = 0.2, 1.0
+POLL_SECONDS, CONNECT_SECONDS = 0.2, 1.0
 
 
 class App(Child):
@@ -37,26 +38,26 @@ class App(Child):
     def __init__(
         self,
         command: Sequence[str],
-        place: ListenAddress,
+        listen: ListenAddress,
         origin: str,
         umask: int,
         environment: Environment,
         centre: Centre,
     ) -> None:
-        self.place = place
+        self.listen = listen
         self._origin = origin
         self._centre = centre
         with node_disk():
-            place.runtime.mkdir(mode=0o700)
-        self._socket = place.runtime / "app.sock"
+            listen.runtime.mkdir(mode=0o700)
+        self._socket = listen.runtime / "app.sock"
         self._loopback = LOOPBACKS[0]
         self._port = 0 if SOCKET in " ".join(_checked(command)) else pick_port(self._loopback)
         self._auth_proxy: AuthProxy | None = None
         words = [word.replace(PORT, str(self._port)).replace(SOCKET, str(self._socket)) for word in command]
-        super().__init__(environment.wrap(Start(tuple(words), environment.enter(os.environ)), place), umask)
+        super().__init__(environment.wrap(Start(tuple(words), environment.enter(os.environ)), listen), umask)
 
     def wait_ready(self) -> None:
-        """Return when our program, and nobody else's, answers, and the auth proxy listens."""
+        """Return when our program, and no other, answers, and the auth proxy listens."""
         while not self._listens():
             if self.late(START_SECONDS):
                 where = f"port {self._port} of {LOOPBACKS[0]}" if self._port else str(self._socket)
@@ -65,22 +66,22 @@ class App(Child):
                     "from {port} or {socket}, and does it listen on localhost?",
                     ExitStatus.JUPYTER,
                 )
-            self._look()
+            self._poll()
         try:
-            self._auth_proxy = AuthProxy(self.place, self._origin, self._connect, self._centre)
+            self._auth_proxy = AuthProxy(self.listen, self._origin, self._connect, self._centre)
         except OSError as error:
-            raise port_taken(self.place.port) from error
+            raise port_taken(self.listen.port) from error
         self._auth_proxy.start()
-        while not serves(self.place.address, self.place.port, self.place.certificate):
-            self._look()
+        while not serves(self.listen.address, self.listen.port, self.listen.certificate):
+            self._poll()
 
     def check(self) -> None:
-        """Without its auth proxy it is of no use."""
+        """Raise an error if the auth proxy has failed."""
         if self._auth_proxy and not self._auth_proxy.is_alive():
-            raise LightshipError("What guards the program has failed; job.log says how.", ExitStatus.FAILED)
+            raise LightshipError("The auth proxy of the program has failed; job.log says why.", ExitStatus.FAILED)
 
-    def _look(self) -> None:
-        status = self.wait(LOOK_SECONDS)
+    def _poll(self) -> None:
+        status = self.wait(POLL_SECONDS)
         self.check()
         if status is not None:
             raise LightshipError(
@@ -104,7 +105,8 @@ class App(Child):
         if not self._port:
             return await asyncio.open_unix_connection(str(self._socket))
         reader, writer = await asyncio.open_connection(self._loopback, self._port)
-        # Each time anew: a program that lets go of its port, if only to start again, may lose it to another user.
+        # Checked for each connection: a program that releases its port, even for a restart, may lose it to another
+        # user.
         own = False
         try:
             own = answerers(self._loopback, self._port, writer.get_extra_info("sockname")[1]) == {os.geteuid()}
@@ -117,7 +119,7 @@ class App(Child):
 
 
 def _answers(loopback: str, port: int) -> bool:
-    # A listener on any address of IPv6 may want no other.
+    # A listener on any IPv6 address may take no IPv4 connections.
     try:
         socket.create_connection((loopback, port), CONNECT_SECONDS).close()
     except OSError:
@@ -126,7 +128,7 @@ def _answers(loopback: str, port: int) -> bool:
 
 
 def _checked(command: Sequence[str]) -> tuple[str, ...]:
-    # A batch script of the user's own may name any command.
+    # The user's own batch script may have any command.
     try:
         words = app_of(shlex.join(command))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A program as a child process of the job: started in its environment, stopped with everything that it started."""
+"""Runs a program as a child process of the job, and stops it with everything that it started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
 
 STOP_SECONDS = 10.0
 CLEANUP_SECONDS = 30.0
-# For its first answer, and before that for what must be fetched and unpacked first.
+# The limits for the first answer, and before that for fetching and unpacking an image.
 START_SECONDS = 600.0
 FETCH_SECONDS = 3600.0
 
@@ -29,18 +29,19 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _end_with_parent() -> None:
-    # If this job's own process is killed, the program must not go on without anybody to watch over it.
+    # If register-jupyter is killed, the program must not go on without it.
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def guard(group: int, start: Start) -> subprocess.Popen[bytes]:
-    """A process that ends the group when this one is no more, however it ended.
+    """Start a process that ends the process group when this process has ended, in whatever way.
 
-    The kernel's own way (above) is lost where a container's runtime changes its privileges, as all of them do.
+    The kernel's parent-death signal (above) is lost when a container runtime changes its privileges, as all do.
     """
     script = (pkgutil.get_data(__package__, "guard.sh") or b"").decode("utf-8")
     return subprocess.Popen(
-        # Privileged (-p) it reads nothing of the user's: neither what BASH_ENV names nor functions that replace `kill`.
+        # With -p, bash reads nothing of the user's: neither the file that BASH_ENV names nor functions that replace
+        # `kill`.
         ["/bin/bash", "-p", "-c", script, "lightship-guard", str(group), *start.cleanup],
         env=dict(start.variables),
         stdin=subprocess.PIPE,
@@ -65,7 +66,7 @@ class Child:
                 ExitStatus.JUPYTER,
             )
         try:
-            # A session of its own, to be stopped as a whole; the user's umask, for the files are the user's.
+            # Its own session, to be stopped as a whole; the user's umask, since the files are the user's.
             self._process = subprocess.Popen(
                 start.command,
                 env=dict(start.variables),
@@ -81,18 +82,18 @@ class Child:
 
     @property
     def process(self) -> int:
-        """The number of its process."""
+        """The number of the program's process."""
         return self._process.pid
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit status, or None when it still runs after the seconds."""
+        """Wait for the exit status; None if the program still runs after the seconds."""
         try:
             return self._process.wait(max(0.0, seconds))
         except subprocess.TimeoutExpired:
             return None
 
     def late(self, for_first_answer: float) -> bool:
-        """Whether it has had more time for its first answer than that, counted from when it runs itself."""
+        """Whether the first answer is late; the time counts from the start of the program in its container."""
         begun = self._start.begun
         now = time.monotonic()
         if begun and not is_there(begun):
@@ -107,19 +108,19 @@ class Child:
         return now - self._runs_since > for_first_answer
 
     def check(self) -> None:
-        """An error when nobody can use it though it runs."""
+        """Raise an error if the program runs but cannot be used."""
 
     def ask_to_stop(self) -> None:
-        """Let it end by itself."""
+        """Ask the program to end by itself."""
         self._signal(signal.SIGTERM)
 
     def stop(self) -> None:
-        """Stop it and what is left of its process group."""
+        """Stop the program and the rest of its process group."""
         if self.wait(0) is None:
             self.ask_to_stop()
             self.wait(STOP_SECONDS)
         self._signal(signal.SIGKILL)
-        # Not for ever: what runs as another user cannot be killed, nor what waits for a file system that is gone.
+        # With a limit: a process of another user, or one that waits for a lost file system, cannot be killed.
         self.wait(STOP_SECONDS)
         self._dismiss_guard()
         if self._start.cleanup:
@@ -130,9 +131,9 @@ class Child:
         try:
             os.killpg(self._process.pid, number)
         except (ProcessLookupError, PermissionError):
-            return  # all of it has ended, or runs as another user, as under a set-user-id runtime
+            return  # all have ended, or run as another user, as under a set-user-id runtime
 
     def _dismiss_guard(self) -> None:
-        # Killed while it waits, it does nothing more.
+        # A guard that is killed while it waits does nothing.
         self._guard.kill()
         self._guard.communicate()

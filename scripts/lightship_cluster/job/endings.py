@@ -1,4 +1,4 @@
-"""Why a job ends its link: a word for programs, a sentence for people, and after a failure its last lines."""
+"""How a job ends its link: with a cause for programs, a reason for people, and after a failure its last lines."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from lightship_cluster.job.memory_kills import MemoryKills
 from lightship_protocol import limits
 from lightship_protocol.causes import CANCELLED, ENDED, FAILED, OUT_OF_MEMORY, STOPPED, TIME_LIMIT
 
-# Schedulers send their first signal at the end of the job's time, not long after it; and the link's own end is later
-# than the job's by what passed between the job's start and the claim.
+# Schedulers send their first signal at the end of the job's time or shortly after it. The link ends later than the job,
+# by the time between the job's start and the claim.
 END_SECONDS = 90.0
 
-# By itself, or as the shell reports it of its own child.
+# Killed directly, or as a shell reports a killed child.
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 _SECRET_LIKE = re.compile(
     r"""
@@ -36,7 +36,7 @@ _SECRET_LIKE = re.compile(
 
 @dataclass(frozen=True)
 class Ending:
-    """Why the link ends, and the job's exit status."""
+    """The cause and the reason of the link's end, and the job's exit status."""
 
     cause: str
     reason: str
@@ -52,7 +52,7 @@ NO_MEMORY = Ending(
 
 
 def of_exit(status: int, memory: MemoryKills, program: str = "Jupyter") -> Ending:
-    """The program of that name has ended by itself, or was killed."""
+    """The ending after the program has ended by itself or was killed."""
     if status == 0:
         return Ending(STOPPED, f"{program} was shut down.", ExitStatus.OK)
     if status in _KILLED and memory.grown():
@@ -65,7 +65,7 @@ def of_exit(status: int, memory: MemoryKills, program: str = "Jupyter") -> Endin
 
 
 def of_error(error: LightshipError, exited: int | None, memory: MemoryKills) -> Ending:
-    """Something went wrong before the link was open; `exited` is Jupyter's exit status if it had one by then."""
+    """The ending after an error before the link was open; `exited` is Jupyter's exit status if it has ended."""
     if exited in _KILLED and memory.grown():
         return NO_MEMORY
     cause = ENDED if error.status is ExitStatus.LINK_ENDED else FAILED
@@ -73,14 +73,14 @@ def of_error(error: LightshipError, exited: int | None, memory: MemoryKills) -> 
 
 
 def of_heart(reason: str) -> Ending:
-    """The registry, or the link's own end, says that the notebook must stop."""
+    """The ending after the registry, or the link's time, has stopped the notebook."""
     if reason == TIME_OVER:
         return Ending(TIME_LIMIT, reason, ExitStatus.OK)
     return Ending(ENDED, reason, ExitStatus.LINK_ENDED)
 
 
 def of_signal(expires: float) -> Ending:
-    """The scheduler tells the job to stop: because its time is over, or because somebody cancelled it."""
+    """The ending after the scheduler's signal: the job's time is over, or somebody cancelled it."""
     ends = [end for end in (expires, end_of_job()) if end]
     if any(time.time() > end - END_SECONDS for end in ends):
         return Ending(TIME_LIMIT, TIME_OVER, ExitStatus.INTERRUPTED)
@@ -88,7 +88,7 @@ def of_signal(expires: float) -> Ending:
 
 
 def tail(folder: LinkFolder, ending: Ending) -> str:
-    """What Jupyter printed last, after a failure only, without any line that may hold a secret."""
+    """After a failure, the last lines of the log without those that may hold a secret; else an empty text."""
     if ending.cause not in (FAILED, OUT_OF_MEMORY):
         return ""
     kept = [line for line in last_lines(folder, limits.TAIL_LINES) if not _SECRET_LIKE.search(line)]
@@ -96,7 +96,7 @@ def tail(folder: LinkFolder, ending: Ending) -> str:
 
 
 def end_of_job() -> float:
-    """When the scheduler ends the job; 0 for unknown."""
-    # Slurm's own; others leave it out.
+    """The time when the scheduler ends the job; 0 if unknown."""
+    # Only Slurm sets it.
     end = os.environ.get("SLURM_JOB_END_TIME", "")
     return float(end) if end.isdigit() else 0.0

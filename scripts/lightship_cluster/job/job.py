@@ -1,4 +1,4 @@
-"""One job's life on the node, from the claim of its link to the end of it."""
+"""One job on the compute node, from the claim of its link to its end."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightship_cluster import environments
-from lightship_cluster.config.centre import UNNAMED, Centre
 from lightship_cluster.config.options import KERNELS
 from lightship_cluster.core import own_addresses
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import say
-from lightship_cluster.core.link_folder import SECRET, TOKEN, LinkFolder, write_private
+from lightship_cluster.core.link_folder import LINK_TOKEN, SECRET, TOKEN, LinkFolder, write_private
 from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.core.own_addresses import Network
 from lightship_cluster.core.paths import is_folder
-from lightship_cluster.core.protocol import LINK_TOKEN
 from lightship_cluster.job import endings, lease
 from lightship_cluster.job.app import App
 from lightship_cluster.job.child import Child
@@ -32,14 +30,15 @@ from lightship_cluster.job.probe import PortLostError, pick_port
 from lightship_cluster.job.workspace import node_disk
 from lightship_cluster.registry_client.registry import LinkRegistry
 from lightship_cluster.registry_client.transport import Transport
+from lightship_protocol.centre import UNNAMED, Centre
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 # A port is free when it is chosen, and Jupyter takes it seconds later.
 OTHER_PORTS = 3
 
 
 class Job:
-    """Holds what must be given back, so that `close` can do it whatever happened before."""
+    """One job. It keeps what must be released, so that `close` can release it after any failure."""
 
     def __init__(
         self,
@@ -61,13 +60,13 @@ class Job:
         self._warning = EndWarning()
 
     def run(self, private: Path, command: Sequence[str], port: int, *, app: bool) -> Ending:
-        """Bring the link to life and keep it; why it ended. Jupyter guards itself, any other program is guarded.
+        """Open the link and keep it open; return how it ended. Jupyter checks the token itself, other programs do not.
 
         Args:
             private: the job's folder on the node's own disk.
-            command: what is started.
-            port: where it shall listen; 0 for any.
-            app: whether it is another program than Jupyter.
+            command: the command to start.
+            port: where it must listen; 0 for any port.
+            app: whether the command is another program than Jupyter.
         """
         metadata = self._folder.metadata()
         _require_folder(str(metadata.get("folder") or ""))
@@ -75,30 +74,30 @@ class Job:
         environment = environments.from_metadata(metadata)
         kernels = str(metadata.get("kernels") or KERNELS[0])
 
-        def start(place: ListenAddress) -> Notebook | App:
+        def start(listen: ListenAddress) -> Notebook | App:
             if app:
-                return App(command, place, claim.origin, self._users_umask, environment, self._centre)
-            return Notebook(command, place, claim.origin, self._users_umask, environment, kernels)
+                return App(command, listen, claim.origin, self._users_umask, environment, self._centre)
+            return Notebook(command, listen, claim.origin, self._users_umask, environment, kernels)
 
         program = self._ready(start, self._place(private, claim, port), 0 if port else OTHER_PORTS)
-        lease.publish(self._registry, program.place.address, program.place.port)
+        lease.publish(self._registry, program.listen.address, program.listen.port)
         say(f"The link {claim.origin} is open.")
         return self._keep(program, claim)
 
     def stopped(self) -> Ending:
-        """What a signal of the scheduler means."""
+        """The ending after a signal of the scheduler."""
         return endings.of_signal(self._expires)
 
     def failed(self, error: LightshipError) -> Ending:
-        """What an error means for the link."""
+        """The ending after an error."""
         return endings.of_error(error, self._program.wait(0) if self._program else None, self._memory)
 
     def end_is_near(self) -> None:
-        """What another signal of the scheduler means."""
+        """Warn of the end: the scheduler's warning signal came."""
         self._warning.signalled()
 
     def close(self, ending: Ending) -> None:
-        """Close the link first, so that nobody is sent to a program that is shutting down."""
+        """End the link before the program, so that no request reaches a program that is shutting down."""
         if self._program:
             self._program.ask_to_stop()
         lease.end(self._registry, ending.cause, ending.reason, endings.tail(self._folder, ending))
@@ -107,18 +106,18 @@ class Job:
         self._folder.forget_secrets()
 
     def _ready(
-        self, start: Callable[[ListenAddress], Notebook | App], place: ListenAddress, other_ports: int
+        self, start: Callable[[ListenAddress], Notebook | App], listen: ListenAddress, other_ports: int
     ) -> Notebook | App:
-        """The program that answers on its port; on another one where a process of the node was quicker."""
-        self._program = program = start(place)
+        """Start the program and wait for its answer; if another process took its port, try another one."""
+        self._program = program = start(listen)
         try:
             program.wait_ready()
         except PortLostError:
             if not other_ports:
                 raise
             program.stop()
-            other = replace(place, port=pick_port(place.address))
-            say(f"Port {place.port} was taken by another process; trying port {other.port}.")
+            other = replace(listen, port=pick_port(listen.address))
+            say(f"Port {listen.port} was taken by another process; trying port {other.port}.")
             return self._ready(start, other, other_ports - 1)
         return program
 
@@ -133,7 +132,7 @@ class Job:
         return claim
 
     def _place(self, private: Path, claim: lease.Claim, port: int) -> ListenAddress:
-        # The registry takes the target's address from the connection. The claim's has shown that it can be reached.
+        # The registry takes the target's address from the connection, and the claim's connection has worked.
         address = own_addresses.pick(self._networks, self._transport.dialer.own)
         self._transport.dialer.source = address
         return ListenAddress(
@@ -161,25 +160,25 @@ class Job:
             status = self._wait(program, min(heart.pause(claim.heartbeat), claim.expires - time.time()))
             if status is not None:
                 return endings.of_exit(status, self._memory, program.subject.program)
-            self._warning.look(program.process, program.subject.noun)
+            self._warning.warn_if_due(program.process, program.subject.noun)
             reason = heart.beat()
             if reason:
                 return endings.of_heart(reason)
 
     def _wait(self, program: Child, seconds: float) -> int | None:
-        # In small steps: what a signal asked for must not wait for the next heartbeat.
+        # In small steps: a warning must not wait for the next heartbeat.
         end = time.monotonic() + seconds
         while True:
             left = min(end - time.monotonic(), self._warning.pause())
-            status = program.wait(min(left, LOOK_SECONDS))
+            status = program.wait(min(left, POLL_SECONDS))
             program.check()
             if status is not None or left <= 0:
                 return status
 
 
 def _require_folder(folder: str) -> None:
-    # Schedulers start a job in /tmp, which is everybody's, where a node lacks the folder. Being in another one than was
-    # asked for is no fault: a user's own batch script may have gone there.
+    # If a node lacks the folder, schedulers start the job in /tmp, which is shared by all users. Another working folder
+    # than the given one is no error: a user's own batch script may have changed to it.
     if folder and not (is_folder(Path(folder)) and os.access(folder, os.X_OK)):
         raise LightshipError(
             f"This node does not see the folder {folder}, which start-jupyter was given. Choose another with -d.",

@@ -1,4 +1,4 @@
-"""Where a job runs, for its owner's page: node, partition and folder."""
+"""Where a job runs: its node, partition and folder, for the link's page."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 
 from lightship_protocol import limits
 
-# As the schedulers call what a job was sent to.
+# The variables in which schedulers name the partition or queue.
 PARTITIONS = ("SLURM_JOB_PARTITION", "PBS_QUEUE")
 
 
 def job_location() -> dict[str, str]:
-    """Of this job; what is not known is left out."""
+    """The location of this job, without what is unknown."""
     folder = ""
-    # A folder that was removed has no name any more.
+    # The folder may have been removed.
     with suppress(OSError):
         folder = str(Path.cwd())
-    # The registry would keep its beginning; of a long one, the end says more.
+    # The registry would keep the beginning of a long path, but the end says more.
     if len(folder) > limits.FOLDER:
         folder = f"...{folder[3 - limits.FOLDER :]}"
     partition = next(filter(None, map(os.environ.get, PARTITIONS)), "")
     found = {"node": socket.gethostname().partition(".")[0], "partition": partition, "folder": folder}
-    # Names of any bytes: they are for reading, and JSON wants text.
+    # A name may hold any bytes, and JSON needs text.
     return {key: text.encode("utf-8", "replace").decode() for key, text in found.items() if text}

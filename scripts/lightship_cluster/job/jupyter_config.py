@@ -1,7 +1,7 @@
-"""A settings file for Jupyter, which runs it in its own interpreter when it starts; nothing here imports it.
+"""A settings file for Jupyter, which runs it in its own interpreter at its start; Lightship does not import it.
 
-It has the server guarded (jupyter_guard.py) and listed (jupyter_listing.py), mends a fault of Python's, and keeps paths
-of this job from what Jupyter starts. Several parts of one server may read it, each on its own.
+It installs the guard (jupyter_guard.py) and the listing (jupyter_listing.py), works around a fault of Python, and keeps
+paths of this job from what Jupyter starts. Several parts of one server may read it.
 
 With OpenSSL 3.4 or newer, a recent Python (3.13.5 was measured) leaves a failed write in the thread's list of OpenSSL
 errors, and then takes it for the result of whatever other connection is read next: one browser that hangs up in the
@@ -22,12 +22,12 @@ from types import ModuleType
 from typing import Any
 
 FOLDER = Path(__file__).parent
-# What register-jupyter noted for this job.
+# The metadata that register-jupyter wrote for this job.
 METADATA = FOLDER / "lightship.json"
 
 
 def _change(server: Any) -> None:  # noqa: ANN401 - Jupyter's
-    """Once for the process: what is beside this file changes the server's own class."""
+    """Load the modules beside this file, once in the process; they change the server's class."""
     metadata = json.loads(METADATA.read_text("utf-8"))
     for name in ("jupyter_guard", "jupyter_listing"):
         known = f"lightship_{name}"
@@ -44,7 +44,7 @@ def _forget_errors_at_close(iostream: ModuleType) -> None:
     close_fd = stream.close_fd
 
     def forget_and_close(self: object) -> None:
-        # Python itself empties the list after it refused a cipher, and has no other way that every version knows.
+        # Python empties the list when it refuses a cipher; no other way works in every version.
         with suppress(ssl.SSLError):
             context.set_ciphers("none-such")
         close_fd(self)
@@ -53,13 +53,13 @@ def _forget_errors_at_close(iostream: ModuleType) -> None:
 
 
 def _forget_paths(server: Any) -> None:  # noqa: ANN401 - Jupyter's
-    """Let no kernel or terminal inherit the job's own folders.
+    """Keep kernels and terminals from inheriting the job's own folders.
 
-    From a terminal they would reach other jobs, where the folders are not there and any user could make them anew.
+    From a terminal they would reach other jobs, where the folders do not exist and another user could create them.
     """
     if not server.initialized():
         return
-    # Read once and kept by the server from then on.
+    # The server reads the variable once and keeps the value.
     own = Path(server.instance().runtime_dir).parent
     for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_PATH"):
         paths = [path for path in os.environ.get(name, "").split(os.pathsep) if path and Path(path).parent != own]

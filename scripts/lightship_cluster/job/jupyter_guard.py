@@ -1,11 +1,11 @@
-"""Runs inside Jupyter's own server: what decides who may enter, and where, is the link's, whatever any settings say.
+"""Runs inside Jupyter's own server: the link decides where it listens and who may enter, whatever the settings say.
 
-Jupyter reads settings from some twenty places, from older names as well as newer ones, and those of a class over those
-of the class that it is derived from. So nothing is said to it in one of these ways, which another could outbid: the
-server's own methods are wrapped. What comes from anywhere is stripped of what is not for it to say; what must hold is
-set when all has been read; and just before the server listens, what really holds is looked at once more.
+Jupyter reads settings from some twenty sources, by older names as well as newer ones, and those of a class override
+those of its base class. Any setting could be overridden by another, so the server's own methods are wrapped instead.
+Settings that the link decides are removed from every source; the right values are set after all sources were read; and
+just before the server listens, the values in force are checked.
 
-Whoever replaces the server's own code in a settings file of hers does so on purpose, and can: it is her notebook.
+A user who replaces the server's own code in a settings file does so on purpose, and may: it is the user's notebook.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 MARK = "guarded"
-# Of the server itself, by whatever name the settings call it: ServerApp, NotebookApp, LabApp.
+# Settings of the server itself, by whatever name the settings call it: ServerApp, NotebookApp, LabApp.
 OF_THE_SERVER = (
     # Where it listens.
     *("ip", "port", "port_retries", "sock", "sock_mode", "base_url", "certfile", "keyfile", "client_ca"),
@@ -32,14 +32,14 @@ OF_THE_SERVER = (
     *("allow_unauthenticated_access", "authenticate_prometheus", "identity_provider_class", "login_handler_class"),
     *("logout_handler_class", "cookie_secret", "cookie_secret_file", "cookie_name", "cookie_options"),
     "get_secure_cookie_kwargs",
-    # Which pages elsewhere may speak to it.
+    # Which pages at other addresses may send it requests.
     *("allow_origin", "allow_origin_pat", "allow_credentials", "disable_check_xsrf"),
 )
 OF_KERNELS = ("transport", "ip", "root_dir")
-# What messages to kernels are signed with.
+# The keys that sign messages to kernels.
 OF_SIGNATURES = ("key", "keyfile")
 OF_FILES = ("files_handler_class", "files_handler_params", "root_dir")
-# What Tornado is told of these things beside the settings above.
+# The same decisions as settings of Tornado.
 OF_TORNADO = (
     *("allow_origin", "allow_origin_pat", "allow_credentials", "disable_check_xsrf", "xsrf_cookies", "cookie_secret"),
     *("allow_unauthenticated_access", "allow_remote_access", "local_hostnames", "authenticate_prometheus", "token"),
@@ -56,21 +56,21 @@ _SECTIONS = (
     (re.compile(r".*"), ("transport",)),
 )
 _FILE_MANAGERS = {"FileManagerMixin", "FileContentsManager"}
-# Each of Jupyter's own programs says these itself.
+# Each of Jupyter's own programs sets these, so they are removed without a message.
 _UNSAID = ("open_browser",)
 
 
 def decided(section: str) -> list[str]:
-    """What settings of this name may not say."""
+    """The names that a section of settings may not set."""
     return [name for pattern, names in _SECTIONS if pattern.fullmatch(section) for name in names]
 
 
 class Guard:
-    """What must hold for one server.
+    """Enforces the link's values in one server.
 
     Args:
-        server: settings of the server, and their values.
-        token_file: holds the link's token.
+        server: the settings of the server, and their values.
+        token_file: the file with the link's token.
         transport: how kernels are connected.
     """
 
@@ -83,7 +83,7 @@ class Guard:
         self._secret = os.urandom(32)
 
     def install(self, app: type[Any]) -> None:
-        """Wrap what this class of servers does."""
+        """Wrap the methods of this class of servers."""
         update_config, init_configurables, init_httpserver = (
             app.update_config,
             app.init_configurables,
@@ -98,21 +98,21 @@ class Guard:
             self.impose(this)
             init_configurables(this)
 
-        def looked_at(this: Any) -> None:  # noqa: ANN401 - Jupyter's
+        def checked(this: Any) -> None:  # noqa: ANN401 - Jupyter's
             self.require(this)
             init_httpserver(this)
 
-        app.update_config, app.init_configurables, app.init_httpserver = stripped, imposed, looked_at
+        app.update_config, app.init_configurables, app.init_httpserver = stripped, imposed, checked
 
     def strip(self, config: Any) -> None:  # noqa: ANN401 - Jupyter's
-        """Take out what is not for settings to say."""
+        """Remove the settings that the link decides."""
         for section in list(config):
             self._take_out(config, section, decided(section))
             if isinstance(config[section], dict) and self._is_elsewhere(config[section].get("preferred_dir")):
                 self._take_out(config, section, ("preferred_dir",))
 
     def impose(self, app: Any) -> None:  # noqa: ANN401 - Jupyter's
-        """When all settings have been read, and before anything is made by them."""
+        """Set the link's values after all settings were read, and before any is used."""
         self.strip(app.config)
         self._strip_files(app)
         # Python in a settings file can set variables too.
@@ -121,7 +121,7 @@ class Guard:
         app.config.KernelManager.transport = self._transport
         if self._transport == "ipc":
             app.log.addFilter(self._explain)
-        # Of extensions that leave it to the server to ask who comes: it does.
+        # About extensions that rely on the server to authenticate: it does.
         warnings.filterwarnings("ignore", ".*endpoints without @allow_unauthenticated")
         if self._is_elsewhere(app.preferred_dir):
             app.preferred_dir = ""
@@ -129,7 +129,7 @@ class Guard:
         app.tornado_settings = self._without("ServerApp.tornado_settings", app.tornado_settings, OF_TORNADO)
         headers = app.tornado_settings.get("headers")
         if isinstance(headers, dict):
-            # Those that let in pages elsewhere.
+            # Headers that allow pages at other addresses.
             foreign = [name for name in headers if str(name).lower().startswith("access-control-")]
             app.tornado_settings["headers"] = self._without("ServerApp.tornado_settings['headers']", headers, foreign)
         for name, value in {**self._server, **self._entry(app)}.items():
@@ -137,10 +137,10 @@ class Guard:
                 setattr(app, name, value)
 
     def require(self, app: Any) -> None:  # noqa: ANN401 - Jupyter's
-        """Just before it listens: refuse to, if anything but the link's own decides who enters."""
+        """Just before the server listens: refuse to start if anything but the link decides who may enter."""
         settings = app.web_app.settings
         settings["allow_password_change"] = False
-        wrong = [name for name, holds in self._looks(app, settings) if not holds]
+        wrong = [name for name, holds in self._checks(app, settings) if not holds]
         if wrong:
             sys.exit(
                 f"Your Jupyter settings or an extension of your Jupyter change who may enter ({', '.join(wrong)}), so "
@@ -150,7 +150,7 @@ class Guard:
         Path(app.runtime_dir, MARK).touch(0o600)
 
     def _explain(self, record: logging.LogRecord) -> bool:
-        """What Jupyter says of a kernel that dies at each start does not tell why."""
+        """Explain a kernel that dies at each start: Jupyter's own message does not tell why."""
         if str(record.msg).endswith("restart failed") and "kernels" not in self._said:
             self._said.add("kernels")
             self._say(
@@ -160,7 +160,7 @@ class Guard:
         return True
 
     def _entry(self, app: Any) -> dict[str, Any]:  # noqa: ANN401 - Jupyter's
-        """What decides who enters, in the form that this version of the server knows."""
+        """The settings that decide who may enter, for this version of the server."""
         values: dict[str, Any] = {
             "sock": "",
             "open_browser": False,
@@ -179,7 +179,7 @@ class Guard:
             app.config.PasswordIdentityProvider.allow_password_change = False
             handler = {"login_handler_class": LoginHandler}
             return {**values, **handler, "identity_provider_class": PasswordIdentityProvider}
-        # Before version 2 the server did this itself.
+        # Before version 2 the server had no identity provider.
         from jupyter_server.auth.login import LoginHandler
         from jupyter_server.auth.logout import LogoutHandler
 
@@ -195,7 +195,7 @@ class Guard:
             "logout_handler_class": LogoutHandler,
         }
 
-    def _looks(self, app: Any, settings: Any) -> Iterable[tuple[str, bool]]:  # noqa: ANN401 - Jupyter's
+    def _checks(self, app: Any, settings: Any) -> Iterable[tuple[str, bool]]:  # noqa: ANN401 - Jupyter's
         yield from ((name, getattr(app, name) == value) for name, value in self._server.items() if name != "root_dir")
         yield "cookie_secret", settings["cookie_secret"] == self._secret
         yield "token", settings.get("token") == self._token()
@@ -219,15 +219,15 @@ class Guard:
             yield "allow_password_change", not provider.allow_password_change
 
     def _strip_files(self, app: Any) -> None:  # noqa: ANN401 - Jupyter's
-        """A manager of the user's own is called by the names of all its classes."""
+        """Remove settings of the contents manager: a user's own has sections by the names of all its classes."""
         names = [found.__name__ for found in app.contents_manager_class.__mro__]
-        # What is no folder of files has another kind of root.
+        # A manager without files has another kind of root.
         ours = OF_FILES if _FILE_MANAGERS.intersection(names) else OF_FILES[:-1]
         for section in names:
             self._take_out(app.config, section, ours)
 
     def _is_elsewhere(self, folder: Any) -> bool:  # noqa: ANN401 - Jupyter's
-        """Whether this folder to begin with would keep the server from starting."""
+        """Whether this preferred folder would keep the server from starting."""
         if not isinstance(folder, str) or not folder:
             return False
         root = Path(self._server["root_dir"]).resolve()
@@ -262,11 +262,11 @@ class Guard:
 
 
 def install(app: type[Any], metadata: dict[str, Any]) -> None:
-    """Guard servers of this class by what `register-jupyter` noted."""
+    """Guard servers of this class with the metadata of `register-jupyter`."""
     guard = Guard(metadata["server"], metadata["token_file"], metadata["transport"], _say)
     guard.install(app)
     if app.initialized():
-        # What the command line said was read before this.
+        # The command line was read before this.
         guard.strip(app.instance().config)
         guard.strip(app.instance().cli_config)
 

@@ -1,7 +1,7 @@
-"""Runs inside Jupyter's own server, and lists it where Jupyter's tools look: `jupyter server list`, or ipynbname.
+"""Runs inside Jupyter's own server, and lists it for Jupyter's tools, such as `jupyter server list` and ipynbname.
 
-The server's own note of itself lies in the job's private folder, which nothing that it starts is told of. The one
-written here has the link for an address: the node's own answers nobody but the proxy.
+The server's own info file is in the job's private folder, which is hidden from kernels and terminals. The info file
+written here has the link as the address, since the node's own address answers only the web server.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ AGAIN_SECONDS = 30.0
 
 
 class Listing:
-    """The note about one server."""
+    """The info file of one server."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._file = Path()
 
     def install(self, app: type[Any]) -> None:
-        """Have servers of this class write it with their own, and remove it with that."""
+        """Make servers of this class write and remove this info file together with their own."""
         write, remove = app.write_server_info_file, app.remove_server_info_file
 
         def write_both(this: Any) -> None:  # noqa: ANN401 - Jupyter's
@@ -54,8 +54,8 @@ class Listing:
         info = {**app.server_info(), "url": self._url, "hostname": urlsplit(self._url).hostname, "password": False}
         text = json.dumps(info, indent=2, sort_keys=True)
         self._write(text)
-        # On another node with the same home the number of the process means nothing, and `jupyter server list` removes
-        # the note there.
+        # On another node with the same home, the process does not exist, so `jupyter server list` removes the file
+        # there.
         PeriodicCallback(lambda: self._write_again(text), AGAIN_SECONDS * 1000).start()
 
     def _write_again(self, text: str) -> None:
@@ -74,5 +74,5 @@ class Listing:
 
 
 def install(app: type[Any], metadata: dict[str, Any]) -> None:
-    """Have servers of this class listed by the link that `register-jupyter` noted."""
+    """List servers of this class by the link in the metadata of `register-jupyter`."""
     Listing(metadata["url"]).install(app)

@@ -1,4 +1,4 @@
-"""The notebook's key and certificate request, made by `openssl`, which every node has."""
+"""Makes the notebook's key and certificate request with `openssl`, which every node has."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.programs import run_program
 
 TIMEOUT_SECONDS = 60.0
-# Instead of the node's own file, which may be absent, broken, or another Python environment's.
+# Replaces the node's own file, which may be missing, broken, or from another Python environment.
 _CONFIG = "[req]\ndistinguished_name = dn\nprompt = no\n[dn]\nCN = lightship\n"
 
 
 def make_request(folder: Path, key: Path) -> str:
-    """Write a new private key and return the request for it; the names in the certificate are the registry's choice."""
+    """Write a new private key and return its certificate request; the registry chooses the names in the certificate."""
     config = folder / "openssl.cnf"
     config.write_text(_CONFIG, "ascii")
     _openssl(["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(key)], config)
@@ -33,7 +33,7 @@ def _openssl(arguments: list[str], config: Path) -> str:
 
 
 def _path() -> str:
-    # The system's program first: one from a user's environment may miss its own libraries here.
+    # The system's program: one from a user's environment may lack its libraries here.
     return "/usr/bin:/bin:/usr/local/bin"
 
 

@@ -1,4 +1,4 @@
-"""The job's dealings with the registry: claim the link, publish the port, keep the lease, end it."""
+"""The job's requests to the registry: claim the link, publish the port, renew the lease, end the link."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from lightship_cluster.registry_client.transport import Answer, Unreachable, whi
 
 CLAIM_SECONDS = 120.0
 PUBLISH_SECONDS = 120.0
-# Of the half minute that schedulers give a job to end.
+# A part of the half minute that schedulers give a job to end.
 END_SECONDS = 5.0
 LONGEST_PAUSE = 5.0
 RETRY_SECONDS = 5.0
 TIME_OVER = "The time asked for is over."
 LINK_OVER = "The link was ended before its notebook was open. Start a new notebook."
 TARGET_TAKEN, NO_ANSWER, BAD_ADDRESS = "target-taken", "no-answer", "bad-address"
-# Refusals that may be over soon: a port that rests after another link, a firewall that opens late.
+# Refusals that may pass soon: a port that rests after another link, a firewall that opens late.
 PASSING = (TARGET_TAKEN, NO_ANSWER)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the registry gave for the secret."""
+    """The registry's answer to a claim."""
 
     certificate: str
     client_ca: str
@@ -57,11 +57,11 @@ def claim(registry: LinkRegistry, request: str, location: Mapping[str, str]) -> 
 
 
 def publish(registry: LinkRegistry, address: str, port: int) -> None:
-    """Open the link; returns when the registry has seen the notebook itself."""
+    """Open the link; return when the registry has reached the notebook."""
     answer = patiently(lambda: registry.target(port), PUBLISH_SECONDS, PASSING)
     if answer.code == TARGET_TAKEN:
         raise LightshipError(
-            f"Port {port} of this node is another link's, or was until lately. Start again.", ExitStatus.PORT
+            f"Port {port} of this node belongs to another link, or did until lately. Start again.", ExitStatus.PORT
         )
     if answer.code in (NO_ANSWER, BAD_ADDRESS):
         raise LightshipError(_unreached(answer.error, address, port), ExitStatus.REGISTRY)
@@ -69,7 +69,7 @@ def publish(registry: LinkRegistry, address: str, port: int) -> None:
 
 
 def _unreached(said: str, address: str, port: int) -> str:
-    # The beginning is what the link's page shows.
+    # The link's page shows the beginning.
     listens = f"The notebook listens at port {port} of {address}"
     if not re.search(rf"(?<![\w.:]){re.escape(address)}(?![\w.:]*\w)", said):
         listens += (
@@ -79,36 +79,36 @@ def _unreached(said: str, address: str, port: int) -> str:
 
 
 def end(registry: LinkRegistry, cause: str, reason: str, tail: str = "") -> None:
-    """Close the link at once and say why; without an answer its lease runs out soon enough."""
-    answer, trouble = _attempt(lambda: while_busy(lambda: registry.end(cause, reason, tail), END_SECONDS))
+    """End the link and say why; without an answer, its lease ends soon."""
+    answer, failure = _attempt(lambda: while_busy(lambda: registry.end(cause, reason, tail), END_SECONDS))
     if not answer or answer.busy:
-        why = answer.error if answer else trouble
+        why = answer.error if answer else failure
         say(f"Could not tell the registry that the link has ended ({why}). It ends by itself.")
 
 
 def patiently(send: Callable[[], Answer], seconds: float, passing: tuple[str, ...] = ()) -> Answer:
-    """Repeat a request while the trouble may pass, but not for ever."""
+    """Repeat a request while its failure may pass, for at most these seconds."""
     deadline, pause = time.monotonic() + seconds, 0.5
     while True:
-        answer, trouble = _attempt(send)
+        answer, failure = _attempt(send)
         if answer and not (_is_passing(answer) or answer.code in passing):
             return answer
         wait = max(pause, answer.retry_after if answer else 0.0)
         if time.monotonic() + wait > deadline:
             if answer:
                 return answer
-            raise _unreachable(trouble)
+            raise _unreachable(failure)
         time.sleep(wait)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class Heart:
-    """Renews the lease, and knows when there is none left to renew."""
+    """Renews the lease, and tells when the notebook must stop."""
 
-    # The one refusal that a web server in trouble cannot produce. Even so it is believed only after the time in which
-    # a proxy host that was lost comes back: until its backup is restored, the new one knows of no link.
+    # How long the registry must refuse before it is believed. A failing web server cannot send this refusal, but a new
+    # proxy host does: until its backup is restored, it knows no link.
     REFUSED_SECONDS = 900.0
-    # An answer that asks to wait is nothing to speak of, unless it comes again and again.
+    # The busy answers in a row that are not reported.
     PATIENT_TRIES = 4
 
     def __init__(self, registry: LinkRegistry, expires: float) -> None:
@@ -116,24 +116,24 @@ class Heart:
         self._expires = expires
         self._refused_since = 0.0
         self._silent = False
-        # The answers in a row that asked to wait, and how long until the next try.
+        # The number of busy answers in a row, and the seconds until the next try.
         self._busy = 0
         self._wait = 0.0
 
     def pause(self, heartbeat: float) -> float:
-        """Seconds until the next beat: soon after one that failed, while the lease still holds."""
+        """The seconds until the next heartbeat; short after a failed one, while the lease still holds."""
         if self._busy:
             return min(heartbeat, self._wait)
         return min(heartbeat, RETRY_SECONDS) if self._silent else heartbeat
 
     def beat(self) -> str:
-        """Send one heartbeat; the reason why the notebook must stop, or nothing."""
+        """Send one heartbeat; return the reason why the notebook must stop, or an empty text."""
         if time.time() >= self._expires:
             return TIME_OVER
-        answer, trouble = _attempt(self._registry.heartbeat)
+        answer, failure = _attempt(self._registry.heartbeat)
         self._busy = self._busy + 1 if answer and answer.busy else 0
         if answer and self._busy:
-            # Longer and longer, for it is not the only one that was asked to wait.
+            # Longer each time, since many jobs may have been asked to wait.
             self._wait = max(answer.wait, min(0.5 * 2**self._busy, RETRY_SECONDS))
             if self._busy < self.PATIENT_TRIES:
                 return ""
@@ -147,7 +147,7 @@ class Heart:
         self._refused_since = (self._refused_since or now) if answer and answer.code == "refused" else 0.0
         if self._refused_since and now - self._refused_since >= self.REFUSED_SECONDS:
             return "The registry no longer knows the link."
-        self._tell(silent=True, why=answer.error if answer else trouble)
+        self._tell(silent=True, why=answer.error if answer else failure)
         return ""
 
     def _tell(self, *, silent: bool, why: str = "") -> None:
@@ -159,7 +159,7 @@ class Heart:
 
 
 def _unreachable(why: str) -> LightshipError:
-    """The node has no way to the registry."""
+    """The error for a node that cannot reach the registry."""
     return LightshipError(
         f"The registry cannot be reached from this node ({why}). Tell your administrators.", ExitStatus.REGISTRY
     )
@@ -173,7 +173,7 @@ def _attempt(send: Callable[[], Answer]) -> tuple[Answer | None, str]:
 
 
 def _is_passing(answer: Answer) -> bool:
-    # Without a code, or with the third, it is the web server that speaks: the registry is being started again.
+    # Without a code, or with the last one, the web server answers: the registry is restarting.
     unready = answer.code in ("", "registry-error", "registry-unreachable")
     return answer.busy or answer.status in (408, 429) or (answer.status >= 500 and unready)
 

@@ -1,4 +1,4 @@
-"""How often the kernel has killed a process of this job for want of memory, from the job's control group."""
+"""Counts the processes of this job that the kernel killed for lack of memory, from the job's control group."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ OWN, MOUNT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 class MemoryKills:
-    """The count when the job began, to compare with the count when its Jupyter was killed."""
+    """The count at the start of the job, to compare with a later count."""
 
     def __init__(self, own: Path = OWN, mount: Path = MOUNT) -> None:
         self._own = own
@@ -16,7 +16,7 @@ class MemoryKills:
         self._before = self._count()
 
     def grown(self) -> bool:
-        """Whether a process was killed since."""
+        """Whether a process was killed since the start."""
         return self._count() > self._before
 
     def _count(self) -> int:
@@ -39,7 +39,7 @@ class MemoryKills:
 
 
 def _nearest(mount: Path, path: str, name: str) -> Path | None:
-    # The innermost groups of a job may be without the memory controller; the counts of version 2 include those below.
+    # The innermost groups may lack the memory controller. In version 2 the counts include the groups below.
     group = mount / path.lstrip("/")
     for folder in (group, *group.parents):
         if not folder.is_relative_to(mount):

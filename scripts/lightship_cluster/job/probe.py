@@ -1,4 +1,4 @@
-"""Finds out whether it is really our Jupyter that listens on a port."""
+"""Checks that our Jupyter, and no other process, listens on a port."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 
 HANDSHAKE_SECONDS = 5.0
 PIECE = 16384
-# The first byte of a TLS record: of an alert, of a handshake; and of that one's message with a certificate.
+# The first bytes of TLS records with a handshake and with an alert, and the type of the certificate message.
 _HANDSHAKE, _CERTIFICATE = b"\x16", 11
 _RECORDS = (b"\x15", _HANDSHAKE)
 
 
 class PortLostError(LightshipError):
-    """Another process took the port between its choice and Jupyter's start, and Jupyter has ended for it."""
+    """Another process took the port before Jupyter could, and Jupyter has ended."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What Jupyter's runtime file says about it."""
+    """The port and the token in Jupyter's runtime file."""
 
     port: int
     token: str
 
 
 def pick_port(address: str, wanted: int = 0) -> int:
-    """A port of this address that is free now, or the wanted one if it is."""
+    """A port of this address that is free now; the wanted one, if it is free."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As Jupyter itself will bind; without it a port in TIME_WAIT would look taken.
+        # Jupyter binds in the same way. Without this option, a port in TIME_WAIT would look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, wanted))
@@ -57,7 +57,7 @@ def is_taken(address: str, port: int) -> bool:
 
 
 def port_taken(port: int, kind: type[LightshipError] = LightshipError) -> LightshipError:
-    """The failure that must never be passed over: the port belongs to another process."""
+    """The error for a port that belongs to another process."""
     return kind(
         f"Port {port} on this node is taken by another process, so the link was not opened. Start again.",
         ExitStatus.PORT,
@@ -65,24 +65,24 @@ def port_taken(port: int, kind: type[LightshipError] = LightshipError) -> Lights
 
 
 def read_bound(runtime: Path) -> Bound | None:
-    """What Jupyter wrote when it had decided on its port; None while it has not."""
+    """Read the port and the token that Jupyter wrote; None before it has."""
     for file in runtime.glob("jpserver-*.json"):
         try:
             value = json.loads(file.read_text("utf-8"))
             return Bound(int(value["port"]), str(value["token"]))
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # half written; the next look will find it whole
+            return None  # half written; the next poll finds all of it
     return None
 
 
 def serves(address: str, port: int, certificate: str) -> bool:
-    """Whether exactly this certificate answers; False while nothing listens, an error if somebody else does."""
+    """Whether a server with exactly this certificate answers; False while nothing listens, an error for any other."""
     wanted = ssl.PEM_cert_to_DER_cert(certificate[: certificate.index("-----END CERTIFICATE-----") + 25] + "\n")
     try:
         with socket.create_connection((address, port), HANDSHAKE_SECONDS) as connection:
             found = _shown(connection)
     except OSError:
-        return False  # gone while it was asked; whether Jupyter still runs is seen elsewhere
+        return False  # it has just ended; the caller checks whether Jupyter still runs
     except _NoTlsError as error:
         raise port_taken(port) from error
     if found is not None and found != wanted:
@@ -91,18 +91,18 @@ def serves(address: str, port: int, certificate: str) -> bool:
 
 
 class _NoTlsError(Exception):
-    """What answers does not speak TLS."""
+    """The server does not speak TLS."""
 
 
 def _shown(connection: socket.socket) -> bytes | None:
-    """The certificate that is shown; None for whoever hangs up before.
+    """The certificate of the server; None if it closes the connection before it sends one.
 
-    Jupyter wants the proxy's certificate, which we lack. In TLS 1.3 it shows its own and objects only later. In TLS 1.2
-    it objects within the handshake, which so never ends well; but there its certificate is sent in the clear.
+    Jupyter requires the web server's certificate, which we lack. In TLS 1.3 it sends its own first and refuses later.
+    In TLS 1.2 it refuses within the handshake, which therefore fails; but there its certificate is sent in the clear.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Compared whole by whoever asks, which is stricter than any check of names and signatures.
+    # The caller compares the whole certificate, which is stricter than any check of names and signatures.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -129,7 +129,7 @@ def _shown(connection: socket.socket) -> bytes | None:
 
 
 def _in_the_clear(received: bytes) -> bytes | None:
-    """A server's own certificate in what it has sent so far of TLS 1.2 (RFC 5246, 6.2.1 and 7.4.2)."""
+    """The certificate in what a server has sent so far in TLS 1.2 (RFC 5246, 6.2.1 and 7.4.2)."""
     messages, at = b"", 0
     while received[at : at + 1] == _HANDSHAKE and len(received) >= at + 5:
         length = int.from_bytes(received[at + 3 : at + 5], "big")

@@ -1,4 +1,4 @@
-"""`register-jupyter`: runs in the job on the compute node and brings the link to life."""
+"""`register-jupyter`: runs in the job on the compute node and opens the link."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopped(BaseException):
-    """The scheduler ends the job."""
+    """A signal of the scheduler ends the job."""
 
 
 def main(argv: Sequence[str] | None = None) -> ExitStatus:
-    """Run the job; the one place where an error becomes an exit status."""
+    """Run the job; errors become exit statuses here."""
     arguments = _arguments(list(sys.argv[1:] if argv is None else argv))
     users_umask = os.umask(0o077)
-    # Until there is a notebook, nobody needs to be warned of its end.
+    # Before there is a notebook, a warning of its end is of no use.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     for number in SIGNALS:
         signal.signal(number, _stop)
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
     except Stopped:
         return ExitStatus.INTERRUPTED
     finally:
-        output.let_go()
+        output.flush()
 
 
 def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatus:
@@ -56,7 +56,7 @@ def _bring_to_life(arguments: argparse.Namespace, users_umask: int) -> ExitStatu
     job = Job(folder, transport, users_umask, settings.notebook_networks, settings.centre)
     signal.signal(signal.SIGUSR1, lambda *_: job.end_is_near())
     ending = UNEXPECTED
-    # Its own files are the last that a program which is shutting down can do without.
+    # A program that is shutting down still needs the files of the workspace, so they are removed last.
     with ExitStack() as last:
         try:
             private = last.enter_context(workspace())
@@ -80,13 +80,13 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def _ignore_signals() -> None:
-    # A second signal must not interrupt the clean-up; the scheduler's KILL comes soon enough.
+    # A second signal must not interrupt the clean-up; the scheduler sends KILL if it takes too long.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _say(sentence: str) -> None:
-    # On a full disk the words are lost, not the status.
+    # On a full disk the message is lost, but not the exit status.
     with suppress(OSError):
         print(f"register-jupyter: {sentence}", file=sys.stderr, flush=True)
 

@@ -1,6 +1,6 @@
 """A private folder on the compute node's own disk, for the key, the certificate and Jupyter's sockets.
 
-Users may have a TMPDIR that all nodes share, where a lock often holds on one node alone: so it names its node.
+A TMPDIR may be shared by all nodes, where a lock often holds on one node only. So the lock file names its node.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import BinaryIO
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 
 LOCK = "lock"
-# Between making a folder and locking it there is a moment; younger folders are left alone.
+# A folder is locked a moment after it is created, so younger folders are left alone.
 SETTLED_SECONDS = 60.0
-# One that names no node may be a living job's on another: of an older version, or where locks came later.
+# A folder that names no node may belong to a job on another node: from an older version, or without support for locks.
 UNNAMED_SECONDS = 7 * 86400.0
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 _LONGEST_NAME = 256
@@ -32,28 +32,28 @@ LONGEST_PARENT = 24
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """A folder that is gone afterwards; one left by a job that was killed is removed by the user's next job here."""
+    """Create a folder and remove it afterwards. The folder of a killed job is removed by the user's next job here."""
     with ExitStack() as last:
         with node_disk():
             parent = _parent()
             folder = Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
             last.callback(shutil.rmtree, folder, ignore_errors=True)
-            # Closed before the folder is removed: NFS keeps the name of an open file.
+            # Closed before the folder is removed: NFS keeps a file that is open.
             lock = last.enter_context((folder / LOCK).open("wb", buffering=0))
-            if _is_locked(lock):
+            if _lock(lock):
                 _remove_abandoned(parent)
         yield folder
 
 
 @contextmanager
 def node_disk() -> Iterator[None]:
-    """What is written on the node's own disk, or a sentence that says why it cannot be."""
+    """Turn a failed write on the node's own disk into a message with the reason."""
     try:
         yield
     except OSError as error:
-        place = f" in {Path(error.filename).parent}" if error.filename else ""
+        where = f" in {Path(error.filename).parent}" if error.filename else ""
         raise LightshipError(
-            f"This node's own disk is full or cannot be written ({error.strerror}{place}). Start again; if it is the "
+            f"This node's own disk is full or cannot be written ({error.strerror}{where}). Start again; if it is the "
             "same node, tell your administrators.",
             ExitStatus.FAILED,
         ) from error
@@ -68,10 +68,10 @@ def _prefix() -> str:
     return f"lightship-{os.geteuid()}-"
 
 
-def _is_locked(lock: BinaryIO) -> bool:
-    """Whether the folder is locked, in the name of this node; not all file systems know locks."""
+def _lock(lock: BinaryIO) -> bool:
+    """Lock the folder and write this node's name; False if the file system does not support locks."""
     try:
-        # The kernel lets go of the lock when this process ends, however it ends.
+        # The kernel releases the lock when this process ends, in whatever way.
         fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         if error.errno in _NO_LOCKS:

@@ -1,1 +1,1 @@
-"""What `start-jupyter` does on the login node."""
+"""The command `start-jupyter` on the login node."""

@@ -1,7 +1,7 @@
-"""What the doctor looks at: one function for each part of the way from a command line to a browser.
+"""The doctor's checks: one function for each part of the way from a command line to a browser.
 
-A check answers with what it found in order. It raises a LightshipError for what keeps notebooks from starting, and a
-Doubt for what may or will. The list at the end is the order in which they are made; each relies on those before.
+A check returns what it found in order. It raises a LightshipError for a fault that keeps notebooks from starting, and a
+Doubt for one that may do so, or will. The list at the end has their order; each relies on those before.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ from typing import Callable
 from lightship_cluster import environments
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.config.settings import SiteSettings
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import last_lines
 from lightship_cluster.core.link_folder import check_root, default_root
 from lightship_cluster.login.links import MyLink, my_links
 from lightship_cluster.login.plan import Plan
-from lightship_cluster.registry_client.tls_look import Look, look
+from lightship_cluster.registry_client.server_check import ServerCheck, check_server
 from lightship_cluster.registry_client.transport import Transport
 
-# The registry refuses what is farther off.
+# The registry refuses requests of a clock that is farther off.
 CLOCK_SECONDS, CLOCK_DOUBT = 30, 5
-# Authorities ask to renew at a third of a certificate's life, and for short lives at half.
+# Authorities recommend renewal when a third of the validity is left, or half of a short one.
 RENEWED_SHARE = 1 / 6
-# A name that the registry gives to nobody: three times the same word.
+# A name that the registry never gives: it has the same word three times.
 NOBODY = "doctor-doctor-doctor"
 
 
 class Doubt(LightshipError):  # noqa: N818 - a doubt is not yet an error
-    """It works, but not surely or not for long."""
+    """It works, but may not always or not for long."""
 
 
-class Skip(Exception):  # noqa: N818 - no error: there is nothing to look at
-    """Cannot be looked at, and why."""
+class Skip(Exception):  # noqa: N818 - no error: there is nothing to check
+    """The reason why something cannot be checked."""
 
 
 class Patient:
-    """What the checks look at; each part is asked for once."""
+    """What the checks examine; each part is loaded once."""
 
     def __init__(self, load: Callable[[], SiteSettings]) -> None:
         self._load = load
-        self._trouble: LightshipError | None = None
+        self._error: LightshipError | None = None
 
     @cached_property
     def settings(self) -> SiteSettings:
-        """The settings of this call."""
+        """The settings of this command."""
         return self._load()
 
     @cached_property
@@ -57,15 +57,15 @@ class Patient:
         return Plan(self.settings, self.settings.choose({}))
 
     @cached_property
-    def registry(self) -> Look:
-        """The registry without the agent, as a job sees it."""
-        # Whoever waited once for an answer that did not come must not wait again.
-        if self._trouble:
-            raise self._trouble
+    def registry(self) -> ServerCheck:
+        """The registry as a job sees it, without the agent."""
+        # After one timeout, the next check must not wait again.
+        if self._error:
+            raise self._error
         try:
-            return look(Transport(self.settings.registry, self.settings.ca_file))
+            return check_server(Transport(self.settings.registry, self.settings.ca_file))
         except LightshipError as error:
-            self._trouble = error
+            self._error = error
             raise
 
     @cached_property
@@ -87,7 +87,7 @@ def settings(patient: Patient) -> str:
 
 
 def programs(patient: Patient) -> str:
-    """What runs on the node."""
+    """The programs that run on the node."""
     register = patient.settings.prefix / "bin" / "register-jupyter"
     if not os.access(register, os.X_OK):
         raise LightshipError(f"There is no {register} that you may run. Ask your administrators.", ExitStatus.SETTINGS)
@@ -97,7 +97,7 @@ def programs(patient: Patient) -> str:
 
 
 def home(_patient: Patient) -> str:
-    """Where the links' files go."""
+    """The folder of the links' files."""
     check_root(default_root())
     return str(default_root())
 
@@ -108,11 +108,11 @@ def registry(patient: Patient) -> str:
 
 
 def clock(patient: Patient) -> str:
-    """This host's clock beside the registry's."""
+    """This host's clock compared with the registry's."""
     off = patient.registry.clock_off
     if off is None:
         raise Skip("the registry does not tell its time")
-    apart = f"The clocks of this host and of the registry are {words_of(off)} apart"
+    apart = f"The clocks of this host and of the registry are {humanized(off)} apart"
     if off > CLOCK_SECONDS:
         sentence = f"{apart}, so the registry refuses every request. Ask your administrators to set this host's."
         raise LightshipError(sentence, ExitStatus.REGISTRY)
@@ -122,7 +122,7 @@ def clock(patient: Patient) -> str:
 
 
 def agent(patient: Patient) -> str:
-    """The agent on this host, and through it the registry, which knows the cluster's key."""
+    """The agent on this host, and the registry behind it, which must know the cluster's key."""
     settings = patient.settings
     theirs = AgentClient(settings.agent_socket).ping().get("cluster")
     if theirs != settings.cluster:
@@ -132,7 +132,7 @@ def agent(patient: Patient) -> str:
 
 
 def states(patient: Patient) -> str:
-    """Whether the agent can ask the scheduler how jobs are."""
+    """Whether the agent can ask the scheduler for job states."""
     try:
         fault = AgentClient(patient.settings.agent_socket).scheduler_fault()
     except AgentError as error:
@@ -149,10 +149,10 @@ def states(patient: Patient) -> str:
 
 
 def browser(patient: Patient) -> str:
-    """The address of a link as a browser sees it, as far as this host can look."""
+    """The address of a link as a browser sees it, as far as this host can tell."""
     newest = patient.newest
     url = newest.url if newest and newest.alive else _any_link(patient.settings.registry)
-    seen = look(Transport(url, patient.settings.ca_file))
+    seen = check_server(Transport(url, patient.settings.ca_file))
     if seen.status in (502, 503, 504):
         raise LightshipError(
             f"{url} answers with status {seen.status}: the proxy cannot reach what is behind it. Start a new notebook; "
@@ -187,16 +187,16 @@ def job(patient: Patient) -> str:
 
 
 def jupyter(patient: Patient) -> str:
-    """Jupyter, for that script, where the settings say that it comes from."""
+    """The Jupyter of a plain start."""
     environment = patient.plan.environment
     warning = environment.check(patient.plan.interface, patient.plan.variables)
     if warning:
         raise Doubt(warning, ExitStatus.JUPYTER)
-    return environments.words_of(environment)
+    return environments.description_of(environment)
 
 
 def node(patient: Patient) -> str:
-    """Whether nodes reach the registry can be seen from here only by what the last job printed."""
+    """Whether nodes reach the registry; only the log of the last job can tell that here."""
     newest = patient.newest
     lines = last_lines(newest.folder, 1000) if newest else []
     if not newest or not lines:
@@ -227,15 +227,15 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 
 
 def _any_link(registry_url: str) -> str:
-    # The registry stands beside the links, one name below the same domain.
+    # Links and the registry are names directly below the same domain.
     host, dot, domain = registry_url.partition("://")[2].partition(".")
     if not dot:
         raise Skip(f"the address of links cannot be told from {host}")
     return f"https://{NOBODY}.{domain}"
 
 
-def _lasting(seen: Look) -> str:
-    left = words_of(seen.seconds_left)
+def _lasting(seen: ServerCheck) -> str:
+    left = humanized(seen.seconds_left)
     if seen.share_left < RENEWED_SHARE:
         sentence = f"The certificate ends in {left} and should have been renewed. Tell your administrators."
         raise Doubt(sentence, ExitStatus.REGISTRY)

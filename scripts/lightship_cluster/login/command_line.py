@@ -1,4 +1,4 @@
-"""The command line of `start-jupyter`, read by the table of options."""
+"""Reads the command line of `start-jupyter` by the table of options."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from lightship_protocol import limits
 
 PROGRAM = "start-jupyter"
 LONGEST_FAULT = 500
-# Nobody should type a secret here; whoever does must not find it on a page.
+# What looks like a secret must not be shown on a page.
 SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}|token=", re.IGNORECASE)
 REST = "--"
-# What argparse says of --json=yes.
+# The message of argparse about --json=yes.
 IGNORED = re.compile(r"ignored explicit argument .*", re.DOTALL)
 A_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Line:
-    """What a user typed: options that the settings complete, and how to print."""
+    """A command line: the options, which settings complete, and how to print."""
 
     given: Mapping[str, Any]
     preset: str = ""
@@ -36,15 +36,15 @@ class Line:
     quiet: bool = False
     json: bool = False
     typed: str = PROGRAM
-    # What was typed, word by word, to be kept for `again`; nothing when it must not be shown whole either.
+    # The arguments, kept for `again`; empty if the command must not be shown.
     words: tuple[str, ...] = ()
-    # What may not mean what the user thinks.
+    # Notes about values that may not mean what the user thinks.
     doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A command that is no start; `name` is a link's, or the beginning of it."""
+    """A command other than a start; `name` is the beginning of a link's name."""
 
     command: str
     name: str = ""
@@ -55,17 +55,17 @@ class Asked:
         return bool(self.switches.get(switch))
 
     def said(self, option: str) -> str:
-        """What was given with the option; empty without it."""
+        """The value of the option; empty without it."""
         return str(self.switches.get(option, ""))
 
 
 class Parser(argparse.ArgumentParser):
-    """Speaks to a person: what is wrong in one line, with the nearest thing that would be right."""
+    """A parser with errors for people: one line with what is wrong, and the most similar option."""
 
     def __init__(self, program: str, options: Sequence[Option], text: Callable[[], str]) -> None:
         super().__init__(prog=program, add_help=False, allow_abbrev=False)
         self._text = text
-        # Each option's value as it was written, the last where there are several.
+        # Each option's value as it was written; of several, the last.
         self.written: dict[str, str] = {}
         self._flags = ["--help", "--version"]
         self.add_argument("-h", "--help", action="help")
@@ -75,16 +75,16 @@ class Parser(argparse.ArgumentParser):
                 self._add(option)
 
     def format_help(self) -> str:
-        """Our own: argparse's would be three screens."""
+        """The help of help_text: that of argparse would fill three screens."""
         return self._text()
 
     def error(self, message: str) -> NoReturn:
-        """End with status 2 and without the usage, in which nobody finds the mistake."""
+        """Exit with status 2; the usage is left out, so that the error is not lost in it."""
         message = IGNORED.sub("it takes no value.", message)
         self.exit(2, f"{self.prog}: error: {shortened(visible(message), LONGEST_FAULT)}\nSee {self.prog} --help.\n")
 
     def read(self, argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-        """What was said with flags, and the words without."""
+        """The values of the options, and the arguments without one."""
         found, others = self.parse_known_args(argv)
         strange = [word.partition("=")[0] for word in others if word.startswith("-") and word != "-"]
         if strange:
@@ -113,9 +113,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str] | None) -> Line:
-    """The user's request; what is left out is not in them, and the settings say it."""
+    """Read the command line of a start; options that it leaves out come from the settings."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # Split by hand: what follows is the scheduler's, whatever it looks like.
+    # Split by hand: what follows -- goes to the scheduler unread.
     split = words.index(REST) if REST in words else len(words)
     parser = Parser(PROGRAM, OPTIONS, _help)
     said, alone = parser.read(words[:split])
@@ -131,7 +131,7 @@ def parse(argv: Sequence[str] | None) -> Line:
 
 
 def parse_command(argv: Sequence[str]) -> Asked:
-    """`stop --all` and the like; the first word is the command."""
+    """Read a command line such as `stop --all`; its first word is the command."""
     command = COMMANDS[argv[0]]
     parser = Parser(f"{PROGRAM} {command.name}", command.options, lambda: _help(command))
     switches, alone = parser.read(argv[1:])
@@ -143,17 +143,17 @@ def parse_command(argv: Sequence[str]) -> Asked:
 
 
 def spelled(line: Line) -> list[str]:
-    """A command line that says the same."""
+    """A command line with the same meaning."""
     words = [f"--preset={line.preset}"] if line.preset else []
     for option in OPTIONS:
-        # --here is another word for one that is there too.
+        # --here is a synonym of another option.
         if option.setting and option.flags != (REST,) and option.name in line.given:
             words += option.spelled(line.given[option.name])
     return [*words, REST, *line.given["extra"]] if "extra" in line.given else words
 
 
 def typed(argv: Sequence[str]) -> str:
-    """The command as the user typed it, for starting it again; nothing when it cannot be shown whole."""
+    """The command as the user typed it; empty if it is too long or looks as if it held a secret."""
     command = shlex.join([PROGRAM, *argv])
     shown = command.isprintable() and len(command) <= limits.COMMAND and not SECRET_LIKE.search(command)
     return command if shown else ""

@@ -1,4 +1,4 @@
-"""What was meant by a first word that is neither a time nor a command; nothing is started for it."""
+"""Advice for a first word that is neither a time nor a command; nothing is started."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lightship_cluster.config.values import gpus_of, memory_of
 from lightship_cluster.core.texts import LONGEST_QUOTED, quoted
 from lightship_protocol import forms
 
-# What people and other programs call it, and what follows `start-jupyter` here.
+# Words of people and of other programs, and the arguments of `start-jupyter` that they mean.
 _MEANT = (
     ("lab jupyterlab jupyter-lab labs", "-s jupyterlab"),
-    # Said with its option: the user's settings may have another for those who give none.
+    # With the option: the user's settings may have another default.
     ("notebook notebooks nb jupyter-notebook", "-s notebook"),
     ("jupyter start run new launch create begin submit go", ""),
     ("classic nbclassic jupyter-nbclassic", "-s classic"),
@@ -39,7 +39,7 @@ _KINDS = ((".sh", "-b"), (".sif", "--image"), (".yml", "--conda"), (".yaml", "--
 
 
 def advice(words: Sequence[str]) -> str:
-    """A sentence with the line to type instead; nothing when nothing comes to mind."""
+    """A sentence with the command to type instead; empty if none fits."""
     meant = _meant(words)
     if meant is None:
         return ""
@@ -69,7 +69,7 @@ def _known(word: str) -> str | None:
 
 
 def _by_form(word: str) -> str | None:
-    """What it looks like: a link's name, a folder, a file, an amount of memory, GPUs."""
+    """The arguments for a link's name, a folder, a file, an amount of memory, or GPUs."""
     if forms.LINK.fullmatch(word):
         return f"open {word}"
     if os.path.isdir(word):  # noqa: PTH112 - pathlib's fails for some words

@@ -1,4 +1,4 @@
-"""Follows a submitted job until its notebook answers or it is clear that it will not."""
+"""Follows a submitted job until its notebook answers, or has failed to start."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightship_cluster.agent.client import AgentClient, AgentError
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.job_log import last_lines, log_of
 from lightship_cluster.core.link_folder import LinkFolder
 from lightship_cluster.environments.interfaces import A_NOTEBOOK, Subject
-from lightship_cluster.login.own_poll import OwnPoll
 from lightship_cluster.login.progress import Progress
 from lightship_cluster.schedulers.base import GONE, JobState, Scheduler
 from lightship_cluster.schedulers.phrases import seconds_of
 from lightship_protocol import causes
 from lightship_protocol.states import ENDED, READY, STARTING
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0
-# A job that has just ended may still be telling the registry why.
+# A job that has just ended may still report the reason to the registry.
 LAST_WORDS_SECONDS = 3.0
 LOG_LINES = 15
-# Endings that come from outside: a job that waits for its turn knows nothing of them.
+# Causes from outside the job: a job in the queue does not notice them.
 FROM_OUTSIDE = (causes.CANCELLED, causes.REVOKED, causes.NOT_STARTED)
 STOP = "start-jupyter stop"
+# Each user asks the scheduler alone here, so seldom.
+OWN_POLL_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job that is on its way, and what its scheduler remarked when it took it."""
+    """A submitted job, and the scheduler's remarks at its submission."""
 
     name: str
     job_id: str
@@ -43,7 +44,7 @@ class Submitted:
 
 
 class Follower:
-    """Asks the agent again and again, and shows what it says."""
+    """Polls the agent, and shows the state of the job."""
 
     def __init__(self, agent: AgentClient, scheduler: Scheduler, progress: Progress, job: Submitted) -> None:
         self._agent = agent
@@ -56,7 +57,7 @@ class Follower:
         self._own_poll = OwnPoll(scheduler, job.job_id)
 
     def until_ready(self) -> dict[str, Any]:
-        """The status in which the notebook answers; an error with the job's last lines if it never will."""
+        """Return the status when the notebook answers; raise an error with the job's last lines if it fails."""
         while True:
             status = self._patient_status()
             if status.get("state") == READY:
@@ -66,8 +67,8 @@ class Follower:
             if not status.get("job_id"):
                 self._tell_job()
             if not self._over_since:
-                self._progress.show(self._words(status), self._detail(status))
-            time.sleep(LOOK_SECONDS)
+                self._progress.show(self._phrase(status), self._detail(status))
+            time.sleep(POLL_SECONDS)
 
     def _patient_status(self) -> dict[str, Any]:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -78,12 +79,12 @@ class Follower:
                 if time.monotonic() > deadline or error.code == "no-such-link":
                     goes_on = f"Your job {self._job.job_id} goes on. To stop it: {self._stop_command()}"
                     raise AgentError(f"{error.sentence} {goes_on}", error.status) from error
-            self._progress.show("The job cannot be seen just now; it goes on")
-            time.sleep(LOOK_SECONDS)
+            self._progress.show("The job's state is unknown just now; the job goes on")
+            time.sleep(POLL_SECONDS)
 
     def _tell_job(self) -> None:
-        # Without the number nobody would notice the end of a job that never came to claim its link.
-        with suppress(AgentError):  # the next look tries again
+        # Without the number, the agent could not report the end of a job that never claimed its link.
+        with suppress(AgentError):  # the next poll tries again
             self._agent.set_job(self._job.name, self._job.job_id)
 
     def _job_of(self, status: dict[str, Any]) -> JobState | None:
@@ -91,7 +92,7 @@ class Follower:
         if job and job.state != GONE.state:
             self._listed = True
         elif not self._listed or status.get("state") == STARTING:
-            return self._own_poll.job()  # not gone but hidden: the scheduler may show a job to its owner only
+            return self._own_poll.job()  # it may be hidden: some schedulers show a job only to its owner
         return job
 
     def _is_over(self, status: dict[str, Any]) -> bool:
@@ -102,13 +103,13 @@ class Follower:
         self._over_since = self._over_since or time.monotonic()
         return time.monotonic() - self._over_since >= LAST_WORDS_SECONDS
 
-    def _words(self, status: dict[str, Any]) -> str:
+    def _phrase(self, status: dict[str, Any]) -> str:
         if status.get("state") == STARTING:
             return f"{self._job.subject.program} is starting on its node"
         job = self._job_of(status)
         if job:
-            self._known = _sentence(self._scheduler.words(job))
-        # An agent that was just started has not asked yet.
+            self._known = _sentence(self._scheduler.phrase(job))
+        # An agent that has just started has not asked the scheduler yet.
         return self._known
 
     def _detail(self, status: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class Follower:
         cause = str(status.get("cause") or "")
         over = ""
         if job and self._scheduler.over(job.state):
-            over = self._scheduler.words(job) + "."
+            over = self._scheduler.phrase(job) + "."
             cause = cause or self._scheduler.report(job).cause
         noun = self._job.subject.noun
         why = _sentence(said or over or f"the link ended before the {noun} answered.")
@@ -133,7 +134,7 @@ class Follower:
         return LightshipError(f"The {noun} did not start. {why}{stop}{printed}", ExitStatus.JOB)
 
     def _stop_job(self, cause: str) -> str:
-        # The link's end does not take a queued job out of the queue, and it would wait for nothing.
+        # The link's end leaves the job in the queue, where it would wait in vain.
         job_id = self._job.job_id
         if cause in FROM_OUTSIDE:
             with suppress(LightshipError):
@@ -148,14 +149,14 @@ class Follower:
         log = log_of(self._job.folder)
         lines = last_lines(self._job.folder, LOG_LINES)
         if not lines:
-            # Whoever cancelled a job that waited wonders about no output.
+            # No output is expected of a job that was cancelled in the queue.
             return f"\nThe job printed nothing ({log})." if expected else ""
         return "\n".join([f"\nThe job's last lines ({log}):", *(f"    {line}" for line in lines)])
 
 
 def describe_ready(status: dict[str, Any], url: str, noun: str = "notebook") -> str:
-    """What a user wants to know when the notebook, or what else it is, answers."""
-    left = words_of(float(status.get("expires") or 0) - time.time())
+    """The message when the notebook or program answers."""
+    left = humanized(float(status.get("expires") or 0) - time.time())
     page = f"Its own page, with the time that is left: {url}/.lightship/"
     return f"Ready: your {noun} answers. {left} left. To stop it: {STOP}\n{page}"
 
@@ -165,9 +166,29 @@ def _sentence(words: str) -> str:
 
 
 def job_in(status: dict[str, Any]) -> JobState | None:
-    """What the agent says of the link's job."""
+    """The state of the link's job in the agent's answer."""
     job = status.get("job")
     if not isinstance(job, dict):
         return None
     state, reason, node = (str(job.get(key) or "") for key in ("state", "reason", "node"))
     return JobState(state, reason, seconds_of(job.get("start")), node)
+
+
+class OwnPoll:
+    """The user's own question about their job, where Slurm or PBS hide it from the agent; not at once and not often."""
+
+    def __init__(self, scheduler: Scheduler, job_id: str) -> None:
+        self._scheduler = scheduler
+        self._job_id = job_id
+        self._next = time.monotonic() + OWN_POLL_SECONDS
+        self._known: JobState | None = None
+
+    def job(self) -> JobState | None:
+        """The scheduler's last answer; None before the first question, and if it does not answer."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + OWN_POLL_SECONDS
+            try:
+                self._known = self._scheduler.job_states([self._job_id]).get(self._job_id)
+            except LightshipError:
+                self._known = None
+        return self._known

@@ -1,4 +1,4 @@
-"""The help of the commands: one screen, from the table of options."""
+"""The help of the commands, made from the table of options: one screen each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Examples:
 
 
 def of_start() -> str:
-    """What `start-jupyter --help` prints."""
+    """The help of `start-jupyter --help`."""
     groups = list(dict.fromkeys(option.group for option in OPTIONS))
     parts = [START]
     for group in groups:
@@ -37,7 +37,7 @@ def of_start() -> str:
 
 
 def of_command(command: Command) -> str:
-    """What `start-jupyter stop --help` prints."""
+    """The help of a command, such as `start-jupyter stop --help`."""
     usage = f"usage: start-jupyter {command.name} [OPTION]... {'[NAME]' if command.takes_name else ''}".rstrip()
     lines = [usage, f"{command.help[:1].upper()}{command.help[1:]}.", *map(_row, command.options)]
     if command.takes_name:
@@ -53,7 +53,7 @@ def heading(option: Option) -> str:
 
 
 def _row(option: Option) -> str:
-    # Long names stand below each other.
+    # Long names are aligned.
     indent = " " * (2 if len(option.flags) > 1 or option.flags[0] == "--" else 6)
     return f"{indent + heading(option):{COLUMN}}  {option.help}"
 
@@ -72,7 +72,7 @@ def _filled(text: str) -> str:
 
 
 def _fitted(text: str) -> str:
-    """Lines that are too long for the terminal go on below, with what stands beside a gap under it; no word is torn."""
+    """Wrap the lines that are too long for the terminal; what stands beside a gap goes on a line of its own."""
     width = _width()
     return "\n".join(line if len(line) <= width else _folded(line, width) for line in text.split("\n"))
 
@@ -92,7 +92,7 @@ def _wrapped(text: str, width: int, indent: str) -> str:
 
 def _width() -> int:
     try:
-        # A terminal that was never told its size says 0. One column stays free: some go on in the next line when full.
+        # A terminal without a known size reports 0. One column stays free: some terminals wrap a full line.
         columns = os.get_terminal_size(sys.stdout.fileno()).columns - 1
     except (OSError, ValueError, AttributeError):
         return WIDTH

@@ -1,4 +1,4 @@
-"""What `start-jupyter` does, step by step."""
+"""The start of a notebook, step by step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from lightship_cluster import environments
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.config.settings import SiteSettings
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import LinkFolder, check_root, default_root, remove_old
 from lightship_cluster.login.command_line import Line
@@ -27,7 +27,7 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Launch:
-    """One start: everything is checked first, and what was made is taken back if the job cannot be submitted."""
+    """One start. Everything is checked first; if the job cannot be submitted, what was made is removed again."""
 
     def __init__(self, settings: SiteSettings, line: Line) -> None:
         self._settings = settings
@@ -40,13 +40,13 @@ class Launch:
         self._progress = progress_for(line, self._plan.subject.noun)
 
     def run(self) -> ExitStatus:
-        """Check, make the link, submit the job, follow it."""
+        """Check the request, make the link, submit the job and follow it."""
         plan = self._plan
         with self._progress.waiting("Looking whether that can be started"):
             warnings = plan.check()
             check_root(self._root)
             self._agent.ping()
-        # Before what takes long: whoever reads them may not want to wait for it.
+        # Before the slow steps: after a warning, the user may not want to wait for them.
         self._warn(self._settings.warning, *self._line.doubts, *warnings)
         if not plan.environment.ready:
             self._warn(plan.environment.prepare(plan.interface, os.environ, self._progress.show))
@@ -58,8 +58,8 @@ class Launch:
 
     def _submit(self) -> Submitted:
         name, folder, job_id = "", None, ""
-        # Interrupted in the middle of these steps, nobody would know whether there is a link or a job: Ctrl-C has to
-        # wait until that is known, and is heard between them.
+        # An interrupt in the middle of a step would leave unknown whether there is a link or a job. So Ctrl-C is held
+        # back during these steps and heard between them.
         _hold_interrupts()
         try:
             with self._progress.waiting("Asking for a link"):
@@ -72,15 +72,15 @@ class Launch:
             with self._progress.waiting(f"Waiting for {self._plan.scheduler.name} to take the job"):
                 submission = self._plan.scheduler.submit(self._request(folder))
             job_id = submission.job_id
-            # Not before: a link whose job was refused leads nowhere.
+            # Not before: without a job the link would lead nowhere.
             self._progress.link(name, f"{link['url']}?token={self._token}")
         except BaseException:
-            # Ctrl-C included: a link without a job would only use up the user's quota, as would a job without a link.
+            # Ctrl-C included: a link without a job, or a job without a link, would only use up the user's quota.
             _hold_interrupts()
             if job_id:
                 self._cancel_job(job_id)
             if name:
-                self._take_back(name, folder)
+                self._remove_link(name, folder)
             _hear_interrupts()
             raise
         self._note_job(name, job_id, folder)
@@ -90,7 +90,7 @@ class Launch:
     def _create(self) -> dict[str, Any]:
         minutes = self._plan.resources.minutes
         try:
-            # The hash of the token lets its holder, and nobody else, see at the link's address what the owner may see.
+            # By the hash of the token, the registry shows the owner's pages only to whoever has the token.
             told = {
                 "command": self._line.typed,
                 "title": self._plan.request["title"],
@@ -101,13 +101,13 @@ class Launch:
         except AgentError as error:
             if error.code != "bad-request":
                 raise
-            sentence = f"The registry does not take {words_of(minutes * 60)}: {error.sentence} Give less with -t."
+            sentence = f"The registry does not take {humanized(minutes * 60)}: {error.sentence} Give less with -t."
             raise LightshipError(sentence, ExitStatus.REFUSED) from error
 
     def _make_folder(self, name: str, link: dict[str, Any]) -> LinkFolder:
         if not forms.LINK.fullmatch(name):
             raise LightshipError(
-                f"The registry gave no proper name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
+                f"The registry gave an invalid name ({name!r}). Tell your administrators.", ExitStatus.REGISTRY
             )
         plan = self._plan
         metadata = {
@@ -126,7 +126,7 @@ class Launch:
         return LinkFolder.create(self._root, name, metadata, str(link["secret"]), self._token)
 
     def _typed(self) -> dict[str, Any]:
-        """What was typed, and where, for `start-jupyter again`; nothing of what must not be kept."""
+        """The arguments and the current folder, for `start-jupyter again`; empty if they must not be kept."""
         if not self._line.typed:
             return {}
         with suppress(OSError):  # the folder is gone
@@ -151,7 +151,7 @@ class Launch:
             stop = scheduler.stop_command(job_id)
             self._progress.say(f"Job {job_id} could not be cancelled ({error.sentence}) To stop it: {stop}")
 
-    def _take_back(self, name: str, folder: LinkFolder | None) -> None:
+    def _remove_link(self, name: str, folder: LinkFolder | None) -> None:
         if folder:
             folder.remove()
         try:
@@ -167,7 +167,7 @@ class Launch:
         try:
             self._agent.set_job(name, job_id)
         except LightshipError as error:
-            # The notebook will come up all the same, and the follower tells the registry again.
+            # The notebook starts all the same, and the follower tells the registry again.
             self._progress.say(f"Job {job_id} is submitted, but the registry could not be told yet: {error.sentence}")
 
     def _follow(self, job: Submitted) -> ExitStatus:
@@ -188,7 +188,7 @@ class Launch:
             sentence = f"Nobody reads what is printed. Your job {job.job_id} goes on. To stop it: {stop}"
             raise LightshipError(sentence, ExitStatus.INTERRUPTED) from error
         except LightshipError as error:
-            # To the end: half of it would leave a link without a job.
+            # An interrupt here would leave a link without a job.
             _hold_interrupts()
             self._progress.clear()
             self._tidy(error, job)
@@ -200,7 +200,7 @@ class Launch:
 
     def _tidy(self, error: LightshipError, job: Submitted) -> None:
         if error.status is not ExitStatus.JOB:
-            return  # the job may be well; only we cannot see it
+            return  # the job may be running; only its state is unknown
         job.folder.forget_secrets()
         try:
             self._agent.cancel(job.name, f"The job ended before its {self._plan.subject.noun} answered.")
@@ -213,10 +213,10 @@ class Launch:
             (f"{plan.scheduler.name} job", job.job_id),
             ("partition", plan.resources.partition or "the default"),
             ("account", plan.resources.account or "your default"),
-            ("time", words_of(plan.resources.minutes * 60)),
+            ("time", humanized(plan.resources.minutes * 60)),
             ("folder", str(plan.folder)),
             ("batch script", str(plan.script)),
-            ("Jupyter", environments.words_of(plan.environment)),
+            ("Jupyter", environments.description_of(plan.environment)),
             ("log", str(job.folder.log)),
         )
         return "\n".join(f"    {label:13} {value}" for label, value in rows)

@@ -1,4 +1,4 @@
-"""When, why and after how long a user's link ended, as the registry tells it; noted, so that it is asked only once."""
+"""When and why a user's link ended, by the registry; kept in the link's folder, so that it is asked only once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.login.links import MyLink
 from lightship_protocol import causes
 
 FIELD = "ending"
-# By the registry's words for why a link ended.
+# The phrases for the registry's causes.
 WHY = {
     causes.STOPPED: "shut down in it",
     causes.CANCELLED: "cancelled",
@@ -25,14 +25,14 @@ WHY = {
     causes.SILENT: "its node fell silent",
     causes.REVOKED: "revoked by an administrator",
 }
-# Who cancelled it says more, where that is said in short.
+# The reason given for a cancellation says more than the phrase, if it is short.
 LONGEST_REASON = 60
-# By then the registry has the scheduler's word too, which may be another than the job's own.
+# By then the registry has the scheduler's cause too, which may differ from the job's own.
 SETTLED_SECONDS = 900.0
 
 
 def ending_of(link: MyLink) -> dict[str, Any]:
-    """What was noted before; empty if nothing was."""
+    """The end that was kept before; empty if there is none."""
     try:
         noted = link.folder.metadata().get(FIELD)
     except LightshipError:
@@ -41,22 +41,22 @@ def ending_of(link: MyLink) -> dict[str, Any]:
 
 
 def note_ending(link: MyLink, status: Mapping[str, Any]) -> dict[str, Any]:
-    """What the registry tells of the link's end; empty if it does not tell. Once it is settled it is noted."""
+    """The link's end in the registry's status; empty without one. It is kept once it no longer changes."""
     told = _read(status)
     if told and time.time() - told["ended"] > SETTLED_SECONDS:
-        with suppress(LightshipError):  # in a home that cannot be written it is asked again
+        with suppress(LightshipError):  # if the home is read-only, it is asked again
             link.folder.note(**{FIELD: told})
     return told
 
 
-def words(ending: Mapping[str, Any]) -> str:
+def phrase(ending: Mapping[str, Any]) -> str:
     """`ended 28 Nov 14:30 after 29 min: its time was up`."""
     if not ending:
         return "ended"
     there = time.localtime(ending["ended"])
     today = time.strftime("%F", there) == time.strftime("%F")
     when = time.strftime("%H:%M" if today else "%d %b %H:%M", there)
-    long = f"after {words_of(ending['ended'] - ending['ready'])}" if ending["ready"] else "before it was ready"
+    long = f"after {humanized(ending['ended'] - ending['ready'])}" if ending["ready"] else "before it was ready"
     why = _why(ending)
     return f"ended {when} {long}" + (f": {why}" if why else "")
 
@@ -69,7 +69,7 @@ def _why(ending: Mapping[str, Any]) -> str:
 
 
 def _read(told: Mapping[str, Any]) -> dict[str, Any]:
-    """The end, if there is one; a registry that is older tells no times."""
+    """Read the end from a status; an older registry tells no times."""
     ended, ready = told.get("ended"), told.get("ready") or 0
     if not isinstance(ended, int) or not isinstance(ready, int) or ended <= 0:
         return {}

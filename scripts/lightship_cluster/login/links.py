@@ -1,4 +1,4 @@
-"""A user's own links, as the folders of `start-jupyter` tell of them."""
+"""A user's own links, read from their link folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lightship_protocol.states import ENDED
 
 @dataclass(frozen=True)
 class MyLink:
-    """One link, dead or alive."""
+    """One link, alive or ended."""
 
     name: str
     url: str
@@ -31,12 +31,12 @@ class MyLink:
 
     @property
     def alive(self) -> bool:
-        """Whether it may be: the end of a job takes the secret away, but a node that dies cannot."""
+        """Whether the link may be alive: a job removes the secret at its end, but a failed node cannot."""
         return (self.folder.path / SECRET).exists()
 
 
 def my_links(root: Path) -> list[MyLink]:
-    """All whose folders are there, the newest first."""
+    """All links with a folder, the newest first."""
     try:
         names = sorted(path.name for path in root.iterdir() if forms.LINK.fullmatch(path.name))
     except OSError:
@@ -46,14 +46,14 @@ def my_links(root: Path) -> list[MyLink]:
 
 
 def status_of(agent: AgentClient, link: MyLink) -> dict[str, Any]:
-    """What the registry says, through the agent."""
+    """Ask the registry for the link's status, through the agent."""
     try:
         status = agent.status(link.name)
     except AgentError as error:
         if error.code != "no-such-link":
             raise
-        # As good as ended; but until a registry that was lost has its backup again, it knows of no link. So the job,
-        # which waits for that, keeps its secrets.
+        # Most likely ended. But a new registry knows no link until its backup is restored, and the job waits for that,
+        # so the secrets stay.
         return {"state": ENDED}
     if status.get("state") == ENDED:
         link.folder.forget_secrets()
@@ -61,7 +61,7 @@ def status_of(agent: AgentClient, link: MyLink) -> dict[str, Any]:
 
 
 def find_link(links: Sequence[MyLink], beginning: str, *, alive: bool = True) -> MyLink:
-    """The one whose name, or title, begins so, or the newest; `alive` says whether only a living one will do."""
+    """The link whose name or title begins so, or the newest; with `alive`, ended links are refused."""
     living = [link for link in links if link.alive]
     if not beginning:
         if not (living or (links and not alive)):
@@ -69,10 +69,10 @@ def find_link(links: Sequence[MyLink], beginning: str, *, alive: bool = True) ->
         return (living or links)[0]
     wanted = beginning.casefold()
     named = [link for link in links if link.name.startswith(wanted) or link.title.casefold().startswith(wanted)]
-    # Whoever types the beginning means the one that lives.
+    # A beginning means the link that is alive, if there is one.
     chosen = [link for link in named if link.alive] or named
     if chosen and not chosen[0].alive and all(link.title.casefold() == wanted for link in chosen):
-        chosen = chosen[:1]  # started again and again under one title: the last one
+        chosen = chosen[:1]  # several with this very title: the newest
     if len(chosen) > 1:
         names = ", ".join(link.name for link in chosen)
         raise _missing(f"{quoted(beginning)} is the beginning of several: {names}. Type more of it.")
@@ -92,7 +92,7 @@ def _read(folder: LinkFolder, name: str) -> MyLink | None:
     try:
         metadata = folder.metadata()
     except LightshipError:
-        return None  # half made, or not ours: nothing can be said of it
+        return None  # incomplete, or not a link folder
     created = metadata.get("created")
     text = {key: str(metadata.get(key) or "") for key in ("url", "cluster", "scheduler", "job_id", "folder", "title")}
     return MyLink(

@@ -1,4 +1,4 @@
-"""What a start would do for a request: `start-jupyter` does it, and the doctor checks whether it could."""
+"""What a start does for a request: `start-jupyter` does it, and the doctor checks whether it could."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OF_THE_ENVIRONMENT = ("modules", "venv", "conda", "image", "runtime", "binds")
 
 
 class Plan:
-    """Each part is found once, when it is asked for; a LightshipError says why it cannot be."""
+    """The parts of a start. Each is found once, at its first use; a LightshipError says why it cannot be."""
 
     def __init__(self, settings: SiteSettings, request: Request, *, timed: bool = False) -> None:
         self.request = request
@@ -37,20 +37,20 @@ class Plan:
         self._batch = settings.prefix / "batch"
 
     def check(self) -> tuple[str, ...]:
-        """Refuse what cannot work, in the order in which a user would find it; what is only doubtful is a warning."""
-        # All of them are found before the first is looked into.
+        """Refuse what cannot work, in the order of a start; return warnings about what is only doubtful."""
+        # All parts are found before the first is checked.
         _, scheduler, script, environment = self.folder, self.scheduler, self.script, self.environment
         warnings = (environment.check(self.interface, self.variables), scheduler.check(self.resources, script))
         return tuple(filter(None, warnings))
 
     @property
     def subject(self) -> Subject:
-        """What messages speak of."""
+        """The nouns of messages."""
         return A_PROGRAM if self.request["app"] else A_NOTEBOOK
 
     @property
     def resources(self) -> Resources:
-        """What the job asks of its cluster."""
+        """The resources that the job asks for."""
         told = {name: self.request[name] for name in _OF_THE_JOB}
         return Resources(minutes=self.request["time"], timed=self._timed, **told)
 
@@ -61,14 +61,14 @@ class Plan:
 
     @cached_property
     def variables(self) -> dict[str, str]:
-        """The user's, with a PATH that means here what it will mean in the job, which starts in its own folder."""
+        """The user's variables; relative entries of PATH are below the job's folder, as they will be in the job."""
         entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
         whole = (entry if entry.startswith(os.sep) else str(self.folder / entry) for entry in entries)
         return {**os.environ, "PATH": os.pathsep.join(whole)}
 
     @cached_property
     def scheduler(self) -> Scheduler:
-        """The one that was asked for by name, else the one of the batch script, else the one that is found."""
+        """The named scheduler, else that of the batch script, else the one that is found."""
         named = self.request["scheduler"]
         if not named and self.request["batch"]:
             script = preflight.find_batch_script(self._batch, self.request["batch"])
@@ -77,25 +77,25 @@ class Plan:
 
     @property
     def scheduler_module(self) -> str:
-        """What --scheduler calls it, and the folder of its batch scripts: its module's name."""
+        """The name of the scheduler's module, which is also its --scheduler name and the folder of its scripts."""
         return type(self.scheduler).__module__.rpartition(".")[2]
 
     @cached_property
     def script(self) -> Path:
-        """The batch script that was asked for, else the scheduler's own for the interface."""
+        """The named batch script, else the site's for this scheduler and interface."""
         usual = APP if self.request["app"] else INTERFACES[self.request["interface"]]
         return preflight.find_batch_script(self._batch, self.request["batch"] or f"{self.scheduler_module}/{usual}")
 
     @cached_property
     def environment(self) -> environments.Environment:
         """Where Jupyter comes from."""
-        # Whoever asks the scheduler for GPUs wants to see them.
+        # A job with GPUs needs them in its container.
         gpu = self.request["gpu"] or bool(self.request["image"] and self.request["gpus"])
         return environments.choose(os.environ, gpu=gpu, **{name: self.request[name] for name in _OF_THE_ENVIRONMENT})
 
     @cached_property
     def interface(self) -> Interface | None:
-        """What the job will start, as far as that is known."""
+        """The interface that the job will start; None if unknown."""
         if self.request["app"]:
             program = self.request["app"][0]
             return other(str(self.folder / program) if os.sep in program and program[0] != os.sep else program)

@@ -1,4 +1,4 @@
-"""What can be checked before anything is asked for: each failure says which and what to do."""
+"""Checks the folder and the batch script before anything is created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightship_cluster.core.texts import quoted
 
 
 def find_folder(text: str) -> Path:
-    """The folder of the notebook."""
+    """Find the top folder of the notebook."""
     folder = absolute(text)
     try:
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
@@ -33,7 +33,7 @@ def find_folder(text: str) -> Path:
 
 
 def find_batch_script(batch: Path, text: str) -> Path:
-    """A script of the site by its name below the batch folder, or the user's own by its path."""
+    """Find a script of the site by its name below the batch folder, or the user's own by its path."""
     for name in (text,) if text.startswith((".", "/", "~")) else (str(batch / text), text):
         script = absolute(name)
         if is_file(script) and os.access(script, os.R_OK):

@@ -1,6 +1,6 @@
-"""What is shown of a start: one live line on a terminal, plain lines elsewhere, the link alone, or events for programs.
+"""Shows the progress of a start: a live line on a terminal, plain lines elsewhere, the link alone, or events.
 
-The link goes to standard output and the rest to standard error; events go to standard output.
+The link goes to standard output, and the rest to standard error. Events, for programs, go to standard output.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.core.texts import shortened, visible
 from lightship_cluster.login.command_line import Line
 
 ERASE_LINE = "\r\x1b[K"
-# Columns from which on there is room for the number of the job beside what it waits for.
+# The columns from which the number of the job fits beside the state.
 WIDE = 60
-# What is done in less need not be told of.
+# Shorter steps are not shown.
 MOMENT_SECONDS = 2.0
-# When a job starts is worth more than why it waits.
+# If there is no room for both, the start of a job is shown and not the reason why it waits.
 _QUEUED = re.compile(r"(?P<state>[^:,]+)(?P<reason>: .*)?, starts about (?P<start>.*)")
 
 
 class Progress:
-    """For a person: shows one state at a time."""
+    """The progress for a person: one state at a time."""
 
     def __init__(self, stream: TextIO | None = None, noun: str = "notebook") -> None:
         self._noun = noun
         self._job = ""
-        # Whoever starts it may have closed the stream.
+        # The caller may have closed the stream.
         self._stream = stream or sys.stderr or io.StringIO()
         self._live = self._stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
         self._since = time.monotonic()
         self._shown = ""
 
     def link(self, name: str, url: str) -> None:  # noqa: ARG002 - the name is in the URL
-        """The link, as soon as there is a job that can open it."""
+        """Show the link, as soon as it has a job."""
         self.clear()
         print(f"Your {self._noun} is here:\n    {url}", flush=True)
 
     def show(self, words: str, detail: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002 - for programs
-        """The state now; on a terminal the elapsed time runs along."""
+        """Show the state; on a terminal with the elapsed time."""
         if self._live:
             width = self._width()
-            elapsed = words_of(time.monotonic() - self._since)
+            elapsed = humanized(time.monotonic() - self._since)
             named = self._job and width >= WIDE and f"ob {self._job} " not in words
             aside = f"  (job {self._job}, {elapsed})" if named else f"  ({elapsed})"
             self._write(ERASE_LINE + visible(_fitting(words, width - len(aside) - 1)) + aside)
@@ -62,13 +62,13 @@ class Progress:
 
     @contextmanager
     def waiting(self, words: str) -> Iterator[None]:
-        """Show the words if what is done meanwhile takes long; on a terminal the time runs along."""
+        """Show the words if the block takes long; on a terminal with the elapsed time."""
 
         def tick(*_: object) -> None:
-            with suppress(OSError):  # it is no reason to leave half done what somebody waits for
+            with suppress(OSError):  # a failed write must not interrupt the step
                 self.show(words)
 
-        # By a signal, not by a thread: signals that are held back now would be heard by it.
+        # By a signal, not by a thread: a thread would receive the signals that are held back.
         before = signal.signal(signal.SIGALRM, tick)
         signal.setitimer(signal.ITIMER_REAL, MOMENT_SECONDS, 1)
         try:
@@ -80,27 +80,27 @@ class Progress:
                 self.clear()
 
     def job(self, job_id: str, log: str) -> None:  # noqa: ARG002 - for programs
-        """The job, as soon as it has its number; a person sees it beside each state."""
+        """Show the job's number beside each state from now on."""
         self._job = job_id
 
     def say(self, text: str) -> None:
-        """Something that stays."""
+        """Show a line that stays."""
         self.clear()
         self._write(visible(text) + "\n")
 
     def ready(self, words: str, detail: Mapping[str, Any]) -> None:  # noqa: ARG002 - for programs
-        """The notebook answers."""
+        """Show that the notebook answers."""
         self.say(words)
 
     def clear(self) -> None:
-        """Take the live line away."""
+        """Erase the live line."""
         if self._live and self._shown:
             self._write(ERASE_LINE)
         self._shown = ""
 
     def _width(self) -> int:
         try:
-            # A terminal that was never told its size says 0.
+            # A terminal without a known size reports 0.
             return os.get_terminal_size(self._stream.fileno()).columns or 80
         except OSError:
             return 80
@@ -111,43 +111,43 @@ class Progress:
 
 
 class Quiet(Progress):
-    """The link alone; what fails is said all the same."""
+    """Prints the link alone; errors are printed all the same."""
 
     def link(self, name: str, url: str) -> None:  # noqa: ARG002 - the name is in the URL
-        """The link."""
+        """Print the link."""
         print(url, flush=True)
 
     def show(self, words: str, detail: Mapping[str, Any] | None = None) -> None:
-        """Nothing."""
+        """Print nothing."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Print nothing."""
 
 
 class Events(Progress):
-    """For a program: one JSON object a line, each with its `event`."""
+    """The progress for a program: one JSON object per line, each with its `event`."""
 
     def link(self, name: str, url: str) -> None:
-        """The link; whoever has it needs no other password."""
+        """The event of the link; the URL includes the token."""
         tell("link", name=name, url=url)
 
     @contextmanager
     def waiting(self, words: str) -> Iterator[None]:  # noqa: ARG002 - states are those of a job
-        """Nothing."""
+        """Show nothing: only a job has states."""
         yield
 
     def job(self, job_id: str, log: str) -> None:
-        """The job and where it prints."""
+        """The event of the job, with its log."""
         tell("job", job_id=job_id, log=log)
 
     def show(self, words: str, detail: Mapping[str, Any] | None = None) -> None:
-        """A state that differs from the last."""
+        """The event of a new state."""
         if words != self._shown:
             tell("state", words=words, **(detail or {}))
         self._shown = words
 
     def say(self, text: str) -> None:
-        """A remark, as a warning."""
+        """The event of a remark or a warning."""
         tell("note", words=text)
 
     def ready(self, words: str, detail: Mapping[str, Any]) -> None:
@@ -155,17 +155,17 @@ class Events(Progress):
         tell("ready", words=words, **detail)
 
     def clear(self) -> None:
-        """Nothing to take away."""
+        """Do nothing: there is no live line."""
 
 
 def tell(event: str, **metadata: object) -> None:
-    """One event; what fails before there is any progress to show is one too."""
+    """Print one event."""
     print(json.dumps({"event": event, **metadata}), flush=True)
 
 
 def tell_failure(error: LightshipError) -> None:
     """The last event of a start that fails."""
-    # Whoever reads may have gone; the sentence goes to standard error too.
+    # The reader may have gone; the sentence goes to standard error too.
     with suppress(OSError):
         tell("failed", status=int(error.status), code=error.status.name, words=error.sentence)
 
@@ -173,19 +173,19 @@ def tell_failure(error: LightshipError) -> None:
 def require_reader() -> None:
     """Raise a BrokenPipeError if nobody reads standard output any more."""
     poll = select.poll()
-    with suppress(OSError, ValueError, AttributeError):  # it is closed, or no file: then there is nothing to find out
+    with suppress(OSError, ValueError, AttributeError):  # it is closed or not a file: nothing can be checked
         poll.register(sys.stdout.fileno(), 0)
     if any(event & select.POLLERR for _, event in poll.poll(0)):
         raise BrokenPipeError
 
 
 def progress_for(line: Line, noun: str = "notebook") -> Progress:
-    """As the command line asks for it."""
+    """The progress that the command line asks for."""
     return Events() if line.json else Quiet() if line.quiet else Progress(noun=noun)
 
 
 def _fitting(words: str, width: int) -> str:
-    """As much of the words as there is room for."""
+    """The words, shortened to the width."""
     queued = _QUEUED.fullmatch(words)
     shorter = (
         (f"{queued['state']}, starts about {queued['start']}", f"Starts about {queued['start']}") if queued else ()

@@ -1,4 +1,4 @@
-"""A public SSH key as a file has it. The registry is its judge; this explains at once what is often given instead."""
+"""Reads a public SSH key from a file. The registry checks the key; this explains common mistakes at once."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import sys
 from hashlib import sha256
 from typing import BinaryIO
 
-from lightship_cluster.core.error_messages import why
-from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError, why
 from lightship_cluster.core.paths import absolute, is_file
 from lightship_protocol import forms, limits
 
 STANDARD_INPUT = "-"
 LARGEST_FILE = 16 * 1024
-# OpenSSH's and OpenSSL's own, and PuTTY's.
+# The private keys of OpenSSH, OpenSSL and PuTTY.
 _PRIVATE = re.compile(rb"PRIVATE KEY|PuTTY-User-Key-File")
 _CERTIFICATE = re.compile(r"\S+-cert-v\d\d@openssh\.com")
 _MAKE = "ssh-keygen -t ed25519 makes one, and the file that ends in .pub is it."
 
 
 def key_in(name: str) -> str:
-    """The one key in the file, on one line; with its comment where the registry can keep that."""
+    """The one key in the file, on one line, with its comment if the registry can keep it."""
     data = _read(name)
     file = "What came on standard input" if name == STANDARD_INPUT else name
     if _PRIVATE.search(data):
@@ -40,13 +39,13 @@ def key_in(name: str) -> str:
 
 
 def fingerprint_of(key: str) -> str:
-    """As `ssh-keygen -l` prints it."""
+    """The key's fingerprint, as `ssh-keygen -l` prints it."""
     digest = sha256(base64.b64decode(key.split()[1])).digest()
     return f"SHA256:{base64.b64encode(digest).decode('ascii').rstrip('=')}"
 
 
 def wrong(sentence: str) -> LightshipError:
-    """The error for keys that are not what they should be."""
+    """The error for a key that cannot be used."""
     return LightshipError(sentence, ExitStatus.KEY)
 
 
@@ -63,7 +62,7 @@ def _read(name: str) -> bytes:
 
 
 def _beginning(stream: BinaryIO) -> bytes:
-    # One byte more shows that it is too large.
+    # One byte more than allowed shows that the file is too large.
     return stream.read(LARGEST_FILE + 1)
 
 
@@ -106,7 +105,7 @@ def _strange(kind: str, line: str, file: str) -> str:
 
 
 def _whole(kind: str, blob: str) -> bool:
-    """Whether it is a row of parts, each after its length, the first of which names the same kind."""
+    """Whether the key is complete: parts with their lengths, the first of which names the same kind."""
     try:
         data = base64.b64decode(blob, validate=True)
     except ValueError:

@@ -24,13 +24,13 @@ NOTHING_LEFT = "\nstart-jupyter: stopped before the job was submitted; nothing i
 
 
 def main(argv: Sequence[str] | None = None) -> ExitStatus:
-    """Run the command; the one place where an error becomes an exit status."""
+    """Run the command; errors become exit statuses here."""
     words = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A folder's name may have letters that the user's locale does not know.
+        # A folder's name may have letters that the user's locale cannot encode.
         sys.stdout.reconfigure(errors="backslashreplace")
-    # A closed terminal and a polite kill end the command as Ctrl-C does: nothing half made stays. What whoever started
-    # it wants ignored, as nohup does, stays ignored.
+    # A closed terminal and SIGTERM end the command as Ctrl-C does, so nothing incomplete stays. Signals that the caller
+    # ignores, as nohup does, stay ignored.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
         _say(told.sentence)
         return told.status
     finally:
-        output.let_go()
+        output.flush()
 
 
 def _command(words: list[str]) -> ExitStatus:
@@ -53,8 +53,8 @@ def _command(words: list[str]) -> ExitStatus:
         print(file=sys.stderr)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        return ExitStatus.OK  # whoever read has enough, as with `start-jupyter list | head -1`
-    # What a command says to start is started as if it had been typed.
+        return ExitStatus.OK  # the reader has read enough, as with `start-jupyter list | head -1`
+    # A command may return a command line to start, as if it had been typed.
     return _start(done) if isinstance(done, Line) else done
 
 
@@ -68,7 +68,7 @@ def _start(line: Line) -> ExitStatus:
         print(NOTHING_LEFT, file=sys.stderr)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        # Unlike a list, a start is not done when nobody reads on.
+        # Unlike a list, a start is useless without a reader.
         _say("nobody reads what is printed, so there is no job and no link; nothing is left.")
         return ExitStatus.INTERRUPTED
     except (LightshipError, OSError) as error:
@@ -88,14 +88,14 @@ def load_settings() -> SiteSettings:
 
 
 def _told(error: LightshipError | OSError) -> LightshipError:
-    """What a person is told; of the system's own errors, which and about which file."""
+    """The error for a person; an error of the system with its reason and its file."""
     if isinstance(error, LightshipError):
         return error
     return LightshipError(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
 
 
 def _say(sentence: str) -> None:
-    # On a full disk the words are lost, not the status.
+    # On a full disk the message is lost, but not the exit status.
     with suppress(OSError):
         print(f"start-jupyter: {visible(sentence)}", file=sys.stderr)
 

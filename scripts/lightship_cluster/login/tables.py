@@ -7,17 +7,17 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-# The last column goes on below itself, but not in a strip of a few letters.
+# The last column is wrapped, unless it would be narrower than this.
 LEAST_OF_LAST = 24
 LEAST_WIDTH = 10
 
 
 def table(cells: Sequence[Sequence[str]], narrow: Sequence[tuple[str, str]]) -> str:
-    """The rows, the head's first; where the terminal is too narrow for them, `narrow`: two texts for each."""
+    """The rows as a table, the head first; on a narrow terminal, `narrow`, with two texts for each row."""
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
     lines = ["  ".join([*(f"{cell:{size}}" for cell, size in zip(row, widths)), row[-1]]).rstrip() for row in cells]
     if not sys.stdout.isatty():
-        return "\n".join(lines)  # where nobody looks, each row is one line
+        return "\n".join(lines)  # in a pipe each row is one line
     width = max(LEAST_WIDTH, shutil.get_terminal_size().columns)
     left = sum(widths) + 2 * len(widths)
     if left + LEAST_OF_LAST > width and max(map(len, lines)) > width:
@@ -26,7 +26,7 @@ def table(cells: Sequence[Sequence[str]], narrow: Sequence[tuple[str, str]]) -> 
 
 
 def _wrapped(line: str, width: int, indent: int) -> str:
-    # By hand, not by textwrap alone: it would close the gaps between the columns.
+    # The columns are kept apart from textwrap: it would close the gaps between them.
     if len(line) <= width:
         return line
     return line[:indent] + textwrap.fill(

@@ -1,1 +1,1 @@
-"""How the agent and the job reach the registry."""
+"""The client of the registry's API, for the agent and the job."""

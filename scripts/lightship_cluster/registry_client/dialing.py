@@ -1,4 +1,4 @@
-"""Connections to one server that may have several addresses, of which some may lead nowhere from here."""
+"""Connects to one server that may have several addresses, some of which may not be reachable from here."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import socket
 import time
 from typing import Any
 
-from lightship_cluster.core.error_messages import why
+from lightship_cluster.core.errors import why
 
-# While the server has another address to try: long enough for two packets to get lost, and no longer, for where IPv6 is
-# filtered, every name with an address of that kind starts with it.
+# The limit for one address while another is left to try: long enough for two lost packets, and no longer, since IPv6
+# addresses come first and may be filtered.
 TRY_SECONDS = 3.5
 
 Candidate = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
 class Dialer:
-    """Opens connections, first to the address that answered last.
+    """Opens connections; the address that answered last is tried first.
 
     Attributes:
-        source: the address of this machine that connections come from; empty for the kernel's choice.
-        own: where the last connection came from.
+        source: the local address of connections; empty for the kernel's choice.
+        own: the local address of the last connection.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -30,7 +30,7 @@ class Dialer:
         self._answered: Candidate | None = None
 
     def connect(self, timeout: float) -> socket.socket:
-        """A connection; an OSError says what became of each address."""
+        """Open a connection; an OSError names the failure of each address."""
         deadline = time.monotonic() + timeout
         candidates = self._candidates()
         failures = []

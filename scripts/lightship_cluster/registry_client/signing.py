@@ -1,4 +1,4 @@
-"""The cluster's signature on a request to the registry."""
+"""Signs requests to the registry with the cluster's key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lightship_protocol.signing import (
 
 
 def load_key(path: Path) -> bytes:
-    """The cluster's key from its file of 64 hexadecimal digits."""
+    """Read the cluster's key from its file of 64 hexadecimal digits."""
     try:
         key = bytes.fromhex(path.read_text("ascii").strip())
     except OSError as error:
@@ -37,7 +37,7 @@ def load_key(path: Path) -> bytes:
 
 
 def sign(key: bytes, cluster: str, method: str, path: str, body: bytes) -> dict[str, str]:
-    """The headers that vouch for one request; each has its own nonce and cannot be sent twice."""
+    """The signature headers of one request; the nonce makes the request valid once."""
     moment, nonce = str(int(time.time())), secrets.token_hex(16)
     return {
         CLUSTER: cluster,
@@ -48,9 +48,9 @@ def sign(key: bytes, cluster: str, method: str, path: str, body: bytes) -> dict[
 
 
 def allowance(key: bytes, cluster: str) -> dict[str, str]:
-    """The header by which the web server knows whose allowance of requests this one counts on.
+    """The header that tells the web server which cluster's allowance a request counts against.
 
     It proves nothing: the web server believes it only after the registry has accepted a signature beside it. Nobody
-    else knows it, so nobody can use the allowance up.
+    else knows it, so nobody else can use up the allowance.
     """
     return {ALLOWANCE: allowance_signature(key, cluster)}

@@ -1,4 +1,4 @@
-"""JSON over HTTPS to the registry."""
+"""Sends JSON over HTTPS to the registry."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from pathlib import Path
 from typing import Any, Callable
 from urllib.parse import urlsplit
 
-from lightship_cluster.core.error_messages import why
+from lightship_cluster.core.errors import why
 from lightship_cluster.registry_client.dialing import Dialer
 
 TIMEOUT_SECONDS = 10.0
 LARGEST_ANSWER = 1 << 20
-# Before another try, whatever a server asks for.
+# The limits of the wait before another try, whatever the server asks for.
 SHORTEST_WAIT, LONGEST_WAIT = 0.5, 30.0
 
 
-class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault of the caller
-    """No answer came that can be the registry's."""
+class Unreachable(Exception):  # noqa: N818 - no fault of the caller
+    """The registry gave no answer."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the registry said."""
+    """An answer of the registry."""
 
     status: int
     body: dict[str, Any]
-    # What it asked to wait before another try, in seconds.
+    # The wait that it asks for before another try, in seconds.
     retry_after: float = 0.0
 
     @property
     def busy(self) -> bool:
-        """Whether it had no time for this request, and did nothing."""
+        """Whether the registry was busy and did nothing."""
         return self.status == http.client.SERVICE_UNAVAILABLE or self.code == "too-many-requests"
 
     @property
     def wait(self) -> float:
-        """Seconds until another try."""
+        """The seconds to wait before another try."""
         return max(SHORTEST_WAIT, self.retry_after)
 
     @property
@@ -51,7 +51,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The slug of a refusal."""
+        """The error code of a refusal."""
         return str(self.body.get("code", ""))
 
     @property
@@ -61,7 +61,7 @@ class Answer:
 
 
 class Transport:
-    """Sends single requests. It follows no redirect and uses no proxy: both would carry secrets elsewhere."""
+    """Sends single requests. It follows no redirect and uses no proxy: both could send secrets elsewhere."""
 
     def __init__(self, registry: str, ca_file: Path | None = None, timeout: float = TIMEOUT_SECONDS) -> None:
         parts = urlsplit(registry)
@@ -73,7 +73,7 @@ class Transport:
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """One request on a connection of its own."""
+        """Send one request on its own connection."""
         connection = http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=self.context)
         try:
             connection.sock = self.secure()
@@ -90,7 +90,7 @@ class Transport:
             connection.close()
 
     def secure(self) -> ssl.SSLSocket:
-        """A connection to the registry that is the registry's."""
+        """Open a TLS connection to the registry, with its certificate checked."""
         plain = self.dialer.connect(self.timeout)
         try:
             return self.context.wrap_socket(plain, server_hostname=self.host)
@@ -100,7 +100,7 @@ class Transport:
 
 
 def while_busy(send: Callable[[], Answer], seconds: float) -> Answer:
-    """Repeat a request that the server has no time for, but for no longer than this; its last answer."""
+    """Repeat a request while the server is busy, for at most these seconds; return the last answer."""
     deadline = time.monotonic() + seconds
     while True:
         answer = send()
@@ -110,7 +110,7 @@ def while_busy(send: Callable[[], Answer], seconds: float) -> Answer:
 
 
 def encode(value: Mapping[str, Any]) -> bytes:
-    """The bytes of a request; the signature is over exactly these."""
+    """The body of a request; the signature covers exactly these bytes."""
     return json.dumps(value, separators=(",", ":")).encode("utf-8")
 
 

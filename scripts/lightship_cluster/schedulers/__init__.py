@@ -23,11 +23,11 @@ _WHERE = "Log in to a login node of the cluster, or load the module that has the
 
 
 def find_scheduler(name: str = "", qstat: Qstat | None = None) -> Scheduler:
-    """The scheduler of that name, or the one whose commands are on PATH; "none" is this machine.
+    """Find the scheduler with this name, or the one whose commands are on PATH; "none" is this machine.
 
     Args:
-        name: one of SCHEDULERS, or nothing.
-        qstat: who asks PBS; nothing for this process itself.
+        name: one of SCHEDULERS, or empty.
+        qstat: runs PBS's qstat; None if this process runs it itself.
     """
     pbs = partial(_pbs, qstat)
     finders: dict[str, Find] = {
@@ -46,14 +46,14 @@ def find_scheduler(name: str = "", qstat: Qstat | None = None) -> Scheduler:
 
 
 def scheduler_of_script(script: Path, batch: Path) -> str:
-    """The scheduler that one of the site's batch scripts is for, by its folder; nothing for a user's own script."""
+    """The scheduler of one of the site's batch scripts, by its folder; empty for a user's own script."""
     if script.parent.parent != batch:
         return ""
     return script.parent.name if script.parent.name in SCHEDULERS else ""
 
 
 def _automatic(pbs: Find) -> Scheduler:
-    # Slurm first: where it ships Torque's commands too, its own say more.
+    # Slurm first: it may also ship Torque's commands, and its own tell more.
     if _has("sbatch", "sinfo"):
         return _slurm()
     if not _has("qsub", "qstat"):
@@ -107,7 +107,7 @@ def _here() -> Scheduler:
 
 
 def _dialect(pbs: Find = _pbs) -> Find | None:
-    """Whose qstat it is; Slurm's and Grid Engine's know no --version."""
+    """Find whose qstat this is; those of Slurm and Grid Engine have no --version."""
     done = ask(["qstat", "--version"])
     said = done.stdout + done.stderr
     if _PBS_VERSION.search(said):

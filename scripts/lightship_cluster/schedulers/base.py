@@ -1,4 +1,4 @@
-"""What every scheduler module offers."""
+"""The interface of every scheduler module, and what they share."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lightship_cluster.core.texts import cleaned
 
 TIMEOUT_SECONDS = 30.0
 NO_REASON = "it gave no reason."
-# Of a refusal; a banner of the site may come before it.
+# The longest refusal that is shown; a banner of the site may precede it.
 MOST_LINES = 20
 
-# The users' own settings of what the schedulers' commands print, of which jobs they speak, and how they fail.
+# Users' variables that change what the schedulers' commands print, which jobs they include, and how they fail.
 _PREFERENCES = (
     *("SQUEUE_", "SINFO_", "SACCT_", "SCANCEL_", "SLURM_CLUSTERS", "SLURM_DEBUG_FLAGS", "SLURM_EXIT_ERROR"),
     *("PBS_QSTAT_", "PBS_DPREFIX"),
@@ -27,11 +27,11 @@ _PREFERENCES = (
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job asks of its cluster. What is empty or 0 is left to the batch script and the scheduler.
+    """The resources that a job asks for. Empty values and 0 are left to the batch script and the scheduler.
 
-    `memory` is MiB for the whole job on each node, `gpus` a number with or without a type ("2", "a100:2"), and `extra`
-    further options of the scheduler's own, handed on as they were typed. `timed` says whether somebody gave the minutes
-    for this start, or they are a default's.
+    `memory` is in MiB for the whole job on each node, `gpus` a number with or without a type ("2", "a100:2"), and
+    `extra` further options of the scheduler, passed on as they were typed. `timed` says whether the minutes were given
+    for this start and are no default.
     """
 
     minutes: int
@@ -61,7 +61,7 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class Submission:
-    """A job that the scheduler took: its number, and what the scheduler or the site had to say to the user of it."""
+    """A submitted job: its number, and the remarks of the scheduler or the site."""
 
     job_id: str
     remarks: tuple[str, ...] = ()
@@ -69,10 +69,10 @@ class Submission:
 
 @dataclass(frozen=True)
 class JobState:
-    """What the scheduler says about a job, in its own words.
+    """A job's state in the scheduler's own words.
 
-    `start` is Unix time, 0 when unknown, and `uid` the job's owner; -1, unknown, are those of jobs that are not listed
-    and of this machine's processes. What is told of a job counts for its owner's links alone.
+    `start` is Unix time, 0 if unknown. `uid` is the job's owner; it is -1, unknown, for jobs that are not listed and
+    for processes of this machine. A state counts only for links of the job's owner.
     """
 
     state: str
@@ -82,15 +82,15 @@ class JobState:
     uid: int = -1
 
 
-# A listed job's owner whom this host does not know. Not -1, which says that the owner may be anybody.
+# The owner of a listed job whom this host does not know; -1 would mean that the owner may be anybody.
 NOBODYS = 2**32 - 2
 
 
 @dataclass(frozen=True)
 class JobReport:
-    """What the registry is told of a job: its state, why in plain words, when it starts (Unix time, 0 for unknown).
+    """A job's state for the registry, with the reason in plain words and the start (Unix time, 0 if unknown).
 
-    An ended job has a cause when the scheduler itself said that it ended; without one it is only no longer listed.
+    An ended job has a cause if the scheduler said that it ended; without one it is only no longer listed.
     """
 
     state: str
@@ -99,25 +99,25 @@ class JobReport:
     cause: str = ""
 
 
-# What the agent answers about a job that the scheduler does not list: it is over, or hidden from the agent.
+# The state of a job that the scheduler does not list: it is over, or hidden from the agent.
 GONE = JobState("GONE")
 
 
 class NoAnswerError(LightshipError):
-    """A scheduler's command did not answer in time; what it was asked to do may be done all the same."""
+    """A scheduler's command did not answer in time; it may still do what it was asked."""
 
 
 class JobSource(Protocol):
-    """What an agent needs to know how jobs are."""
+    """The part of a scheduler that the agent needs."""
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask once about all these jobs; those that are known to be no longer listed are GONE."""
+        """Ask once for the states of all these jobs; those that are no longer listed are GONE."""
 
     def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """What the accounting knows of jobs that are GONE; nothing where there is no accounting."""
+        """The states of GONE jobs in the accounting; empty without accounting."""
 
     def fault(self) -> str:
-        """Why jobs cannot be asked about; nothing when they can."""
+        """The reason why job states cannot be asked for; empty if they can."""
 
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
@@ -129,29 +129,29 @@ class Scheduler(JobSource, Protocol):
     name: str
 
     def check(self, resources: Resources, script: Path | None = None) -> str:
-        """Refuse what the cluster cannot give, naming what it can, before anything is made; a warning or nothing.
+        """Refuse what the cluster cannot give, before anything is created; return a warning or an empty text.
 
-        The batch script may choose for itself what is left out of the resources.
+        The batch script may choose what the resources leave out.
         """
 
     def submit(self, request: JobRequest) -> Submission:
-        """Hand the job in."""
+        """Submit the job."""
 
     def cancel(self, job_id: str) -> None:
-        """Take the user's own job out of the queue, or stop it."""
+        """Cancel the user's own job, queued or running."""
 
     def over(self, state: str) -> bool:
         """Whether a job in this state will never run again."""
 
-    def words(self, job: JobState) -> str:
-        """The job's state for a person."""
+    def phrase(self, job: JobState) -> str:
+        """The phrase for a job's state, for a person."""
 
     def stop_command(self, job_id: str) -> str:
-        """What a user types to stop the job."""
+        """The command with which a user stops the job."""
 
 
 def ask(command: Sequence[str], extra: Mapping[str, str | None] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a scheduler's command in plain English, without the user's preferences, nor what is None in `extra`."""
+    """Run a scheduler's command in English, without the user's preferences and variables that are None in `extra`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_PREFERENCES)}
     told = {**kept, "LC_ALL": "C", **(extra or {})}
     return run(command, {key: value for key, value in told.items() if value is not None})
@@ -160,7 +160,7 @@ def ask(command: Sequence[str], extra: Mapping[str, str | None] | None = None) -
 def hand_in(
     command: Sequence[str], environment: Mapping[str, str], folder: Path | None, maybe_queued: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run what submits a job; without an answer in time, say too how to find a job that is queued all the same."""
+    """Run the command that submits a job; the error of a timeout also says how to find a job that is queued anyway."""
     try:
         return run(command, environment, folder)
     except NoAnswerError as error:
@@ -170,7 +170,7 @@ def hand_in(
 def run(
     command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a scheduler's command with exactly this environment, and in this folder: a job may inherit both."""
+    """Run a scheduler's command with exactly this environment and in this folder: a job may inherit both."""
     try:
         return run_program(command, environment, TIMEOUT_SECONDS, folder)
     except OSError as error:
@@ -183,20 +183,20 @@ def run(
 
 
 def unread(scheduler: str, printed: str, maybe_queued: str) -> LightshipError:
-    """For a job that was taken, as the exit status says, without a number that could be read."""
+    """The error for a submitted job whose number cannot be read."""
     said = repr(printed.strip()[-200:])
     sentence = f"{scheduler} took the job, but its number cannot be read in what was printed: {said}. {maybe_queued}"
     return LightshipError(sentence, ExitStatus.SUBMIT)
 
 
 def remarks(text: str, mark: str) -> tuple[str, ...]:
-    """What a command says under its own name, `mark`, among what other programs of the site may print beside it."""
+    """The lines that a command prints with its own name, `mark`; programs of the site may print other lines."""
     lines = (line.strip().partition(mark) for line in cleaned(text).splitlines())
     return tuple(said.removeprefix("error: ") for before, found, said in lines if found and said and not before)
 
 
 def refusal(scheduler: str, text: str, mark: str, hint: str = "") -> LightshipError:
-    """For a job that was not taken: all that was said, since a site's own reason often comes before the scheduler's."""
+    """The error for a refused job, with all lines: a site's own reason often precedes the scheduler's."""
     said = (line.strip() for line in cleaned(text).splitlines())
     lines = [line.removeprefix(mark).removeprefix("error: ") for line in said if line]
     lines = lines or [NO_REASON]
@@ -205,6 +205,6 @@ def refusal(scheduler: str, text: str, mark: str, hint: str = "") -> LightshipEr
 
 
 def last_line(text: str, prefix: str = "") -> str:
-    """What a command says in the end, mostly the reason why it did nothing."""
+    """The last line of an output, which mostly has the reason of a failure."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1].replace(prefix, "", 1) if lines else NO_REASON

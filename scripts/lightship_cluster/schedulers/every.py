@@ -1,4 +1,4 @@
-"""The agent's view: a cluster's scheduler, and jobs that users started on this machine itself."""
+"""The agent's view of all jobs: those of the cluster's scheduler, and those that users started on this machine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lightship_cluster.schedulers.none import RUNS, Here, process_of
 
 
 class Every:
-    """Asks whoever knows a job.
+    """Asks the scheduler or this machine, by the job's name.
 
-    The scheduler is looked for when it is first needed, and again until it is found: its commands may lie on a file
-    system that comes later than the agent.
+    The scheduler is searched at its first use, and again until it is found: its commands may be on a file system that
+    is mounted after the agent has started.
     """
 
     def __init__(self, find: Callable[[], Scheduler]) -> None:
@@ -22,24 +22,24 @@ class Every:
         self._here = Here()
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask once about all these jobs."""
+        """Ask once for the states of all these jobs."""
         own, others = _split(job_ids)
         known = self._here.job_states(own)
         try:
             return {**known, **(self._scheduler().job_states(others) if others else {})}
         except LightshipError:
-            # A number that somebody made up must not hide the jobs of this machine.
+            # A made-up job number must not hide the jobs of this machine.
             if own:
                 return known
             raise
 
     def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """What the accounting knows of jobs that are GONE."""
+        """The states of GONE jobs in the accounting."""
         _, others = _split(job_ids)
         return self._scheduler().accounted(others) if others else {}
 
     def fault(self) -> str:
-        """Why the scheduler cannot be asked about jobs; nothing when it can."""
+        """The reason why the scheduler cannot be asked for job states; empty if it can."""
         try:
             return self._scheduler().fault()
         except LightshipError as error:

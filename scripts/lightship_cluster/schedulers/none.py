@@ -1,6 +1,6 @@
-"""No scheduler: the job runs on this machine, in a session of its own, and goes on when its user logs out.
+"""No scheduler: the job runs on this machine, in its own session, and goes on after its user logs out.
 
-Nothing limits what it uses; its link's end is its time limit. Only this machine knows how it is.
+Nothing limits its resources; the end of its link is its time limit. Only this machine knows its state.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from lightship_protocol.states import JOB_ENDED, JOB_RUNNING
 RUNS = "HERE"
 
 _JOB_ID = re.compile(r"here\.(?P<host>[A-Za-z0-9-]{1,36})\.(?P<process>[1-9]\d{0,9})\.(?P<began>\d{1,14})", re.ASCII)
-# The shell goes at once, so that the job is init's child and not ours: nothing of it stays when it has ended.
+# The shell exits at once, so that the job is a child of init, which reaps it.
 _DETACH = 'log="$1"; shift; "$@" </dev/null >>"$log" 2>&1 & echo "$!"'
-# systemd may end what a user leaves behind at logout, but not what runs under a lingering user's own manager.
+# systemd may end a user's processes at logout, but not those of the own manager of a lingering user.
 _LINGERING = ("systemd-run", "--user", "--scope", "--quiet", "--collect")
 
 
 @dataclass(frozen=True)
 class Process:
-    """A job's first process; the clock ticks at which it began tell it from a later one with its number."""
+    """A job's first process; its start, in clock ticks, distinguishes it from a later process with the same number."""
 
     host: str
     number: int
@@ -57,7 +57,7 @@ class Here:
     name = "This machine"
 
     def check(self, _resources: Resources, script: Path | None = None) -> str:
-        """Refuse to start what cannot be run, or would end with the login."""
+        """Refuse a script that cannot run, and a job that would end at logout."""
         if script and not os.access(script, os.X_OK):
             raise LightshipError(
                 f"You may not run the batch script {script}. Type once: chmod +x {shlex.quote(str(script))}",
@@ -72,7 +72,7 @@ class Here:
         return ""
 
     def submit(self, request: JobRequest) -> Submission:
-        """Start the job; its name is the machine, its first process, and when that began."""
+        """Start the job; its name has the host, the first process, and that process's start."""
         link, register = request.arguments
         environment = {**os.environ, LINK: link, REGISTER: register, "PWD": str(request.folder)}
         prefix = _LINGERING if _ends_at_logout() else ()
@@ -84,7 +84,7 @@ class Here:
         return Submission(f"here.{_host()}.{number}.{_ticks(int(number))}")
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """The jobs of this machine; of others nothing is known here."""
+        """The states of this machine's jobs; those of other hosts are unknown."""
         found = {job_id: process_of(job_id) for job_id in job_ids}
         return {
             job_id: JobState(RUNS, node=process.host) if _lives(process) else GONE
@@ -93,7 +93,7 @@ class Here:
         }
 
     def accounted(self, _job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Nobody keeps accounts."""
+        """Empty: there is no accounting."""
         return {}
 
     def cancel(self, job_id: str) -> None:
@@ -117,17 +117,17 @@ class Here:
         """Whether a job in this state will never run again."""
         return state == GONE.state
 
-    def words(self, job: JobState) -> str:
+    def phrase(self, job: JobState) -> str:
         """The job's state for a person."""
         return "the job is over" if self.over(job.state) else "the job has begun on this machine"
 
     def fault(self) -> str:
-        """Nothing: processes are there for everybody to see."""
+        """Empty: every user can see processes."""
         return ""
 
     def report(self, job: JobState) -> JobReport:
         """The job's state for the registry."""
-        return JobReport(JOB_ENDED, sentence(self.words(job))) if self.over(job.state) else JobReport(JOB_RUNNING)
+        return JobReport(JOB_ENDED, sentence(self.phrase(job))) if self.over(job.state) else JobReport(JOB_RUNNING)
 
     def stop_command(self, job_id: str) -> str:
         """What a user types to stop the job."""
@@ -139,7 +139,7 @@ class Here:
 
 
 def process_of(job_id: str) -> Process | None:
-    """The process that a job's name tells; None for a scheduler's number."""
+    """The process in a job's name; None for a scheduler's job number."""
     found = _JOB_ID.fullmatch(job_id)
     return Process(found["host"], int(found["process"]), found["began"]) if found else None
 
@@ -154,7 +154,7 @@ def _detach(words: Sequence[str], environment: Mapping[str, str], folder: Path) 
             text=True,
             timeout=TIMEOUT_SECONDS,
             check=False,
-            # start-jupyter holds signals back while it hands a job over; the job must not inherit that for life.
+            # start-jupyter blocks signals while it submits; the job must not inherit the blocked signals.
             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, []),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -165,7 +165,7 @@ def _stop(process: Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.number, signal.SIGTERM)
         return
-    # It has only just been started, and its session not yet.
+    # It has just started and has no session yet.
     with suppress(ProcessLookupError):
         os.kill(process.number, signal.SIGTERM)
 
@@ -176,12 +176,12 @@ def _lives(process: Process) -> bool:
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        return True  # another user's: the agent cannot look closer
+        return True  # another user's process, of which the agent sees no more
     return _began(process.number) in (process.began, "")
 
 
 def _began(number: int) -> str:
-    """When a process began, in clock ticks since the machine did; nothing when it cannot be seen or is dead."""
+    """The start of a process in clock ticks since boot; "dead" for a zombie, empty if it cannot be seen."""
     try:
         fields = Path("/proc", str(number), "stat").read_text("ascii", "replace").rpartition(")")[2].split()
     except OSError:
@@ -212,4 +212,4 @@ def _says(command: Sequence[str]) -> bool:
     try:
         return ask(command).stdout.strip() == "yes"
     except LightshipError:
-        return False  # no systemd, so nothing of it ends anything
+        return False  # without systemd nothing ends jobs at logout

@@ -1,4 +1,4 @@
-"""What a job is told besides its resources: by the directives in its batch script, and by a user's own options."""
+"""The user's own options for the scheduler, and the directives in the batch script, read and checked."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Flags = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Refused:
-    """An option that a link cannot live with, and why; with a value of its own, `with_value` is what it says then."""
+    """An option that would break a link, and why; with `with_value`, only with that value."""
 
     flags: Flags
     why: str
     with_value: str = ""
 
     def stands_in(self, words: Sequence[str]) -> bool:
-        """Whether it is among these options."""
+        """Whether the option is among these."""
         if self.with_value:
             return any(self.with_value in value for value in values_of(words, self.flags))
         return any(_is_one_of(word, self.flags) for word in words)
@@ -32,18 +32,18 @@ class Refused:
 
 @dataclass(frozen=True)
 class Dialect:
-    """Which options of a command that submits say what; the directives behind its mark take the same.
+    """The options of a command that submits jobs; the directives after its mark take the same options.
 
-    `switches` are the letters that take no value, `names` all of its long options: with both, abbreviations and several
-    letters in one word are read as the command itself reads them.
+    `switches` are the letters without a value, `names` all long options: with both, abbreviations and several letters
+    in one word are read as the command itself reads them.
     """
 
     mark: str
     partition: Flags
-    # What they say of the time is read in own_times.
+    # The options of the time; own_times reads their values.
     time: Flags
     refused: tuple[Refused, ...]
-    # What a script may say, since the command line says the contrary, but nobody may type.
+    # Options that are refused on the command line, but not in a script: our command line overrides them there.
     not_typed: tuple[Refused, ...] = ()
     qos: Flags = ()
     switches: str = ""
@@ -58,11 +58,11 @@ class Dialect:
         return value_of(self.read(words), self.qos)
 
     def read(self, words: Sequence[str]) -> list[str]:
-        """The options with their whole names, each letter in a word of its own."""
+        """The options with their full names, each letter as a word."""
         return [read for word in words for read in self._read(word)]
 
     def directives(self, script: Path | None) -> list[str]:
-        """The options in the head of a batch script, read so."""
+        """The options in the head of a batch script, read in the same way."""
         return self.read(directives(script, self.mark))
 
     def _read(self, word: str) -> list[str]:
@@ -71,7 +71,7 @@ class Dialect:
             known = [typed] if typed in self.names else [name for name in self.names if name.startswith(typed)]
             return [f"--{known[0] if len(known) == 1 else typed}{equals}{value}"]
         letters = len(word) - len(word[1:].lstrip(self.switches)) if word.startswith("-") else 1
-        # The last of them, if none follows that takes a value, is a word like any other.
+        # The last letter stays a word of its own if no letter with a value follows.
         letters = min(letters, len(word) - 1)
         return [*(f"-{letter}" for letter in word[1:letters]), f"-{word[letters:]}" if letters > 1 else word]
 
@@ -98,7 +98,7 @@ SBATCH = Dialect(
     switches="HhOQsuVvW",
     names=SBATCH_NAMES,
 )
-# PBS has -J for a job array, Torque -t, and Slurm's qsub both; none uses the other's for anything else.
+# For a job array, PBS has -J, Torque -t, and Slurm's qsub both; neither means anything else elsewhere.
 QSUB = Dialect(
     "#PBS",
     ("-q",),
@@ -114,22 +114,22 @@ QSUB = Dialect(
 
 
 def directives(script: Path | None, mark: str) -> list[str]:
-    """The options behind the mark in the head of a batch script: what comes after the first command is not read."""
+    """The options after the mark in the head of a batch script, which ends at the first command."""
     words: list[str] = []
     for line in _head(script):
         if line.startswith(mark):
-            with suppress(ValueError):  # an open quotation: the scheduler itself says so
+            with suppress(ValueError):  # an open quotation: the scheduler reports it
                 words += shlex.split(line[len(mark) :], comments=True)
     return words
 
 
 def value_of(words: Sequence[str], flags: Flags) -> str:
-    """What the last of these flags says: `-pX`, `-p X`, `--partition=X` or `--partition X`; nothing without any."""
+    """The value of the last of these flags: `-pX`, `-p X`, `--partition=X` or `--partition X`; empty without any."""
     return next(reversed(values_of(words, flags)), "")
 
 
 def values_of(words: Sequence[str], flags: Flags) -> list[str]:
-    """What each of these flags says, in the order in which they stand."""
+    """The values of these flags, in order."""
     found = []
     for word, following in zip_longest(words, words[1:], fillvalue=""):
         name, _, value = word.partition("=")
@@ -143,7 +143,7 @@ def values_of(words: Sequence[str], flags: Flags) -> list[str]:
 
 
 def parted(words: Sequence[str], flag: str) -> tuple[list[str], list[str]]:
-    """The other options, and what each `-l X` and `-lX` says, for a flag of one letter."""
+    """Split the options into the others and the values of a flag of one letter, `-l X` or `-lX`."""
     others: list[str] = []
     values: list[str] = []
     left = iter(words)
@@ -158,9 +158,9 @@ def parted(words: Sequence[str], flag: str) -> tuple[list[str], list[str]]:
 
 
 def require_usable(typed: Sequence[str], script: Path | None, own: Dialect, dialects: Sequence[Dialect]) -> None:
-    """Refuse options that make several jobs, none, or one out of sight.
+    """Refuse options that make several jobs, no job, or a job that cannot be followed.
 
-    Those typed are in the `own` dialect, those of the script in any of the `dialects`.
+    Typed options are in the `own` dialect, those of the script in any of the `dialects`.
     """
     for refused in (*own.refused, *own.not_typed):
         if refused.stands_in(own.read(typed)):

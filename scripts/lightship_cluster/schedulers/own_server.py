@@ -1,4 +1,4 @@
-"""Variables with which a user names another scheduler's server: a job there cannot be followed from this login node."""
+"""Refuses variables that name another server of the scheduler: a job there cannot be followed from this login node."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lightship_cluster.schedulers.base import ask
 
 
 def require_own_server(names: Sequence[str], command: Sequence[str], printed: str) -> None:
-    """Refuse them where the scheduler without them is another one; a site may need them to have any.
+    """Refuse the variables if they lead to another scheduler than without them; a site may need them for its own.
 
     Args:
         names: the variables.
-        command: what asks the scheduler who it is.
-        printed: the pattern of its name in the answer.
+        command: the command that prints the scheduler's name.
+        printed: the pattern of the name in its output.
     """
     named = [name for name in names if os.environ.get(name)]
     if not named:

@@ -1,4 +1,4 @@
-"""A time that a job is told besides the link's own: such a job would go on without its link, or end before it."""
+"""Refuses a time limit besides the link's own: such a job would outlive its link, or end before it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import pbs_values
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.own_options import SBATCH, Dialect, values_of
 
-# What qsub calls the time, alone or in a list of resources.
+# The time for qsub, alone or in a list of resources.
 _WALLTIME = re.compile(r"(?:^|,)\s*walltime=([^,]*)")
 _DAYS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d+):)??(\d+)(?::(\d+))?", re.ASCII)
 
 
 def time_in(words: Sequence[str], dialect: Dialect) -> str:
-    """The time that these options give, the last where there are several; nothing without any."""
+    """The time in these options; the last of several, empty without any."""
     told = values_of(dialect.read(words), dialect.time)
     if dialect is not SBATCH:
         told = [time for resources in told for time in _WALLTIME.findall(resources)]
@@ -27,7 +27,7 @@ def time_in(words: Sequence[str], dialect: Dialect) -> str:
 
 
 def require_no_time(words: Sequence[str], dialect: Dialect) -> None:
-    """Refuse a time among a user's own options: the scheduler would take it, and the link would not know of it."""
+    """Refuse a time among the user's own options: the scheduler would use it, and the link would not know it."""
     if time_in(words, dialect):
         raise LightshipError(
             "Give the time with -t: the link ends with it. Leave it out of what follows --, or of extra in settings.",
@@ -36,20 +36,20 @@ def require_no_time(words: Sequence[str], dialect: Dialect) -> None:
 
 
 def unused_time(wanted: Resources, script: Path | None, dialects: Sequence[Dialect]) -> str:
-    """A warning where the script has a time of its own, the job gets another, and nobody said so."""
+    """A warning if the script has its own time and the job gets a default instead."""
     times = ((dialect, time_in(dialect.directives(script), dialect)) for dialect in dialects)
     dialect, time = next((found for found in times if found[1]), (SBATCH, ""))
     if wanted.timed or not time or _seconds(time, dialect) == wanted.minutes * 60:
         return ""
-    gets = words_of(wanted.minutes * 60)
+    gets = humanized(wanted.minutes * 60)
     return f"The batch script's own time, {time}, is not used: the job gets {gets}. Give the time with -t."
 
 
 def _seconds(time: str, dialect: Dialect) -> int:
-    """As the scheduler reads it; -1 for what it would not."""
+    """The seconds of a time as the scheduler reads it; -1 if it cannot."""
     if dialect is not SBATCH:
         return pbs_values.seconds_of(time)
-    # With days, hours come next; without, two numbers are minutes and seconds, and one is minutes.
+    # After days come hours; without days, two numbers are minutes and seconds, and one is minutes.
     found = _DAYS.fullmatch(time)
     if found:
         days, hours, minutes, seconds = (int(part or 0) for part in found.groups())

@@ -1,4 +1,4 @@
-"""OpenPBS and PBS Professional, with `-l select=`. `qstat -F dsv` is read; see pbs_records."""
+"""OpenPBS and PBS Professional, with `-l select=`. The output of `qstat -F dsv` is read; see pbs_records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import (
     job_environment,
-    own_variables,
     pbs_asking,
     pbs_jobs,
     pbs_phrases,
@@ -39,24 +38,24 @@ from lightship_cluster.schedulers.pbs_records import Question
 from lightship_cluster.schedulers.pbs_values import Record
 
 _JOB_ID = re.compile(r"(?:0|[1-9]\d*)(\.[A-Za-z0-9._-]+)?", re.ASCII)
-# What qdel says of a job that is over already: PBS, and Torque of one it still lists or no longer knows.
+# The messages of qdel about a finished job: of PBS, and of Torque about one it still lists or no longer knows.
 _OVER = re.compile(
     r"Unknown Job Id|nonexistent job id|Job has finished|invalid state for job - COMPLETE", re.IGNORECASE
 )
 _MARK = "qsub: "
-# How a user names a server; the last is the older form of the second.
+# The variables by which a user names a server; the last is the older form of the second.
 _SERVERS = ("PBS_CONF_FILE", "PBS_SERVER", "PBS_DEFAULT")
 _MAYBE_QUEUED = "The job may be queued all the same: look with qstat -u $USER, and stop it with qdel and its number."
 _NO_HISTORY, _IN_HISTORY = "not configured to maintain job history", "Job has finished"
-# One connection to the server for all of them: it takes 0.2 s for one job and for hundreds. More than an agent knows.
+# The most jobs in one connection, which takes 0.2 s for one job and for hundreds. An agent knows fewer.
 _AT_ONCE = 5000
 
 
 class Pbs:
-    """PBS's commands."""
+    """The scheduler PBS, by its commands."""
 
     name = "PBS"
-    # What PBS itself did to a job, as its exit status: src/include/job.h. Positive ones are the job's own.
+    # What PBS did to a job, by the exit status (src/include/job.h). Positive ones are the job's own.
     endings: Mapping[int, str] = {
         **dict.fromkeys((-1, -2, -3, -7, -10, -30), "not-started"),
         **dict.fromkeys((-4, -5, -6, -14, -20), "node-failed"),
@@ -69,23 +68,23 @@ class Pbs:
         -29: "time-limit",
     }
     reservations_are_queues = True
-    # qsub would leave a process behind that speaks with the server for it.
+    # Without it, qsub leaves a process behind that talks to the server.
     submit_flags: tuple[str, ...] = ("-f",)
 
     def __init__(self, qstat: Qstat = OWN) -> None:
         self._qstat = qstat
-        # Off by default; the server says so when it is asked.
+        # Off by default in PBS; the server's first answer tells.
         self._history = True
 
     def check(self, resources: Resources, script: Path | None = None) -> str:
         """Refuse a queue that is not there, closed, or too small. Without -p the server itself chooses and refuses."""
-        # What there is no word for is refused before anything is made.
+        # Resources that PBS cannot express are refused before anything is created.
         _, warning = self._options(resources, resources.extra)
         require_own_server(_SERVERS, ("qstat", "-B", "-f"), r"^Server:\s*(\S+)")
         require_no_time(resources.extra, QSUB)
         require_usable(resources.extra, script, QSUB, (QSUB,))
         queues = self._queues()
-        # A queue of another server is that server's to check.
+        # Another server checks its own queues.
         if resources.partition and "@" not in resources.partition:
             pbs_queues.check(queues, resources)
         if resources.reservation and self.reservations_are_queues:
@@ -93,9 +92,9 @@ class Pbs:
         return " ".join(filter(None, (warning, unused_time(resources, script, (QSUB,)))))
 
     def submit(self, request: JobRequest) -> Submission:
-        """Hand the job in."""
+        """Submit the job."""
         environment = job_environment.environment(request, os.environ)
-        own, extra = own_variables.taken_from(request)
+        own, extra = job_environment.users_entries(request)
         output = ["-j", "oe", "-o", job_environment.own_output_for_qsub(request.log)]
         options, _ = self._options(request.resources, extra)
         variables = job_environment.names(environment, own)
@@ -109,21 +108,21 @@ class Pbs:
         return Submission(job_id, remarks(done.stderr, _MARK))
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask about all these jobs, in the history too; those that the server says it does not know are over."""
+        """Ask for the states of all these jobs, in the history too; jobs that the server does not know are over."""
         wanted = {job_id: pbs_values.number_of(job_id) for job_id in sorted(job_ids)}
         numbers = sorted({number for number in wanted.values() if number}, key=int)
         known: dict[str, JobState] = {}
         for begin in range(0, len(numbers), _AT_ONCE):
             known.update(self._known(numbers[begin : begin + _AT_ONCE]))
-        # A job about which nothing was said may be hidden; it is not called over.
+        # A job without an answer may be hidden, so it is not called over.
         return {job_id: known[number] for job_id, number in wanted.items() if number in known}
 
     def accounted(self, _job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Nothing more: the history was asked already, or there is none."""
+        """Empty: the history was asked already, or there is none."""
         return {}
 
     def cancel(self, job_id: str) -> None:
-        """Take the user's own job out of the queue, or stop it."""
+        """Cancel the user's own job, queued or running."""
         done = ask(["qdel", job_id])
         if done.returncode and not _OVER.search(done.stderr):
             raise LightshipError(f"qdel failed: {last_line(done.stderr, 'qdel: ')}", ExitStatus.SCHEDULER)
@@ -132,12 +131,12 @@ class Pbs:
         """Whether a job in this state will never run again."""
         return pbs_phrases.over(state)
 
-    def words(self, job: JobState) -> str:
-        """The job's state for a person."""
-        return pbs_phrases.words(job)
+    def phrase(self, job: JobState) -> str:
+        """The phrase for a job's state, for a person."""
+        return pbs_phrases.phrase(job)
 
     def fault(self) -> str:
-        """Why others' jobs cannot be asked about; nothing when they can."""
+        """The reason why the states of others' jobs cannot be asked for; empty if they can."""
         return pbs_asking.fault(self._qstat)
 
     def report(self, job: JobState) -> JobReport:
@@ -145,11 +144,11 @@ class Pbs:
         return pbs_phrases.report(job)
 
     def stop_command(self, job_id: str) -> str:
-        """What a user types to stop the job."""
+        """The command with which a user stops the job."""
         return f"qdel {job_id}"
 
     def _options(self, wanted: Resources, extra: Sequence[str]) -> tuple[list[str], str]:
-        """What PBS is asked for, with the user's own options, and what must be said of it; a reservation is a queue."""
+        """The options of qsub, with the user's own, and a warning; a reservation is a queue."""
         if wanted.reservation and wanted.partition:
             raise LightshipError(
                 f"A reservation of {self.name} is a queue of its own: give -p {wanted.partition} or "
@@ -181,17 +180,17 @@ class Pbs:
         return queues
 
     def _known(self, numbers: list[str]) -> dict[str, JobState]:
-        """What the server says of these jobs: one question for those it lists, one for those in the history.
+        """The states of these jobs: one question for listed jobs, one for those in the history.
 
-        Beside a job that it tells of it is silent about those that it does not know. Of those alone it complains, of
-        one for all of them: if there are any, one more question is theirs.
+        If the server knows some of the jobs, it says nothing about unknown ones. If it knows none, it complains about
+        one of them. So unknown jobs get one more question of their own.
         """
         records, done = self._listed(numbers, "-E")
         left = [number for number in numbers if number not in records]
         if left and not records and not pbs_jobs.forgotten(done.stderr):
             raise pbs_asking.no_answer(self._qstat, done)
         self._history |= _IN_HISTORY in done.stderr
-        # Without a history the first complaint has said all.
+        # Without a history the first answer is complete.
         if left and (records or self._history):
             more, done = self._rest(left)
             records.update(more)
@@ -221,19 +220,19 @@ class Pbs:
 
 
 def clock(minutes: int) -> str:
-    """A time as PBS takes it."""
+    """A time in the form of PBS."""
     return f"{minutes // 60:02d}:{minutes % 60:02d}:00"
 
 
 def number_of_gpus(scheduler: str, wanted: Resources) -> str:
-    """How many GPUs; each site of PBS and Torque has names of its own for kinds of them."""
+    """The number of GPUs; each site of PBS and Torque has its own names for their types."""
     if wanted.gpus and not wanted.gpus.isdigit():
         raise _unknown(scheduler, "kind of GPU")
     return wanted.gpus
 
 
 def silent(scheduler: str, complaints: str) -> LightshipError:
-    """For a server that says nothing of its queues."""
+    """The error for a server that lists no queues."""
     return LightshipError(
         f"{scheduler} does not answer: {last_line(complaints)} Try again later.", ExitStatus.SCHEDULER
     )

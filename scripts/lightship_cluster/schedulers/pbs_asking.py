@@ -1,4 +1,4 @@
-"""Who asks PBS's `qstat`, and why it gave no answer: the cause among what it printed, and what to do."""
+"""Runs PBS's `qstat`, and explains why it gave no answer: the cause in its output, and what to do."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lightship_cluster.schedulers.base import NO_REASON, ask
 
 Done = subprocess.CompletedProcess[str]
 
-# The server's own attributes: all of them are administrators' text, and no job is needed.
+# Asks for the server's own attributes: administrators write all of them, and no job is needed.
 SERVER = ("-B", "-f")
 
 _FOLD = "\n\t"
 _HIDES = re.compile(r"^    query_other_jobs = False$", re.MULTILINE)
 _PRIVILEGED = re.compile(r"^    (?:operators|managers) = (.*)", re.MULTILINE)
 
-# What tells the cause, and what to do. Most specific first: each is followed by complaints about what came of it.
+# The messages that name a cause, and what to do. The most specific come first: other messages follow from each.
 _CAUSES = (
     (
         re.compile(r"^.*\bpbs_iff: .+", re.MULTILINE),
@@ -54,18 +54,18 @@ def _ask(arguments: Sequence[str]) -> Done:
 
 @dataclass(frozen=True)
 class Qstat:
-    """PBS's `qstat`; users run it themselves, the agent has it run by a unit that may do only that."""
+    """PBS's `qstat`. Users run it themselves; for the agent, a unit with no other task runs it."""
 
     run: Callable[[Sequence[str]], Done] = _ask
-    # The user that PBS sees; empty for whoever runs this program.
+    # The user that PBS sees; empty for the user of this process.
     user: str = ""
 
     def __call__(self, arguments: Sequence[str]) -> Done:
-        """What it prints for these arguments."""
+        """Run qstat with these arguments."""
         return self.run(arguments)
 
     def who(self) -> str:
-        """Who asks, as PBS writes it in its lists."""
+        """The user and host of qstat, as PBS writes them in its lists."""
         return f"{self.user or _own_name()}@{socket.getfqdn()}"
 
 
@@ -73,14 +73,14 @@ OWN = Qstat()
 
 
 def no_answer(qstat: Qstat, done: Done) -> LightshipError:
-    """For a question about jobs to which nothing was answered."""
-    # A server that hides others' jobs prints nothing at all, and that as a success.
+    """The error for a question about jobs without an answer."""
+    # A server that hides others' jobs prints nothing, with exit status 0.
     why = cause(qstat, done.stderr) if done.stderr.strip() else fault(qstat)
     return LightshipError(why or f"qstat failed: {NO_REASON}", ExitStatus.SCHEDULER)
 
 
 def fault(qstat: Qstat) -> str:
-    """Why whoever asks cannot learn of others' jobs; nothing when they can. Any time will do: it needs no job."""
+    """The reason why this user cannot see others' jobs; empty if it can. The question needs no job."""
     done = qstat(SERVER)
     if done.returncode or not done.stdout.strip():
         return cause(qstat, done.stderr)
@@ -94,7 +94,7 @@ def fault(qstat: Qstat) -> str:
 
 
 def cause(qstat: Qstat, complaints: str) -> str:
-    """What qstat complained about; its last line alone is often only what followed from the cause."""
+    """The cause of a failure; the last line alone is often only a consequence."""
     lines = [line.strip() for line in cleaned(complaints).splitlines() if line.strip()]
     said = lines[-1].removeprefix("qstat: ") if lines else NO_REASON
     for pattern, advice in _CAUSES:
@@ -102,7 +102,7 @@ def cause(qstat: Qstat, complaints: str) -> str:
         if found:
             where = f"{said} ({found[0].strip()})" if found[0].strip() != said else said
             return f"qstat failed: {where}. {advice.format(who=qstat.who(), user=qstat.who().partition('@')[0])}"
-    # Of a connection that was not made, the line before says why.
+    # If no connection was made, the line before tells why.
     before = f" ({lines[-2].rstrip('.')})" if len(lines) > 1 and "cannot connect" in said else ""
     return f"qstat failed: {said}{before}"
 

@@ -1,4 +1,4 @@
-"""What `qstat` says of single jobs of PBS and Torque, as states."""
+"""Turns the records of `qstat` about jobs of PBS and Torque into states."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lightship_cluster.schedulers.base import NOBODYS, JobState
 from lightship_cluster.schedulers.pbs_values import Record
 from lightship_protocol import causes
 
-# Of a job that the server itself says it does not know: it keeps no history, or none for so long. A hidden one it is
-# silent about.
+# The state of a job that the server does not know: it has no history, or its history is too short. About a hidden job
+# the server says nothing.
 UNLISTED = JobState("F", "unlisted")
 
 _FORGOTTEN = re.compile(r"Unknown Job Id (?:Error )?(\d+)|(\d+)\S* Job has finished")
 _TERMINATED = 256 + 15
-# What the server writes into the comment of a job that it ended for using too much.
+# The comment of a job that the server ended for using too much.
 _EXCEEDED = re.compile(r" and exceeded resource (\w+)")
 _USED_UP = {
     "mem": causes.OUT_OF_MEMORY,
@@ -26,24 +26,24 @@ _USED_UP = {
     "cput": "cpu-time",
     "ncpus": "cores",
 }
-# What the state alone does not tell: a job that waits for another is on hold, one that somebody ended is over.
+# Substates: a held job that waits for another job, and a finished job that somebody ended.
 _DEPENDS, _STOPPED = "22", "91"
 
 
 def by_number(records: Mapping[str, Record], asked: Iterable[str]) -> dict[str, Record]:
-    """The records of the jobs that were asked for, by their numbers; one without a state was cut off."""
+    """The records of the wanted jobs by their numbers; a record without a state is incomplete and left out."""
     wanted = set(asked)
     numbered = ((pbs_values.number_of(name), record) for name, record in records.items())
     return {number: record for number, record in numbered if number in wanted and record.get("job_state")}
 
 
 def forgotten(complaints: str) -> set[str]:
-    """The numbers of jobs that the server says it does not know, or no longer lists."""
+    """The numbers of jobs that the server does not know or no longer lists, by its messages."""
     return {first or second for first, second in _FORGOTTEN.findall(complaints)}
 
 
 def state_of(record: Record, endings: Mapping[int, str]) -> JobState:
-    """How a job is; the scheduler's `endings` say what it did to a job by its exit status."""
+    """The state of a job; `endings` has the scheduler's own exit statuses."""
     state = record.get("job_state", "")
     node = record.get("exec_host", "").split("/")[0]
     if state in pbs_phrases.FINISHED:
@@ -63,7 +63,7 @@ def _reason(state: str, record: Record) -> str:
 
 
 def _ending(record: Record, endings: Mapping[int, str]) -> str:
-    """How a job ended, as a key of the words for it."""
+    """How a job ended, as a key of the phrases."""
     text = record.get("Exit_status") or record.get("exit_status") or ""
     exceeded = _EXCEEDED.search(record.get("comment", ""))
     if exceeded and exceeded[1] in _USED_UP:
@@ -78,7 +78,7 @@ def _ending(record: Record, endings: Mapping[int, str]) -> str:
         return endings[status]
     if status and 0 < limit <= used:
         return causes.TIME_LIMIT
-    # A job that heard the signal ends with a status of its own.
+    # A job that handles the signal ends with its own status.
     if status in (_TERMINATED, 128 + 15) or record.get("substate") == _STOPPED:
         return causes.CANCELLED
     return causes.FAILED if status else causes.ENDED

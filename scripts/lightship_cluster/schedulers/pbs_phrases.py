@@ -1,4 +1,4 @@
-"""The words of PBS and of Torque in plain ones: for the user who waits at a terminal, and for the link's page."""
+"""Phrases for the states and reasons of PBS and Torque, for the terminal and for the link's page."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from lightship_cluster.schedulers.phrases import plain, rules, sentence, starts_
 from lightship_protocol import causes
 from lightship_protocol.states import JOB_ENDED, JOB_HELD, JOB_QUEUED, JOB_RUNNING
 
-# A finished job's state is one of these, and its reason a key of _ENDINGS.
+# The states of a finished job; its reason is a key of _ENDINGS.
 FINISHED = ("F", "C", "X")
-# Reasons that stand in no comment: what a job on hold, and one in a reservation's queue, waits for.
+# Reasons without a comment: of a held job, and of a job in a reservation's queue.
 DEPENDS, RESERVED = "depend", "reservation"
-# Comments that say more than who holds a job.
+# Comments that tell more than the type of hold.
 FAILED_STARTS = ("job held,", "job held due to", "Job Array Held")
 
-# How a job ended: the registry's word for it, and the words for people.
+# How a job ended: the registry's cause, and the phrase.
 _ENDINGS = {
     "": (causes.ENDED, "the job is over"),
     "ended": (causes.ENDED, "the job is over"),
@@ -52,8 +52,8 @@ _ONE_PROJECT = "your project uses as much as it may"
 _MAINTENANCE = "it would not end before a maintenance of the cluster"
 _HOURS = "its queue works at other times of the day"
 _UNPREPARED = "its node cannot be made ready as it asks for"
-# What the scheduler and the server of PBS write into a job's comment, without "Not Running: " and "Can Never Run: "
-# before it: all of src/scheduler/job_info.cpp. In the order in which they are tried.
+# The comments of the scheduler and the server of PBS without the prefixes "Not Running: " and "Can Never Run: ": all of
+# src/scheduler/job_info.cpp, in the order in which they are tried.
 _REASONS = rules(
     (
         (DEPENDS, "it waits for another job"),
@@ -117,8 +117,8 @@ def over(state: str) -> bool:
     return state in FINISHED or state == GONE.state
 
 
-def words(job: JobState) -> str:
-    """The job's state for a person at a terminal."""
+def phrase(job: JobState) -> str:
+    """The phrase for a job's state, for a person at a terminal."""
     if over(job.state):
         return "the job is over and no longer listed" if job == GONE else _ending(job)[1]
     said = _alive(job)
@@ -130,16 +130,16 @@ def words(job: JobState) -> str:
 def report(job: JobState) -> JobReport:
     """The job's state for the registry."""
     if over(job.state):
-        return JobReport(JOB_ENDED, sentence(words(job)), cause="" if job == GONE else _ending(job)[0])
+        return JobReport(JOB_ENDED, sentence(phrase(job)), cause="" if job == GONE else _ending(job)[0])
     if job.state in _WAITING or job.reason == DEPENDS:
         return JobReport(JOB_QUEUED, sentence(reason_of(job)), job.start)
     if job.state == "H":
         return JobReport(JOB_HELD, sentence(reason_of(job) or _ALIVE["H"]), job.start)
-    return JobReport(JOB_RUNNING, "" if job.state in ("R", "B") else sentence(words(job)), job.start)
+    return JobReport(JOB_RUNNING, "" if job.state in ("R", "B") else sentence(phrase(job)), job.start)
 
 
 def reason_of(job: JobState) -> str:
-    """Why the job waits, from its comment or from who holds it."""
+    """Why the job waits, by its comment or its hold."""
     if job.state == "W":
         return "its start time has not come"
     if job.state not in ("Q", "T", "H") or not job.reason:
@@ -157,5 +157,5 @@ def _ending(job: JobState) -> tuple[str, str]:
 
 
 def _alive(job: JobState) -> str:
-    # PBS holds a job that waits for another; to its owner it is in the queue.
+    # PBS holds a job that waits for another one; to its owner it is queued.
     return _ALIVE["Q"] if job.reason == DEPENDS else _ALIVE.get(job.state) or f"the scheduler says {job.state}"

@@ -1,9 +1,9 @@
-r"""What `qstat -f -F dsv` prints, of OpenPBS and PBS Professional: one line for each job or queue.
+r"""Reads the output of `qstat -f -F dsv` of OpenPBS and PBS Professional: one line for each job or queue.
 
-Users choose some of the values: names, variables, comments of reservations. In the usual format a line feed in one of
-them begins a line, and a line can look like another user's job. The JSON of releases up to 23.06.06 leaves quotation
-marks behind two backslashes as they are, and one job makes the whole of it unreadable. In this format line feeds are
-printed as `\n`, and nobody knows the delimiter beforehand: a value can end neither its attribute nor its line.
+Users choose some of the values, such as names, variables and comments of reservations. In the usual format, a line feed
+in a value begins a line, which can look like another user's job. In JSON, releases up to 23.06.06 do not escape
+quotation marks after two backslashes, so one job can make all of it unreadable. This format prints line feeds as `\n`,
+and the delimiter is random: a value can end neither its attribute nor its line.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ def _delimiter() -> str:
 
 @dataclass(frozen=True)
 class Question:
-    """One call of qstat, with the delimiter that its answer is read by."""
+    """One call of qstat, with the delimiter of its answer."""
 
     delimiter: str = field(default_factory=_delimiter)
 
     @property
     def flags(self) -> list[str]:
-        """What asks for this format."""
+        """The options that choose the format."""
         return ["-f", "-F", "dsv", "-D", self.delimiter]
 
     def records(self, printed: str, kind: str) -> dict[str, Record]:
-        """The records of a kind, "Job Id" or "Queue", by their names."""
-        # Only at line feeds: str.splitlines knows more ends of a line, and values may hold those.
+        """The records of a kind, "Job Id" or "Queue", by name."""
+        # Split at line feeds only: str.splitlines also splits at characters that values may hold.
         lines = (line.split(self.delimiter) for line in printed.split("\n"))
         mark = f"{kind}: "
         return {head[len(mark) :]: _record(attributes) for head, *attributes in lines if head.startswith(mark)}
 
 
 def shortened(printed: str, delimiter: str, most: int) -> str:
-    """The same lines with so many characters of each attribute at most: users choose how long some are."""
+    """The same lines with at most `most` characters of each attribute: users choose the length of some."""
     lines = (line.split(delimiter) for line in printed.split("\n"))
     return "\n".join(delimiter.join(attribute[:most] for attribute in attributes) for attributes in lines)
 

@@ -1,7 +1,7 @@
-"""What a job of PBS asks of its nodes, in the one `-l select=` that PBS takes, with the user's own `-l` behind `--`.
+"""Merges the resources of a PBS job and the user's own `-l` after `--` into the one `-l select=` that PBS takes.
 
-Of several select statements PBS takes the last alone, and it refuses one beside resources of a chunk that are asked for
-outside of it, such as `-l mem=1gb`. The site's batch scripts have one.
+Of several select statements PBS uses only the last, and it refuses a select statement together with chunk resources
+outside it, such as `-l mem=1gb`. The site's batch scripts have a select statement.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.own_options import QSUB, parted
 
 _SELECT = "select"
-# Commas between quotes belong to a value.
+# Commas in quotes belong to a value.
 _ENTRY = re.compile(r"""(?:[^,'"]|'[^']*'|"[^"]*"|['"])+""")
-# What PBS itself knows to be of a node; sites have more, and say so themselves.
+# The resources of a chunk in PBS itself; sites may define more.
 _OF_A_CHUNK = {
     *("accelerator", "accelerator_memory", "aoe", "arch", "eoe", "hbmem", "host", "mem", "mpiprocs", "naccelerators"),
     *("ncpus", "ngpus", "ompthreads", "vmem", "vnode"),
 }
-# What else says them, for a refusal.
+# Our options for them, for the message of a refusal.
 _FLAGS = {"ncpus": "-c", "mem": "-m", "ngpus": "--gpus"}
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The values for `-l`, the user's other options, and what must be said of it."""
+    """The values for `-l`, the user's other options, and a warning."""
 
     resources: tuple[str, ...]
     options: tuple[str, ...]
@@ -36,11 +36,11 @@ class Chosen:
 
 
 def choose(wanted: Resources, chunk: dict[str, str], extra: Sequence[str]) -> Chosen:
-    """Bring together what the job is asked for and what stands behind `--`.
+    """Merge the job's resources and the options after `--`.
 
     Args:
         wanted: the job's resources.
-        chunk: those of a node by PBS's names.
+        chunk: the resources of a node by PBS's names.
         extra: the user's own options.
     """
     options, lists = parted(QSUB.read(extra), "-l")
@@ -72,7 +72,7 @@ def _select(wanted: Resources, ours: dict[str, str], selects: Sequence[str]) -> 
 
 
 def _merged(ours: dict[str, str], entries: Sequence[str], where: str) -> dict[str, str]:
-    """All of them; nobody says one resource in two ways."""
+    """Merge the entries; refuse two values for one resource."""
     merged = dict(ours)
     for entry in entries:
         name, _, value = entry.partition("=")

@@ -1,4 +1,4 @@
-"""The values in what `qstat` prints, of PBS and of Torque: numbers of jobs, times and sizes."""
+"""Reads the values in the output of `qstat` of PBS and Torque: job numbers, times and sizes."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ import time
 # A job or a queue: its attributes by their names.
 Record = dict[str, str]
 
-# A server's first job is number 0. qstat reads no number of more than 12 digits, and with such a one at the end it asks
-# about none of the others either.
+# A server's first job has number 0. qstat reads no number with more than 12 digits; if one is last, it asks about none
+# of the other jobs either.
 _NUMBER = re.compile(r"(0|[1-9]\d{0,11})(\[\])?(\..*)?", re.ASCII)
-# Of an advance, a standing and a maintenance reservation.
+# The name of an advance, a standing or a maintenance reservation.
 _RESERVATION = re.compile(r"([RSM]\d+)(\..*)?", re.ASCII)
 _CLOCK = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+)", re.ASCII)
 _SIZE = re.compile(r"(\d+)([kmgtp]?)[bw]?", re.ASCII | re.IGNORECASE)
 
 
 def number_of(job_id: str) -> str:
-    """A job's number without the name of its server, which could be anybody's; nothing for what is no job."""
+    """A job's number without the name of its server, which could be any; empty for what is no job."""
     found = _NUMBER.fullmatch(job_id)
     return found[1] if found else ""
 
 
 def queue_of(reservation: str) -> str:
-    """The queue of a reservation, which `pbs_rsub` prints with the name of the server; any other name is itself."""
+    """The queue of a reservation, without the server's name that `pbs_rsub` prints; any other name is unchanged."""
     found = _RESERVATION.fullmatch(reservation)
     return found[1] if found else reservation
 
 
 def is_reservation(queue: str) -> bool:
-    """Whether a queue is a reservation's."""
+    """Whether a queue belongs to a reservation."""
     return bool(_RESERVATION.fullmatch(queue))
 
 
 def seconds_of(clock: str) -> int:
-    """Seconds of `HH:MM:SS`, `MM:SS` or a number; -1 for anything else."""
+    """The seconds of `HH:MM:SS`, `MM:SS` or a number; -1 for anything else."""
     found = _CLOCK.fullmatch(clock)
     if not found:
         return -1
@@ -45,13 +45,13 @@ def seconds_of(clock: str) -> int:
 
 
 def mebibytes_of(size: str) -> int:
-    """MiB of `16gb`, `16384mb`, `1048576kb`; -1 for anything else."""
+    """The MiB of `16gb`, `16384mb`, `1048576kb`; -1 for anything else."""
     found = _SIZE.fullmatch(size)
     return int(found[1]) * 1024 ** " kmgtp".index(found[2].lower() or " ") // 1024**2 if found else -1
 
 
 def time_of(when: str) -> int:
-    """Unix time of a time as `qstat` prints it, in local time or as a number; 0 for anything else."""
+    """The Unix time of a time as `qstat` prints it, in local time or as a number; 0 for anything else."""
     try:
         return int(when) if when.isdigit() else int(time.mktime(time.strptime(when, "%a %b %d %H:%M:%S %Y")))
     except (ValueError, OverflowError):

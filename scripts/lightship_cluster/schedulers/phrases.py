@@ -1,4 +1,4 @@
-"""What the words of all schedulers have in common."""
+"""What the phrases of all schedulers share."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ Rules = list[tuple["re.Pattern[str]", str]]
 
 
 def rules(pairs: Iterable[tuple[str, str]]) -> Rules:
-    """Patterns for the beginning of a scheduler's reason, each with plain words for it."""
+    """Patterns for the beginning of a scheduler's reason, each with its phrase."""
     return [(re.compile(pattern), words) for pattern, words in pairs]
 
 
 def plain(reason: str, known: Rules) -> str:
-    """A reason in plain words: the first rule that fits counts, and a reason that none knows is told as it is."""
+    """The phrase for a reason, by the first rule that fits; a reason without a rule is quoted."""
     return next((words for pattern, words in known if pattern.match(reason)), f"the scheduler says {reason}")
 
 
 def starts_about(start: float) -> str:
-    """An estimated start for the end of a line; nothing when there is none, or only one that was wrong."""
-    # A scheduler keeps an estimate that was wrong until it makes the next.
+    """The estimated start as the end of a phrase; empty without an estimate, or if it has passed."""
+    # A scheduler keeps a wrong estimate until it makes the next.
     if start <= time.time():
         return ""
     there = time.localtime(start)
@@ -31,7 +31,7 @@ def starts_about(start: float) -> str:
 
 
 def seconds_of(start: object) -> int:
-    """Unix time of a start that an agent tells, 0 for none; an older agent tells its local time as text."""
+    """The Unix time of a start in an agent's answer, 0 without one; an older agent sends its local time as text."""
     if isinstance(start, int):
         return start
     try:
@@ -41,5 +41,5 @@ def seconds_of(start: object) -> int:
 
 
 def sentence(words: str) -> str:
-    """Words for a page of their own."""
+    """A phrase as a sentence."""
     return f"{words[:1].upper()}{words[1:]}." if words else ""

@@ -1,4 +1,4 @@
-"""The long options of sbatch, of Slurm 22.05 to 24.11: which abbreviation of them is whose."""
+"""The long options of sbatch in Slurm 22.05 to 24.11, to resolve their abbreviations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slurm. Only `-o` formats are read: the shape of `--json` changes from version to version."""
+"""Slurm. Only the formats of `-o` are read: those of `--json` change from version to version."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ from lightship_cluster.schedulers.own_times import require_no_time, unused_time
 
 JOB_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _LARGEST_JOB_ID = 2**31 - 1
-# A task of a job array and a part of a heterogeneous job: 123_0, 123_[0-3], 123+0.
+# The suffix of a task of a job array and of a part of a heterogeneous job: 123_0, 123_[0-3], 123+0.
 _PART = re.compile(r"[_+].*")
 _COLUMNS = "JobID,State,UID"
-# A format of strftime: the seconds mean the same to whoever is told of them, whatever their time zone.
+# A format of strftime: Unix time does not depend on the time zone.
 _UNIX_TIMES = {"SLURM_TIME_FORMAT": "%s"}
 _MARK = "sbatch: "
-# sbatch reads those of both.
+# sbatch reads the directives of both.
 _DIRECTIVES = (SBATCH, QSUB)
-# What scancel says of a job that is over already.
+# The messages of scancel about a finished job.
 _DONE = re.compile(r"Invalid job id specified|already completing or completed")
 MAYBE_QUEUED = "The job may be queued all the same: look with squeue --me, and stop it with scancel and its number."
 
 
 class Slurm:
-    """Slurm's commands."""
+    """The scheduler Slurm, by its commands."""
 
     name = "Slurm"
-    # That of the options which users hand on.
+    # The dialect of the user's own options.
     dialect: Dialect = SBATCH
 
     def check(self, resources: Resources, script: Path | None = None) -> str:
-        """Refuse a partition that is not there or too small: such a job would be refused, or queue for ever."""
+        """Refuse a partition that does not exist or is too small: the job would be refused, or queue for ever."""
         slurm_variables.require_usable(os.environ)
         require_own_server(("SLURM_CONF",), ("scontrol", "show", "config"), r"^ClusterName\s*=\s*(\S+)")
         require_no_time(resources.extra, self.dialect)
@@ -67,47 +67,48 @@ class Slurm:
         return " ".join(filter(None, (doubt, unused_time(resources, script, _DIRECTIVES))))
 
     def submit(self, request: JobRequest) -> Submission:
-        """Hand the job in."""
-        # A percent sign in the path would be taken for one of Slurm's patterns.
+        """Submit the job."""
+        # A percent sign in the path would be one of Slurm's patterns.
         log = str(request.log).replace("%", "%%")
         options = _options(request.resources, SBATCH.directives(request.script))
-        # Both streams: a script or SBATCH_ERROR may send what Jupyter says elsewhere.
+        # Both streams: a script or SBATCH_ERROR may redirect what Jupyter prints.
         output = [f"--output={log}", f"--error={log}"]
-        # A link serves one job once, whatever the script or the site's settings say.
+        # A link serves one job once, so requeueing is switched off, whatever the script or the site sets.
         command = ["sbatch", "--parsable", f"--chdir={request.folder}", *output, *options, "--no-requeue"]
         environment = slurm_variables.environment(os.environ, request.resources)
-        # sbatch does not run in a folder that was deleted; elsewhere the job may want to know where it was submitted.
+        # sbatch fails in a folder that was deleted. Otherwise the job may use the folder where it was submitted.
         folder = None if is_here() else request.folder
         done = hand_in([*command, "--", str(request.script), *request.arguments], environment, folder, MAYBE_QUEUED)
         if done.returncode:
-            # sbatch's own patience is often shorter than ours.
+            # sbatch's own timeout is often shorter than ours.
             hint = f". {MAYBE_QUEUED}" if "timed out" in done.stderr else ""
             raise refusal(self.name, done.stderr, _MARK, hint)
         return Submission(number_in(self.name, done.stdout), remarks(done.stderr, _MARK))
 
     def job_states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """Ask once about all these jobs; those that are not listed are GONE."""
-        # One number that squeue refuses to read would leave all the others without an answer.
+        """Ask once for the states of all these jobs; those that are not listed are GONE."""
+        # One number that squeue refuses would leave all the others without an answer.
         wanted = sorted(job_id for job_id in job_ids if JOB_ID.fullmatch(job_id) and int(job_id) <= _LARGEST_JOB_ID)
         if not wanted:
             return {}
-        # All: also those in hidden partitions, and those that another cluster of a federation runs.
+        # --all includes jobs in hidden partitions and on other clusters of a federation.
         jobs = ["--all", "--states=all", f"--jobs={','.join(wanted)}"]
         command = ["squeue", "--noheader", *jobs, "--format=%i|%T|%U|%S|%N|%r"]
         done = ask(command, _UNIX_TIMES)
-        # squeue fails for one number that it no longer knows, but not for one among several.
+        # squeue fails for a single unknown number, but not for one among several.
         forgotten = len(wanted) == 1 and "Invalid job id" in done.stderr
         if done.returncode and not forgotten:
             raise LightshipError(f"squeue failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
         states = dict.fromkeys(wanted, GONE)
         for job_id, state in filter(None, map(_parse, done.stdout.split("\n"))):
-            # A job of several parts is over when none of them lives; of siblings the one that was revoked tells least.
+            # A job of several parts is over when all of them are; of siblings in a federation, a revoked one counts
+            # least.
             if job_id in states and (self.over(states[job_id].state) or states[job_id].state == slurm_phrases.REVOKED):
                 states[job_id] = state
         return states
 
     def accounted(self, job_ids: Iterable[str]) -> dict[str, JobState]:
-        """What the accounting knows of jobs that squeue no longer lists; nothing where there is no accounting."""
+        """The states in the accounting of jobs that squeue no longer lists; empty without accounting."""
         wanted = ",".join(sorted(filter(JOB_ID.fullmatch, job_ids)))
         if not wanted:
             return {}
@@ -116,12 +117,12 @@ class Slurm:
                 ["sacct", "--noheader", "--allocations", "--parsable2", f"--jobs={wanted}", f"--format={_COLUMNS}"]
             )
         except LightshipError:
-            return {}  # many sites keep no accounts, or not on login nodes
+            return {}  # many sites have no accounting, or not on login nodes
         found = {} if done.returncode else dict(filter(None, map(_parse_accounted, done.stdout.split("\n"))))
         return {job_id: job for job_id, job in found.items() if job_id in wanted.split(",")}
 
     def cancel(self, job_id: str) -> None:
-        """Take the user's own job out of the queue, or stop it."""
+        """Cancel the user's own job, queued or running."""
         done = ask(["scancel", "--", job_id])
         if done.returncode and not _DONE.search(done.stderr):
             raise LightshipError(f"scancel failed: {last_line(done.stderr)}", ExitStatus.SCHEDULER)
@@ -130,14 +131,14 @@ class Slurm:
         """Whether a job in this state will never run again."""
         return slurm_phrases.over(state)
 
-    def words(self, job: JobState) -> str:
-        """The job's state for a person."""
-        return slurm_phrases.words(job)
+    def phrase(self, job: JobState) -> str:
+        """The phrase for a job's state, for a person."""
+        return slurm_phrases.phrase(job)
 
     def fault(self) -> str:
-        """Why jobs cannot be asked about; nothing when they can."""
+        """The reason why job states cannot be asked for; empty if they can."""
         try:
-            self.job_states(["1"])  # whether there is such a job or not
+            self.job_states(["1"])  # the job need not exist
         except LightshipError as error:
             return error.sentence
         return ""
@@ -147,12 +148,12 @@ class Slurm:
         return slurm_phrases.report(job)
 
     def stop_command(self, job_id: str) -> str:
-        """What a user types to stop the job."""
+        """The command with which a user stops the job."""
         return f"scancel {job_id}"
 
 
 def number_in(scheduler: str, printed: str) -> str:
-    """The number of a job that was taken; a site may print more before it."""
+    """The number of a submitted job; a site may print more before it."""
     job_id = last_line(printed).split(";")[0]
     if not JOB_ID.fullmatch(job_id):
         raise unread(scheduler, printed, MAYBE_QUEUED)
@@ -173,14 +174,14 @@ def _options(wanted: Resources, in_script: Sequence[str]) -> list[str]:
         "qos": wanted.qos,
         "reservation": wanted.reservation,
         "constraint": wanted.constraint,
-        # A site may say otherwise with SBATCH_EXPORT, and then the job would have no PATH.
+        # A site may set SBATCH_EXPORT, and then the job would have no PATH.
         "export": "" if value_of(own, ("--export",)) else "ALL",
     }
     return [*(f"--{name}={value}" for name, value in told.items() if value), *wanted.extra]
 
 
 def _tasks(nodes: int, own: Sequence[str]) -> int:
-    """How many tasks several nodes need: Slurm gives no more nodes than tasks, and the site's scripts say one."""
+    """The number of tasks for several nodes: Slurm gives no more nodes than tasks, and the site's scripts have one."""
     if nodes < 2 or _count(value_of(own, ("-n", "--ntasks"))) >= nodes:
         return 0
     return nodes * max(1, _count(value_of(own, ("--ntasks-per-node",))))
@@ -203,7 +204,7 @@ def _parse_accounted(line: str) -> tuple[str, JobState] | None:
     if len(parts) != 3 or not parts[1]:
         return None
     job_id, state, uid = parts
-    # "CANCELLED by 1000" names who did it.
+    # The state may be "CANCELLED by 1000".
     return _PART.sub("", job_id), JobState(state.split()[0], uid=_uid(uid))
 
 

@@ -1,4 +1,4 @@
-"""What Slurm's partitions give, from one `sinfo`, and whether a job fits in: one that does not would queue for ever."""
+"""Checks by one `sinfo` whether a job fits in a partition of Slurm: one that does not would queue for ever."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lightship_cluster.config.values import size_words
-from lightship_cluster.core.durations import words_of
+from lightship_cluster.config.values import humanized_size
+from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.texts import counted, quoted
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.own_options import QSUB, SBATCH, Dialect
 
-# Partition, whether it is open, its time limit; then the cores, memory and generic resources of a node.
+# The partition, its state and its time limit; then the cores, memory and generic resources of a node.
 FORMAT = "%P|%a|%l|%c|%m|%G"
 UNLIMITED = 10**9
 
@@ -30,7 +30,7 @@ _CLOSED = {
 
 @dataclass(frozen=True)
 class Nodes:
-    """Nodes of one kind in one partition; `gpus` has their number by type."""
+    """Nodes of one kind in one partition; `gpus` has the number of GPUs by type."""
 
     partition: str
     default: bool
@@ -42,15 +42,15 @@ class Nodes:
 
 
 def parse(text: str) -> list[Nodes]:
-    """What `sinfo` printed; a line that cannot be read says nothing."""
+    """Read the output of `sinfo`, without lines that cannot be read."""
     return [nodes for nodes in map(_parse, text.splitlines()) if nodes]
 
 
 def choose(wanted: Resources, script: Path | None, dialect: Dialect) -> Resources:
-    """The resources with the partition and the quality of service that Slurm will take, whoever names them."""
+    """The resources with the partition and the quality of service that Slurm will use, whatever sets them."""
 
     def chosen(among: Callable[[Dialect, Sequence[str]], str], named: str, variable: str) -> str:
-        # As sbatch takes them: the end of its command line first, the script last.
+        # In the order of sbatch: the end of its command line first, the script last.
         in_script = (among(kind, kind.directives(script)) for kind in (QSUB, SBATCH))
         sources = (among(dialect, wanted.extra), named, os.environ.get(variable, ""), *in_script)
         return next(filter(None, sources), "")
@@ -63,24 +63,24 @@ def choose(wanted: Resources, script: Path | None, dialect: Dialect) -> Resource
 
 
 def check(known: Sequence[Nodes], wanted: Resources) -> str:
-    """Refuse a partition that is not there, closed, or too small, and name those that would do.
+    """Refuse a partition that does not exist, is closed, or is too small; name the partitions that fit.
 
-    Of the default partition only warn: where nobody names one, a site may move the job to another as it is submitted.
+    For the default partition only warn: the site may move a job without a partition to another one.
     """
     names = [name for name in wanted.partition.split(",") if name]
     for name in names:
         _require(name, known)
     if wanted.qos:
-        wanted = replace(wanted, minutes=0)  # a quality of service may lift the partition's time limit
+        wanted = replace(wanted, minutes=0)  # a quality of service may override the partition's time limit
     chosen = [nodes for nodes in known if nodes.partition in names or (not names and nodes.default)]
-    # Slurm takes the first of several partitions that can run the job.
-    troubles = [trouble for trouble in (_trouble(nodes, wanted) for nodes in chosen) if trouble]
-    if not chosen or len(troubles) < len(chosen):
+    # Of several partitions, Slurm uses the first that can run the job.
+    misfits = [misfit for misfit in (_misfit(nodes, wanted) for nodes in chosen) if misfit]
+    if not chosen or len(misfits) < len(chosen):
         return ""
-    fits = sorted({nodes.partition for nodes in known if not _trouble(nodes, wanted)})
+    fits = sorted({nodes.partition for nodes in known if not _misfit(nodes, wanted)})
     elsewhere = f" It would fit in: {', '.join(fits)} (choose with -p)." if fits else ""
-    # The nodes that come closest say it best.
-    said = max(troubles)
+    # The misfit of the nodes that come closest is the most useful.
+    said = max(misfits)
     if names:
         raise LightshipError(
             f"The partition {said.partition} {said.lack}. {said.advice}{elsewhere}", ExitStatus.PARTITION
@@ -92,7 +92,7 @@ def check(known: Sequence[Nodes], wanted: Resources) -> str:
 
 
 def time_of(text: str) -> int:
-    """Minutes of Slurm's `[days-]hours:minutes:seconds`; rounded down, as a limit must be."""
+    """The minutes of Slurm's `[days-]hours:minutes:seconds`; rounded down, as it is a limit."""
     found = _PATIENCE.fullmatch(text)
     if not found:
         return UNLIMITED
@@ -130,8 +130,8 @@ def _require(name: str, known: Sequence[Nodes]) -> None:
 
 
 @dataclass(frozen=True, order=True)
-class _Trouble:
-    """Why a job cannot run on these nodes, and how close they come: the rank of what they lack, how much they have."""
+class _Misfit:
+    """Why a job cannot run on these nodes. The order is by what they lack, and by how much they have of it."""
 
     rank: int
     amount: int
@@ -140,33 +140,33 @@ class _Trouble:
     advice: str
 
 
-def _trouble(nodes: Nodes, wanted: Resources) -> _Trouble | None:
-    """Why a job cannot run on these nodes."""
-    return next(_troubles(nodes, wanted), None)
+def _misfit(nodes: Nodes, wanted: Resources) -> _Misfit | None:
+    """The first reason why a job cannot run on these nodes, or None."""
+    return next(_misfits(nodes, wanted), None)
 
 
-def _troubles(nodes: Nodes, wanted: Resources) -> Iterator[_Trouble]:
-    def trouble(rank: int, amount: int, lack: str, advice: str) -> _Trouble:
-        return _Trouble(rank, amount, nodes.partition, lack, advice)
+def _misfits(nodes: Nodes, wanted: Resources) -> Iterator[_Misfit]:
+    def misfit(rank: int, amount: int, lack: str, advice: str) -> _Misfit:
+        return _Misfit(rank, amount, nodes.partition, lack, advice)
 
     if nodes.state in _CLOSED:
-        yield trouble(0, 0, _CLOSED[nodes.state], "Choose another with -p, or try again later.")
+        yield misfit(0, 0, _CLOSED[nodes.state], "Choose another with -p, or try again later.")
     if wanted.minutes > nodes.minutes:
-        limit, asked = words_of(nodes.minutes * 60), words_of(wanted.minutes * 60)
+        limit, asked = humanized(nodes.minutes * 60), humanized(wanted.minutes * 60)
         lack = f"gives {limit} at most, and you asked for {asked}"
-        yield trouble(1, nodes.minutes, lack, "Give less with -t.")
+        yield misfit(1, nodes.minutes, lack, "Give less with -t.")
     if wanted.cores > nodes.cores:
         lack = f"has no node with {counted(wanted.cores, 'core')}: its nodes have {nodes.cores} at most"
-        yield trouble(2, nodes.cores, lack, "Ask for fewer.")
+        yield misfit(2, nodes.cores, lack, "Ask for fewer.")
     if wanted.memory > nodes.memory:
-        has = f"its nodes have {size_words(nodes.memory)} at most"
-        lack = f"has no node with {size_words(wanted.memory)} of memory: {has}"
-        yield trouble(3, nodes.memory, lack, "Ask for less.")
+        has = f"its nodes have {humanized_size(nodes.memory)} at most"
+        lack = f"has no node with {humanized_size(wanted.memory)} of memory: {has}"
+        yield misfit(3, nodes.memory, lack, "Ask for less.")
     if wanted.gpus and not _has_gpus(nodes, wanted.gpus):
         has = ", ".join(f"{count} {name}" if name else counted(count, "GPU") for name, count in nodes.gpus)
         lack = f"has no node with {_gpus_asked(wanted.gpus)}: its nodes have {has}" if has else "has no GPUs"
         advice = "Ask for others with -g." if has else "Leave out -g."
-        yield trouble(4, sum(count for _, count in nodes.gpus), lack, advice)
+        yield misfit(4, sum(count for _, count in nodes.gpus), lack, advice)
 
 
 def _has_gpus(nodes: Nodes, wanted: str) -> bool:

@@ -1,4 +1,4 @@
-"""Slurm's words in plain ones: for the user who waits at a terminal, and for the link's page."""
+"""Phrases for the states and reasons of Slurm, for the terminal and for the link's page."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lightship_cluster.schedulers.phrases import plain, rules, sentence, starts_
 from lightship_protocol import causes
 from lightship_protocol.states import JOB_ENDED, JOB_HELD, JOB_QUEUED, JOB_RUNNING
 
-# What Slurm prints for nothing.
+# What Slurm prints for an empty value.
 UNKNOWN = {"", "N/A", "(null)", "None", "Unknown"}
 
-# The registry's word for why a link ended, and the words for people. Nobody knows why a job is GONE.
+# The registry's cause, and the phrase. The cause of a GONE job is unknown.
 _OVER = {
     "BOOT_FAIL": (causes.NODE_FAILED, "the node did not boot"),
     "CANCELLED": (causes.CANCELLED, "the job was cancelled"),
@@ -27,7 +27,7 @@ _OVER = {
 }
 REVOKED = "REVOKED"
 _MADE_READY = "its node is being made ready"
-# What the registry calls the state, and the words for people.
+# The registry's state, and the phrase.
 _ALIVE = {
     "PENDING": (JOB_QUEUED, "queued"),
     "REQUEUED": (JOB_QUEUED, "queued again"),
@@ -44,12 +44,12 @@ _ALIVE = {
     "STOPPED": (JOB_RUNNING, "the job is suspended"),
     "COMPLETING": (JOB_RUNNING, "the job is ending"),
     "STAGE_OUT": (JOB_RUNNING, "its files are being put away"),
-    # Only its sibling here is over: by the manual, another cluster has started the job.
+    # Only the sibling on this cluster is over: by the manual, another cluster has started the job.
     REVOKED: (JOB_RUNNING, "the job runs on another cluster of the federation, which cannot be followed from here"),
 }
 _ON_HOLD = re.compile(r"JobHeld|JobHoldMaxRequeue|launch.failed.requeued.held", re.IGNORECASE)
 _NEVER = "cancel it and ask for less"
-# In the order in which they are tried; every reason that Slurm 24.11 has fits one.
+# In the order in which they are tried; every reason of Slurm 24.11 matches one.
 _REASONS = rules(
     (
         ("Priority", "other jobs come first"),
@@ -105,8 +105,8 @@ def over(state: str) -> bool:
     return state in _OVER
 
 
-def words(job: JobState) -> str:
-    """The job's state for a person at a terminal."""
+def phrase(job: JobState) -> str:
+    """The phrase for a job's state, for a person at a terminal."""
     if job.state in _OVER:
         return _OVER[job.state][1]
     _, said = _alive(job)
@@ -121,13 +121,13 @@ def report(job: JobState) -> JobReport:
         return JobReport(JOB_ENDED, sentence(said), cause=cause)
     state, _ = _alive(job)
     if state == JOB_RUNNING or job.state not in _ALIVE:
-        return JobReport(state, "" if job.state == "RUNNING" else sentence(words(job)), job.start)
+        return JobReport(state, "" if job.state == "RUNNING" else sentence(phrase(job)), job.start)
     held = state == JOB_QUEUED and _ON_HOLD.match(job.reason)
     return JobReport(JOB_HELD if held else state, sentence(_reason(job.reason)), job.start)
 
 
 def _alive(job: JobState) -> tuple[str, str]:
-    # A state of a newer Slurm: nothing says that the job has begun.
+    # An unknown state of a newer Slurm does not mean that the job has begun.
     return _ALIVE.get(job.state, (JOB_QUEUED, f"the scheduler says {job.state}"))
 
 

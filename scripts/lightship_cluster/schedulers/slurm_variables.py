@@ -1,6 +1,6 @@
-"""Slurm's own variables in a user's environment: which of them a job gets, and which would make it another job.
+"""Slurm's own variables in a user's environment: which of them a job gets, and which are refused or dropped.
 
-Every input variable of sbatch's manual is decided here; a test reads the manual and fails for one that is not.
+Every input variable in sbatch's manual is in one of the lists; a test compares them with the manual.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def _all(prefix: str, names: str) -> frozenset[str]:
     return frozenset(f"{prefix}_{name}" for name in names.split())
 
 
-# What a user may ask for beside a link: where the job runs, with what, and at whose cost.
+# Variables that a user may set: where the job runs, with which resources, and on which account.
 HONOURED = _all(
     "SBATCH",
     "ACCOUNT ACCTG_FREQ BATCH BURST_BUFFER CLUSTER_CONSTRAINT CONSTRAINT CORE_SPEC CPU_FREQ_REQ CPUS_PER_GPU "
@@ -28,19 +28,19 @@ HONOURED = _all(
     "OPEN_MODE OVERCOMMIT PARTITION POWER PROFILE QOS REQ_SWITCH RESERVATION SPREAD_JOB THREAD_SPEC THREADS_PER_CORE "
     "TRES_BIND TRES_PER_TASK USE_MIN_NODES WAIT4SWITCH WAIT_ALL_NODES WCKEY",
 ) | _all("SLURM", "CONF HINT STEP_KILLED_MSG_NODE_ID UMASK")
-# What start-jupyter or the batch script says itself: the environment, the time, the log, the warning before the end.
-# And what would hide the answer: a command that waits for the job, talks much, or fails with a status of 0.
+# Variables that start-jupyter or the batch script sets: the environment, the time, the log, the warning before the end.
+# And variables that would hide the answer: to wait for the job, print more, or fail with a status of 0.
 DROPPED = _all(
     "SBATCH",
     "CONTAINER CONTAINER_ID DEBUG ERROR EXPORT GET_USER_ENV INPUT OUTPUT REQUEUE SIGNAL TIMELIMIT WAIT",
 ) | _all("SLURM", "DEBUG_FLAGS EXIT_ERROR")
-# What is said nearer to the start holds, and Slurm would refuse to be told both.
+# Variables that an option of start-jupyter replaces: Slurm refuses both together.
 _INSTEAD_OF = {
     "memory": _all("SBATCH", "MEM_PER_CPU MEM_PER_GPU MEM_PER_NODE"),
     "gpus": _all("SBATCH", "GPUS GPUS_PER_NODE GPUS_PER_SOCKET GPUS_PER_TASK GRES TRES_PER_TASK"),
     "cores": _all("SBATCH", "CPUS_PER_GPU"),
 }
-# An allocation sets all of the others, and srun in the notebook would take them for the user's own.
+# An allocation sets all other variables, and srun in the notebook would use them.
 _KEPT = _all("SLURM", "BITSTR_LEN CONF CONF_SERVER JWT MPI_TYPE TIME_FORMAT") | {"SLURM_SACK_JWKS", "SLURM_SACK_KEY"}
 _OF_AN_ALLOCATION = ("SLURM_", "SLURMD_", "PMI_", "PMIX_")
 _OF_A_STEP = _all("SBATCH", "CPU_BIND CPU_BIND_LIST CPU_BIND_TYPE CPU_BIND_VERBOSE") | _all(
@@ -50,7 +50,7 @@ _DEVICES = {"CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ROCR_VISIBLE_DEVICES"
 
 
 def require_usable(variables: Mapping[str, str]) -> None:
-    """Refuse what makes several jobs, or one that is out of sight."""
+    """Refuse variables that make several jobs, or a job that cannot be followed."""
     for name, why in REFUSED.items():
         if variables.get(name):
             raise LightshipError(
@@ -59,7 +59,7 @@ def require_usable(variables: Mapping[str, str]) -> None:
 
 
 def environment(users: Mapping[str, str], wanted: Resources) -> dict[str, str]:
-    """What sbatch runs in, and hands on to the job: the user's, without what is another allocation's."""
+    """The environment of sbatch, which the job inherits: the user's, without variables of another allocation."""
     dropped = set(DROPPED).union(*(names for option, names in _INSTEAD_OF.items() if getattr(wanted, option)))
     if users.get("SLURM_JOB_ID") or users.get("SLURM_JOBID"):
         dropped.update(_inherited(users))

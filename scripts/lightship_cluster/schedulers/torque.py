@@ -1,8 +1,7 @@
-"""Torque, with `-l nodes=N:ppn=C`: the genuine, and the commands of its names that Slurm ships.
+"""Torque, with `-l nodes=N:ppn=C`: the genuine one, and Slurm's commands with the same names.
 
-Torque's `qstat` knows the usual format alone, besides XML, which is `-x` there. Of Slurm's commands only `qsub` is
-used: its `qstat -f` (24.11) ends with an error at a job that runs, and its `qdel` kills a job without letting it tidy
-up.
+Torque's `qstat` has the usual format and XML, by `-x`. Of Slurm's commands only `qsub` is used: its `qstat -f` (24.11)
+fails at a running job, and its `qdel` kills a job before it can clean up.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from dataclasses import replace
 
 from lightship_cluster.schedulers import (
     job_environment,
-    own_variables,
     pbs_asking,
     pbs_jobs,
     slurm_variables,
@@ -37,12 +35,12 @@ from lightship_cluster.schedulers.pbs_values import Record
 from lightship_cluster.schedulers.slurm import MAYBE_QUEUED, Slurm, number_in
 
 _REASON = "sbatch: error: "
-# What qsub calls the whole environment.
+# The option of qsub that exports the whole environment.
 _ALL = "-V"
 
 
 class Torque(Pbs):
-    """Torque's commands."""
+    """The scheduler Torque, by its commands."""
 
     name = "Torque"
     # From the manual's table of job exit statuses.
@@ -55,7 +53,7 @@ class Torque(Pbs):
         told = {
             "-q": wanted.partition,
             "-A": wanted.account,
-            # As the schedulers that go with Torque, Maui and Moab, take it.
+            # The form of Maui and Moab, the schedulers used with Torque.
             "-W": f"x=FLAGS:ADVRES:{wanted.reservation}" if wanted.reservation else "",
             "-l": ",".join(_resources(self.name, wanted)),
         }
@@ -69,10 +67,10 @@ class Torque(Pbs):
         return queues
 
     def _known(self, numbers: list[str]) -> dict[str, JobState]:
-        """A finished job is listed for a while with state C, and then no more."""
+        """The states of these jobs; Torque lists a finished job for a while with state C, then no longer."""
         done = self._qstat(["-f", *numbers])
         records, twice = torque_records.jobs(done.stdout)
-        # Users' values can look like a job of somebody else's; what the server itself complains of counts more.
+        # A user's value can look like another user's job, so the server's own messages count more.
         gone = pbs_jobs.forgotten(done.stderr) & set(numbers)
         for number in sorted(twice & set(numbers) - gone):
             records.update(torque_records.first_job(self._qstat(["-f", number]).stdout, number))
@@ -84,26 +82,26 @@ class Torque(Pbs):
 
 
 class SlurmTorque(Slurm):
-    """Slurm, spoken to in Torque's language."""
+    """Slurm, used by Torque's commands."""
 
     name = "Torque on Slurm"
     dialect: Dialect = QSUB
 
     def submit(self, request: JobRequest) -> Submission:
-        """Hand the job in; what sbatch says of a job that is taken, Slurm's qsub keeps to itself."""
+        """Submit the job; Slurm's qsub does not pass on the remarks of sbatch."""
         wanted = request.resources
-        own, extra = own_variables.taken_from(request)
+        own, extra = job_environment.users_entries(request)
         options, variables = _export(request, own, extra)
-        # Of several lists of resources it takes the last alone.
+        # Of several lists of resources it uses only the last.
         options, resources = parted(options, "-l")
-        # Slurm's qsub hands the whole environment on; what it has no option for, sbatch reads there.
+        # Slurm's qsub passes on the whole environment, from which sbatch reads what qsub has no option for.
         users = slurm_variables.environment(os.environ, wanted)
         environment = {**job_environment.environment(request, users), **_for_sbatch(request), **variables}
         log = str(request.log).replace("%", "%%")
         told = {"-q": wanted.partition, "-A": wanted.account, "-l": ",".join([*self._list(wanted), *resources])}
         output = ["-r", "n", "-j", "oe", "-o", log]
         asked = [word for pair in told.items() if pair[1] for word in pair]
-        # It puts all of them into a line for a shell as they are.
+        # It puts all arguments unquoted into a shell command.
         quoted = [shlex.quote(word) for word in (*output, *asked, *options, str(request.script))]
         done = hand_in(["qsub", *quoted], environment, request.folder, MAYBE_QUEUED)
         if done.returncode:
@@ -121,7 +119,7 @@ class SlurmTorque(Slurm):
 
 
 def _resources(scheduler: str, wanted: Resources) -> list[str]:
-    """The resources in Torque's syntax; `mem` there is for the whole job on all nodes."""
+    """The resources in Torque's syntax, where `mem` is for the whole job on all nodes."""
     gpus = number_of_gpus(scheduler, wanted)
     parts = [
         str(wanted.nodes or 1),
@@ -139,15 +137,15 @@ def _resources(scheduler: str, wanted: Resources) -> list[str]:
 
 
 def _export(request: JobRequest, own: Mapping[str, str], extra: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The user's options and what sbatch finds in its environment, so that a job gets the variables that it shall have.
+    """The user's options, and the variables for sbatch that make a job inherit the right variables.
 
-    That is all of them, also where the site says otherwise with SBATCH_EXPORT, unless the user names some. qsub would
-    take a list of those apart at quoted commas, and put the values into a line for a shell: sbatch itself reads it.
+    A job inherits all of them, even if the site sets SBATCH_EXPORT, unless the user names some. qsub would split a list
+    at quoted commas and put the values into a shell command, so sbatch gets the list itself.
     """
     if own:
         everything = ["ALL"] if _ALL in [*QSUB.directives(request.script), *extra] else []
         ours = (job_environment.LINK, job_environment.REGISTER)
-        variables = [*everything, *ours, *map(own_variables.for_sbatch, own.values())]
+        variables = [*everything, *ours, *map(job_environment.for_sbatch, own.values())]
         return [word for word in extra if word != _ALL], {"SBATCH_EXPORT": ",".join(variables)}
     chosen = value_of(SBATCH.directives(request.script), ("--export",))
     return [*([] if chosen else [_ALL]), *extra], {}
@@ -165,6 +163,6 @@ def _for_sbatch(request: JobRequest) -> dict[str, str]:
 
 
 def _why(output: str) -> str:
-    """Slurm's own words out of the many that qsub prints around them."""
+    """Slurm's own message, without what qsub prints around it."""
     errors = [line.split(_REASON, 1)[1].strip(" '") for line in output.splitlines() if _REASON in line]
     return "\n".join(errors) or last_line(output)

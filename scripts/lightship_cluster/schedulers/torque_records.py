@@ -1,7 +1,7 @@
-"""What `qstat -f` prints, of Torque, which has no other format that can be read: records of attributes.
+"""Reads the output of Torque's `qstat -f`, its only readable format: records of attributes.
 
-Users choose some of the values, such as their variables, and a line feed in one begins a line: what looks as if it were
-printed twice is believed of neither.
+Users choose some of the values, such as their variables, and a line feed in one begins a line, which can look like a
+record. So records that occur twice are not believed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FOLD = "\n\t"
 
 
 def listed(printed: str) -> list[tuple[str, Record]]:
-    """All that look like records, in their order, folded lines and all."""
+    """All that looks like records, in order, with folded lines joined."""
     records: list[tuple[str, Record]] = []
     now: Record = {}
     for line in printed.replace(_FOLD, "").split("\n"):
@@ -32,12 +32,12 @@ def listed(printed: str) -> list[tuple[str, Record]]:
 
 
 def queues(printed: str) -> dict[str, Record]:
-    """The queues by their names; only administrators choose what is printed of these."""
+    """The queues by their names; only administrators choose their values."""
     return dict(listed(printed))
 
 
 def jobs(printed: str) -> tuple[dict[str, Record], set[str]]:
-    """The jobs by their numbers, and the numbers that came twice."""
+    """The jobs by their numbers, and the numbers that occur more than once."""
     once: dict[str, Record] = {}
     twice: set[str] = set()
     for name, record in listed(printed):
@@ -51,6 +51,6 @@ def jobs(printed: str) -> tuple[dict[str, Record], set[str]]:
 
 
 def first_job(printed: str, number: str) -> dict[str, Record]:
-    """The answer to a question for one job alone: whatever its values hold comes after its own head."""
+    """The record in the answer about a single job: its own head comes before all its values."""
     name, record = next(iter(listed(printed)), ("", {}))
     return {number: record} if number_of(name) == number else {}

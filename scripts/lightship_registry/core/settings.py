@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from lightship_protocol import forms
-from lightship_registry.core import centre
-from lightship_registry.core.centre import UNNAMED, Centre
+from lightship_protocol import centre, forms
+from lightship_protocol.centre import UNNAMED, Centre
+from lightship_registry.core.centre import read_centre
 from lightship_registry.core.errors import bad_settings
 from lightship_registry.core.tunnel_settings import ListenAddresses, read_destination, read_tunnels
 
@@ -146,7 +146,7 @@ def parse(data: dict[str, Any]) -> Settings:
         **numbers,
         store_url=_store_url(data.get("store_url", "")),
         message=_message(data.get("message", "")),
-        centre=centre.read_centre(data),
+        centre=read_centre(data),
         audit_file=_audit_file(data.get("audit_file", AUDIT_FILE)),
         allow_local_targets=False,
         satellite_networks=_satellite_networks(data["clusters"]),

@@ -9,7 +9,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup, escape
 
-from lightship_registry.core.centre import UNNAMED, Centre
+from lightship_protocol.centre import UNNAMED, Centre
 
 
 class Renderer:

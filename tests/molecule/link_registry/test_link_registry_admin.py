@@ -17,7 +17,7 @@ from support.deploy import registry_faults
 testinfra_hosts = ["ssh://proxy13"]
 
 STATE = "/var/lib/lightship"
-CUT = "/run/lightship/cut"
+CUT_FOLDER = "/run/lightship/cut"
 CLUSTERS = "/etc/lightship/clusters"
 
 # Makes a user's link as the service would, as the service's user, and publishes it at a target: it needs no job.
@@ -122,10 +122,10 @@ def test_what_is_open_to_an_ended_link_is_cut_and_nothing_else(host: Host, light
     lightship("revoke", ended, "--yes")
     time.sleep(5)
     assert to_ended() == "cut"
-    # The cutter comes twice.
+    # The connection killer runs twice.
     time.sleep(5)
     assert to_other() == "open"
-    assert host.check_output(f"ls -A {CUT}") == ""
+    assert host.check_output(f"ls -A {CUT_FOLDER}") == ""
     assert ended in host.check_output("journalctl --no-pager -u lightship-cut -o cat --since=-5min")
     lightship("revoke", other, "--yes")
 
@@ -136,7 +136,7 @@ def test_many_ends_at_once_do_not_stop_the_cutter(host: Host, lightship: Any) ->
         lightship("revoke", name, "--yes")
     host.check_output("systemctl is-active lightship-cut.path")
     time.sleep(6)
-    assert host.check_output(f"ls -A {CUT}") == ""
+    assert host.check_output(f"ls -A {CUT_FOLDER}") == ""
     assert host.run("systemctl is-failed lightship-cut.path lightship-cut.service").rc != 0
 
 
@@ -154,9 +154,9 @@ def test_the_registry_itself_still_has_no_capability(host: Host) -> None:
 
 
 def test_orders_are_left_by_the_registry_alone(host: Host) -> None:
-    folder = host.file(CUT)
+    folder = host.file(CUT_FOLDER)
     assert (folder.user, folder.group, folder.mode) == ("lightship", "lightship", 0o700)
-    assert host.run(f"runuser -u www-data -- touch {CUT}/x").rc != 0
+    assert host.run(f"runuser -u www-data -- touch {CUT_FOLDER}/x").rc != 0
 
 
 def test_a_new_key_counts_beside_the_old_one(host: Host, lightship: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from testinfra.host import Host
 
 from support.bed import AUTHORITY
-from support.stage import DOMAIN, ROUTES, Authority, Browser, Handler, Notebook, Route, Start, reply
+from support.fake_notebook import DOMAIN, ROUTES, Authority, Browser, Handler, Notebook, Route, Start, reply
 
 AUTHORITIES = "/var/lib/lightship/authorities"
 

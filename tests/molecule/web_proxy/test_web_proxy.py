@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from support.stage import DOMAIN, HERE, REPLY, Authority, Browser, Notebook, Route, Start
+from support.fake_notebook import DOMAIN, HERE, REPLY, Authority, Browser, Notebook, Route, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

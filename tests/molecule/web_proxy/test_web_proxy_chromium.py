@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.window import chromium, trust
-from support import stage
-from support.stage import DOMAIN, Notebook, Start
+from support import fake_notebook
+from support.fake_notebook import DOMAIN, Notebook, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 
@@ -59,7 +59,7 @@ def asked(notebook: Notebook) -> list[str]:
 def window(home: Path) -> Iterator[Page]:
     """Yield a browser that finds the proxy under every name."""
     trust(home)
-    with chromium(home, f"--host-resolver-rules=MAP *.{DOMAIN} {stage.PROXY}") as opened:
+    with chromium(home, f"--host-resolver-rules=MAP *.{DOMAIN} {fake_notebook.PROXY}") as opened:
         yield opened
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from support.stage import DOMAIN, Browser, Start
+from support.fake_notebook import DOMAIN, Browser, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from support.stage import DOMAIN, Browser, Start
+from support.fake_notebook import DOMAIN, Browser, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

@@ -10,7 +10,7 @@ import ssl
 
 import pytest
 
-from support.stage import DOMAIN, HERE, Browser, Route, Start
+from support.fake_notebook import DOMAIN, HERE, Browser, Route, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

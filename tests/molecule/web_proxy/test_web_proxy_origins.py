@@ -8,7 +8,7 @@ import socket
 import pytest
 from testinfra.host import Host
 
-from support.stage import DOMAIN, Browser, Start
+from support.fake_notebook import DOMAIN, Browser, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

@@ -11,7 +11,7 @@ import ssl
 import pytest
 from testinfra.host import Host
 
-from support.stage import DOMAIN, PROXY, ROUTES, Browser, Start
+from support.fake_notebook import DOMAIN, PROXY, ROUTES, Browser, Start
 
 testinfra_hosts = ["ssh://proxy13"]
 

@@ -53,5 +53,5 @@ PBS = Pbs(
 
 
 def here() -> Cluster:
-    """The cluster of the scenario that runs; that with Slurm where none does."""
+    """The cluster of the running scenario; without one, the cluster with Slurm."""
     return PBS if os.environ.get("MOLECULE_SCENARIO_NAME") == "pbs" else SLURM

@@ -1,4 +1,4 @@
-"""What the tests of behaviour need of a cluster, in words that are the same for every scheduler."""
+"""The interface of a cluster for the tests of behaviour, the same for every scheduler."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ rm "$said"
 
 @dataclass(frozen=True)
 class Job:
-    """What the scheduler says of a job that waits or runs."""
+    """The state of a job that waits or runs, from the scheduler."""
 
     state: str
     node: str
@@ -80,7 +80,7 @@ class Cluster(ABC):
         return bed.start(user, arguments, login=self.login)
 
     def notebook(self, user: str, printed: str) -> bed.Notebook:
-        """Return the notebook of which `start-jupyter` printed this."""
+        """Return the notebook from the output of `start-jupyter`."""
         return bed.notebook(user, printed, login=self.login)
 
     def agent(self, user: str, **request: object) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Cluster(ABC):
 
     @contextmanager
     def left_in_the_queue(self, user: str, options: str, words: str) -> Iterator[bed.Notebook]:
-        """Yield a link whose job waits and that nobody follows any more: Ctrl-C came when the terminal said `words`."""
+        """Yield a link with a queued job whose start was ended with Ctrl-C when it printed `words`."""
         waiting = self.notebook(user, self.interrupted(user, options, words))
         try:
             yield waiting
@@ -105,11 +105,11 @@ class Cluster(ABC):
             self.agent(user, op="cancel", name=waiting.name, reason="test")
 
     def interrupted(self, user: str, options: str, words: str) -> str:
-        """Return what a start prints that is ended with Ctrl-C as soon as it has said `words`."""
+        """Return the output of a start that is ended with Ctrl-C as soon as it has printed `words`."""
         return self.run(INTERRUPTED.format(options=options, words=shlex.quote(words)), user, check=False)
 
     def waiting_page(self, waiting: bed.Notebook) -> str:
-        """What the owner reads at the address meanwhile."""
+        """The waiting page, as the owner reads it."""
         with bed.client(f"{waiting.name}.{bed.DOMAIN}") as browser:
             answer = browser.get("/lab", params={"token": waiting.token})
         assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
@@ -128,11 +128,11 @@ class Cluster(ABC):
 
     @abstractmethod
     def job(self, number: str) -> Job | None:
-        """What the scheduler says of a job; None when it neither waits nor runs."""
+        """The state of a job from the scheduler; None if it neither waits nor runs."""
 
     @abstractmethod
     def cancel(self, *numbers: str) -> None:
-        """Cancel jobs as their users do; those that are over already are none of its trouble."""
+        """Cancel jobs as their users do; jobs that are over already are no error."""
 
     @abstractmethod
     def release(self, number: str) -> None:
@@ -148,19 +148,19 @@ class Cluster(ABC):
 
     @abstractmethod
     def drain(self) -> None:
-        """Have the nodes take no more jobs; those that run go on."""
+        """Make the nodes take no more jobs; running jobs go on."""
 
     @abstractmethod
     def resume(self) -> None:
-        """Have the nodes take jobs again."""
+        """Make the nodes take jobs again."""
 
     @abstractmethod
     def lose(self, node: str) -> None:
-        """Have a node die with all that runs on it."""
+        """Make a node fail with all that runs on it."""
 
     @abstractmethod
     def bring_back(self, node: str) -> None:
-        """Have a node that died boot, and wait until it takes jobs."""
+        """Boot a failed node, and wait until it takes jobs."""
 
     @property
     @abstractmethod
@@ -173,11 +173,11 @@ class Cluster(ABC):
 
     @abstractmethod
     def end_reservation(self, name: str) -> None:
-        """Take it back."""
+        """Remove the reservation."""
 
     @contextmanager
     def drained(self) -> Iterator[None]:
-        """Have jobs stay in the queue."""
+        """Keep jobs in the queue within the block."""
         self.drain()
         try:
             yield
@@ -186,7 +186,7 @@ class Cluster(ABC):
 
     @contextmanager
     def without_server(self) -> Iterator[None]:
-        """The scheduler's server does not answer."""
+        """Keep the scheduler's server from answering within the block."""
         bed.run(self.login, f"systemctl stop {self.server}")
         try:
             yield
@@ -195,7 +195,7 @@ class Cluster(ABC):
             bed.eventually(self.answers, "the scheduler does not come back")
 
     def restart_server(self) -> None:
-        """Start the scheduler's server anew, with jobs in the queue and running."""
+        """Restart the scheduler's server, with queued and running jobs."""
         bed.run(self.login, f"systemctl restart {self.server}")
         bed.eventually(self.answers, "the scheduler does not come back")
 

@@ -1,4 +1,4 @@
-"""The cluster of the bed that has OpenPBS."""
+"""The cluster of the bed with OpenPBS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _IN = ". /etc/profile.d/pbs.sh;"
 
 @dataclass(frozen=True)
 class Pbs(Cluster):
-    """By its own commands."""
+    """The cluster, by the commands of OpenPBS."""
 
     def jobs_of(self, user: str) -> set[str]:
         return set(bed.run(self.login, f"{_IN} qselect -u {user} -s {''.join(_STATES)}").stdout.split())
@@ -76,12 +76,12 @@ class Pbs(Cluster):
         bed.run(self.login, f"{_IN} pbs_rdel {name}")
 
     def tell(self, order: str) -> None:
-        """Give the server an order of an administrator's."""
+        """Send the server a command of an administrator."""
         bed.run(self.login, f"{_IN} qmgr -c '{order}'")
 
     @contextmanager
     def history(self) -> Iterator[None]:
-        """Have the server keep the jobs that are over, which it does not by default."""
+        """Make the server keep finished jobs, which it does not by default."""
         self.tell("set server job_history_enable = True")
         try:
             yield

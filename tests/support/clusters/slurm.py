@@ -1,4 +1,4 @@
-"""The cluster of the bed that has Slurm."""
+"""The cluster of the bed with Slurm."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIME = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d\d)")
 
 @dataclass(frozen=True)
 class Slurm(Cluster):
-    """By its own commands."""
+    """The cluster, by the commands of Slurm."""
 
     def jobs_of(self, user: str) -> set[str]:
         return set(bed.run(self.login, f"squeue -h -u {user} -t {','.join(_STATES)} -o %i").stdout.split())

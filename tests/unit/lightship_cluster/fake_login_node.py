@@ -1,4 +1,4 @@
-"""A login node for tests of the whole command: stand-ins for Slurm and, behind the real agent, for the registry."""
+"""A fake login node for tests of the whole command: fake Slurm commands and, behind the real agent, a fake registry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from lightship_cluster.agent.server import AgentServer
 from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Transport
 from lightship_cluster.schedulers.slurm import Slurm
-from unit.lightship_cluster.world import StubRegistry, program
+from unit.lightship_cluster.fake_programs import program
+from unit.lightship_cluster.fake_registry import FakeRegistry
 
 LINK = {"name": "one-two-three", "secret": "5e" * 32, "url": "https://one-two-three.example.org", "expires": 1}
 READY = {"name": "one-two-three", "state": "ready", "job_id": "17", "expires": time.time() + 3600}
@@ -28,7 +29,7 @@ class Login:
     """A login node, as far as the command can see."""
 
     path: Path
-    registry: StubRegistry
+    registry: FakeRegistry
     server: AgentServer
 
     @property
@@ -41,8 +42,8 @@ class Login:
 
 
 @contextmanager
-def login_node(path: Path, registry: StubRegistry) -> Iterator[tuple[Login, dict[str, str]]]:
-    """A login node, and the variables of its user."""
+def login_node(path: Path, registry: FakeRegistry) -> Iterator[tuple[Login, dict[str, str]]]:
+    """Yield a fake login node and the variables of its user."""
     signed = SignedRegistry(Transport(registry.url, registry.ca_file, 2), "demo", bytes(32))
     server = AgentServer(path / "agent.sock", Requests(signed, JobStates(Slurm(), 5)).answer)
     thread = Thread(target=server.serve)
@@ -79,7 +80,7 @@ def login_node(path: Path, registry: StubRegistry) -> Iterator[tuple[Login, dict
 
 
 @pytest.fixture
-def login(tmp_path: Path, registry: StubRegistry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Login]:
+def login(tmp_path: Path, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Login]:
     with login_node(tmp_path, registry) as (made, variables):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)

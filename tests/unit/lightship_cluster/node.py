@@ -1,4 +1,4 @@
-"""A compute node for tests of the whole job: a stand-in for Jupyter, and one for the registry."""
+"""A compute node for tests of the whole job: a fake Jupyter and a fake registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 
 from lightship_cluster.core.link_folder import LinkFolder
 from lightship_cluster.job import register_jupyter
-from unit.lightship_cluster.world import JUPYTER, Asked, Reply, StubRegistry, program, self_signed, sign
+from unit.lightship_cluster.fake_programs import JUPYTER, program
+from unit.lightship_cluster.fake_registry import Asked, FakeRegistry, Reply, self_signed, sign
 
 SCRIPTS = Path(register_jupyter.__file__).parents[2]
 MAIN = "import sys; from lightship_cluster.job.register_jupyter import main; sys.exit(main(sys.argv[1:]))"
@@ -26,7 +27,7 @@ SECRET, TOKEN = "5e" * 32, "70" * 16
 class Node:
     """A compute node, as far as the job can see."""
 
-    def __init__(self, tmp_path: Path, registry: StubRegistry) -> None:
+    def __init__(self, tmp_path: Path, registry: FakeRegistry) -> None:
         self.path, self.registry = tmp_path, registry
         # Short, or it would be passed over for /tmp itself.
         self.temporary = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))
@@ -87,7 +88,7 @@ class Node:
 
 
 @pytest.fixture
-def node(tmp_path: Path, registry: StubRegistry) -> Iterator[Node]:
+def node(tmp_path: Path, registry: FakeRegistry) -> Iterator[Node]:
     made = Node(tmp_path, registry)
     yield made
     shutil.rmtree(made.temporary)

@@ -1,4 +1,4 @@
-"""What the commands know, the guide tells; what the guide tells, the commands know."""
+"""The guide and the commands have the same options, settings and commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A start that is interrupted, or that nobody reads: what is made is taken back, or said."""
+"""An interrupted start, or one without a reader: what was made is removed or reported."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 
 from lightship_cluster.core.errors import ExitStatus
 from unit.lightship_cluster.fake_login_node import LINK, READY, Login
+from unit.lightship_cluster.fake_programs import program
+from unit.lightship_cluster.fake_registry import Asked, Reply
 from unit.lightship_cluster.login.test_start_jupyter import SCRIPTS, run
-from unit.lightship_cluster.world import Asked, Reply, program
 
 
 def test_ctrl_c_before_the_job_leaves_nothing(login: Login, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
-"""What users and their module systems set for other programs: the commands run all the same, and hand it on.
+"""Variables that users and module systems set for other programs: the commands run all the same, and pass them on.
 
-The real files, as a login node has them, each started once for every variable.
+The tests start the real zipapps, each once for every variable.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import pytest
 
 from lightship_cluster import __version__
 from unit.lightship_cluster.fake_login_node import LINK, Login, login_node
+from unit.lightship_cluster.fake_programs import JUPYTER, program
+from unit.lightship_cluster.fake_registry import fake_registry
 from unit.lightship_cluster.node import LAB, Node
-from unit.lightship_cluster.world import JUPYTER, program, stub_registry
 
 # FOLDER stands for one that has what belongs to other programs, or lies in wait for Python.
 PYTHON = {
@@ -109,7 +110,7 @@ TRACES = ("ran", "keys")
 
 
 class Hostile(Login):
-    """A login node whose user has all kinds of variables; `user` is what she has without them."""
+    """A login node whose user has all kinds of variables; `user` has her variables without them."""
 
     user: Mapping[str, str]
 
@@ -138,11 +139,11 @@ class Hostile(Login):
 
 
 def in_wait(folder: Path) -> None:
-    """Modules and libraries that must never be run, and settings of another OpenSSL."""
+    """Modules and libraries that must never run, and settings of another OpenSSL."""
     user = next(Path("/usr/lib").glob("python3.*"), Path("python3.11")).name
-    for place in (".", "old", f"user/lib/{user}/site-packages"):
+    for below in (".", "old", f"user/lib/{user}/site-packages"):
         for module in ("enum", "secrets", "sitecustomize", "usercustomize"):
-            path = folder / place / f"{module}.py"
+            path = folder / below / f"{module}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"open({str(folder / 'ran')!r}, 'w').close()\nraise SystemExit('an old {module}')\n")
     (folder / "lib").mkdir()
@@ -163,7 +164,7 @@ def in_wait(folder: Path) -> None:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
     path = tmp_path_factory.mktemp("login")
     in_wait(path / "hostile")
-    with stub_registry(path) as registry, login_node(path, registry) as (made, variables):
+    with fake_registry(path) as registry, login_node(path, registry) as (made, variables):
         build_zipapps.main(["--dist", str(path / "site" / "bin"), "start-jupyter", "register-jupyter"])
         program(made.path / "bin" / "sbatch", f"#!/bin/sh\n/bin/cat /proc/$$/environ >{path}/environment\necho 17\n")
         node = Hostile(made.path, made.registry, made.server)
@@ -177,7 +178,7 @@ def told(row: str) -> tuple[str, str]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(hostile: Hostile) -> Iterator[None]:
-    """Each test finds neither traces nor links of the one before."""
+    """Remove the traces and links of the previous test."""
     yield
     shutil.rmtree(hostile.root, ignore_errors=True)
     for name in TRACES:
@@ -194,7 +195,7 @@ def test_the_command_does_not_know_the_difference(hostile: Hostile, row: str) ->
     assert hostile.traces() == []
 
 
-# What the stand-ins cannot do without.
+# The variables that the fake programs need.
 NOT_TOGETHER = ("PATH", "IFS")
 # What Jupyter gets besides.
 OURS = ("JUPYTER_TOKEN_FILE", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_PATH")
@@ -226,10 +227,10 @@ def test_the_job_gets_all_of_it_unchanged(hostile: Hostile, locale: str) -> None
 
 def test_so_does_jupyter(hostile: Hostile, node: Node) -> None:
     given = everything(hostile)
-    # The stand-in for Jupyter is a program in Python, too: it notes what it was given and goes on without.
-    program(node.path / "bin" / "stand-in", JUPYTER)
+    # The fake Jupyter is a program in Python, too: it notes what it was given and goes on without.
+    program(node.path / "bin" / "fake", JUPYTER)
     keep = " ".join(f'{name}="${name}"' for name in ("PATH", *OURS))
-    lines = f'cat /proc/$$/environ >{node.path}/environment\nexec /usr/bin/env -i {keep} {node.path}/bin/stand-in "$@"'
+    lines = f'cat /proc/$$/environ >{node.path}/environment\nexec /usr/bin/env -i {keep} {node.path}/bin/fake "$@"'
     program(node.path / "bin" / "jupyter", f"#!/bin/sh\n{lines}\n")
     environment = {**given, "PATH": f"{node.path}/bin:/usr/bin:/bin"}
     register = hostile.path / "site" / "bin" / "register-jupyter"

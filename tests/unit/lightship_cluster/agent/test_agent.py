@@ -11,13 +11,13 @@ import pytest
 from lightship_cluster.agent import agent
 from lightship_cluster.agent.client import AgentClient
 from lightship_cluster.core.errors import ExitStatus
-from unit.lightship_cluster.world import StubRegistry
+from unit.lightship_cluster.fake_registry import FakeRegistry
 
 SCRIPTS = Path(agent.__file__).parents[2]
 
 
 @pytest.fixture
-def config(tmp_path: Path, registry: StubRegistry) -> Path:
+def config(tmp_path: Path, registry: FakeRegistry) -> Path:
     (tmp_path / "cluster.key").write_text("ab" * 32)
     path = tmp_path / "agent.ini"
     path.write_text(
@@ -39,7 +39,7 @@ def test_a_wrong_key_stops_it(config: Path, tmp_path: Path, capsys: pytest.Captu
     assert "cluster.key" in capsys.readouterr().err
 
 
-def test_it_tells_systemd_and_serves(config: Path, tmp_path: Path, registry: StubRegistry) -> None:
+def test_it_tells_systemd_and_serves(config: Path, tmp_path: Path, registry: FakeRegistry) -> None:
     registry.replies["ping"] = (200, {"ok": True})
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))

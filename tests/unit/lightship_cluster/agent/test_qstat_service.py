@@ -19,7 +19,7 @@ from lightship_cluster.agent.qstat_protocol import allowed
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.schedulers.pbs_asking import SERVER
 from lightship_cluster.schedulers.pbs_records import Question
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 SCRIPTS = Path(qstat_service.__file__).parents[2]
 MARK = "0123456789abcdef" * 2

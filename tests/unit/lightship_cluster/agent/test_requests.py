@@ -10,7 +10,7 @@ from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Transport
 from lightship_cluster.schedulers.base import JobState
 from lightship_cluster.schedulers.slurm import Slurm
-from unit.lightship_cluster.world import StubRegistry
+from unit.lightship_cluster.fake_registry import FakeRegistry
 
 ALICE = Peer(2001, "alice")
 
@@ -23,12 +23,12 @@ class KnownJobs(JobStates):
 
 
 @pytest.fixture
-def requests(registry: StubRegistry) -> Requests:
+def requests(registry: FakeRegistry) -> Requests:
     signed = SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
     return Requests(signed, KnownJobs(Slurm(), 5))
 
 
-def test_a_link_is_made_for_the_one_who_asks(registry: StubRegistry, requests: Requests) -> None:
+def test_a_link_is_made_for_the_one_who_asks(registry: FakeRegistry, requests: Requests) -> None:
     registry.replies["links"] = (201, {"name": "one-two-three", "secret": "s"})
     reply = requests.answer(ALICE, {"op": "create", "seconds": 60, "user": "bob"})
 
@@ -36,7 +36,7 @@ def test_a_link_is_made_for_the_one_who_asks(registry: StubRegistry, requests: R
     assert registry.asked[0].json["user"] == "alice"
 
 
-def test_what_the_user_tells_is_passed_on_and_nothing_else(registry: StubRegistry, requests: Requests) -> None:
+def test_what_the_user_tells_is_passed_on_and_nothing_else(registry: FakeRegistry, requests: Requests) -> None:
     registry.replies["links"] = (201, {})
     told = {"title": "", "command": "start-jupyter -t 60", "token_sha256": "ab" * 32, "subject": "program"}
     requests.answer(ALICE, {"op": "create", "seconds": 60, **told, "job_state": "running"})
@@ -49,7 +49,7 @@ def test_what_the_user_tells_is_passed_on_and_nothing_else(registry: StubRegistr
         assert registry.asked[-1].json == {"user": "alice", "seconds": 60}
 
 
-def test_the_other_questions_reach_the_registry(registry: StubRegistry, requests: Requests) -> None:
+def test_the_other_questions_reach_the_registry(registry: FakeRegistry, requests: Requests) -> None:
     registry.replies.update({"ping": (200, {}), "job": (200, {}), "cancel": (200, {})})
 
     assert requests.answer(ALICE, {"op": "ping"}) == {"ok": True}
@@ -57,7 +57,7 @@ def test_the_other_questions_reach_the_registry(registry: StubRegistry, requests
     assert requests.answer(ALICE, {"op": "cancel", "name": "one-two-three", "reason": "why"})["ok"]
 
 
-def test_keys_are_those_of_the_one_who_asks(registry: StubRegistry, requests: Requests) -> None:
+def test_keys_are_those_of_the_one_who_asks(registry: FakeRegistry, requests: Requests) -> None:
     answer: dict[str, Any] = {"keys": [], "listen": [], "destination": ""}
     registry.replies.update(keys=(200, answer), remove=(200, answer))
     fingerprint = "SHA256:" + "aZ+/" * 10 + "xyz"
@@ -78,7 +78,7 @@ def test_keys_are_those_of_the_one_who_asks(registry: StubRegistry, requests: Re
     ],
 )
 def test_a_job_is_shown_to_its_owner_only(
-    registry: StubRegistry, requests: Requests, job_id: str, job: dict[str, str | int] | None
+    registry: FakeRegistry, requests: Requests, job_id: str, job: dict[str, str | int] | None
 ) -> None:
     registry.replies["one-two-three"] = (200, {"state": "waiting", "job_id": job_id})
 
@@ -118,7 +118,7 @@ def test_a_job_is_shown_to_its_owner_only(
     ],
 )
 def test_a_bad_question_never_reaches_the_registry(
-    registry: StubRegistry, requests: Requests, question: dict[str, Any]
+    registry: FakeRegistry, requests: Requests, question: dict[str, Any]
 ) -> None:
     assert requests.answer(ALICE, question)["code"] == "bad-request"
     assert not registry.asked
@@ -135,7 +135,7 @@ def test_a_bad_question_never_reaches_the_registry(
     ],
 )
 def test_refusals_are_passed_on_with_a_remedy(
-    registry: StubRegistry, requests: Requests, answer: Any, code: str, words: str
+    registry: FakeRegistry, requests: Requests, answer: Any, code: str, words: str
 ) -> None:
     registry.replies["ping"] = answer
     reply = requests.answer(ALICE, {"op": "ping"})

@@ -15,10 +15,10 @@ import pytest
 
 from lightship_cluster.agent import server as agent_server
 from lightship_cluster.agent import shares
+from lightship_cluster.agent.agent_protocol import read_line
 from lightship_cluster.agent.requests import Peer
 from lightship_cluster.agent.server import AgentServer
 from lightship_cluster.core.errors import LightshipError
-from lightship_cluster.core.protocol import read_line
 
 
 def echo(peer: Peer, question: dict[str, Any]) -> dict[str, Any]:

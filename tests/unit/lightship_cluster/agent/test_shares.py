@@ -17,9 +17,9 @@ import pytest
 
 from lightship_cluster.agent import server as agent_server
 from lightship_cluster.agent import shares as agent_shares
+from lightship_cluster.agent.agent_protocol import read_line
 from lightship_cluster.agent.server import AgentServer
-from lightship_cluster.agent.shares import Seat, Shares
-from lightship_cluster.core.protocol import read_line
+from lightship_cluster.agent.shares import Shares, Slot
 
 SCRIPTS = Path(agent_server.__file__).parents[2]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users, as in make test")
@@ -88,15 +88,15 @@ class Hands:
 
 
 # In the words of the oldest Python, which reads this line when it runs.
-Enter = Callable[[Shares, int], "tuple[Seat | None, socket.socket]"]
+Enter = Callable[[Shares, int], "tuple[Slot | None, socket.socket]"]
 
 
 @pytest.fixture
 def enter() -> Iterator[Enter]:
-    """Return what lets a user connect: the place, if there was one, and the user's end."""
+    """Return a function that connects a user: it returns the slot, if there was one, and the user's end."""
     with ExitStack() as opened:
 
-        def enter(shares: Shares, uid: int) -> tuple[Seat | None, socket.socket]:
+        def enter(shares: Shares, uid: int) -> tuple[Slot | None, socket.socket]:
             ours, theirs = map(opened.enter_context, socket.socketpair())
             return shares.enter(uid, ours), theirs
 
@@ -119,7 +119,7 @@ def test_a_silent_connection_makes_room_for_a_user_who_has_fewer(enter: Enter) -
     assert read_line(theirs, 1)["code"] == "busy"
     assert not shares.begin(silent)
     shares.leave(silent)
-    assert [seat for user in crowd.values() for seat, _ in user if not seat or seat.lost] == [silent]
+    assert [slot for user in crowd.values() for slot, _ in user if not slot or slot.lost] == [silent]
 
 
 def test_users_with_equal_shares_take_nothing_from_each_other(enter: Enter) -> None:
@@ -141,8 +141,8 @@ def test_the_numbers_of_a_users_namespaces_keep_nobody_out(enter: Enter) -> None
     assert newcomer
     assert shares.begin(newcomer)
     # Whoever came first of those that nobody knows has gone, and no user.
-    assert [seat for seat in (known, *crowd) if seat and seat.lost] == [crowd[0]]
-    # Nor when they all come anew: what is being answered keeps its place.
+    assert [slot for slot in (known, *crowd) if slot and slot.lost] == [crowd[0]]
+    # Nor when they all come anew: what is being answered keeps its slot.
     assert [bool(enter(shares, 200_000 + number)[0]) for number in range(agent_shares.CONNECTIONS)].count(False) == 0
     assert known
     assert not known.lost
@@ -154,10 +154,10 @@ def test_no_user_may_ask_without_pause_for_ever(enter: Enter) -> None:
     shares = Shares(clock)
 
     def asks(uid: int) -> bool:
-        seat, _ = enter(shares, uid)
-        if seat:
-            shares.leave(seat)
-        return bool(seat)
+        slot, _ = enter(shares, uid)
+        if slot:
+            shares.leave(slot)
+        return bool(slot)
 
     assert sum(asks(1) for _ in range(210)) == agent_shares.BURST
     assert asks(2), "another user"

@@ -1,4 +1,4 @@
-"""Who is let in to a program that knows no token: see house.py."""
+"""Which requests the auth proxy lets through to a program that checks no token: see guarded_program.py."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import pytest
 
 from lightship_cluster.app_proxy import auth_proxy
 from lightship_cluster.app_proxy.auth_proxy import COOKIE
-from unit.lightship_cluster.house import GUESTS, ORIGIN, TOKEN, House
+from unit.lightship_cluster.guarded_program import CONNECTIONS, ORIGIN, TOKEN, Guarded
 
 
-def test_nobody_but_the_proxy_is_let_in(house: House) -> None:
-    house.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    house.context.check_hostname = False
-    house.context.verify_mode = ssl.CERT_NONE
+def test_nobody_but_the_proxy_is_let_in(guarded: Guarded) -> None:
+    guarded.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    guarded.context.check_hostname = False
+    guarded.context.verify_mode = ssl.CERT_NONE
     with pytest.raises((ssl.SSLError, OSError, http.client.HTTPException)):
-        house.ask("GET", f"/?token={TOKEN}")
-    assert house.asked == []
+        guarded.ask("GET", f"/?token={TOKEN}")
+    assert guarded.asked == []
 
 
-def test_without_the_token_nothing_reaches_the_program(house: House) -> None:
+def test_without_the_token_nothing_reaches_the_program(guarded: Guarded) -> None:
     wrong = "f" * 32
     for path, headers in (
         ("/", {}),
@@ -37,17 +37,17 @@ def test_without_the_token_nothing_reaches_the_program(house: House) -> None:
         ("/", {"Cookie": f"{COOKIE}={TOKEN}"}),
         ("/", {"Upgrade": "websocket", "Connection": "Upgrade"}),
     ):
-        status, fields, page = house.ask("GET", path, headers)
+        status, fields, page = guarded.ask("GET", path, headers)
         assert (status, fields["Connection"]) == (403, "close")
         assert b"start-jupyter open" in page
-    assert house.asked == []
+    assert guarded.asked == []
 
 
-def test_every_page_of_the_auth_proxys_own_leads_to_the_centre(house: House) -> None:
-    signed_in = {"Cookie": house.cookie()}
-    refused, foreign = house.ask("GET", "/"), house.ask("GET", "/", {**signed_in, "Sec-Fetch-Site": "same-site"})
-    away = house.ask("GET", "/no-http", signed_in)
-    with house.knock() as secure:
+def test_every_page_of_the_auth_proxys_own_leads_to_the_centre(guarded: Guarded) -> None:
+    signed_in = {"Cookie": guarded.cookie()}
+    refused, foreign = guarded.ask("GET", "/"), guarded.ask("GET", "/", {**signed_in, "Sec-Fetch-Site": "same-site"})
+    away = guarded.ask("GET", "/no-http", signed_in)
+    with guarded.connect() as secure:
         secure.sendall(b"nonsense\r\n\r\n")
         head, _, bad = secure.makefile("rb").read().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
@@ -61,122 +61,122 @@ NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 
 @pytest.mark.parametrize("path", ["/", "/a//b?x=1&y=%2F", f"/?token={'f' * 32}", "/login?next=/"])
-def test_a_person_without_the_token_is_sent_to_the_page_that_asks_for_it(house: House, path: str) -> None:
-    status, fields, page = house.ask("GET", path, NAVIGATION)
+def test_a_person_without_the_token_is_sent_to_the_page_that_asks_for_it(guarded: Guarded, path: str) -> None:
+    status, fields, page = guarded.ask("GET", path, NAVIGATION)
     assert (status, page) == (303, b"")
     assert urlsplit(fields["Location"]).path == "/.lightship/enter"
     assert parse_qs(urlsplit(fields["Location"]).query) == {"next": [path]}
     assert "Set-Cookie" not in fields
     for way in ({**NAVIGATION, "Sec-Fetch-Dest": "iframe"}, {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}, {}):
-        assert house.ask("GET", path, way)[0] == 403
-    assert house.ask("POST", path, NAVIGATION)[0] == 403
-    assert house.asked == []
+        assert guarded.ask("GET", path, way)[0] == 403
+    assert guarded.ask("POST", path, NAVIGATION)[0] == 403
+    assert guarded.asked == []
 
 
-def test_the_address_with_the_token_lets_in_the_browser(house: House) -> None:
-    status, fields, _ = house.ask("GET", f"/a//b?x=1&token={TOKEN}&y=2")
+def test_the_address_with_the_token_lets_in_the_browser(guarded: Guarded) -> None:
+    status, fields, _ = guarded.ask("GET", f"/a//b?x=1&token={TOKEN}&y=2")
     assert (status, fields["Location"]) == (303, "/a//b?x=1&y=2")
     for word in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/", "__Host-"):
         assert word in fields["Set-Cookie"]
     assert TOKEN not in fields["Set-Cookie"]
     cookie = fields["Set-Cookie"].partition(";")[0]
-    assert house.asked == [], "the program sees no token"
+    assert guarded.asked == [], "the program sees no token"
     # The web server and the registry remember the token in a cookie of their own.
     cookies = f"own=1; {cookie}; __Host-lightship={TOKEN}"
     referer = f"{ORIGIN}/.lightship/?token={TOKEN}"
     sent = {"Cookie": cookies, "X-Forwarded-Proto": "https", "Referer": referer}
-    status, fields, text = house.ask("GET", "/a", sent)
+    status, fields, text = guarded.ask("GET", "/a", sent)
     assert (status, text, "Connection" in fields) == (200, b"hello from the program", False)
-    ((method, path, headers, _),) = house.asked
+    ((method, path, headers, _),) = guarded.asked
     assert (method, path, headers["cookie"], headers["connection"]) == ("GET", "/a", "own=1", "close")
     assert headers["x-forwarded-proto"] == "https"
     assert TOKEN not in str(headers)
 
 
 @pytest.mark.parametrize("start", ["//", "/\\", "/\\/", "///"])
-def test_an_address_that_would_lead_elsewhere_stays_here(house: House, start: str) -> None:
-    assert house.ask("GET", f"{start}evil.example/?token={TOKEN}")[1]["Location"] == "/evil.example/"
+def test_an_address_that_would_lead_elsewhere_stays_here(guarded: Guarded, start: str) -> None:
+    assert guarded.ask("GET", f"{start}evil.example/?token={TOKEN}")[1]["Location"] == "/evil.example/"
 
 
-def test_a_token_of_the_programs_own_is_left_to_it(house: House) -> None:
-    assert house.ask("GET", "/reset?token=abc&user=1", {"Cookie": house.cookie()})[0] == 200
-    assert house.asked[-1][1] == "/reset?token=abc&user=1"
+def test_a_token_of_the_programs_own_is_left_to_it(guarded: Guarded) -> None:
+    assert guarded.ask("GET", "/reset?token=abc&user=1", {"Cookie": guarded.cookie()})[0] == 200
+    assert guarded.asked[-1][1] == "/reset?token=abc&user=1"
 
 
-def test_whoever_is_turned_away_is_told_so_in_the_middle_of_an_upload_too(house: House) -> None:
+def test_whoever_is_turned_away_is_told_so_in_the_middle_of_an_upload_too(guarded: Guarded) -> None:
     for _ in range(3):
-        status, _, page = house.ask("POST", "/", {}, b"x" * 5_000_000)
+        status, _, page = guarded.ask("POST", "/", {}, b"x" * 5_000_000)
         assert (status, b"start-jupyter open" in page) == (403, True)
-    assert house.asked == []
+    assert guarded.asked == []
 
 
-def test_what_guests_leave_is_enough_for_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_connections_leave_is_enough_for_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
-    assert auth_proxy.most_guests() == 16
+    assert auth_proxy.most_connections() == 16
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert auth_proxy.most_guests() == auth_proxy.MOST_GUESTS
+    assert auth_proxy.most_connections() == auth_proxy.MOST_CONNECTIONS
 
 
 @pytest.mark.parametrize("stranger", ["says-nothing", "is-refused"])
 def test_strangers_make_room_for_whoever_has_the_token(
-    house: House, stranger: str, monkeypatch: pytest.MonkeyPatch
+    guarded: Guarded, stranger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nobody leaves by the clock within the time that the owner waits.
     monkeypatch.setattr(auth_proxy, "HANDSHAKE_SECONDS", 60)
     idle: list[socket.socket] = []
-    for _ in range(2 * GUESTS):
+    for _ in range(2 * CONNECTIONS):
         if stranger == "says-nothing":
-            idle.append(socket.create_connection(("127.0.0.1", house.port), 10))
+            idle.append(socket.create_connection(("127.0.0.1", guarded.port), 10))
         else:
-            idle.append(house.knock())
+            idle.append(guarded.connect())
             idle[-1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert house.ask("GET", "/", {"Cookie": house.cookie()})[0] == 200
+    assert guarded.ask("GET", "/", {"Cookie": guarded.cookie()})[0] == 200
     for each in idle:
         each.close()
 
 
-def test_a_browser_that_is_lost_in_the_middle_of_an_upload_leaves_nothing(house: House) -> None:
-    head = f"POST / HTTP/1.1\r\nHost: x\r\nCookie: {house.cookie()}\r\nContent-Length: 9000000\r\n\r\n"
-    with house.knock() as secure:
+def test_a_browser_that_is_lost_in_the_middle_of_an_upload_leaves_nothing(guarded: Guarded) -> None:
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nCookie: {guarded.cookie()}\r\nContent-Length: 9000000\r\n\r\n"
+    with guarded.connect() as secure:
         secure.sendall(head.encode() + b"x" * 100_000)
         time.sleep(0.2)
         secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # The house is empty in the end: see there.
+    # The fixture checks that no connection is left.
 
 
-def test_programs_may_use_a_header(house: House) -> None:
-    status, *_ = house.ask("POST", "/api", {"Authorization": f"token {TOKEN}"}, b"{}")
+def test_programs_may_use_a_header(guarded: Guarded) -> None:
+    status, *_ = guarded.ask("POST", "/api", {"Authorization": f"token {TOKEN}"}, b"{}")
     assert status == 200
-    ((method, _, headers, body),) = house.asked
+    ((method, _, headers, body),) = guarded.asked
     assert (method, body, "authorization" in headers) == ("POST", b"{}", False)
 
 
-def test_a_page_at_a_neighbours_address_cannot_use_the_cookie(house: House) -> None:
-    cookie = house.cookie()
+def test_a_page_at_a_neighbours_address_cannot_use_the_cookie(guarded: Guarded) -> None:
+    cookie = guarded.cookie()
     neighbour = "https://three-two-one.notebooks.test"
-    assert house.ask("POST", "/", {"Cookie": cookie, "Origin": neighbour}, b"x")[0] == 403
+    assert guarded.ask("POST", "/", {"Cookie": cookie, "Origin": neighbour}, b"x")[0] == 403
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": neighbour, "Cookie": cookie}
-    assert house.ask("GET", "/", upgrade)[0] == 403
-    assert house.asked == []
-    assert house.ask("GET", "/", {"Cookie": cookie, "Sec-Fetch-Site": "same-site"})[0] == 403
-    assert house.asked == []
-    assert house.ask("POST", "/", {"Cookie": cookie, "Origin": ORIGIN}, b"x")[0] == 200
+    assert guarded.ask("GET", "/", upgrade)[0] == 403
+    assert guarded.asked == []
+    assert guarded.ask("GET", "/", {"Cookie": cookie, "Sec-Fetch-Site": "same-site"})[0] == 403
+    assert guarded.asked == []
+    assert guarded.ask("POST", "/", {"Cookie": cookie, "Origin": ORIGIN}, b"x")[0] == 200
     followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    assert house.ask("GET", "/", {"Cookie": cookie, **followed})[0] == 200
+    assert guarded.ask("GET", "/", {"Cookie": cookie, **followed})[0] == 200
 
 
-def test_a_second_request_on_the_same_connection_is_judged_by_itself(house: House) -> None:
-    cookie = house.cookie()
+def test_a_second_request_on_the_same_connection_is_judged_by_itself(guarded: Guarded) -> None:
+    cookie = guarded.cookie()
     first = f"POST /first HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\nContent-Length: 2\r\n\r\nab"
     third = f"GET /third HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n"
     answer = b""
-    with house.knock() as secure:
+    with guarded.connect() as secure:
         secure.sendall(first.encode() + b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n" + third.encode())
         while piece := secure.recv(4096):
             answer += piece
     assert answer.count(b"HTTP/1.1 ") == 2
     assert b"HTTP/1.1 403 " in answer
-    assert [path for _, path, *_ in house.asked] == ["/first"], "whoever is turned away brings nothing more"
+    assert [path for _, path, *_ in guarded.asked] == ["/first"], "whoever is turned away brings nothing more"
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_a_second_request_on_the_same_connection_is_judged_by_itself(house: Hous
         f"Origin: {ORIGIN}\r\nUpgrade: websocket\r\nContent-Length: 2",
     ],
 )
-def test_what_is_in_doubt_is_refused(house: House, line: str) -> None:
-    with house.knock() as secure:
-        secure.sendall(f"POST / HTTP/1.1\r\nCookie: {house.cookie()}\r\n{line}\r\n\r\n".encode())
+def test_what_is_in_doubt_is_refused(guarded: Guarded, line: str) -> None:
+    with guarded.connect() as secure:
+        secure.sendall(f"POST / HTTP/1.1\r\nCookie: {guarded.cookie()}\r\n{line}\r\n\r\n".encode())
         assert secure.recv(4096).startswith(b"HTTP/1.1 400 ")
-    assert house.asked == [], "the program never hears of it"
+    assert guarded.asked == [], "the program never hears of it"

@@ -7,7 +7,7 @@ import pytest
 
 from lightship_cluster.app_proxy import pages
 from lightship_cluster.app_proxy.pages import AWAY, BAD, FORBIDDEN, FOREIGN
-from lightship_cluster.config.centre import UNNAMED, Centre
+from lightship_protocol.centre import UNNAMED, Centre
 
 ODD = Centre("""Zürich <b>"HPC"</b> & $title's""", "help@example.org", """https://example.org/?a='1'&b="<$text>""")
 

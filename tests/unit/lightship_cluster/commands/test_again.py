@@ -9,8 +9,8 @@ from lightship_cluster.core.errors import ExitStatus
 from lightship_cluster.login import start_jupyter
 from lightship_cluster.login.links import my_links
 from unit.lightship_cluster.fake_login_node import LINK, READY, Login
+from unit.lightship_cluster.fake_registry import Asked, Reply
 from unit.lightship_cluster.login.test_links import made
-from unit.lightship_cluster.world import Asked, Reply
 
 
 def run(*argv: str) -> ExitStatus:

@@ -9,10 +9,11 @@ from lightship_cluster.agent.requests import Operation, Requests
 from lightship_cluster.core.errors import ExitStatus
 from lightship_cluster.login import checks, start_jupyter
 from lightship_cluster.login.checks import CHECKS
-from lightship_cluster.registry_client.tls_look import Look
+from lightship_cluster.registry_client.server_check import ServerCheck
 from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.fake_programs import program
+from unit.lightship_cluster.fake_registry import Reply
 from unit.lightship_cluster.login.test_links import made
-from unit.lightship_cluster.world import Reply, program
 
 ANSWERS: dict[str, dict[str, Reply]] = {
     "key": {"ping": (403, {"code": "refused", "error": "Refused."})},
@@ -103,10 +104,10 @@ def test_the_first_thing_that_is_wrong_is_named(
 def test_a_check_that_fails_in_a_way_nobody_thought_of_keeps_none_from_being_made(
     healthy: Login, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def surprise(_transport: object) -> Look:
+    def surprise(_transport: object) -> ServerCheck:
         raise ValueError("a surprise")
 
-    monkeypatch.setattr(checks, "look", surprise)
+    monkeypatch.setattr(checks, "check_server", surprise)
     status, findings = examined(capsys)
 
     assert status is ExitStatus.FAILED
@@ -157,7 +158,7 @@ def test_the_verdict_repeats_the_first_and_nothing_is_said_twice(
 
     assert len(wrong) == 1
     assert lines[-1] == f"First of all: {wrong[0].partition('scheduler  ')[2]}"
-    assert len([line for line in lines if "cannot be looked at before that is right" in line]) == 3
+    assert len([line for line in lines if "cannot be checked before that is right" in line]) == 3
 
 
 @pytest.mark.usefixtures("healthy")
@@ -172,7 +173,7 @@ def test_clocks_are_compared(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(checks, "look", lambda _transport: Look(404, 8e6, 0.9, off))
+    monkeypatch.setattr(checks, "check_server", lambda _transport: ServerCheck(404, 8e6, 0.9, off))
     _, findings = examined(capsys)
 
     assert findings["clock"]["level"] == level
@@ -183,7 +184,7 @@ def test_clocks_are_compared(
 def test_a_certificate_that_nobody_renews_is_a_doubt(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(checks, "look", lambda _transport: Look(404, 3 * 86400 + 1800, 0.04, 0))
+    monkeypatch.setattr(checks, "check_server", lambda _transport: ServerCheck(404, 3 * 86400 + 1800, 0.04, 0))
     status, findings = examined(capsys)
 
     assert status is ExitStatus.OK
@@ -203,7 +204,7 @@ def test_nodes_are_judged_by_the_last_job(healthy: Login, capsys: pytest.Capture
 def test_before_a_first_job_nodes_cannot_be_judged(
     login: Login, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "look", lambda _transport: Look(404, 8e6, 0.9, 0))
+    monkeypatch.setattr(checks, "check_server", lambda _transport: ServerCheck(404, 8e6, 0.9, 0))
     program(login.path / "site" / "bin" / "register-jupyter", "#!/bin/sh\n")
     login.registry.replies["ping"] = (200, {"cluster": "demo"})
     status, findings = examined(capsys)

@@ -13,11 +13,11 @@ from lightship_cluster.core.errors import ExitStatus
 from lightship_cluster.login import start_jupyter
 from lightship_cluster.login.public_keys import fingerprint_of
 from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.fake_registry import Asked, Reply
 from unit.lightship_cluster.login.test_public_keys import public_key
-from unit.lightship_cluster.world import Asked, Reply
 
 LAPTOP, DESK = "SHA256:" + "Lap" * 14 + "L", "SHA256:" + "Des" * 14 + "D"
-NO_PLACE = "Your administrators have not given you a place to listen at: your keys open nothing yet.\n"
+NO_ADDRESS = "Your administrators have not given you an address to listen at, so your keys open no tunnel yet.\n"
 OPENS = "To open a tunnel, on the machine that has the private key and the notebook:\n"
 WAY = "    ssh -N -R localhost:8888:localhost:8888 lightship-tunnel@notebooks.example.org\n"
 
@@ -29,7 +29,7 @@ def entry(fingerprint: str, comment: str, kind: str = "ssh-ed25519") -> dict[str
 
 @pytest.fixture
 def keys(login: Login) -> dict[str, Any]:
-    """What the registry answers; tests change it."""
+    """The fake registry's answer; tests change it."""
     answer: dict[str, Any] = {
         "keys": [entry(LAPTOP, "alice@laptop"), entry(DESK, "", "ssh-rsa")],
         "listen": ["localhost:8888"],
@@ -80,7 +80,7 @@ def test_keys_without_a_place_open_nothing(keys: dict[str, Any], out: Callable[[
     keys["listen"] = []
 
     assert start_jupyter.main(["keys"]) is ExitStatus.OK
-    assert out().endswith(f"\n\n{NO_PLACE}")
+    assert out().endswith(f"\n\n{NO_ADDRESS}")
 
 
 def test_without_keys_it_is_said_how_to_add_one(keys: dict[str, Any], out: Callable[[], str]) -> None:
@@ -144,7 +144,7 @@ def test_a_key_that_opens_nothing_yet_is_added_all_the_same(
     (tmp_path / "id.pub").write_text(public_key())
 
     assert start_jupyter.main(["keys", "--add", str(tmp_path / "id.pub")]) is ExitStatus.OK
-    assert out() == f"Added {fingerprint_of(public_key())}.\n{NO_PLACE}"
+    assert out() == f"Added {fingerprint_of(public_key())}.\n{NO_ADDRESS}"
 
 
 @pytest.mark.usefixtures("keys")

@@ -10,8 +10,8 @@ import pytest
 from lightship_cluster.core.errors import ExitStatus
 from lightship_cluster.login import start_jupyter
 from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.fake_registry import Reply
 from unit.lightship_cluster.login.test_links import made
-from unit.lightship_cluster.world import Reply
 
 
 def status(state: str, seconds: float = 0) -> Reply:

@@ -10,8 +10,8 @@ import pytest
 from lightship_cluster.core.errors import ExitStatus
 from lightship_cluster.login import start_jupyter
 from unit.lightship_cluster.fake_login_node import Login
+from unit.lightship_cluster.fake_programs import program
 from unit.lightship_cluster.login.test_links import made
-from unit.lightship_cluster.world import program
 
 open_command = importlib.import_module("lightship_cluster.commands.open")
 URL = "https://amber-two-three.example.org?token=t"

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.config.centre import UNNAMED, Centre, read_centre
+from lightship_cluster.config.centre import read_centre
 from lightship_cluster.core.errors import LightshipError
+from lightship_protocol.centre import UNNAMED, Centre
 from lightship_registry.core import centre as registrys
 
 FILE = Path("/opt/lightship/etc/lightship.ini")
@@ -52,6 +53,10 @@ def test_what_the_registry_links_to_is_accepted_and_linked_to_in_the_same_way(co
         ("centre_name", "7"),
         ("centre_name", '"two\\nlines"'),
         ("centre_name", json.dumps("x" * 101)),
+        ("centre_name", json.dumps("Example\u00a0Centre", ensure_ascii=False)),
+        ("centre_name", json.dumps("Example\u00a0Centre")),
+        ("contact", "help@localhost"),
+        ("guide_url", 'https://example.org/"a'),
     ],
 )
 def test_other_values_are_refused_with_the_key_and_the_value(key: str, text: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 from lightship_cluster.config import settings
 from lightship_cluster.config.options import BUILT_IN
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-from unit.lightship_cluster.world import NAME_TOO_LONG, self_signed
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG
+from unit.lightship_cluster.fake_registry import self_signed
 
 SITE = "[lightship]\nregistry = https://registry.example.org:8443\ncluster = demo\n"
 AGENT = "[agent]\nregistry = https://registry.example.org\ncluster = demo\n"

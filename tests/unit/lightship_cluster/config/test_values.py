@@ -29,7 +29,7 @@ from lightship_cluster.config import values
         (values.title_of, "", ""),
         (values.switch_of, "Yes", True),
         (values.switch_of, "off", False),
-        (values.words_of, "--mail-type END --comment 'a b'", ("--mail-type", "END", "--comment", "a b")),
+        (values.split_words, "--mail-type END --comment 'a b'", ("--mail-type", "END", "--comment", "a b")),
     ],
 )
 def test_values_are_read_as_people_write_them(reader: Callable[[str], Any], text: str, value: object) -> None:
@@ -58,7 +58,7 @@ def test_values_are_read_as_people_write_them(reader: Callable[[str], Any], text
         (values.path_of, "a\0b"),
         (values.title_of, "two\nlines"),
         (values.switch_of, "perhaps"),
-        (values.words_of, "'open"),
+        (values.split_words, "'open"),
     ],
 )
 def test_what_cannot_be_read_is_shown_again(reader: Callable[[str], Any], text: str) -> None:
@@ -98,7 +98,7 @@ def test_so_little_memory_that_another_unit_is_meant_is_asked_about(text: str, h
     ],
 )
 def test_amounts_of_memory_have_a_unit_that_fits_and_no_exponent(mebibytes: int, words: str) -> None:
-    assert values.size_words(mebibytes) == words
+    assert values.humanized_size(mebibytes) == words
 
 
 @pytest.mark.parametrize(

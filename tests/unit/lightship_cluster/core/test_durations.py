@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightship_cluster.core.durations import doubt_of, minutes_of, words_of
+from lightship_cluster.core.durations import doubt_of, humanized, minutes_of
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_anything_else_is_refused_and_named(text: str) -> None:
     ],
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
-    assert words_of(seconds) == words
+    assert humanized(seconds) == words
 
 
 @pytest.mark.parametrize(

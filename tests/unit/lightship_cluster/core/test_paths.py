@@ -10,7 +10,7 @@ from lightship_cluster.core import paths
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.core.link_folder import default_root
 from lightship_cluster.environments.conda_file import default_cache
-from unit.lightship_cluster.world import NAME_TOO_LONG
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG
 
 
 def test_a_path_may_be_typed_from_any_folder_and_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.core.errors import LightshipError
-from lightship_cluster.environments.binds import Bind, check_sources, of_places
-from unit.lightship_cluster.world import NAME_TOO_LONG
+from lightship_cluster.environments.binds import Bind, check_sources, of_folders
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_what_no_runtime_would_understand_is_refused(text: str) -> None:
 
 
 def test_a_folder_in_another_one_is_not_bound_twice() -> None:
-    places = map(Path, ("/home/me/work", "/tmp/private", "/home/me", "/home/me", "/homes"))
+    folders = map(Path, ("/home/me/work", "/tmp/private", "/home/me", "/home/me", "/homes"))
 
-    assert [bind.text for bind in of_places(*places)] == [
+    assert [bind.text for bind in of_folders(*folders)] == [
         "/homes:/homes",
         "/home/me:/home/me",
         "/tmp/private:/tmp/private",
@@ -51,7 +51,7 @@ def test_a_folder_in_another_one_is_not_bound_twice() -> None:
 
 def test_a_folder_that_no_runtime_can_be_told_of_is_refused() -> None:
     with pytest.raises(LightshipError, match="A container cannot see /a,b"):
-        of_places(Path("/a,b"))
+        of_folders(Path("/a,b"))
 
 
 def test_a_source_that_only_the_nodes_may_have_gets_a_warning(tmp_path: Path) -> None:

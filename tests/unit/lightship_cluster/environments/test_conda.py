@@ -1,4 +1,4 @@
-"""Folders laid out as conda documents them; no conda is asked but a stand-in."""
+"""Folders laid out as conda documents them; a fake conda is asked, and no real one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments.conda import Conda, find_environment
 from lightship_cluster.environments.interfaces import LAB
-from unit.lightship_cluster.world import NAME_TOO_LONG, installed_jupyter, program
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG, installed_jupyter, program
 
 
 def made(folder: Path) -> Path:
@@ -60,8 +60,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
 def test_it_is_activated_with_its_variables_and_its_packages_scripts(tmp_path: Path) -> None:
     folder = made(tmp_path / "envs" / "analysis")
     (folder / "conda-meta" / "state").write_text(json.dumps({"env_vars": {"OWN": "1"}}))
-    for place in ("env_vars.d", "activate.d"):
-        (folder / "etc" / "conda" / place).mkdir(parents=True)
+    for name in ("env_vars.d", "activate.d"):
+        (folder / "etc" / "conda" / name).mkdir(parents=True)
     (folder / "etc" / "conda" / "env_vars.d" / "package.json").write_text(json.dumps({"PACKAGE": "2", "ODD": 3}))
     program(folder / "etc" / "conda" / "activate.d" / "gdal.sh", 'export GDAL_DATA="$CONDA_PREFIX/share"\n')
     entered = Conda(folder).enter({"PATH": "/usr/bin", "CONDA_SHLVL": "1"})

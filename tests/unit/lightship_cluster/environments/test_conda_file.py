@@ -1,4 +1,4 @@
-"""Building from an `environment.yml`, with a stand-in for the program that builds."""
+"""Building from an `environment.yml`, with a fake micromamba."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments import conda_file
 from lightship_cluster.environments.conda_file import CondaFile
 from lightship_cluster.environments.interfaces import LAB
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 FILE = "name: analysis\ndependencies:\n  - python=3.12\n  - conda-forge::jupyterlab=4\n"
 # Makes what `micromamba create --yes --prefix X --file Y` would make, and counts how often it is asked to.
@@ -39,7 +39,7 @@ print(wanted.prepare(None, os.environ, lambda words: print(words, flush=True)) o
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     text = BUILDER
     for name in ("COUNTED", "SLOW", "FAIL"):
         text = text.replace(name, str(tmp_path / name.lower()))
@@ -50,125 +50,127 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "slow").unlink(missing_ok=True)
 
 
-def wanted(world: Path) -> CondaFile:
-    return CondaFile.read(world / "environment.yml", world / "cache")
+def wanted(folder: Path) -> CondaFile:
+    return CondaFile.read(folder / "environment.yml", folder / "cache")
 
 
-def start(world: Path) -> subprocess.Popen[str]:
+def start(folder: Path) -> subprocess.Popen[str]:
     scripts = Path(conda_file.__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(scripts)}
-    command = [sys.executable, "-c", START, str(world / "environment.yml"), str(world / "cache")]
+    command = [sys.executable, "-c", START, str(folder / "environment.yml"), str(folder / "cache")]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def counted(world: Path) -> int:
-    return len((world / "counted").read_text().splitlines()) if (world / "counted").exists() else 0
+def counted(folder: Path) -> int:
+    return len((folder / "counted").read_text().splitlines()) if (folder / "counted").exists() else 0
 
 
-def wait_for_builder(world: Path) -> None:
+def wait_for_builder(folder: Path) -> None:
     deadline = time.monotonic() + 20
-    while not counted(world):
+    while not counted(folder):
         assert time.monotonic() < deadline, "nobody builds"
         time.sleep(0.02)
 
 
-def test_it_is_built_once_and_again_when_the_file_changes(world: Path) -> None:
+def test_it_is_built_once_and_again_when_the_file_changes(folder: Path) -> None:
     shown: list[str] = []
-    assert not wanted(world).ready
-    assert wanted(world).check(LAB, os.environ) == ""
-    assert wanted(world).prepare(LAB, os.environ, shown.append) == ""
+    assert not wanted(folder).ready
+    assert wanted(folder).check(LAB, os.environ) == ""
+    assert wanted(folder).prepare(LAB, os.environ, shown.append) == ""
     assert shown == ["Building environment.yml (once): Linking jupyterlab"]
-    assert wanted(world).ready
-    assert wanted(world).metadata() == {"kind": "conda", "path": str(wanted(world).folder)}
-    assert wanted(world).enter({"PATH": ""})["CONDA_PREFIX"] == str(wanted(world).folder)
+    assert wanted(folder).ready
+    assert wanted(folder).metadata() == {"kind": "conda", "path": str(wanted(folder).folder)}
+    assert wanted(folder).enter({"PATH": ""})["CONDA_PREFIX"] == str(wanted(folder).folder)
 
-    (world / "environment.yml").write_text(FILE + "  - numpy\n")
-    assert not wanted(world).ready
-    assert counted(world) == 1
+    (folder / "environment.yml").write_text(FILE + "  - numpy\n")
+    assert not wanted(folder).ready
+    assert counted(folder) == 1
 
 
-def test_starts_at_the_same_time_build_it_once(world: Path) -> None:
-    (world / "slow").touch()
-    with start(world) as first:
-        wait_for_builder(world)
-        with start(world) as second:
+def test_starts_at_the_same_time_build_it_once(folder: Path) -> None:
+    (folder / "slow").touch()
+    with start(folder) as first:
+        wait_for_builder(folder)
+        with start(folder) as second:
             assert second.stdout
             assert second.stdout.readline() == "Another start of yours is building environment.yml\n"
-            (world / "slow").unlink()
+            (folder / "slow").unlink()
             printed = [second.communicate(timeout=20)[0], first.communicate(timeout=20)[0]]
 
     assert all(text.endswith("done\n") for text in printed)
-    assert counted(world) == 1
+    assert counted(folder) == 1
 
 
-def test_a_build_that_was_killed_is_done_anew(world: Path) -> None:
-    (world / "slow").touch()
-    with start(world) as first:
-        wait_for_builder(world)
+def test_a_build_that_was_killed_is_done_anew(folder: Path) -> None:
+    (folder / "slow").touch()
+    with start(folder) as first:
+        wait_for_builder(folder)
         first.send_signal(signal.SIGKILL)
-    (world / "slow").unlink()
-    (wanted(world).folder / "half").mkdir(parents=True, exist_ok=True)
+    (folder / "slow").unlink()
+    (wanted(folder).folder / "half").mkdir(parents=True, exist_ok=True)
 
-    assert wanted(world).prepare(LAB, os.environ, lambda _words: None) == ""
-    assert not (wanted(world).folder / "half").exists()
+    assert wanted(folder).prepare(LAB, os.environ, lambda _words: None) == ""
+    assert not (wanted(folder).folder / "half").exists()
 
 
-def test_a_failure_shows_the_builders_last_lines_and_leaves_no_folder(world: Path) -> None:
-    (world / "fail").touch()
+def test_a_failure_shows_the_builders_last_lines_and_leaves_no_folder(folder: Path) -> None:
+    (folder / "fail").touch()
     with pytest.raises(LightshipError, match=r"micromamba could not build .*\n.*\n    nothing provides jupyterlab 4"):
-        wanted(world).prepare(LAB, os.environ, lambda _words: None)
+        wanted(folder).prepare(LAB, os.environ, lambda _words: None)
 
-    assert not wanted(world).folder.exists()
-    assert not wanted(world).ready
+    assert not wanted(folder).folder.exists()
+    assert not wanted(folder).ready
 
 
 @pytest.mark.parametrize("name", ["micromamba", "mamba", "conda"])
-def test_each_program_is_asked_in_its_own_words(world: Path, name: str) -> None:
-    (world / "bin" / "micromamba").rename(world / "bin" / name)
-    wanted(world).prepare(LAB, os.environ, lambda _words: None)
+def test_each_program_is_asked_in_its_own_words(folder: Path, name: str) -> None:
+    (folder / "bin" / "micromamba").rename(folder / "bin" / name)
+    wanted(folder).prepare(LAB, os.environ, lambda _words: None)
 
     assert (
-        (world / "counted").read_text().startswith("create --prefix" if name == "micromamba" else "env create --prefix")
+        (folder / "counted")
+        .read_text()
+        .startswith("create --prefix" if name == "micromamba" else "env create --prefix")
     )
 
 
-def test_what_cannot_be_built_is_refused_before_anything_is_made(world: Path) -> None:
+def test_what_cannot_be_built_is_refused_before_anything_is_made(folder: Path) -> None:
     with pytest.raises(LightshipError, match="one of mamba, micromamba, conda is needed"):
-        wanted(world).check(LAB, {"PATH": "/usr/bin"})
+        wanted(folder).check(LAB, {"PATH": "/usr/bin"})
     with pytest.raises(LightshipError, match="one of mamba, micromamba, conda is needed"):
-        wanted(world).check(LAB, {"PATH": "/usr/bin", "CONDA_EXE": f"{world}/removed/conda"})
-    (world / "environment.yml").write_text("dependencies:\n  - numpy\n")
+        wanted(folder).check(LAB, {"PATH": "/usr/bin", "CONDA_EXE": f"{folder}/removed/conda"})
+    (folder / "environment.yml").write_text("dependencies:\n  - numpy\n")
     with pytest.raises(LightshipError, match="lists no Jupyter"):
-        wanted(world).check(LAB, os.environ)
+        wanted(folder).check(LAB, os.environ)
     with pytest.raises(LightshipError, match=r"Cannot read .*absent\.yml"):
-        CondaFile.read(world / "absent.yml", world)
-    (world / "cache").touch()
+        CondaFile.read(folder / "absent.yml", folder)
+    (folder / "cache").touch()
     with pytest.raises(LightshipError, match="Cannot write in"):
-        wanted(world).prepare(LAB, os.environ, lambda _words: None)
+        wanted(folder).prepare(LAB, os.environ, lambda _words: None)
 
 
-def test_a_builder_that_cannot_be_run_is_named(world: Path) -> None:
-    program(world / "bin" / "micromamba", "#!/no/such/shell\n")
+def test_a_builder_that_cannot_be_run_is_named(folder: Path) -> None:
+    program(folder / "bin" / "micromamba", "#!/no/such/shell\n")
     with pytest.raises(LightshipError, match=r"Cannot run .*/bin/micromamba to build .*environment\.yml: No such file"):
-        wanted(world).prepare(LAB, os.environ, lambda _words: None)
+        wanted(folder).prepare(LAB, os.environ, lambda _words: None)
 
 
-def test_a_full_disk_is_told_in_words(world: Path) -> None:
-    (world / "cache").mkdir(mode=0o700)
+def test_a_full_disk_is_told_in_words(folder: Path) -> None:
+    (folder / "cache").mkdir(mode=0o700)
     # Stands for every failure to write: root may write in any folder.
-    wanted(world).folder.with_suffix(".yml").mkdir()
+    wanted(folder).folder.with_suffix(".yml").mkdir()
     with pytest.raises(LightshipError, match=r"Cannot write in .*cache: .*Free space"):
-        wanted(world).prepare(LAB, os.environ, lambda _words: None)
+        wanted(folder).prepare(LAB, os.environ, lambda _words: None)
 
 
-def test_nothing_is_built_where_others_could_exchange_it(world: Path) -> None:
-    cache = wanted(world).cache
+def test_nothing_is_built_where_others_could_exchange_it(folder: Path) -> None:
+    cache = wanted(folder).cache
     cache.mkdir(mode=0o700)
-    for place in (cache, cache.parent):
-        place.chmod(0o777)
-        with pytest.raises(LightshipError, match=rf"{place}, .* others may write in it\. Set XDG_CACHE_HOME to"):
-            wanted(world).prepare(LAB, os.environ, print)
-        place.chmod(0o700)
+    for shared in (cache, cache.parent):
+        shared.chmod(0o777)
+        with pytest.raises(LightshipError, match=rf"{shared}, .* others may write in it\. Set XDG_CACHE_HOME to"):
+            wanted(folder).prepare(LAB, os.environ, print)
+        shared.chmod(0o700)
     assert not list(cache.iterdir())
 
 

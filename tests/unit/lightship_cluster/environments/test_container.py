@@ -1,4 +1,4 @@
-"""Which runtime is chosen, what it is told, and what is found in an image; the real ones are on the test bed."""
+"""The choice of a runtime, its command line, and what is found in an image; the test bed has the real runtimes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightship_cluster.environments.base import Start
 from lightship_cluster.environments.binds import Bind
 from lightship_cluster.environments.container import SAY_BEGUN, Container, whole_name
 from lightship_cluster.environments.interfaces import LAB, VOILA
-from unit.lightship_cluster.world import NAME_TOO_LONG, program
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG, program
 
 COMMAND = ("jupyter", "lab", "--ServerApp.port=1")
 # As it is started inside, when the image is there.
@@ -47,8 +47,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wrapped(node: Path, container: Container) -> Start:
-    place = ListenAddress(Path("/tmp/p"), "host", "10.0.0.1", 1, "", "", Path("/h/links/x/token"))
-    return container.wrap(Start(COMMAND, {**JOB, **OURS, "PATH": f"{node}/bin"}), place)
+    listen = ListenAddress(Path("/tmp/p"), "host", "10.0.0.1", 1, "", "", Path("/h/links/x/token"))
+    return container.wrap(Start(COMMAND, {**JOB, **OURS, "PATH": f"{node}/bin"}), listen)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_node_without_gpu_says_so(node: Path, monkeypatch: pytest.MonkeyPatch)
             wrapped(node, Container("image.sif", name, gpu=True))
 
 
-def looks(node: Path, found: str) -> dict[str, str]:
+def inspected(node: Path, found: str) -> dict[str, str]:
     """A login node whose Apptainer finds this in an image."""
     program(node / "bin" / "apptainer", f"#!/bin/sh\nprintf '%s\\n' {found}\n")
     return {"PATH": f"{node}/bin:/usr/bin:/bin"}
@@ -184,17 +184,17 @@ def looks(node: Path, found: str) -> dict[str, str]:
 
 def test_what_is_in_the_image_is_checked_where_the_login_node_can(node: Path) -> None:
     image = Container(str(node / "image.sif"))
-    good = looks(node, "jupyter jupyter-lab jupyter_server-2.21.1.dist-info")
+    good = inspected(node, "jupyter jupyter-lab jupyter_server-2.21.1.dist-info")
     assert image.check(LAB, good) == ""
     with pytest.raises(LightshipError, match="has no Voila"):
         image.check(VOILA, good)
     assert "jupyter_server 2.1.0 has known" in image.check(
-        LAB, looks(node, "jupyter jupyter-lab jupyter_server-2.1.0.dist-info")
+        LAB, inspected(node, "jupyter jupyter-lab jupyter_server-2.1.0.dist-info")
     )
     with pytest.raises(LightshipError, match=r"jupyterlab 2\.3\.2 is too old .*in the image"):
-        image.check(LAB, looks(node, "jupyter jupyter-lab jupyterlab-2.3.2.dist-info"))
+        image.check(LAB, inspected(node, "jupyter jupyter-lab jupyterlab-2.3.2.dist-info"))
     with pytest.raises(LightshipError, match="has no 'jupyter' on its PATH"):
-        image.check(LAB, looks(node, ""))
+        image.check(LAB, inspected(node, ""))
 
 
 def test_where_it_cannot_the_node_will_tell(node: Path) -> None:

@@ -18,7 +18,7 @@ from lightship_cluster.environments.interfaces import LAB
 from lightship_cluster.environments.modules import Modules
 from lightship_cluster.environments.on_path import OnPath
 from lightship_cluster.environments.venv import Venv
-from unit.lightship_cluster.world import NAME_TOO_LONG, installed_jupyter
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG, installed_jupyter
 
 
 @pytest.fixture(autouse=True)

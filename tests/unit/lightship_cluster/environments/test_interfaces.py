@@ -8,7 +8,7 @@ import write_batch_scripts
 from lightship_cluster.config.options import APP
 from lightship_cluster.config.options import INTERFACES as OFFERED
 from lightship_cluster.environments.interfaces import INTERFACES, interface_of, starts_what_is_told
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 
 @pytest.mark.parametrize("path", write_batch_scripts.scripts())

@@ -7,7 +7,7 @@ import pytest
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.environments import jupyters
 from lightship_cluster.environments.interfaces import CLASSIC, LAB, NOTEBOOK
-from unit.lightship_cluster.world import installed_jupyter, program
+from unit.lightship_cluster.fake_programs import installed_jupyter, program
 
 
 def test_a_current_jupyter_passes(tmp_path: Path) -> None:

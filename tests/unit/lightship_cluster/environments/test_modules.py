@@ -1,4 +1,4 @@
-"""The two real module systems are on the test bed; here a function that behaves like either."""
+"""A function that behaves like either module system; the test bed has the real ones."""
 
 from __future__ import annotations
 

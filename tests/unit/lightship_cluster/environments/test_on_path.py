@@ -7,7 +7,7 @@ import pytest
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments.interfaces import LAB
 from lightship_cluster.environments.on_path import OnPath
-from unit.lightship_cluster.world import installed_jupyter, program
+from unit.lightship_cluster.fake_programs import installed_jupyter, program
 
 
 def test_what_is_on_the_path_is_used(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.environments.interfaces import LAB
 from lightship_cluster.environments.venv import Venv
-from unit.lightship_cluster.world import NAME_TOO_LONG, installed_jupyter
+from unit.lightship_cluster.fake_programs import NAME_TOO_LONG, installed_jupyter
 
 
 def test_it_is_entered_as_its_activate_script_does(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ Server(sys.argv[1], http.server.SimpleHTTPRequestHandler).serve_forever()
 
 
 def ask(node: Node, path: str) -> tuple[int, bytes]:
-    """One request, as the proxy passes it on to the target that was published."""
+    """Send one request as the web server would, to the published target."""
     target = next(asked for asked in node.registry.asked if asked.path.endswith("/target"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -166,7 +166,7 @@ def test_a_program_without_its_auth_proxy_ends_with_its_link(node: Node) -> None
         printed, _ = process.communicate(timeout=30)
 
     assert process.returncode == ExitStatus.FAILED, printed
-    assert "What guards the program has failed" in node.reason()
+    assert "The auth proxy of the program has failed" in node.reason()
     assert not list(node.temporary.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""What cannot be seen from the whole job's tests: a program that this user may not signal."""
+"""Cases that the tests of the whole job cannot cover, such as a program that this user may not signal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_program_that_may_not_be_signalled_does_not_hold_up_the_end(monkeypatc
 
 @pytest.fixture
 def fetching(tmp_path: Path) -> Iterator[Child]:
-    """Return a program that runs itself only when the file `begun` is there."""
+    """Return a program that begins only when the file `begun` exists."""
     running = Child(Start(("sleep", "60"), {"PATH": os.defpath}, begun=tmp_path / "begun"), 0o022)
     yield running
     running.stop()
@@ -79,8 +79,8 @@ def test_nothing_of_the_users_shell_keeps_the_guard_from_its_work(tmp_path: Path
     functions = {f"BASH_FUNC_{name}%%": "() { :; }" for name in ("kill", "read", "sleep", "trap")}
     variables = {"PATH": os.defpath, "BASH_ENV": str(tmp_path / "exit.sh"), **functions}
     with subprocess.Popen(["/bin/sleep", "60"], start_new_session=True) as running:
-        watching = child.guard(running.pid, Start(("sleep",), variables))
-        assert watching.stdin
-        watching.stdin.close()
+        guard = child.guard(running.pid, Start(("sleep",), variables))
+        assert guard.stdin
+        guard.stdin.close()
         assert running.wait(10) == -15
-        watching.wait(10)
+        guard.wait(10)

@@ -1,4 +1,4 @@
-"""The settings file as Jupyter runs it. That it cures the fault is shown on the bed, where Python has the fault."""
+"""The settings file as Jupyter runs it. Tests on the bed show that it works around the fault of Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE = Path(jupyter.__file__).with_name("jupyter_config.py")
 
 
 class Stream:
-    """Stands in for Tornado's TLS stream: notes what was closed."""
+    """A fake of Tornado's TLS stream that records closed descriptors."""
 
     closed: ClassVar[list[Stream]] = []
 
@@ -55,7 +55,7 @@ def test_a_command_without_a_server_loads_none(monkeypatch: pytest.MonkeyPatch) 
 
 
 class Server:
-    """Stands in for Jupyter's server, which keeps the runtime folder once it was asked for."""
+    """A fake of Jupyter's server, which keeps the runtime folder after its first use."""
 
     def __init__(self, runtime_dir: Path) -> None:
         self.runtime_dir = str(runtime_dir)

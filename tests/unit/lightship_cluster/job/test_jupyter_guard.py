@@ -1,4 +1,4 @@
-"""What the guard does with settings and servers that behave as Jupyter's do. With Jupyter itself: on the bed."""
+"""The guard with fake settings and servers; tests on the bed use Jupyter itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOTHING: dict[str, Any] = {}
 
 
 class Config(dict[str, Any]):
-    """As that of traitlets: a section that is asked for is made."""
+    """A fake of the config of traitlets: a section is created at its first use."""
 
     def __getattr__(self, name: str) -> Any:
         return self.setdefault(name, Config())
@@ -32,7 +32,7 @@ class Config(dict[str, Any]):
 
 
 class FileManagerMixin:
-    """Stands in for what Jupyter's managers of files have in common."""
+    """A fake of the base class of Jupyter's file managers."""
 
 
 class FileContentsManager(FileManagerMixin):
@@ -44,7 +44,7 @@ class MyManager(FileContentsManager):
 
 
 class MyStore:
-    """A manager of what are no files."""
+    """A contents manager without files."""
 
 
 class PasswordIdentityProvider:
@@ -56,7 +56,7 @@ class LoginHandler:
 
 
 class Server:
-    """Stands in for ServerApp of version 2, or of version 1 without `identity_provider_class`."""
+    """A fake of ServerApp version 2; without `identity_provider_class`, of version 1."""
 
     traits: tuple[str, ...] = (
         *("ip", "port", "client_ca", "root_dir", "allow_origin", "cookie_secret", "identity_provider_class"),
@@ -113,7 +113,7 @@ def metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def guarded(
     metadata: dict[str, Any], tmp_path: Path, config: dict[str, Any] = NOTHING, kind: type[Server] = Server
 ) -> Any:
-    """A server of which all settings have been read."""
+    """A server whose settings were all read."""
     own = type(kind.__name__, (kind,), {})
     made = own(tmp_path)
     # What the command line said was read before the guard is there.
@@ -124,7 +124,7 @@ def guarded(
 
 
 def served(server: Any, **settings: Any) -> Any:
-    """The same, when what it serves with has been made by its settings."""
+    """The same server after its settings were applied."""
     server.init_configurables()
     made = {"xsrf_cookies": True, "token": TOKEN, "cookie_secret": server.cookie_secret, **server.tornado_settings}
     provider = {"identity_provider": PasswordIdentityProvider()} if server.has_trait("identity_provider_class") else {}
@@ -231,7 +231,7 @@ def test_a_server_that_the_link_guards_may_listen(metadata: dict[str, Any], tmp_
 
 
 class Everybody:
-    """An extension's own."""
+    """An identity provider of an extension."""
 
 
 CHANGES: dict[str, dict[str, Any]] = {

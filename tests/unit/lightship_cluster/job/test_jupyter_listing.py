@@ -1,4 +1,4 @@
-"""The note by which Jupyter's tools find a server. That they do is shown on the bed."""
+"""The info file by which Jupyter's tools find a server. Tests on the bed show that they do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ URL = "https://one-two-three.notebooks.test/"
 
 
 class Server:
-    """Stands in for ServerApp."""
+    """A fake of ServerApp."""
 
     log = logging.getLogger("server")
 
@@ -38,7 +38,7 @@ class Server:
 
 
 class Periodic:
-    """Stands in for Tornado's clock."""
+    """A fake of Tornado's PeriodicCallback."""
 
     started: ClassVar[list[Callable[[], None]]] = []
 

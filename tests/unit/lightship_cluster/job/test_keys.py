@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.job import keys
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 
 def test_openssl_makes_a_key_and_a_request_that_fits_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.job import lease
 from lightship_cluster.registry_client.registry import LinkRegistry
 from lightship_cluster.registry_client.transport import Transport
-from unit.lightship_cluster.world import Asked, Reply, StubRegistry
+from unit.lightship_cluster.fake_registry import Asked, FakeRegistry, Reply
 
 CLAIM = {"certificate": "C", "client_ca": "A", "expires": 5, "heartbeat": 30, "host": "h", "origin": "https://h"}
 REFUSED = (403, {"code": "refused", "error": "Refused."})
@@ -17,7 +17,7 @@ ENDED = (410, {"code": "ended", "error": "This link has ended."})
 
 
 @pytest.fixture
-def link(registry: StubRegistry, monkeypatch: pytest.MonkeyPatch) -> LinkRegistry:
+def link(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> LinkRegistry:
     monkeypatch.setattr(lease, "CLAIM_SECONDS", 1.5)
     monkeypatch.setattr(lease, "PUBLISH_SECONDS", 1.5)
     return LinkRegistry(Transport(registry.url, registry.ca_file, 2), "one-two-three", "ab" * 32)
@@ -32,7 +32,7 @@ def one_after_another(*replies: Reply) -> Any:
     return reply
 
 
-def test_a_claim_outlives_a_restart_of_the_registry(registry: StubRegistry, link: LinkRegistry) -> None:
+def test_a_claim_outlives_a_restart_of_the_registry(registry: FakeRegistry, link: LinkRegistry) -> None:
     registry.replies["claim"] = one_after_another((502, b"<html>"), (200, CLAIM))
 
     assert lease.claim(link, "CSR", {}) == lease.Claim("C", "A", 5.0, 30.0, "h", "https://h")
@@ -50,7 +50,7 @@ def test_a_claim_outlives_a_restart_of_the_registry(registry: StubRegistry, link
     ],
 )
 def test_a_refused_claim_is_not_repeated(
-    registry: StubRegistry, link: LinkRegistry, reply: Reply, status: ExitStatus, words: str
+    registry: FakeRegistry, link: LinkRegistry, reply: Reply, status: ExitStatus, words: str
 ) -> None:
     registry.replies["claim"] = reply
     with pytest.raises(LightshipError, match=words) as refused:
@@ -71,7 +71,7 @@ def test_an_unreachable_registry_is_given_up_in_time(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("code", ["target-taken", "no-answer"])
-def test_publishing_waits_for_a_port_that_rests(registry: StubRegistry, link: LinkRegistry, code: str) -> None:
+def test_publishing_waits_for_a_port_that_rests(registry: FakeRegistry, link: LinkRegistry, code: str) -> None:
     registry.replies["target"] = one_after_another((409, {"code": code, "error": "Not yet."}), (200, {}))
     lease.publish(link, "10.1.0.5", 4567)
 
@@ -87,7 +87,7 @@ def test_publishing_waits_for_a_port_that_rests(registry: StubRegistry, link: Li
     ],
 )
 def test_publishing_fails_with_the_registrys_words(
-    registry: StubRegistry, link: LinkRegistry, reply: Reply, words: str, attempts: int
+    registry: FakeRegistry, link: LinkRegistry, reply: Reply, words: str, attempts: int
 ) -> None:
     registry.replies["target"] = reply
     with pytest.raises(LightshipError, match=words):
@@ -96,7 +96,7 @@ def test_publishing_fails_with_the_registrys_words(
     assert len(registry.asked) == attempts
 
 
-def test_a_port_that_stays_another_links_asks_for_a_new_start(registry: StubRegistry, link: LinkRegistry) -> None:
+def test_a_port_that_stays_another_links_asks_for_a_new_start(registry: FakeRegistry, link: LinkRegistry) -> None:
     sentence = "It is taken. Let the notebook listen on another port."
     registry.replies["target"] = (409, {"code": "target-taken", "error": sentence})
     with pytest.raises(LightshipError, match=r"^Port 4567 .* Start again\.$") as refused:
@@ -106,7 +106,7 @@ def test_a_port_that_stays_another_links_asks_for_a_new_start(registry: StubRegi
 
 
 def test_the_heart_stops_for_an_end_but_not_for_an_outage(
-    registry: StubRegistry, link: LinkRegistry, capsys: pytest.CaptureFixture[str]
+    registry: FakeRegistry, link: LinkRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heart = lease.Heart(link, time.time() + 60)
     alive, down = (200, {"state": "ready"}), (502, b"")
@@ -121,7 +121,7 @@ def test_the_heart_stops_for_an_end_but_not_for_an_outage(
 
 
 def test_the_heart_believes_a_lasting_refusal_only(
-    registry: StubRegistry, link: LinkRegistry, monkeypatch: pytest.MonkeyPatch
+    registry: FakeRegistry, link: LinkRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [5000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
@@ -136,7 +136,7 @@ def test_the_heart_believes_a_lasting_refusal_only(
     assert said == ["", "", "", "", "", "The registry no longer knows the link."]
 
 
-def test_the_heart_knows_when_time_is_over(link: LinkRegistry, registry: StubRegistry) -> None:
+def test_the_heart_knows_when_time_is_over(link: LinkRegistry, registry: FakeRegistry) -> None:
     assert lease.Heart(link, time.time() - 1).beat() == lease.TIME_OVER
     assert not registry.asked
 
@@ -146,7 +146,7 @@ BUSY = (429, {"code": "too-many-requests", "error": "Too many requests from this
 
 @pytest.mark.parametrize("busy", [BUSY, (503, b"<html>"), (502, {"code": "registry-unreachable", "error": "No."})])
 def test_a_job_waits_and_tries_again_where_there_is_no_time_for_it(
-    registry: StubRegistry, link: LinkRegistry, busy: Reply
+    registry: FakeRegistry, link: LinkRegistry, busy: Reply
 ) -> None:
     for action in ("claim", "target"):
         registry.replies[action] = one_after_another(busy, (200, CLAIM))
@@ -156,7 +156,7 @@ def test_a_job_waits_and_tries_again_where_there_is_no_time_for_it(
 
 
 def test_an_end_is_told_again_where_there_was_no_time_for_it(
-    registry: StubRegistry, link: LinkRegistry, slept: list[float], capsys: pytest.CaptureFixture[str]
+    registry: FakeRegistry, link: LinkRegistry, slept: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     registry.replies["end"] = one_after_another(BUSY, (200, {}))
     lease.end(link, "failed", "why")
@@ -170,7 +170,7 @@ def test_an_end_is_told_again_where_there_was_no_time_for_it(
 
 
 def test_the_heart_asks_again_soon_where_there_was_no_time_for_it(
-    registry: StubRegistry, link: LinkRegistry, capsys: pytest.CaptureFixture[str]
+    registry: FakeRegistry, link: LinkRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heart = lease.Heart(link, time.time() + 60)
     registry.headers["Retry-After"] = "3"
@@ -198,7 +198,7 @@ def test_the_heart_asks_again_soon_where_there_was_no_time_for_it(
     ],
 )
 def test_a_notebook_that_is_not_reached_is_told_with_both_addresses(
-    registry: StubRegistry, link: LinkRegistry, code: str, sentence: str, *, nat: bool
+    registry: FakeRegistry, link: LinkRegistry, code: str, sentence: str, *, nat: bool
 ) -> None:
     registry.replies["target"] = (422, {"code": code, "error": sentence})
     with pytest.raises(LightshipError) as refused:

@@ -1,4 +1,4 @@
-"""Control groups here are folders as Linux shows them; a real kill for memory is on the test bed."""
+"""Control groups are folders here; a test on the bed has a real kill for lack of memory."""
 
 from __future__ import annotations
 

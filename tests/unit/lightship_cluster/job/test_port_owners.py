@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lightship_cluster.job import port_owners, sock_diag
+from lightship_cluster.job import port_owners
 from lightship_cluster.job.port_owners import answerers, in_tables
 from lightship_cluster.job.probe import is_taken
 
@@ -50,10 +50,10 @@ def test_a_connection_is_told_from_others_by_its_own_end(loopback: str) -> None:
     listener = socket.create_server((loopback, 0), family=family)
     port = listener.getsockname()[1]
     with listener, socket.create_connection((loopback, port)) as ours:
-        waiting = sock_diag.find(loopback, port, ours.getsockname()[1])
+        waiting = port_owners.find(loopback, port, ours.getsockname()[1])
         with listener.accept()[0]:
-            taken = sock_diag.find(loopback, port, ours.getsockname()[1])
-        listening = sock_diag.find(loopback, port, 1)
+            taken = port_owners.find(loopback, port, ours.getsockname()[1])
+        listening = port_owners.find(loopback, port, 1)
 
     assert waiting
     assert waiting.waits

@@ -15,7 +15,7 @@ import pytest
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.job import probe
 from lightship_cluster.job.probe import Bound, is_taken, pick_port, read_bound, serves
-from unit.lightship_cluster.world import self_signed, serving
+from unit.lightship_cluster.fake_registry import self_signed, serving
 
 HERE = "127.0.0.1"
 
@@ -82,7 +82,7 @@ def test_the_runtime_file_says_what_was_bound(tmp_path: Path) -> None:
 
 @contextmanager
 def demanding(tmp_path: Path, ours: tuple[Path, Path], ciphers: str = "") -> Iterator[int]:
-    """A server of TLS 1.2 alone that wants a certificate from whoever comes, as Jupyter does."""
+    """A TLS 1.2 server that requires a client certificate, as Jupyter does."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*ours)
     context.maximum_version = ssl.TLSVersion.TLSv1_2

@@ -1,4 +1,4 @@
-"""The whole job, as a process of its own, with a stand-in for Jupyter and for the registry."""
+"""The whole job, as a process of its own, with a fake Jupyter and a fake registry."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ import pytest
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.job import register_jupyter
 from lightship_cluster.job.job import OTHER_PORTS
-from lightship_cluster.job.jupyter_options import without_ours
+from lightship_cluster.job.jupyter import without_ours
+from unit.lightship_cluster.fake_programs import program
+from unit.lightship_cluster.fake_registry import Reply
 from unit.lightship_cluster.node import LAB, SECRET, TOKEN, Node
-from unit.lightship_cluster.world import Reply, program
 
 
 def noted(printed: str, what: str) -> Any:
@@ -317,18 +318,18 @@ def test_jupyter_comes_from_the_environment_that_was_wished(node: Node) -> None:
 # Stands for Podman: what it starts is not in the job's process group, and only its name ends it.
 RUNTIME = """#!/bin/bash
 # Its end is the last that the test waits for: what the test reads comes before.
-if [ "$1" = rm ]; then echo "$*" >PLACE/removed; kill -TERM "$(cat PLACE/pid)"; exit; fi
+if [ "$1" = rm ]; then echo "$*" >FOLDER/removed; kill -TERM "$(cat FOLDER/pid)"; exit; fi
 while [ "$1" != image ]; do shift; done
 shift
 setsid "$@" &
-echo $! >PLACE/pid
+echo $! >FOLDER/pid
 exec sleep 600
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_what_a_runtime_keeps_elsewhere_ends_too_however_the_job_ends(node: Node, number: signal.Signals) -> None:
-    program(node.path / "bin" / "podman", RUNTIME.replace("PLACE", str(node.path)))
+    program(node.path / "bin" / "podman", RUNTIME.replace("FOLDER", str(node.path)))
     container = {"kind": "container", "image": "image", "runtime": "podman", "binds": [], "gpu": False}
     node.folder.note(environment=container)
     with node.start() as process:

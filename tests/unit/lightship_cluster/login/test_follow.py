@@ -11,11 +11,14 @@ import pytest
 from lightship_cluster.agent.client import AgentClient, AgentError
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.core.link_folder import LinkFolder
-from lightship_cluster.login import follow, own_poll
-from lightship_cluster.login.follow import Follower, Submitted, describe_ready, job_in
+from lightship_cluster.login import follow
+from lightship_cluster.login.follow import Follower, OwnPoll, Submitted, describe_ready, job_in
 from lightship_cluster.login.progress import Progress
 from lightship_cluster.schedulers.base import JobState
 from lightship_cluster.schedulers.slurm import Slurm
+from unit.lightship_cluster.schedulers.conftest import Command, command
+
+__all__ = ["command"]
 
 LOST = AgentError("No agent.", ExitStatus.AGENT)
 READY = {"state": "ready", "expires": 0}
@@ -46,7 +49,7 @@ class ScriptedAgent(AgentClient):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("LOOK_SECONDS", 0.01), ("PATIENCE_SECONDS", 0.1), ("LAST_WORDS_SECONDS", 0.05)):
+    for name, seconds in (("POLL_SECONDS", 0.01), ("PATIENCE_SECONDS", 0.1), ("LAST_WORDS_SECONDS", 0.05)):
         monkeypatch.setattr(follow, name, seconds)
 
 
@@ -94,7 +97,7 @@ def test_it_tells_the_story_until_ready(folder: LinkFolder) -> None:
     assert shown.splitlines() == [
         "Job 17 is submitted",
         "Queued: other jobs come first",
-        "The job cannot be seen just now; it goes on",
+        "The job's state is unknown just now; the job goes on",
         "The job has begun",
         "Jupyter is starting on its node",
     ]
@@ -142,7 +145,7 @@ def test_a_job_that_was_listed_and_is_gone_is_over(folder: LinkFolder) -> None:
 
 
 class Owner(Slurm):
-    """A scheduler that tells jobs to their owners alone."""
+    """A scheduler that shows jobs only to their owners."""
 
     def __init__(self, state: str) -> None:
         self.state = state
@@ -155,7 +158,7 @@ class Owner(Slurm):
 def test_a_job_that_the_agent_may_not_see_is_asked_for_by_its_owner(
     folder: LinkFolder, hidden: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own_poll, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 0.0)
     _, shown = followed_by(ScriptedAgent(hidden, hidden, READY), folder, Owner("PENDING"))
     assert "Queued: other jobs come first" in shown
 
@@ -186,14 +189,14 @@ def test_a_link_that_ends_before_its_job_says_how_to_stop_it(folder: LinkFolder,
 
 
 class Cancelling(Slurm):
-    def __init__(self, trouble: str = "") -> None:
-        self.trouble = trouble
+    def __init__(self, error: str = "") -> None:
+        self.error = error
         self.cancelled: list[str] = []
 
     def cancel(self, job_id: str) -> None:
         self.cancelled.append(job_id)
-        if self.trouble:
-            raise LightshipError(self.trouble)
+        if self.error:
+            raise LightshipError(self.error)
 
 
 CANCELLED = {"state": "ended", "cause": "cancelled", "reason": "Cancelled on its page."}
@@ -259,3 +262,31 @@ def test_ready_says_how_long_and_how_to_stop() -> None:
         "Ready: your notebook answers. 29 min left. To stop it: start-jupyter stop",
         "Its own page, with the time that is left: https://one-two-three.example.org/.lightship/",
     ]
+
+
+def test_the_scheduler_is_not_asked_at_once(command: Command) -> None:
+    noted = command("squeue", "17|PENDING|2001|||Priority\n")
+
+    assert OwnPoll(Slurm(), "17").job() is None
+    assert not noted.exists()
+
+
+def test_it_is_asked_for_the_one_job_and_not_again_for_a_while(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = command("squeue", "17|PENDING|2001|||Priority\n")
+    monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 0.0)
+    poll = OwnPoll(Slurm(), "17")
+    monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 3600.0)
+
+    assert poll.job() == JobState("PENDING", "Priority", uid=2001)
+    noted.unlink()
+    assert poll.job() == JobState("PENDING", "Priority", uid=2001)
+    assert not noted.exists()
+
+
+def test_a_scheduler_that_does_not_answer_says_nothing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    command("squeue", "", "Unable to contact slurm controller\n", 1)
+    monkeypatch.setattr(follow, "OWN_POLL_SECONDS", 0.0)
+
+    assert OwnPoll(Slurm(), "17").job() is None

@@ -7,7 +7,7 @@ import pytest
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.login import preflight
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 LAB = 'exec "$2" "$1" -- jupyter lab\n'
 

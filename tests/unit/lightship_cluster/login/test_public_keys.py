@@ -12,7 +12,7 @@ from lightship_protocol.forms import SSH_KEY_TYPES
 
 
 def public_key(kind: str = "ssh-ed25519", fill: str = "k", size: int = 32) -> str:
-    """Has the form of one; nobody has the private key."""
+    """A key of the right form, without a private key."""
     parts = (kind.encode("ascii"), fill.encode("ascii") * size)
     blob = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
     return f"{kind} {base64.b64encode(blob).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""The whole command, with stand-ins for Slurm and, behind the real agent, for the registry."""
+"""The whole command, with fake Slurm commands and, behind the real agent, a fake registry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ import lightship_cluster
 from lightship_cluster.core.errors import ExitStatus
 from lightship_cluster.login import start_jupyter
 from unit.lightship_cluster.fake_login_node import LINK, READY, Login
-from unit.lightship_cluster.world import Asked, Reply, program
+from unit.lightship_cluster.fake_programs import program
+from unit.lightship_cluster.fake_registry import Asked, Reply
 
 SCRIPTS = str(Path(lightship_cluster.__file__).parents[1])
 
@@ -308,11 +309,11 @@ def events(text: str) -> list[dict[str, Any]]:
 
 
 def test_a_program_is_told_each_event_as_json(login: Login, capsys: pytest.CaptureFixture[str]) -> None:
-    looks: list[Asked] = []
+    polls: list[Asked] = []
 
     def status(asked: Asked) -> Reply:
-        looks.append(asked)
-        return 200, READY if len(looks) > 1 else {**READY, "state": "starting"}
+        polls.append(asked)
+        return 200, READY if len(polls) > 1 else {**READY, "state": "starting"}
 
     login.registry.replies["one-two-three"] = status
 

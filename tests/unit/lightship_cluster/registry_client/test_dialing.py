@@ -133,7 +133,7 @@ def test_a_single_address_fails_in_the_systems_own_words() -> None:
 
 
 def listens_at(printed: str) -> Any:
-    """Return the address that Jupyter was told."""
+    """Return the address in Jupyter's metadata."""
     told = next(line for line in printed.splitlines() if line.startswith("told "))
     return json.loads(told.partition(" ")[2])["server"]["ip"]
 

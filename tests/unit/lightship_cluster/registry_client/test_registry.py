@@ -4,20 +4,20 @@ import pytest
 
 from lightship_cluster.registry_client.registry import BUSY_SECONDS, LinkRegistry, SignedRegistry
 from lightship_cluster.registry_client.transport import Transport
-from unit.lightship_cluster.world import StubRegistry
+from unit.lightship_cluster.fake_registry import FakeRegistry
 
 
 @pytest.fixture
-def signed(registry: StubRegistry) -> SignedRegistry:
+def signed(registry: FakeRegistry) -> SignedRegistry:
     return SignedRegistry(Transport(registry.url, registry.ca_file), "demo", bytes(32))
 
 
 @pytest.fixture
-def link(registry: StubRegistry) -> LinkRegistry:
+def link(registry: FakeRegistry) -> LinkRegistry:
     return LinkRegistry(Transport(registry.url, registry.ca_file), "one-two-three", "ab" * 32)
 
 
-def test_the_agent_signs_every_request(registry: StubRegistry, signed: SignedRegistry) -> None:
+def test_the_agent_signs_every_request(registry: FakeRegistry, signed: SignedRegistry) -> None:
     signed.ping()
     signed.create("alice", 60, {"title": "mine"})
     signed.set_job("alice", "one-two-three", "17")
@@ -46,7 +46,7 @@ def test_the_agent_signs_every_request(registry: StubRegistry, signed: SignedReg
     assert all(asked.headers["X-Lightship-Cluster"] == "demo" for asked in registry.asked)
 
 
-def test_the_job_bears_the_secret_in_a_header_only(registry: StubRegistry, link: LinkRegistry) -> None:
+def test_the_job_bears_the_secret_in_a_header_only(registry: FakeRegistry, link: LinkRegistry) -> None:
     link.claim("CSR", {"node": "node1"})
     link.target(4567)
     link.heartbeat()
@@ -63,7 +63,7 @@ BUSY = (429, {"code": "too-many-requests", "error": "Too many requests."})
 
 
 def test_the_agent_signs_anew_and_tries_again_where_there_is_no_time_for_it(
-    registry: StubRegistry, signed: SignedRegistry, slept: list[float]
+    registry: FakeRegistry, signed: SignedRegistry, slept: list[float]
 ) -> None:
     left = [BUSY, (503, b"<html>"), (200, {"ok": True})]
     registry.replies["ping"] = lambda _asked: left.pop(0)
@@ -77,7 +77,7 @@ def test_the_agent_signs_anew_and_tries_again_where_there_is_no_time_for_it(
     assert not allowances & {asked.headers["X-Lightship-Signature"] for asked in registry.asked}
 
 
-def test_the_agent_does_not_wait_for_ever(registry: StubRegistry, signed: SignedRegistry, slept: list[float]) -> None:
+def test_the_agent_does_not_wait_for_ever(registry: FakeRegistry, signed: SignedRegistry, slept: list[float]) -> None:
     registry.replies["ping"] = BUSY
     assert signed.ping().code == "too-many-requests"
     assert sum(slept) == BUSY_SECONDS
@@ -89,7 +89,7 @@ def test_the_agent_does_not_wait_for_ever(registry: StubRegistry, signed: Signed
     assert slept == [4, 4]
 
 
-def test_a_quota_is_an_answer_and_nothing_to_wait_for(registry: StubRegistry, signed: SignedRegistry) -> None:
+def test_a_quota_is_an_answer_and_nothing_to_wait_for(registry: FakeRegistry, signed: SignedRegistry) -> None:
     registry.replies["links"] = (429, {"code": "quota", "error": "You have 10 live links."})
     assert signed.create("alice", 60, {}).code == "quota"
     assert len(registry.asked) == 1

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.registry_client.transport import Transport, Unreachable, encode
-from unit.lightship_cluster.world import StubRegistry, self_signed
+from unit.lightship_cluster.fake_registry import FakeRegistry, self_signed
 
 
-def test_json_goes_and_comes(registry: StubRegistry) -> None:
+def test_json_goes_and_comes(registry: FakeRegistry) -> None:
     registry.replies["ping"] = (200, {"ok": True})
     answer = Transport(registry.url, registry.ca_file).send("POST", "/v1/ping", encode({"a": "ü"}), {"X-Y": "z"})
 
@@ -20,7 +20,7 @@ def test_json_goes_and_comes(registry: StubRegistry) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", b""])
-def test_an_answer_of_another_kind_has_no_code(registry: StubRegistry, body: bytes) -> None:
+def test_an_answer_of_another_kind_has_no_code(registry: FakeRegistry, body: bytes) -> None:
     registry.replies["ping"] = (502, body)
     answer = Transport(registry.url, registry.ca_file).send("GET", "/v1/ping", b"", {})
 
@@ -28,7 +28,7 @@ def test_an_answer_of_another_kind_has_no_code(registry: StubRegistry, body: byt
     assert "502" in answer.error
 
 
-def test_an_untrusted_certificate_is_refused(registry: StubRegistry, tmp_path: Path) -> None:
+def test_an_untrusted_certificate_is_refused(registry: FakeRegistry, tmp_path: Path) -> None:
     other, _ = self_signed(tmp_path, "other")
 
     with pytest.raises(Unreachable, match="certificate is not trusted"):
@@ -37,14 +37,14 @@ def test_an_untrusted_certificate_is_refused(registry: StubRegistry, tmp_path: P
     assert not registry.asked
 
 
-def test_a_redirect_is_not_followed(registry: StubRegistry) -> None:
+def test_a_redirect_is_not_followed(registry: FakeRegistry) -> None:
     registry.replies["ping"] = (302, {})
 
     assert Transport(registry.url, registry.ca_file).send("GET", "/v1/ping", b"", {}).status == 302
     assert len(registry.asked) == 1
 
 
-def test_a_proxy_of_the_users_environment_is_not_used(registry: StubRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_users_environment_is_not_used(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     registry.replies["ping"] = (200, {})
 
@@ -71,7 +71,7 @@ def test_a_silent_peer_is_given_up() -> None:
     ("header", "seconds"),
     [("2", 2), ("0", 0), ("999999", 30), ("-1", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("٣", 0)],
 )
-def test_the_wait_that_is_asked_for_is_bounded(registry: StubRegistry, header: str, seconds: float) -> None:
+def test_the_wait_that_is_asked_for_is_bounded(registry: FakeRegistry, header: str, seconds: float) -> None:
     registry.replies["ping"] = (429, {"code": "too-many-requests"})
     registry.headers["Retry-After"] = header.encode().decode("latin-1")
     answer = Transport(registry.url, registry.ca_file).send("GET", "/v1/ping", b"", {})

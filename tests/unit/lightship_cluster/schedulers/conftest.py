@@ -1,4 +1,4 @@
-"""Stand-ins for the commands of schedulers: they print what was recorded, and note how they were called."""
+"""Fake commands of schedulers: they print what was recorded, and note how they were called."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 Command = Callable[..., Path]
 

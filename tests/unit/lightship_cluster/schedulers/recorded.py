@@ -1,4 +1,4 @@
-"""Plays back what OpenPBS's commands printed; see openpbs/README.md."""
+"""Replays the recorded output of OpenPBS's commands; see openpbs/README.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 FOLDER = Path(__file__).with_name("openpbs")
 DELIMITER = "0123456789abcdef0123456789abcdef"
@@ -35,19 +35,19 @@ sys.exit("not recorded: " + " ".join(asked))
 
 
 def jobs(file: str) -> dict[str, str]:
-    """The recorded jobs by what they are."""
+    """The recorded jobs by their kinds."""
     found: dict[str, str] = _read(file)["jobs"]
     return found
 
 
 def printed(file: str, situation: str) -> str:
-    """What the first call of a situation printed."""
+    """The output of the first call in a situation."""
     text: str = _read(file)["calls"][situation][0]["stdout"]
     return text
 
 
 def qstat(folder: Path, file: str, situation: str) -> Path:
-    """Put a qstat into the folder that answers as recorded; the file has a line for each call of it."""
+    """Put a qstat into the folder that replays the recording; the returned file has a line for each call."""
     noted = folder / "qstat.noted"
     noted.write_text("")
     told = {"file": str(FOLDER / f"{file}.json"), "situation": situation, "noted": str(noted), "user": ME.pw_name}

@@ -7,7 +7,7 @@ import pytest
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 
 def test_questions_are_asked_in_plain_english(monkeypatch: pytest.MonkeyPatch) -> None:

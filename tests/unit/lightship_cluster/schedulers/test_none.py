@@ -1,4 +1,4 @@
-"""Real processes on this machine; only systemd's login manager is a stand-in."""
+"""Real processes on this machine; only systemd's login manager is a fake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lightship_cluster.core.errors import LightshipError
 from lightship_cluster.schedulers import none
 from lightship_cluster.schedulers.base import GONE, JobReport, JobRequest, JobState, Resources
 from lightship_cluster.schedulers.none import Here, process_of
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 ENDS_AT_LOGOUT = '#!/bin/sh\ncase "$*" in *KillUserProcesses*) echo yes;; *Linger*) echo {linger};; esac\n'
 
@@ -199,6 +199,6 @@ def test_a_machine_without_systemd_ends_nothing(host: Path, monkeypatch: pytest.
 
 
 def test_the_words_are_plain() -> None:
-    assert Here().words(JobState(none.RUNS)) == "the job has begun on this machine"
+    assert Here().phrase(JobState(none.RUNS)) == "the job has begun on this machine"
     assert Here().report(JobState(none.RUNS)) == JobReport("running")
     assert Here().report(GONE) == JobReport("ended", "The job is over.")

@@ -1,4 +1,4 @@
-"""A job's time comes from where the link's does, and from nowhere else."""
+"""A job's time limit comes from the link's time and from no other source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said to PBS, and what a user is told. The outputs are those of OpenPBS 23.06.06; see recorded.py."""
+"""The commands for PBS, and the messages for users. The outputs are recorded from OpenPBS 23.06.06; see recorded.py."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.pbs import Pbs
+from unit.lightship_cluster.fake_programs import program
 from unit.lightship_cluster.schedulers import recorded
 from unit.lightship_cluster.schedulers.conftest import Command
-from unit.lightship_cluster.world import program
 
 
 def request(tmp_path: Path, extra: tuple[str, ...] = (), **asked: Any) -> JobRequest:
@@ -212,7 +212,7 @@ def test_what_pbs_cannot_be_asked_for_is_refused_before_anything_is_made(asked: 
 
 
 def test_the_words_are_those_of_pbs() -> None:
-    assert Pbs().words(JobState("R")) == "the job has begun"
+    assert Pbs().phrase(JobState("R")) == "the job has begun"
     assert Pbs().report(JobState("R")).state == "running"
     assert Pbs().over("F")
 

@@ -1,4 +1,4 @@
-"""What OpenPBS 23.06.06 printed to a user of a host named pbsagent, each time with another thing wrong."""
+"""Outputs of OpenPBS 23.06.06 for a user of the host pbsagent, each with another fault."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def operators(*names: str) -> str:
 
 
 def asking(printed: str = "", complaints: str = "", status: int = 0, user: str = "lightship-qstat") -> Qstat:
-    """Whose qstat says this of the server."""
+    """A qstat with this output about the server."""
 
     def run(arguments: Sequence[str]) -> Done:
         assert tuple(arguments) == SERVER

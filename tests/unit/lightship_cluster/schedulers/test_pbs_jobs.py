@@ -1,4 +1,4 @@
-"""How jobs are, as OpenPBS 23.06.06 told it; see recorded.py."""
+"""The states of jobs, from outputs of OpenPBS 23.06.06; see recorded.py."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_every_status_of_the_source_has_words() -> None:
     # src/include/job.h: all JOB_EXEC_ but those that no job ends with.
     known = {-number for number in range(1, 31)} - {-8, -9}
     assert set(Pbs.endings) == known
-    assert all(Pbs().words(JobState("F", ending)) != "the job is over" for ending in Pbs.endings.values())
+    assert all(Pbs().phrase(JobState("F", ending)) != "the job is over" for ending in Pbs.endings.values())
 
 
 class TestUnknown:
@@ -204,7 +204,7 @@ class TestUnknown:
 def test_what_waits_is_told_with_its_estimate(tmp_path: Path) -> None:
     recorded.qstat(tmp_path, "waiting", "waiting")
     states = Pbs().job_states(WAITING.values())
-    assert Pbs().words(states[WAITING["waits for its reservation"]]) == "queued: its reservation has not begun"
+    assert Pbs().phrase(states[WAITING["waits for its reservation"]]) == "queued: its reservation has not begun"
     assert states[WAITING["first"]].start == time.mktime((2026, 11, 29, 6, 46, 41, 0, 0, -1))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.schedulers.base import GONE, JobReport, JobState
-from lightship_cluster.schedulers.pbs_phrases import over, report, words
+from lightship_cluster.schedulers.pbs_phrases import over, phrase, report
 
 TOMORROW = int(time.time()) + 86400
 COMMENTS = Path(__file__).with_name("openpbs").joinpath("comments.txt").read_text("utf-8").splitlines()
@@ -69,11 +69,11 @@ COMMENTS = Path(__file__).with_name("openpbs").joinpath("comments.txt").read_tex
     ],
 )
 def test_states_in_plain_words(job: JobState, said: str) -> None:
-    assert words(job) == said
+    assert phrase(job) == said
 
 
 def test_an_estimate_is_told() -> None:
-    said = words(JobState("Q", "Not Running: Not enough free nodes available", TOMORROW))
+    said = phrase(JobState("Q", "Not Running: Not enough free nodes available", TOMORROW))
 
     assert said == time.strftime("queued: waiting for free nodes, starts about %d %b %H:%M", time.localtime(TOMORROW))
 
@@ -94,7 +94,7 @@ def test_an_estimate_is_told() -> None:
         (JobState("F", "cancelled"), JobReport("ended", "The job was cancelled.", cause="cancelled")),
         (
             JobState("C", "out-of-memory"),
-            JobReport("ended", words(JobState("C", "out-of-memory")).capitalize() + ".", cause="out-of-memory"),
+            JobReport("ended", phrase(JobState("C", "out-of-memory")).capitalize() + ".", cause="out-of-memory"),
         ),
         (GONE, JobReport("ended", "The job is over and no longer listed.")),
     ],
@@ -110,7 +110,7 @@ def test_what_is_over() -> None:
 @pytest.mark.parametrize("comment", COMMENTS)
 def test_every_comment_of_pbs_has_plain_words(comment: str) -> None:
     job = JobState("H" if "held" in comment.lower() else "Q", comment)
-    said, told = words(job), report(job)
+    said, told = phrase(job), report(job)
     assert "scheduler says" not in said
     # Nothing is said twice.
     assert said.count("on hold") <= 1
@@ -118,7 +118,7 @@ def test_every_comment_of_pbs_has_plain_words(comment: str) -> None:
 
 
 def test_a_job_that_can_never_run_is_told_why() -> None:
-    said = words(JobState("Q", "Can Never Run: Insufficient amount of resource: ncpus (R: 640 A: 24 T: 24)"))
+    said = phrase(JobState("Q", "Can Never Run: Insufficient amount of resource: ncpus (R: 640 A: 24 T: 24)"))
     assert (
         said == "queued: it can never run here; cancel it (Insufficient amount of resource: ncpus (R: 640 A: 24 T: 24))"
     )

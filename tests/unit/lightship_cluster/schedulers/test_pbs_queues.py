@@ -1,4 +1,4 @@
-"""Which queues take a job, of those of OpenPBS 23.06.06; what is refused here, it refused as well."""
+"""Which queues take a job. OpenPBS 23.06.06 refused the same jobs as these tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from lightship_cluster.core.errors import ExitStatus, LightshipError
-from lightship_cluster.schedulers import pbs_access, pbs_queues
+from lightship_cluster.schedulers import pbs_queues
 from lightship_cluster.schedulers.base import Resources
 from lightship_cluster.schedulers.pbs import Pbs
 from lightship_cluster.schedulers.pbs_records import Question
@@ -24,10 +24,10 @@ QUEUES = Question(recorded.DELIMITER).records(recorded.printed("queues", "queues
 
 @pytest.fixture(autouse=True)
 def alice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pbs_access, "_me", lambda: ("alice", {"alice"}))
+    monkeypatch.setattr(pbs_queues, "_me", lambda: ("alice", {"alice"}))
 
 
-def trouble(**asked: Any) -> str:
+def refusal_of(**asked: Any) -> str:
     with pytest.raises(LightshipError) as refused:
         check(**asked)
     assert refused.value.status is ExitStatus.PARTITION
@@ -75,17 +75,17 @@ def test_what_fits_passes(asked: dict[str, Any]) -> None:
     ],
 )
 def test_what_can_never_run_is_refused(asked: dict[str, Any], words: str) -> None:
-    assert words in trouble(**asked)
+    assert words in refusal_of(**asked)
 
 
 def test_only_what_the_user_can_use_is_recommended() -> None:
-    assert trouble(partition="bobs").endswith(
+    assert refusal_of(partition="bobs").endswith(
         "It would fit in: compute, debug, one_node, route, small, workq (choose with -p)."
     )
-    said = trouble(partition="small", minutes=120, nodes=2)
+    said = refusal_of(partition="small", minutes=120, nodes=2)
     assert said.endswith("It would fit in: compute, large, workq (choose with -p).")
-    assert "bobs" not in trouble(partition="nosuch")
-    assert "This cluster has: R245, compute, debug, elsewhere, large, never_started, one_node, route," in trouble(
+    assert "bobs" not in refusal_of(partition="nosuch")
+    assert "This cluster has: R245, compute, debug, elsewhere, large, never_started, one_node, route," in refusal_of(
         partition="nosuch"
     )
 
@@ -112,8 +112,8 @@ def test_only_what_the_user_can_use_is_recommended() -> None:
 def test_lists_are_read_as_pbs_reads_them(
     monkeypatch: pytest.MonkeyPatch, listed: dict[str, str], *, closed: bool
 ) -> None:
-    monkeypatch.setattr(pbs_access, "_me", lambda: ("alice", {"alice", "chemistry"}))
-    assert pbs_access.closed_to_user(listed) is closed
+    monkeypatch.setattr(pbs_queues, "_me", lambda: ("alice", {"alice", "chemistry"}))
+    assert pbs_queues.closed_to_user(listed) is closed
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_lists_are_read_as_pbs_reads_them(
 def test_hosts_are_compared_by_their_ends(monkeypatch: pytest.MonkeyPatch, hosts: str, *, opened: bool) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "login1")
     monkeypatch.setattr(socket, "getfqdn", lambda: "Login1.Example.org")
-    assert pbs_access.open_to_host({"acl_host_enable": "True", "acl_hosts": hosts}) is opened
-    assert pbs_access.open_to_host({"acl_hosts": hosts})
+    assert pbs_queues.open_to_host({"acl_host_enable": "True", "acl_hosts": hosts}) is opened
+    assert pbs_queues.open_to_host({"acl_hosts": hosts})
 
 
 def test_who_asks_is_known_by_name_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    user, groups = pbs_access._me()
+    user, groups = pbs_queues._me()
     assert user == recorded.ME.pw_name
     assert grp.getgrgid(recorded.ME.pw_gid).gr_name in groups
 
@@ -163,7 +163,7 @@ class TestReservation:
             self.check(**asked)
 
     def test_anothers_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pbs_access, "_me", lambda: ("bob", {"bob"}))
+        monkeypatch.setattr(pbs_queues, "_me", lambda: ("bob", {"bob"}))
         with pytest.raises(LightshipError, match="The reservation R626 is not open to you"):
             self.check(reservation="R626.login")
 

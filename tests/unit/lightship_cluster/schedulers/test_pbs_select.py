@@ -1,4 +1,4 @@
-"""What OpenPBS 23.06.06 said of these: of two selects it took the last, and `-l mem=` beside one it refused."""
+"""Select statements. OpenPBS 23.06.06 used the last of two, and refused `-l mem=` together with one."""
 
 from __future__ import annotations
 

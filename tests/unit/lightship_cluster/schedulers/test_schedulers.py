@@ -8,7 +8,7 @@ from lightship_cluster.config.options import SCHEDULERS
 from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import find_scheduler, scheduler_of_script
 from lightship_cluster.schedulers.base import Scheduler
-from unit.lightship_cluster.world import program
+from unit.lightship_cluster.fake_programs import program
 
 # What each `qstat --version` says: OpenPBS's pull request 1346, Torque's manual, Slurm 24.11 and Grid Engine as seen.
 OPENPBS = "echo 'pbs_version = 19.1.3'"

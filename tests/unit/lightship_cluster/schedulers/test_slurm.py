@@ -1,4 +1,4 @@
-"""Slurm's outputs here are recorded ones (24.11), given by stand-ins for its commands; the test bed runs the real."""
+"""Slurm's outputs here are recorded ones (24.11), printed by fake commands; the test bed runs the real ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import GONE, NOBODYS, JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.slurm import Slurm
 from support.hostile_texts import hostile_texts
+from unit.lightship_cluster.fake_programs import program
 from unit.lightship_cluster.schedulers.conftest import Command
-from unit.lightship_cluster.world import program
 
 SINFO = "compute*|up|1-00:00:00|16|16000|(null)\ndebug|up|1:00:00|16|16000|(null)\n"
 

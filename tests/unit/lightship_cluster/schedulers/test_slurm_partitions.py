@@ -1,4 +1,4 @@
-"""What a job is refused for before it is submitted: rows as Slurm 24.11 prints them, GPUs as its manual has them."""
+"""Jobs that are refused before their submission, with rows of Slurm 24.11 and GPUs from its manual."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from lightship_cluster.schedulers.base import GONE, JobReport, JobState
-from lightship_cluster.schedulers.slurm_phrases import report, words
+from lightship_cluster.schedulers.slurm_phrases import phrase, report
 
 TOMORROW = int(time.time()) + 86400
 
@@ -37,7 +37,7 @@ TOMORROW = int(time.time()) + 86400
     ],
 )
 def test_states_in_plain_words(job: JobState, said: str) -> None:
-    assert words(job).endswith(said)
+    assert phrase(job).endswith(said)
 
 
 # All of Slurm 24.11's own, read from its library.
@@ -63,7 +63,7 @@ MaxCpuRunMinsPerAccount MaxGRESRunMinsPerUser MaxPoweredUpNodes Prolog
 
 @pytest.mark.parametrize("reason", REASONS.split())
 def test_every_reason_of_slurm_has_plain_words(reason: str) -> None:
-    assert "the scheduler says" not in words(JobState("PENDING", reason))
+    assert "the scheduler says" not in phrase(JobState("PENDING", reason))
 
 
 @pytest.mark.parametrize(
@@ -80,21 +80,21 @@ def test_every_reason_of_slurm_has_plain_words(reason: str) -> None:
     ],
 )
 def test_a_job_that_can_never_run_is_told_apart_from_one_that_waits(reason: str, said: str) -> None:
-    assert said in words(JobState("PENDING", reason))
+    assert said in phrase(JobState("PENDING", reason))
 
 
 def test_an_estimated_start_has_its_day_unless_it_is_today() -> None:
     soon = int(time.time()) + 2
-    assert words(JobState("PENDING", "Priority", TOMORROW)) == time.strftime(
+    assert phrase(JobState("PENDING", "Priority", TOMORROW)) == time.strftime(
         "queued: other jobs come first, starts about %d %b %H:%M", time.localtime(TOMORROW)
     )
     # The day may change meanwhile.
-    assert words(JobState("PENDING", "", soon)).endswith(time.strftime("%H:%M", time.localtime(soon)))
+    assert phrase(JobState("PENDING", "", soon)).endswith(time.strftime("%H:%M", time.localtime(soon)))
 
 
 @pytest.mark.parametrize("start", [0, 1577836800])
 def test_an_estimate_that_is_none_or_past_is_not_shown(start: int) -> None:
-    assert words(JobState("PENDING", "Resources", start)) == "queued: waiting for free nodes"
+    assert phrase(JobState("PENDING", "Resources", start)) == "queued: waiting for free nodes"
 
 
 @pytest.mark.parametrize(

@@ -31,15 +31,15 @@ def test_a_users_wishes_go_with_the_job_and_what_start_jupyter_decides_does_not(
 
 
 @pytest.mark.parametrize(
-    ("wished", "gone"),
+    ("wanted", "gone"),
     [
         (Resources(60, memory=600), {"SBATCH_MEM_PER_CPU", "SBATCH_MEM_PER_GPU", "SBATCH_MEM_PER_NODE"}),
         (Resources(60, cores=2), {"SBATCH_CPUS_PER_GPU"}),
         (Resources(60, gpus="1"), {"SBATCH_GPUS", "SBATCH_GRES", "SBATCH_TRES_PER_TASK"}),
     ],
 )
-def test_what_is_said_nearer_to_the_start_holds(wished: Resources, gone: set[str]) -> None:
-    assert gone <= set(HONOURED) - set(environment(ALL, wished))
+def test_what_is_said_nearer_to_the_start_holds(wanted: Resources, gone: set[str]) -> None:
+    assert gone <= set(HONOURED) - set(environment(ALL, wanted))
 
 
 @pytest.mark.parametrize("job", ["SLURM_JOB_ID", "SLURM_JOBID"])

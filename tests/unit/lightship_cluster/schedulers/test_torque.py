@@ -15,9 +15,9 @@ from lightship_cluster.core.errors import ExitStatus, LightshipError
 from lightship_cluster.schedulers import base
 from lightship_cluster.schedulers.base import GONE, NOBODYS, JobRequest, JobState, NoAnswerError, Resources
 from lightship_cluster.schedulers.torque import SlurmTorque, Torque
+from unit.lightship_cluster.fake_programs import program
 from unit.lightship_cluster.schedulers import recorded
 from unit.lightship_cluster.schedulers.conftest import Command
-from unit.lightship_cluster.world import program
 
 ME = pwd.getpwuid(os.getuid())
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from lightship_registry.core.centre import Centre
+from lightship_protocol.centre import Centre
 from unit.lightship_registry.world import DOMAIN, NODE, TOKEN, World
 
 PATHS = {

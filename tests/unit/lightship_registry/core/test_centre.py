@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from lightship_registry.core.centre import UNNAMED, Centre, read_centre
+from lightship_protocol.centre import UNNAMED, Centre
+from lightship_registry.core.centre import read_centre
 from lightship_registry.core.errors import RegistryError
 
 
@@ -32,6 +33,8 @@ def test_a_contact_is_an_address_that_can_be_clicked(contact: str, url: str) -> 
         ("centre_name", "x" * 101),
         ("centre_name", "two\nlines"),
         ("centre_name", 7),
+        ("centre_name", "Example\u00a0Centre"),
+        ("contact", "help@localhost"),
         ("contact", "javascript:alert(1)"),
         ("contact", "the help desk"),
         ("contact", "a@b.example?subject=x\n"),

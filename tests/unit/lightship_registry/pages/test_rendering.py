@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 
-from lightship_registry.core.centre import Centre
+from lightship_protocol.centre import Centre
 from lightship_registry.pages import running
 from lightship_registry.pages.ended_page import TEXTS
 from lightship_registry.pages.rendering import Renderer

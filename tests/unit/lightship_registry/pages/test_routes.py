@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lightship_registry.core.centre import Centre
+from lightship_protocol.centre import Centre
 from lightship_registry.core.records import Glance
 from lightship_registry.store.links import LinkStore
 from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World, build_world, notebook

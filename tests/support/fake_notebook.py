@@ -1,4 +1,4 @@
-"""A stage for the web server's tests: notebooks that say what reached them, and a browser without manners of its own.
+"""Fake notebooks for the web server's tests, which keep what reached them, and a browser that sends any bytes.
 
 The notebooks are threads of the test, on this machine's address in the bed's network, with certificates that the
 registry's own authority signed. So a test sees every byte that the proxy let through.
@@ -50,14 +50,14 @@ class Authority:
 
     @classmethod
     def stranger(cls, name: x509.Name) -> Self:
-        """Return a new authority that bears another one's name."""
+        """Return a new authority with the name of another one."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(name, name, key, days=1)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         return cls(builder.sign(key, hashes.SHA256()), key)
 
     def issue(self, folder: Path, host: str, *, days: int = 1) -> Path:
-        """Write a server certificate for `host` and its key to one file; with negative days it ended so long ago."""
+        """Write a server certificate for `host` and its key to one file; with negative days it has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         builder = _builder(subject, self.certificate.subject, key, days=days)
@@ -97,7 +97,7 @@ def reply(connection: socket.socket, _request: bytes) -> None:
 
 @dataclass
 class Notebook:
-    """A server with a link's certificate that keeps what it was sent; without certificate it speaks plain HTTP."""
+    """A server with a link's certificate that keeps what it received; without a certificate it speaks plain HTTP."""
 
     certificate: Path | None
     client_authority: Path
@@ -158,7 +158,7 @@ Route = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for a request."""
+    """The answer to a request."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -171,7 +171,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Browser:
-    """Sends to the proxy what it is told, byte for byte, and trusts the bed's authority alone."""
+    """Sends any bytes to the proxy, and trusts only the bed's authority."""
 
     trust: ssl.SSLContext
 

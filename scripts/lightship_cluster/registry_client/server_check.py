@@ -1,4 +1,4 @@
-"""A server as a job or a browser sees it: its certificate, its trust and its name checked, its clock, its answer."""
+"""Checks a server as a job or a browser would: its certificate, its name, its clock and its answer."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from lightship_cluster.core.error_messages import why
-from lightship_cluster.core.errors import ExitStatus, LightshipError
+from lightship_cluster.core.errors import ExitStatus, LightshipError, why
 from lightship_cluster.registry_client.transport import Transport
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen."""
+class ServerCheck:
+    """The result of a check."""
 
     status: int
-    # Of the certificate: what is left of it, and how much that is of the whole.
+    # The certificate's remaining time, and its share of the whole validity.
     seconds_left: float
     share_left: float
-    # How far this host's clock is from the server's; None when the server did not tell.
+    # The difference between this host's clock and the server's; None if the server sends no date.
     clock_off: float | None
 
 
-def look(transport: Transport) -> Look:
-    """Ask for the server's first page; nothing is sent that tells who asks."""
+def check_server(transport: Transport) -> ServerCheck:
+    """Ask for the server's first page; the request does not tell who asks."""
     connection = http.client.HTTPSConnection(
         transport.host, transport.port, timeout=transport.timeout, context=transport.context
     )
@@ -37,7 +36,7 @@ def look(transport: Transport) -> Look:
         answer = connection.getresponse()
         begins, ends = (ssl.cert_time_to_seconds(str(certificate[key])) for key in ("notBefore", "notAfter"))
         left = ends - time.time()
-        return Look(answer.status, left, left / max(1.0, ends - begins), _off(answer.getheader("Date", "")))
+        return ServerCheck(answer.status, left, left / max(1.0, ends - begins), _off(answer.getheader("Date", "")))
     except ssl.SSLCertVerificationError as error:
         raise _wrong(transport, f"its certificate is not trusted: {error.verify_message}") from error
     except (OSError, http.client.HTTPException) as error:

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from lightship_cluster.schedulers.base import JobRequest, Resources
-from lightship_cluster.schedulers.own_variables import for_sbatch, taken_from
+from lightship_cluster.schedulers.job_environment import for_sbatch, users_entries
 
 
 def taken(tmp_path: Path, extra: tuple[str, ...], *lines: str) -> tuple[list[str], list[str]]:
     script = tmp_path / "own.sh"
     script.write_text("\n".join(["#!/bin/bash", *lines]))
     request = JobRequest(script, ("/link", "/register"), tmp_path, tmp_path / "log", Resources(60, extra=extra))
-    entries, options = taken_from(request)
+    entries, options = users_entries(request)
     return list(entries.values()), options
 
 

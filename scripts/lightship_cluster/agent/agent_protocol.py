@@ -1,25 +1,23 @@
-"""How commands and the agent speak over the Unix socket: one line of JSON each way."""
+"""The protocol between commands and the agent over the Unix socket: one line of JSON each way."""
 
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
 from typing import Any
 
 LINE_LIMIT = 8192
-# The agent's answers may be longer than what users may ask: a user's keys have comments.
+# Answers may be longer than questions: a user's keys have comments.
 ANSWER_LIMIT = 1 << 18
-LINK_TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
-class BadLine(Exception):  # noqa: N818 - says what came, as the sentence in it does
+class BadLine(Exception):  # noqa: N818 - the name says what came
     """The other side did not send one line of JSON in time."""
 
 
 def read_line(connection: socket.socket, seconds: float, limit: int = LINE_LIMIT) -> dict[str, Any]:
-    """One JSON object; the whole line must be here within the seconds, however slowly its bytes come."""
+    """Read one JSON object; the whole line must arrive within the seconds, however slowly its bytes come."""
     deadline = time.monotonic() + seconds
     data = b""
     while not data.endswith(b"\n"):

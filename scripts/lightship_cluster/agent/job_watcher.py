@@ -1,7 +1,7 @@
-"""Tells the registry how the jobs of links are: one question to the scheduler in each interval, for the whole cluster.
+"""Reports the states of links' jobs to the registry: one question to the scheduler in each interval, for all jobs.
 
-Several login nodes may run agents. The registry hands the list of jobs to one of them at a time, so the others have
-nothing to ask about and only look in.
+Several login nodes may run agents. The registry gives the list of jobs to one of them at a time; the others have no
+jobs to ask about and only send an empty report.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import traceback
 from typing import Any
 
 from lightship_cluster.agent.scheduler_check import SchedulerCheck
-from lightship_cluster.core.error_messages import RepeatedErrors
-from lightship_cluster.core.errors import LightshipError
+from lightship_cluster.core.errors import LightshipError, RepeatedErrors
 from lightship_cluster.core.users import user_name
 from lightship_cluster.registry_client.registry import SignedRegistry
 from lightship_cluster.registry_client.transport import Unreachable
@@ -21,14 +20,14 @@ from lightship_cluster.schedulers.base import GONE, JobSource, JobState
 from lightship_protocol import forms, limits
 
 INTERVAL_SECONDS = 20.0
-# After trouble: longer and longer, for neither a scheduler nor a registry in distress needs more questions.
+# After failures the pauses grow: a failing scheduler or registry needs fewer questions.
 LONGEST_PAUSE = 300.0
 # The web server takes bodies of at most 64 KiB, and an entry can have 450 bytes.
 ENTRIES = 100
 
 
-class Watch:
-    """Reports the jobs of the last list and gets the next."""
+class JobWatcher:
+    """Reports the jobs of the last list and gets the next list."""
 
     def __init__(self, registry: SignedRegistry, scheduler: JobSource, check: SchedulerCheck) -> None:
         self._registry = registry
@@ -43,29 +42,29 @@ class Watch:
         )
 
     def run(self) -> None:
-        """Report for ever; the agent gives this a thread of its own."""
+        """Report for ever, in a thread of its own."""
         while True:
             time.sleep(self.round())
 
     def round(self) -> float:
-        """Report once; the seconds until the next round."""
-        # After any trouble the list is not asked about again: by then another agent may have it.
+        """Report once; return the seconds until the next round."""
+        # After a failure the list is dropped: another agent may have it by then.
         watched, self._watched = self._watched, []
-        trouble = ""
+        fault = ""
         try:
             self._tell(self._entries(watched))
         except LightshipError as error:
-            trouble = error.sentence
+            fault = error.sentence
         except Exception:
-            # Nobody restarts a thread; a surprise must not leave the registry without job states for good.
-            trouble = traceback.format_exc()
-        self._failures = self._failures + 1 if trouble else 0
-        self._errors.say(trouble)
-        # A first failure waits no longer than usual: most often the registry was just being started again.
+            # An unexpected error must not end the thread: nothing restarts it.
+            fault = traceback.format_exc()
+        self._failures = self._failures + 1 if fault else 0
+        self._errors.say(fault)
+        # A first failure does not lengthen the pause: most often the registry was just restarting.
         return float(min(LONGEST_PAUSE, self._interval * 2 ** max(0, self._failures - 1)))
 
     def _fault(self) -> dict[str, str]:
-        """Why this login node's agent cannot ask, for the centre's administrators; once more when it can again."""
+        """Why this agent cannot ask, for the centre's administrators; sent once more, empty, when it can again."""
         fault = self._check.last
         if not fault and not self._fault_told:
             return {}
@@ -86,7 +85,7 @@ class Watch:
         if told.cause:
             entry["cause"] = told.cause
         if job.uid >= 0:
-            # A user can give a link any number: the registry must not show one user's job to another.
+            # A user can give a link any job number: the registry must not show one user's job to another.
             user = user_name(job.uid)
             if user is None:
                 return None
@@ -95,7 +94,7 @@ class Watch:
 
     def _tell(self, entries: list[dict[str, Any]]) -> None:
         watched: list[str] = []
-        # An empty report too: it asks for the list.
+        # An empty report is sent too: its answer has the list.
         for begin in range(0, max(1, len(entries)), ENTRIES):
             watched += self._send(entries[begin : begin + ENTRIES])
         self._watched = watched

@@ -1,4 +1,4 @@
-"""The proxy before a program that knows no token, with real TLS, and behind it real programs on loopback."""
+"""The auth proxy in front of a program that checks no token, with real TLS; the program listens on loopback."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ import pytest
 
 from lightship_cluster.app_proxy import auth_proxy
 from lightship_cluster.app_proxy.auth_proxy import AuthProxy
-from lightship_cluster.config.centre import Centre
 from lightship_cluster.core.listen_address import ListenAddress
 from lightship_cluster.job.probe import pick_port, serves
-from unit.lightship_cluster.world import self_signed
+from lightship_protocol.centre import Centre
+from unit.lightship_cluster.fake_registry import self_signed
 
 TOKEN = "0123456789abcdef" * 2
 ORIGIN = "https://one-two-three.notebooks.test"
-GUESTS = 16
+CONNECTIONS = 16
 CENTRE = Centre("Example Centre", "help@example.org", "https://example.org/guide")
 # Answers of programs that take HTTP lightly, by path.
 OLDER = {
@@ -51,16 +51,16 @@ ODD = {**OLDER, **KEPT, **CLOSED, **TWO_LENGTHS}
 
 
 @dataclass
-class House:
-    """A proxy, the programs behind it, and how the proxy knocks."""
+class Guarded:
+    """An auth proxy, what reached the program behind it, and how the web server connects to it."""
 
     port: int
     context: ssl.SSLContext
     asked: list[tuple[str, str, dict[str, str], bytes]]
-    guests: set[Any]
+    connections: set[Any]
     unknown: dict[socket.socket, None]
 
-    def knock(self) -> ssl.SSLSocket:
+    def connect(self) -> ssl.SSLSocket:
         plain = socket.create_connection(("127.0.0.1", self.port), 10)
         return self.context.wrap_socket(plain, server_hostname="localhost")
 
@@ -68,7 +68,7 @@ class House:
         self, method: str, path: str, headers: Mapping[str, str] = {}, body: bytes | None = None
     ) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("localhost", timeout=10)
-        connection.sock = self.knock()
+        connection.sock = self.connect()
         connection.request(method, path, body, dict(headers))
         answer = connection.getresponse()
         found = answer.status, dict(answer.getheaders()), answer.read()
@@ -129,11 +129,11 @@ def behind(asked: list[Any]) -> type[BaseHTTPRequestHandler]:
 
 class Programs(ThreadingHTTPServer):
     def handle_error(self, *_: Any) -> None:
-        """Say nothing of browsers that went: that may be after the test, when there is nowhere to say it."""
+        """Print nothing about closed connections: they may close after the test, when the output is closed."""
 
 
 @pytest.fixture
-def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def guarded(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Guarded]:
     certificate, key = self_signed(tmp_path, "localhost")
     (tmp_path / "proxy").mkdir()
     proxy, proxy_key = self_signed(tmp_path / "proxy", "proxy")
@@ -144,30 +144,30 @@ def house(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
     server = Programs(("127.0.0.1", 0), behind(asked))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     text = certificate.read_text()
-    place = ListenAddress(
+    listen = ListenAddress(
         tmp_path, "one-two-three.notebooks.test", "127.0.0.1", pick_port("127.0.0.1"), text, TOKEN, tmp_path
     )
 
     async def connect() -> Any:
         return await asyncio.open_connection("127.0.0.1", server.server_address[1])
 
-    monkeypatch.setattr(auth_proxy, "MOST_GUESTS", GUESTS)
-    standing = AuthProxy(place, ORIGIN, connect, CENTRE)
-    standing.start()
-    while not serves(place.address, place.port, text):
+    monkeypatch.setattr(auth_proxy, "MOST_CONNECTIONS", CONNECTIONS)
+    auth = AuthProxy(listen, ORIGIN, connect, CENTRE)
+    auth.start()
+    while not serves(listen.address, listen.port, text):
         pass
     context = ssl.create_default_context(cadata=text)
     context.check_hostname = False
     context.load_cert_chain(proxy, proxy_key)
-    yield House(place.port, context, asked, standing._guests, standing._unknown)
-    wait_until_empty(House(place.port, context, asked, standing._guests, standing._unknown))
+    yield Guarded(listen.port, context, asked, auth._connections, auth._unknown)
+    wait_until_empty(Guarded(listen.port, context, asked, auth._connections, auth._unknown))
     server.shutdown()
     server.server_close()
     assert not [text for text in (capfd.readouterr().err,) if "register-jupyter" in text]
 
 
-def wait_until_empty(house: House) -> None:
+def wait_until_empty(guarded: Guarded) -> None:
     deadline = time.monotonic() + 10
-    while house.guests and time.monotonic() < deadline:
+    while guarded.connections and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not house.guests, "somebody is still there"
+    assert not guarded.connections, "somebody is still there"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lightship_cluster.core.protocol import LINE_LIMIT, BadLine, read_line, write_line
+from lightship_cluster.agent.agent_protocol import LINE_LIMIT, BadLine, read_line, write_line
 
 
 def test_a_line_arrives_in_pieces() -> None:
