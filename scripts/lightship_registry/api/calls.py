@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from lightship_registry.core import audit, fields
+from lightship_registry.core import audit
 from lightship_registry.core.counting import ACTION
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.observer import NO_OBSERVER, Observer
-from lightship_registry.core.records import Owner
+from lightship_registry.core.records import Link, Owner
 from lightship_registry.links.names import is_name
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -30,7 +30,8 @@ class Call:
     request: Request
     name: str
     address: str | None
-    data: dict[str, Any] = field(default_factory=dict)
+    # Whose secret the request bears; agents' have none.
+    link: Link = field(init=False)
     cluster: str = ""
     user: str = ""
     target: str = ""
@@ -59,9 +60,8 @@ class Call:
         return audit.Event(action, result, self.cluster, self.user, link, self.address or "", self.target, reason)
 
 
-Json = dict[str, Any]
 Endpoint = Callable[[Request], Awaitable[Response]]
-Handler = Callable[[Call], Awaitable[Json]]
+Handler = Callable[[Call], Awaitable[object]]
 
 
 def failure(error: RegistryError, for_web_server: Mapping[str, str] = NOTHING) -> Response:
@@ -97,7 +97,8 @@ def endpoint(action: str, run: Handler, *, status: int, quiet: bool, observer: O
             return failure(registry_error())
         if not quiet:
             audit.record(call.event(action, "ok", call.reason))
-        return JSONResponse(answer, status, {**NO_STORE, **call.for_web_server})
+        headers = {**NO_STORE, **call.for_web_server}
+        return Response(msgspec.json.encode(answer), status, headers, "application/json")
 
     return answer_to
 
@@ -107,9 +108,3 @@ def address_of(request: Request) -> str | None:
     # Twice means that somebody other than the web server set it.
     values = request.headers.getlist("x-real-ip")
     return values[0] if len(values) == 1 else None
-
-
-def user_of_query(call: Call) -> str:
-    """Whom the agent asks for, in a request that has no body."""
-    users = call.request.query_params.getlist("user")
-    return fields.user(users[0] if len(users) == 1 else None)
