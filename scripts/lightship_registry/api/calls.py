@@ -1,4 +1,4 @@
-"""One request on its way through the API, and how each outcome is answered and recorded."""
+"""One request on its way through the API, and how its success is answered and recorded."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from lightship_registry.core import audit
 from lightship_registry.core.counting import ACTION
-from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.observer import NO_OBSERVER, Observer
 from lightship_registry.core.records import Link, Owner
 from lightship_registry.links.names import is_name
 
+# Where the scope keeps the call.
+CALL = "lightship.call"
 NO_STORE = {"Cache-Control": "no-store"}
 NOTHING: Mapping[str, str] = {}
 
@@ -64,37 +63,24 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 Handler = Callable[[Call], Awaitable[object]]
 
 
-def failure(error: RegistryError, for_web_server: Mapping[str, str] = NOTHING) -> Response:
-    """What a client learns of an error."""
+def begin(request: Request, action: str) -> Call:
+    """Take up a request; whoever deals with its errors finds the call in the scope."""
+    call = Call(request, request.path_params.get("name", ""), address_of(request))
+    request.scope[ACTION], request.scope[CALL] = action, call
+    return call
+
+
+def refusal(error: RegistryError, for_web_server: Mapping[str, str] = NOTHING) -> Response:
+    """What a client of the API learns of an error."""
     return JSONResponse({"error": error.sentence, "code": error.code}, error.status, {**NO_STORE, **for_web_server})
 
 
-def registry_error() -> RegistryError:
-    """For everything that only the administrator can mend."""
-    return RegistryError(
-        "The registry has trouble of its own and could not do this. Notebooks that run go on. Try again in a minute; "
-        "if it stays so, tell your administrators: the registry's journal says what is wrong."
-    )
-
-
-def endpoint(action: str, run: Handler, *, status: int, quiet: bool, observer: Observer = NO_OBSERVER) -> Endpoint:
-    """An endpoint whose every outcome is answered and, unless it is quiet, recorded."""
+def endpoint(action: str, run: Handler, *, status: int, quiet: bool) -> Endpoint:
+    """An endpoint whose success is answered and, unless it is quiet, recorded."""
 
     async def answer_to(request: Request) -> Response:
-        request.scope[ACTION] = action
-        call = Call(request, request.path_params.get("name", ""), address_of(request))
-        try:
-            answer = await run(call)
-        except RegistryError as error:
-            if error.status >= 500 and error.code == "registry-error":
-                audit.problem(f"{action}: {error.sentence}")
-                return failure(registry_error())
-            audit.record(call.event(action, "refused", error.detail or error.code))
-            observer.refused(action, error.code, call.cluster)
-            return failure(error, call.for_web_server)
-        except (SQLAlchemyError, OSError) as error:
-            audit.problem(f"{action}: {explain(error)}")
-            return failure(registry_error())
+        call = begin(request, action)
+        answer = await run(call)
         if not quiet:
             audit.record(call.event(action, "ok", call.reason))
         headers = {**NO_STORE, **call.for_web_server}

@@ -109,9 +109,7 @@ class Api:
                 return await handler(service, call, asked)
             return await run_in_threadpool(in_thread, call, body)
 
-        return endpoint(
-            operation.action, run, status=operation.status, quiet=operation.quiet, observer=self._links.observer
-        )
+        return endpoint(operation.action, run, status=operation.status, quiet=operation.quiet)
 
     def _asked(self, operation: Operation, call: Call, body: bytes) -> Body:
         """What the request says; nobody learns what is wrong with it who did not prove who asks."""

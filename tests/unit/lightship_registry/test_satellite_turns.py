@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
+from lightship_registry.api.hosts import application
 from lightship_registry.core.records import Cause, Ending, Link
 from lightship_registry.satellite import http, watch
 from lightship_registry.satellite.http import SatelliteApi
@@ -43,7 +44,8 @@ class Service:
     def __init__(self, world: World) -> None:
         self.world = world
         self.watch = SatelliteWatch(world.links)
-        self._app = SatelliteApi(SatelliteRules(world.links), self.watch)
+        interface = SatelliteApi(SatelliteRules(world.links), self.watch)
+        self._app = application(interface.routes(), http.refusal, world.links.observer)
         self.visits = self.passes = 0
 
     async def get(self, path: str, address: str = NODE) -> str:
