@@ -30,7 +30,7 @@ class Call:
     name: str
     address: str | None
     # Whose secret the request bears; agents' have none.
-    link: Link = field(init=False)
+    link: Link = field(init=False, repr=False)
     cluster: str = ""
     user: str = ""
     target: str = ""

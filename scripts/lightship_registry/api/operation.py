@@ -54,7 +54,7 @@ class Service:
 
 # Its annotation says which models it takes and returns, its first line what it is for. It is a coroutine function if it
 # waits for the network, and works in a thread otherwise.
-Handler = Callable[[Service, Call, Any], object]
+Handler = Callable[[Service, Call, Any], Any]
 
 
 @dataclass(frozen=True)

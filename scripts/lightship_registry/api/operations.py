@@ -95,6 +95,7 @@ class Api:
 
     def _endpoint(self, operation: Operation) -> Endpoint:
         handler, service = operation.handler, self._service
+        waits = inspect.iscoroutinefunction(handler)
 
         # Who asks, and what comes of it, in one go in a worker thread: each change of threads costs as much as a query.
         def in_thread(call: Call, body: bytes) -> object:
@@ -104,7 +105,7 @@ class Api:
             if operation.proof is Proof.NONE:
                 return handler(service, call, Nothing())
             body = await read_body(call.request)
-            if inspect.iscoroutinefunction(handler):
+            if waits:
                 asked = await run_in_threadpool(self._asked, operation, call, body)
                 return await handler(service, call, asked)
             return await run_in_threadpool(in_thread, call, body)
