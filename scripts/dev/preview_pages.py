@@ -32,7 +32,8 @@ from lightship_cluster.config.centre import Centre  # noqa: E402
 from lightship_protocol.states import ENDED, JOB_HELD, JOB_QUEUED, JOB_RUNNING, READY, STARTING, WAITING  # noqa: E402
 from lightship_registry.core import settings  # noqa: E402
 from lightship_registry.core.clock import wall  # noqa: E402
-from lightship_registry.core.records import V1, Cause, Link  # noqa: E402
+from lightship_registry.core.interfaces import V1  # noqa: E402
+from lightship_registry.core.records import Cause, Link  # noqa: E402
 from lightship_registry.monitoring.check_report import Report  # noqa: E402
 from lightship_registry.monitoring.dashboard import Dashboard  # noqa: E402
 from lightship_registry.monitoring.metrics import Metrics  # noqa: E402
@@ -70,7 +71,7 @@ def sample(now: float) -> Link:
     """A link that waits for its job."""
     empty: dict[str, Any] = {field.name: "" if field.type == "str" else 0 for field in fields(Link)}
     said = {"title": "Protein folding, run 7", "command": "start-jupyter -p gpu -A abc123 -t 4:00:00"}
-    who = {"name": "copper-lantern-meadow", "cluster": "demo", "user": "alice", "state": WAITING, "api": V1}
+    who = {"name": "copper-lantern-meadow", "cluster": "demo", "user": "alice", "state": WAITING, "api": V1.name}
     job = {
         "job_id": "4712",
         "job_state": JOB_QUEUED,
@@ -138,7 +139,7 @@ def dashboard(site: settings.Settings, now: float) -> str:
     }
 
     class Sample(Overviews):
-        def look(self) -> Overview:
+        def read(self) -> Overview:
             return Overview(now, counts, {"links.crt": 3200.0, "proxy.crt": 3200.0, "client.crt": 41.0}, 12, Report())
 
     metrics = Metrics(wall)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lightship_registry.api.calls import refusal
 from lightship_registry.api.hosts import Address, application
+from lightship_registry.api.operation import Service
 from lightship_registry.api.operations import Api
 from lightship_registry.api.signatures import Verifier
 from lightship_registry.core import audit, last_heard
@@ -25,7 +26,9 @@ from lightship_registry.core.clock import Clock, wall
 from lightship_registry.core.counting import counted
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.settings import Settings
-from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.agent_faults import AgentFaults
+from lightship_registry.links.jobs import Jobs
+from lightship_registry.links.parts import build_links
 from lightship_registry.links.probe import Prober
 from lightship_registry.monitoring.dashboard import Dashboard
 from lightship_registry.monitoring.listener import listening
@@ -37,8 +40,10 @@ from lightship_registry.satellite import http
 from lightship_registry.satellite.http import SatelliteApi
 from lightship_registry.satellite.rules import SatelliteRules
 from lightship_registry.satellite.watch import SatelliteWatch
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
+from lightship_registry.store.jobs import JobStore
 from lightship_registry.store.migrate import require_current
+from lightship_registry.store.nonces import NonceStore
 from lightship_registry.store.schema import at_once, open_engine
 from lightship_registry.sweeper import Sweeper
 from lightship_registry.tunnels.tunnels import Tunnels
@@ -89,25 +94,38 @@ def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
 
 def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     """The service on a database that is open and prepared, which it closes when it stops."""
-    store = Store(engine)
+    database, keys = Database(engine), Keystore(settings)
     metrics = Metrics(clock, last_heard.path_of(settings), settings.clusters)
-    links = Links(settings, store, clock, metrics)
-    links.routes.require_folder()
-    tunnels = Tunnels(settings, store, clock)
-    api = Api(links, tunnels, Verifier(settings, store.spend_nonce, clock), Prober(Keystore(settings)))
-    pages = Pages(links)
+    parts = build_links(settings, database, clock, metrics)
+    parts.routes.require_folder()
+    tunnels = Tunnels(settings, database, clock)
+    service = Service(
+        settings=settings,
+        links=parts.links,
+        publisher=parts.publisher,
+        jobs=Jobs(JobStore(database), parts.reconciler, AgentFaults(settings, clock), clock),
+        tunnels=tunnels,
+        prober=Prober(keys),
+        client_ca=keys.proxy_pem(),
+        clock=clock,
+        observer=metrics,
+    )
+    api = Api(service, Verifier(settings, NonceStore(database).spend, clock))
+    pages = Pages(settings, parts.store, parts.links, parts.publisher, clock)
     overviews = Overviews(settings, engine, lambda: pages.events.count, clock)
-    notebooks = SatelliteWatch(links)
+    theirs, stored = parts.satellite_links, parts.satellite_store
+    notebooks = SatelliteWatch(settings, theirs, parts.publisher, parts.routing, stored, clock)
     dashboard = Dashboard(overviews, metrics, sorted(settings.clusters))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         limiter = current_default_thread_limiter()
         limiter.total_tokens = at_once(settings.store)
-        store.places.connect(limiter)
-        rounds = [Sweeper(links, tunnels).run(), *([notebooks.run()] if settings.satellite_networks else [])]
+        database.slots.connect(limiter)
+        sweeper = Sweeper(database, parts.reconciler, tunnels, settings.lease_seconds, clock, metrics)
+        rounds = [sweeper.run(), *([notebooks.run()] if settings.satellite_networks else [])]
         try:
-            await run_in_threadpool(links.restore)
+            await run_in_threadpool(parts.reconciler.restore)
             await run_in_threadpool(tunnels.reconcile)
         except (SQLAlchemyError, OSError) as error:
             audit.problem(f"start: {explain(error)}")
@@ -125,7 +143,7 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     html = application(pages.routes(), pages.trouble, metrics, default=pages.anywhere)
     by_host: dict[str, ASGIApp] = {settings.registry_host: json}
     if settings.satellite_networks:
-        routes = SatelliteApi(SatelliteRules(links), notebooks).routes()
+        routes = SatelliteApi(SatelliteRules(settings, theirs, parts.publisher, stored, clock), notebooks).routes()
         plain = by_host[settings.manage_host] = application(routes, http.refusal, metrics, default=http.NOTHING_HERE)
         # Satellite had its interface on the domain as well, where the rest is pages.
         by_host[settings.domain] = Router(

@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 1024 * 1024
 CHUNK = 1024 * 1024
 STORE = "state/registry.sqlite3"
-# Nothing else is ever taken out of an archive, whoever made it.
+# No other file is ever extracted from an archive, whoever made it.
 KNOWN = re.compile(
     r"state/registry\.sqlite3|state/name_series|state/(authorities|web_proxy)/[a-z]+\.(crt|key)"
     r"|clusters/[a-z][a-z0-9-]{0,31}\.key(\.old)?|registry\.toml"
@@ -29,19 +29,19 @@ KNOWN = re.compile(
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup says of itself."""
+    """The manifest of a backup."""
 
     format: int
     version: str
     time: int
     domain: str
-    # "sqlite", or "external" when the database is a server of its own and not in here.
+    # "sqlite", or "external" if the database is a server, which is not in the backup.
     store: str
     files: dict[str, str]
 
 
 def pack(out: BinaryIO, manifest: Manifest, files: Mapping[str, Path]) -> None:
-    """Write it; the sums are taken from what is read here."""
+    """Write a backup; the checksums are those of the files as they are read here."""
     sums = {name: sha256(path) for name, path in sorted(files.items())}
     whole = Manifest(**{**asdict(manifest), "files": sums})
     text = json.dumps(asdict(whole), indent=2).encode("ascii")
@@ -53,17 +53,17 @@ def pack(out: BinaryIO, manifest: Manifest, files: Mapping[str, Path]) -> None:
 
 
 def check(file: BinaryIO) -> Manifest:
-    """Read it all and write nothing; anything that is not as the manifest says is an error."""
+    """Read the whole backup, and write nothing; any difference from the manifest is an error."""
     return _walk(file, lambda _name, content: _drain(content, None))
 
 
 def unpack(file: BinaryIO, folder: Path) -> Manifest:
-    """Take it all out below the folder, and check it."""
+    """Extract the whole backup into the folder, and check it."""
     return _walk(file, lambda name, content: _extract(content, folder / name))
 
 
 def cluster_keys(file: BinaryIO) -> dict[str, bytes]:
-    """The key files in it, by name."""
+    """The clusters' key files in the backup, by name."""
     keys: dict[str, bytes] = {}
 
     def keep(name: str, content: IO[bytes]) -> str:
@@ -95,7 +95,7 @@ def _walk(file: BinaryIO, take: Callable[[str, IO[bytes]], str]) -> Manifest:
 
 
 def sha256(path: Path) -> str:
-    """The sum of a file of any size."""
+    """The SHA-256 of a file of any size."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

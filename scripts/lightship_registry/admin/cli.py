@@ -15,8 +15,8 @@ from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
 
 CONFIG = "/etc/lightship/registry.toml"
-# In the order in which they are shown. Each is a function of its name in a module of its name, imported when it
-# is asked for: what cuts connections must start fast.
+# In the order of the help. Each command is a function in a module of the same name, which is imported when the command
+# is called: `lightship cut` must start fast.
 COMMANDS = (
     *("links", "show", "revoke", "clusters", "keys", "ssh-keys", "authorities"),
     *("doctor", "backup", "restore", "repair", "cut"),
@@ -30,14 +30,14 @@ STATUS = {
 
 
 class LazyGroup(click.Group):
-    """Commands by name, in the order in which they are shown."""
+    """The commands, in the order of the help; each is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
-        """All names."""
+        """The names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command, from its module."""
+        """Import the command from its module."""
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
@@ -68,7 +68,7 @@ def lightship(context: click.Context, config: Path) -> None:
 
 
 def _store_errors() -> tuple[type[Exception], ...]:
-    # The cutter runs without SQLAlchemy, and no error of what was never loaded can be under way.
+    # `lightship cut` runs without SQLAlchemy; a module that was not imported cannot have raised the error.
     loaded = sys.modules.get("sqlalchemy.exc")
     return (loaded.SQLAlchemyError,) if loaded else ()
 

@@ -25,30 +25,30 @@ class ClusterKeys:
 
     @property
     def path(self) -> Path:
-        """The key that counts."""
+        """The current key."""
         return self.folder / f"{self.cluster}.key"
 
     @property
     def old_path(self) -> Path:
-        """The one before, with the end of its time in the second line."""
+        """The previous key; the second line says until when it is valid."""
         return self.folder / f"{self.cluster}.key.old"
 
     def fingerprint(self) -> str:
-        """What `sha256sum` says of the file, here and on a login node; nothing without a valid key."""
+        """The output of `sha256sum` for the file, here and on a login node; empty without a valid key."""
         try:
             return hashlib.sha256(_text(read_key(self.path).hex())).hexdigest()
         except RegistryError:
             return ""
 
     def old_until(self, now: float) -> int:
-        """Until when the key before counts, 0 when it does not."""
+        """Until when the previous key is valid; 0 if it is not."""
         if read_old_key(self.folder, self.cluster, now) is None:
             return 0
         return int(self.old_path.read_text("ascii").split()[1])
 
     def rotate(self, now: float, overlap: int) -> None:
-        """Make a new key; the one of until now counts for so many seconds more."""
-        # The old one first: at no moment is there none that the login nodes have.
+        """Make a new key; the current one stays valid for `overlap` seconds."""
+        # The old key first: at each moment one valid key must be the one that the login nodes have.
         if overlap and self.fingerprint():
             old = _text(read_key(self.path).hex()) + f"{int(now) + overlap}\n".encode("ascii")
             write_beside(self.old_path, old, MODE, self.group)
@@ -57,7 +57,7 @@ class ClusterKeys:
             self.old_path.unlink(missing_ok=True)
 
     def revoke(self) -> bool:
-        """Remove both; false if there was none."""
+        """Remove both keys; false if there was none."""
         present = [path for path in (self.path, self.old_path) if path.exists()]
         for path in present:
             path.unlink()
@@ -65,7 +65,7 @@ class ClusterKeys:
 
 
 def keys_of(settings: Settings, cluster: str, group: int = -1) -> ClusterKeys:
-    """The keys of a cluster that the settings name."""
+    """The keys of a cluster; an error if the settings do not name it."""
     if cluster not in settings.clusters:
         known = ", ".join(sorted(settings.clusters))
         raise RegistryError(f"There is no cluster {cluster!r}. There are: {known}.", "no-such-cluster")

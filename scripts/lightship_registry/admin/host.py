@@ -1,4 +1,4 @@
-"""What every command starts from: settings, the service's own user, the store, a journal that says who did it."""
+"""What every command needs: the settings, the service's user, the store, and a journal that names the administrator."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from lightship_registry.core.clock import wall
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
-from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.parts import LinkParts, build_links
 from lightship_registry.prepare import become_owner
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
 from lightship_registry.store.migrate import require_current
 from lightship_registry.store.schema import open_engine
 
 JOURNAL = Path("/dev/log")
-# Damage in SQLite's log undoes what is in the log alone.
+# Damage of SQLite's log undoes changes that are only in the log.
 NOT_SETTLED = (
-    "Done, but another program reads the store, so this is in its log only. The service takes it into the store within "
-    "seconds after that; lightship doctor names the program."
+    "Done, but another program reads the store, so the change is only in its log. The service moves it into the store "
+    "within seconds after that program ends; lightship doctor names the program."
 )
 
 
 def load(config: Path) -> Settings:
-    """The settings, and the journal set up."""
+    """Load the settings, and set up the journal."""
     loaded = settings.load(config)
     set_up_journal()
     audit.keep_in(loaded.audit_file)
@@ -45,7 +45,7 @@ def load(config: Path) -> Settings:
 
 
 def set_up_journal() -> None:
-    """Send audit lines to the system's journal, `journalctl -t lightship`; a terminal is for people."""
+    """Send audit lines to the system's journal, `journalctl -t lightship`, not to the terminal."""
     log = logging.getLogger("lightship")
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -58,7 +58,7 @@ def set_up_journal() -> None:
 
 @cache
 def who() -> str:
-    """The person behind root, for the audit; asked first while the process still is who started it."""
+    """The administrator's user name, for the audit. Call it first before the process changes its user."""
     try:
         return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -66,13 +66,13 @@ def who() -> str:
 
 
 def require_root(loaded: Settings) -> None:
-    """Only root, or the owner of all that is the service's, may go on."""
+    """Refuse everyone but root and the service's user."""
     if os.geteuid() not in (0, owner_of(loaded).st_uid):
         raise RegistryError("Only root may do this. Run it again with sudo.")
 
 
 def owner_of(loaded: Settings) -> os.stat_result:
-    """Whose state it is: the service's user and group."""
+    """The owner of the state folder: the service's user and group."""
     try:
         return loaded.folders.state_dir.stat()
     except OSError as error:
@@ -81,14 +81,14 @@ def owner_of(loaded: Settings) -> os.stat_result:
 
 
 def become_service(loaded: Settings) -> None:
-    """Go on as the service's user: what is written must be readable for it, and a mistake must not harm the host."""
+    """Become the service's user: it must be able to read new files, and a mistake must not harm the host."""
     require_root(loaded)
     os.umask(0o077)
     become_owner(loaded.folders.state_dir)
 
 
 def open_store(loaded: Settings) -> Engine:
-    """The store, or a sentence."""
+    """Open the store; an error says why it cannot be used."""
     try:
         require_current(loaded)
         return open_engine(loaded.store)
@@ -96,19 +96,19 @@ def open_store(loaded: Settings) -> Engine:
         raise RegistryError(f"The store cannot be used: {explain(error)}") from error
 
 
-def open_links(loaded: Settings) -> tuple[Engine, Links]:
-    """The store, and the rules by which links end."""
-    engine = open_store(loaded)
-    return engine, Links(loaded, Store(engine), wall)
+def open_links(loaded: Settings) -> tuple[Database, LinkParts]:
+    """Open the store, and build the parts that end links and compare routes."""
+    database = Database(open_store(loaded))
+    return database, build_links(loaded, database, wall)
 
 
 def moment(seconds: float) -> str:
-    """A time as people here read it."""
+    """A time in the host's time zone."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else "-"
 
 
 def span(seconds: float) -> str:
-    """A length of time in at most two units."""
+    """A duration in at most two units."""
     minutes = max(0, int(seconds)) // 60
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     if days:
@@ -117,21 +117,21 @@ def span(seconds: float) -> str:
 
 
 def as_service(loaded: Settings, work: Callable[[], None]) -> None:
-    """Do one part of root's work as the service's user, in a process of its own."""
+    """Run a part of root's work as the service's user, in a child process."""
     if os.geteuid() != 0 or owner_of(loaded).st_uid == 0:
         work()
         return
-    # Or the child would print it again.
+    # Otherwise the child would print the buffer again.
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         os._exit(_worked(loaded, work))
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
-        raise RegistryError("That failed, for the reason above.")
+        raise RegistryError("The command failed, for the reason above.")
 
 
 def record(loaded: Settings, event: audit.Event) -> None:
-    """Tell the journal and the audit's file, which is the service's own: root must not make it, nor follow it."""
+    """Record an event as the service's user: root must neither create the audit file nor follow a link there."""
     as_service(loaded, lambda: audit.record(event))
 
 
@@ -141,7 +141,7 @@ def _worked(loaded: Settings, work: Callable[[], None]) -> int:
         work()
     except RegistryError as error:
         print(f"lightship: {error.sentence}", file=sys.stderr, flush=True)
-    except Exception:  # a child has nobody above it who would print this
+    except Exception:  # nothing else prints it in the child
         traceback.print_exc()
     else:
         return 0

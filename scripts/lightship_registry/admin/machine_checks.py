@@ -1,4 +1,4 @@
-"""What the doctor asks of the machine, as root: the kernel, systemd, the clock, the socket, the disks."""
+"""The doctor's checks of the host, as root: kernel, systemd, clock, socket, disks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightship_registry.admin.findings import Finding, ok, warning, wrong
-from lightship_registry.admin.programs import SECONDS, output
+from lightship_registry.admin.checks import SECONDS, Finding, ok, output, warning, wrong
 from lightship_registry.core.settings import Settings
 from lightship_registry.links.connection_killer import cut
 
@@ -22,7 +21,7 @@ LOW_RUN, LOWEST_RUN = 20 * MEGABYTE, 2 * MEGABYTE
 
 
 def kernel_can_cut() -> Iterator[Finding]:
-    """Make a connection to ourselves, and have it cut as those of ended links are."""
+    """Check that connections can be cut: open one to this host, and cut it as those of ended links are cut."""
     said = "open connections of ended links can be cut"
     remedy = "Install iproute2, and a kernel with CONFIG_INET_DIAG_DESTROY; until then WebSockets outlive their links."
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -37,7 +36,7 @@ def kernel_can_cut() -> Iterator[Finding]:
 
 
 def units() -> Iterator[Finding]:
-    """Do they run, and did the cutter fail lately?"""
+    """Check that the units run, and that the last cut did not fail."""
     for unit in UNITS:
         state = output(["systemctl", "is-active", unit])
         remedy = f"journalctl -u {unit}; systemctl restart {unit}"
@@ -47,18 +46,18 @@ def units() -> Iterator[Finding]:
 
 
 def clock() -> Iterator[Finding]:
-    """Does NTP set it, as the kernel or chrony says? What the login nodes' clocks say is for `agents`."""
+    """Check that the kernel or chrony reports a synchronised clock; `agents` compares those of login nodes."""
     remedy = "Set the clock by NTP, e.g. with chrony or systemd-timesyncd: login nodes with another time are refused."
     if output(["timedatectl", "show", "--property=NTPSynchronized", "--value"]) == "yes":
         yield ok("the clock is synchronised")
     elif "Leap status     : Normal" in output(["chronyc", "-n", "tracking"]):
         yield ok("the clock is synchronised by chrony")
     else:
-        yield warning("nothing says that the clock is synchronised", remedy)
+        yield warning("neither the kernel nor chrony says that the clock is synchronised", remedy)
 
 
 def answers(path: Path) -> Iterator[Finding]:
-    """Does the service answer on its socket?"""
+    """Check that the service answers on its socket."""
     remedy = "systemctl status lightship-registry.service lightship-registry.socket"
     try:
         with socket.socket(socket.AF_UNIX) as client:
@@ -70,11 +69,11 @@ def answers(path: Path) -> Iterator[Finding]:
         yield wrong(f"the service does not answer on {path}: {error}", remedy)
         return
     said = answer.startswith(b"HTTP/1.1 404")
-    yield ok("the service answers") if said else wrong(f"the service answers strangely: {answer!r}", remedy)
+    yield ok("the service answers") if said else wrong(f"the service gives an unexpected answer: {answer!r}", remedy)
 
 
 def openers(store: Path) -> Iterator[Finding]:
-    """A program that has the store open besides the service can keep it locked."""
+    """Find other programs that have the store open: they can keep it locked."""
     service = output(["systemctl", "show", "--property=MainPID", "--value", UNITS[1]])
     others = [process for process in _with_open(store) if process.name not in (service, str(os.getpid()))]
     for process in others:
@@ -89,9 +88,9 @@ def _with_open(store: Path) -> Iterator[Path]:
     try:
         wanted = store.stat()
     except OSError:
-        return  # no such file, and so nobody has it open
+        return  # without the file, no program has it open
     for process in Path("/proc").glob("[1-9]*"):
-        # Processes and their files come and go while they are looked at.
+        # Processes and their files may disappear meanwhile.
         with contextlib.suppress(OSError):
             if any(_is(file, wanted) for file in (process / "fd").iterdir()):
                 yield process
@@ -105,7 +104,7 @@ def _is(file: Path, wanted: os.stat_result) -> bool:
 
 
 def space(settings: Settings) -> Iterator[Finding]:
-    """Disks that are full lose links: no state can be written."""
+    """Check the free space: on a full disk no state can be written."""
     folders = settings.folders
     for folder, low, lowest in ((folders.state_dir, LOW, LOWEST), (folders.routes_dir, LOW_RUN, LOWEST_RUN)):
         try:

@@ -1,4 +1,4 @@
-"""What the doctor asks about the domain: the name server of this host, and the Public Suffix List."""
+"""The doctor's checks of the domain: the name server of this host, and the Public Suffix List."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightship_registry.admin.findings import Finding, note, ok, wrong
-from lightship_registry.admin.programs import SECONDS, unit
+from lightship_registry.admin.checks import SECONDS, Finding, note, ok, unit, wrong
 from lightship_registry.core.settings import Settings
 
 NAME_SERVER = "named.service"
@@ -22,7 +21,7 @@ UPDATE = "The list is a package of the distribution, publicsuffix: this host ask
 
 
 def name_server(settings: Settings) -> Iterator[Finding]:
-    """Does it run, and does it answer for links?"""
+    """Check that the name server runs, and answers for links."""
     state = unit(NAME_SERVER)
     if state.get("LoadState") == "not-found":
         yield note("no name server is on this host: others answer for the domain")
@@ -44,7 +43,7 @@ def name_server(settings: Settings) -> Iterator[Finding]:
 
 
 def _knows(name: str, record: int) -> bool:
-    """Whether the name server says with authority that the name has such records."""
+    """Whether the name server gives an authoritative answer with such records of the name."""
     number = secrets.randbelow(1 << 16)
     labels = b"".join(bytes([len(label)]) + label for label in name.encode("ascii").split(b"."))
     question = struct.pack("!6H", number, 0, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", record, 1)
@@ -57,7 +56,7 @@ def _knows(name: str, record: int) -> bool:
 
 
 def public_suffix(settings: Settings) -> Iterator[Finding]:
-    """Do browsers take each link for a site of its own?"""
+    """Check whether browsers treat each link as a site of its own."""
     try:
         rules = LIST.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -81,7 +80,7 @@ def is_public_suffix(domain: str, rules: list[str]) -> bool:
 
 
 def _plain(rule: str) -> str:
-    """As DNS has it: the list writes other alphabets as they are read."""
+    """The name as in DNS: the list has names in other alphabets as people read them."""
     if rule.isascii():
         return rule.lower()
     mark, name = ("!", rule[1:]) if rule.startswith("!") else ("", rule)

@@ -1,4 +1,4 @@
-"""The steps of a restore that move files; each can be undone by hand from the folder of what was before."""
+"""The steps of restore and repair that move files. The replaced files are kept, so that each can be undone by hand."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FOLDER_MODE = 0o700
 
 
 def swap(fresh: Path, state: Path, before: Path) -> None:
-    """Move what is there aside and the new in its place; back again if that fails half way."""
+    """Move the present files to `before`, and the fresh ones to their place; undo everything if a step fails."""
     before.mkdir(mode=0o700)
     _set_modes(fresh)
     moved: list[tuple[Path, Path]] = []
     try:
         for name in REPLACED:
             for source, target in ((state / name, before / name), (fresh / name, state / name)):
-                # What the backup does not hold stays: a store that is a database server's, above all.
+                # A file that is not in the backup stays, as the store does if it is a database server's.
                 if source.exists() and (fresh / name).exists() | name.startswith("registry.sqlite3-"):
                     source.rename(target)
                     moved.append((target, source))
@@ -37,7 +37,7 @@ def swap(fresh: Path, state: Path, before: Path) -> None:
 
 
 def put_keys(keys: Mapping[str, bytes], folder: Path, stamp: str, group: int) -> Path:
-    """Replace the clusters' keys by those of the backup; the folder of those that were there."""
+    """Replace the clusters' keys by those of the backup; the folder of the replaced ones."""
     before = folder / stamp
     before.mkdir(mode=0o700)
     for path in sorted(folder.glob("*.key*")):
@@ -48,20 +48,20 @@ def put_keys(keys: Mapping[str, bytes], folder: Path, stamp: str, group: int) ->
 
 
 def follow(settings: Settings) -> None:
-    """As the service's user: the tables of this version, and the routes that the restored store wants, no others."""
+    """As the service's user, upgrade the store, and make the routes agree with it."""
     prepare(settings)
     folder = settings.folders.routes_dir
     before = {path.name: path.read_text("ascii") for path in folder.iterdir()}
-    engine, links = host.open_links(settings)
+    database, parts = host.open_links(settings)
     try:
-        links.restore()
-        # What is open to links that ended, or that the restored store does not know, must not outlive their routes.
+        parts.reconciler.restore()
+        # Cut the connections of links that ended, or that the restored store does not know.
         for name in before.keys() - {path.name for path in folder.iterdir()}:
-            link = links.store.find(name)
+            link = parts.store.find(name)
             if link is None or link.state == ENDED:
                 Cuts(settings.folders.cut_dir).order(name, before[name].strip().partition("://")[2])
     finally:
-        engine.dispose()
+        database.engine.dispose()
 
 
 def _set_modes(folder: Path) -> None:

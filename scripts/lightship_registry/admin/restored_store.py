@@ -1,4 +1,4 @@
-"""What must be put right in a store of yesterday before it may speak for today."""
+"""Changes a restored store so that it fits the present: ended links, running notebooks, keys and nonces."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 from lightship_protocol.states import ENDED, READY, STARTING
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import SATELLITE, Cause
-from lightship_registry.links.lifecycle import SILENCE_SECONDS
+from lightship_registry.core.interfaces import SATELLITE
+from lightship_registry.core.records import Cause
+from lightship_registry.links.reconciler import SILENCE_SECONDS
 
 RESTORED = "The service was restored from a backup. Start a new notebook."
-# A notebook that outlived the outage says so within this time; then the sweeper ends the links that are silent.
+# Notebooks that still run send a heartbeat within this time. Then the sweeper ends the silent links.
 GRACE_SECONDS = 600.0
 
 TAKE_ENDINGS = (
@@ -26,7 +27,7 @@ TAKE_LIVES = (
     " expires_at = h.expires_at"
     " FROM here.links AS h WHERE h.name = links.name AND h.state != ? AND links.state != ?"
 )
-# What opens tunnels now is what its owners say now: a key that was taken back since stays so.
+# The present keys are valid, not those of the backup: a key that was removed since stays removed.
 TAKE_KEYS = (
     "DELETE FROM ssh_keys",
     "INSERT INTO ssh_keys (cluster, user, fingerprint, key, comment, added_at)"
@@ -38,7 +39,7 @@ TAKE_NONCES = "INSERT OR IGNORE INTO nonces (cluster, nonce, seen_at) SELECT clu
 
 @dataclass(frozen=True)
 class Mended:
-    """How many links were changed, and whether the store that is replaced could still be read."""
+    """How many links were changed, and whether the replaced store could be read."""
 
     ended: int
     unheard: int
@@ -46,7 +47,7 @@ class Mended:
 
 
 def mend(store: Path, present: Path | None, now: float) -> Mended:
-    """Change the restored file; `present` is the store that it replaces."""
+    """Change the restored file. It replaces the store `present`."""
     try:
         with closing(sqlite3.connect(store, isolation_level=None)) as database:
             (verdict,) = database.execute("PRAGMA quick_check").fetchone()
@@ -61,20 +62,20 @@ def mend(store: Path, present: Path | None, now: float) -> Mended:
 
 
 def _take_over(database: sqlite3.Connection, present: Path | None) -> tuple[bool, int]:
-    """A link that both stores know is as it is here, not as it was: revoked, or in use with a lease that holds.
+    """Take the present state of links that both stores know: they may be revoked, or have a new target or lease.
 
-    What was sent once stays spent as well.
+    Nonces that were used since the backup stay used.
     """
     if present is None or not present.exists():
         return False, 0
     try:
         database.execute("ATTACH ? AS here", (f"{present}",))
         database.execute("BEGIN IMMEDIATE")
-        # The ended ones first: they make room, for a target is one live link's at a time.
+        # Ended links first: only one live link may have a target.
         done = database.execute(TAKE_ENDINGS, (ENDED, ENDED)).rowcount
         database.execute(TAKE_LIVES, (ENDED, ENDED))
         database.execute(TAKE_NONCES)
-        # The store of a version from before users had keys has none to tell of.
+        # The store of an older version has no table of keys.
         for statement in TAKE_KEYS if database.execute(HAS_KEYS).fetchone() else ():
             database.execute(statement)
         database.execute("COMMIT")
@@ -87,20 +88,20 @@ def _take_over(database: sqlite3.Connection, present: Path | None) -> tuple[bool
 
 
 def _end_lost(database: sqlite3.Connection, now: float, *, known: bool) -> int:
-    """End what is over; and what was starting, if it may have become ready since, at a target that nobody knows now.
+    """End links that expired, and starting links if they may have become ready since, at an unknown target.
 
-    A link of Satellite's whose lease is over has no job that could prove to be its own, only an address.
+    Satellite's links without a lease end too: only an address, and no certificate, could show that it is their job.
     """
     lost = "" if known else STARTING
     return database.execute(
         "UPDATE links SET state = ?, cause = ?, reason = ?, ended_at = ?"
         " WHERE state = ? OR (state != ? AND expires_at <= ?) OR (api = ? AND state = ? AND lease_until <= ?)",
-        (ENDED, Cause.ENDED.value, RESTORED, now, lost, ENDED, now, SATELLITE, READY, now),
+        (ENDED, Cause.ENDED.value, RESTORED, now, lost, ENDED, now, SATELLITE.name, READY, now),
     ).rowcount
 
 
 def _make_silent(database: sqlite3.Connection, now: float) -> int:
-    """A link whose lease is over has no route until its own job is heard of, and ends soon if it is not."""
+    """Links without a lease get no route before their job sends a heartbeat, and end soon if it sends none."""
     return database.execute(
         "UPDATE links SET lease_until = ? WHERE state = ? AND lease_until <= ?",
         (now - SILENCE_SECONDS + GRACE_SECONDS, READY, now),

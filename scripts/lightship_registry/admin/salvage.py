@@ -1,7 +1,8 @@
-"""Reads out of a damaged SQLite file what can still be read."""
+"""Copies the rows that can still be read from a damaged SQLite file."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,28 +13,42 @@ from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.store.schema import links, nonces, ssh_keys
 
-# A gap that is wider than this is not a damaged page but a number that was misread.
+# A wider gap between row numbers is no damaged page, but a misread number.
 WIDEST_GAP = 100_000
+STEP = re.compile("[0-9]{4}")
 Row = tuple[object, ...]
 
 
 @dataclass(frozen=True)
 class Salvaged:
-    """How many links were read, and how many numbers of rows gave none."""
+    """How many links were read, and how many rows were lost."""
 
     links: int
     lost: int
 
 
+def step_of(damaged: Path) -> str:
+    """The step of the file's tables in the migrations; empty if it cannot be read any more."""
+    try:
+        with closing(sqlite3.connect(damaged)) as source:
+            found = source.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error:
+        return ""
+    return found[0] if found and isinstance(found[0], str) and STEP.fullmatch(found[0]) else ""
+
+
 def salvage(damaged: Path, fresh: Path) -> Salvaged:
-    """Copy every row that can be read into the empty tables of another file. Reading may change `damaged`."""
+    """Copy every row that can be read into the empty tables of another file. Reading may change `damaged`.
+
+    Both must be at the same step of the migrations: a later step may have changed values, not only added columns.
+    """
     try:
         with closing(sqlite3.connect(damaged)) as source, closing(sqlite3.connect(fresh)) as target:
-            # What is no text any more must not end the reading of what is.
+            # Damaged text must not stop the reading of other rows.
             source.text_factory = lambda data: data.decode("utf-8", "replace")
             found = _copy(source, target, links.name)
             _copy(source, target, nonces.name)
-            if _has(source, ssh_keys.name):
+            if _has(source, ssh_keys.name) and _has(target, ssh_keys.name):
                 _copy(source, target, ssh_keys.name)
             target.commit()
     except sqlite3.Error as error:
@@ -42,7 +57,7 @@ def salvage(damaged: Path, fresh: Path) -> Salvaged:
 
 
 def _has(source: sqlite3.Connection, table: str) -> bool:
-    # A store of an earlier version has fewer tables; one whose list of tables is damaged gave no links either.
+    # A store of an older version has fewer tables. If the list of tables is damaged, no links were read either.
     return bool(source.execute(f"PRAGMA table_info({table})").fetchall())
 
 
@@ -55,14 +70,14 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str) ->
     insert = f"INSERT OR IGNORE INTO {table} ({', '.join(shared)}) VALUES ({', '.join('?' * len(shared))})"  # noqa: S608
     rows = lost = 0
     for row in _rows(source, f"SELECT rowid, {', '.join(shared)} FROM {table} NOT INDEXED"):  # noqa: S608
-        # A row that breaks a rule of the tables was misread, or is double.
+        # A row that violates a constraint was misread, or was read twice.
         kept = row is not None and target.execute(insert, row[1:]).rowcount == 1
         rows, lost = rows + kept, lost + (not kept)
     return Salvaged(rows, lost)
 
 
 def _rows(source: sqlite3.Connection, query: str) -> Iterator[Row | None]:
-    """Every row from the front up to the damage, from the back down to it, and one by one in between."""
+    """Yield the rows before the damage, those behind it from the end on, and those in between one by one."""
     front = back = None
     for row in _until_damage(source, f"{query} ORDER BY rowid"):
         front = row[0]

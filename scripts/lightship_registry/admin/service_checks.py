@@ -1,4 +1,4 @@
-"""What the doctor asks of the service's own files, as the service's user."""
+"""The doctor's checks of the service's own files, as the service's user."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from lightship_registry.admin import host
+from lightship_registry.admin.checks import Finding, ok, warning, wrong
 from lightship_registry.admin.cluster_keys import keys_of
-from lightship_registry.admin.findings import Finding, ok, warning, wrong
 from lightship_registry.core import last_heard
 from lightship_registry.core.clock import wall
 from lightship_registry.core.db_errors import RUNBOOK, explain
@@ -23,19 +23,19 @@ from lightship_registry.links.cuts import ORDER_SECONDS
 from lightship_registry.pki.certificates import certificates
 from lightship_registry.store.schema import begin_writing, is_sqlite
 
-# The least days that an authority and the proxy's certificate should last; they are made for ten years.
+# The fewest days that the authorities and the proxy's certificate should be valid; they are made for ten years.
 DAYS = 90
-# Agents ask each minute, after trouble every five; and it is kept once a minute.
+# Agents ask every minute, after errors every five; the time is written to disk once a minute.
 AGENT_SECONDS = 600
 OFFSET_SECONDS = 10
 PLAYBOOK = "Run site.yml."
 
 
 def folders(settings: Settings) -> Iterator[Finding]:
-    """Are they there, the service's own, and closed to others?"""
+    """Check that the folders exist, belong to the service, and are closed to others."""
     owner = host.owner_of(settings)
     known = settings.folders
-    # What sshd is told of users' keys is no secret; it must be the service's own.
+    # The keys for sshd are no secret, but only the service may write them.
     closed = {known.state_dir: 0o027, known.routes_dir: 0o027, known.cut_dir: 0o077, known.tunnels_dir: 0o022}
     for path, forbidden in closed.items():
         yield _folder(path, forbidden, owner.st_uid)
@@ -65,27 +65,27 @@ def _closed(path: Path, forbidden: int) -> Finding:
 
 
 def store(settings: Settings) -> Iterator[Finding]:
-    """Does it open, and do the route files say what it says?"""
+    """Check that the store opens, and that the route files agree with it."""
     try:
-        engine, links = host.open_links(settings)
+        database, parts = host.open_links(settings)
     except RegistryError as error:
         yield wrong(error.sentence, "Run site.yml; if that does not help, restore a backup.")
         return
-    yield _sound(engine)
+    yield _sound(database.engine)
     try:
-        differing = links.differing_routes()
+        differing = parts.reconciler.differing_routes()
     except (OSError, RegistryError) as error:
         yield wrong(f"the routes cannot be compared: {error}", PLAYBOOK)
         return
     finally:
-        engine.dispose()
+        database.engine.dispose()
     remedy = "The service puts that right every 5 seconds while it runs: journalctl -u lightship-registry"
     said = f"{len(differing)} routes differ from the store, the first is {next(iter(differing), '')}"
-    yield wrong(said, remedy) if differing else ok("the routes are what the store says")
+    yield wrong(said, remedy) if differing else ok("the routes agree with the store")
 
 
 def _sound(engine: Engine) -> Finding:
-    """Is what is in it whole, and may it be changed? A full disk is found by its free space."""
+    """Check that the store is not damaged and can be written; `space` finds a full disk."""
     try:
         with engine.connect() as connection:
             if is_sqlite(engine.url):
@@ -99,7 +99,7 @@ def _sound(engine: Engine) -> Finding:
 
 
 def orders(settings: Settings) -> Iterator[Finding]:
-    """Orders that lie there for long are carried out by nobody."""
+    """Find orders to cut that nobody carried out."""
     try:
         ages = [wall() - path.lstat().st_mtime for path in settings.folders.cut_dir.iterdir()]
     except OSError:
@@ -113,7 +113,7 @@ def orders(settings: Settings) -> Iterator[Finding]:
 
 
 def keys(settings: Settings) -> Iterator[Finding]:
-    """Can the login nodes of each cluster be believed?"""
+    """Check that each cluster has a valid key, which others cannot read."""
     for cluster in sorted(settings.clusters):
         pair = keys_of(settings, cluster)
         if not pair.fingerprint():
@@ -124,7 +124,7 @@ def keys(settings: Settings) -> Iterator[Finding]:
 
 
 def agents(settings: Settings) -> Iterator[Finding]:
-    """When was each cluster last heard of, and by which clock did it ask?"""
+    """Check when each cluster's agents last sent a request, and how far their clock is off."""
     heard, now = last_heard.load(last_heard.path_of(settings)), wall()
     faults = agent_faults.load(agent_faults.path_of(settings))
     remedy = "On its login nodes: systemctl status lightship-agent; journalctl -u lightship-agent"
@@ -144,7 +144,7 @@ def agents(settings: Settings) -> Iterator[Finding]:
 
 
 def lifetimes(settings: Settings) -> Iterator[Finding]:
-    """Days left of the authorities and of the proxy's certificate."""
+    """Check for how many days the authorities and the proxy's certificate are valid."""
     now = wall()
     try:
         seen = certificates(settings)

@@ -1,4 +1,4 @@
-"""Stopping the service for as long as its state is replaced."""
+"""Stops the service while its state is replaced."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from lightship_registry.core.errors import RegistryError
 
 SERVICE = "lightship-registry.service"
-# The socket first: whoever connected to it would start the service again.
+# The socket first: a connection to it would start the service again.
 UNITS = ["lightship-registry.socket", SERVICE]
 SECONDS = 60.0
 
 
 @contextmanager
 def stopped(*, force: bool) -> Iterator[None]:
-    """Refuse while the service runs, or stop it and start it again if forced."""
-    # One that fails at its start is tried again every half second, and would come up in the middle of the work.
+    """Refuse if the service runs; with `force`, stop it and start it again after the block."""
+    # systemd restarts a failing service every half second: it could start in the middle of the work.
     running = [unit for unit in UNITS if _state(unit) not in ("inactive", "failed")]
     if not running:
         yield
@@ -44,7 +44,7 @@ def _state(unit: str) -> str:
 
 
 def _systemctl(*arguments: str) -> str | None:
-    """What it says, or nothing if it fails."""
+    """The output of systemctl; None if it fails."""
     try:
         done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
     except (FileNotFoundError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What the doctor asks of the web server and of the certificate that browsers see, as root."""
+"""The doctor's checks of the web server and of the public certificate, as root."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from pathlib import Path
 
 from cryptography import x509
 
-from lightship_registry.admin.findings import Finding, note, ok, warning, wrong
-from lightship_registry.admin.programs import SECONDS, run, unit
+from lightship_registry.admin.checks import SECONDS, Finding, note, ok, run, unit, warning, wrong
 from lightship_registry.core.clock import wall
 from lightship_registry.core.settings import Settings
 from lightship_registry.pki.certificates import DAY
 
-# Written by the role certificates: whose certificate it is, where it lies, and who shows it.
+# The role certificates writes it: the certificate's files, and the web server that uses them.
 DEPLOYED = Path("/etc/letsencrypt/lightship/deployed.ini")
 PROVE = "/usr/local/lib/lightship/certificates-deployed"
 RENEWAL = "lightship-certificates"
 RENEW = f"systemctl start {RENEWAL}.service; journalctl -u {RENEWAL}.service"
-# certbot renews when a third of a certificate's life is left: at a quarter it failed for days, at a tenth it is urgent.
+# certbot renews at a third of the certificate's life: at a quarter it has failed for days, at a tenth it is urgent.
 LATE, LAST = 1 / 4, 1 / 10
 # The timer runs twice a day.
 RENEWAL_SECONDS = 2 * DAY
@@ -32,18 +31,18 @@ CLOCK_SECONDS = 60
 
 @dataclass(frozen=True)
 class Deployed:
-    """Which web server shows which certificate."""
+    """The web server, and the certificate that it uses."""
 
     service: str
     test: list[str]
     address: str
     port: int
-    # Nothing: another's certificate, of which only what is shown is known.
+    # None if the role certificates did not make it: then only the presented certificate is known.
     certificate: Path | None
 
 
 def deployed(settings: Settings) -> Deployed:
-    """What the playbook wrote, or what holds without it."""
+    """Read what the playbook wrote; defaults if there is none."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(DEPLOYED, "utf-8")
@@ -61,7 +60,7 @@ def deployed(settings: Settings) -> Deployed:
 
 
 def web_server(settings: Settings) -> Iterator[Finding]:
-    """Does it run, and would it start again?"""
+    """Check that the web server runs, and accepts its configuration."""
     known = deployed(settings)
     state = unit(known.service)
     if state.get("LoadState") == "not-found" and known.certificate is None:
@@ -76,13 +75,13 @@ def web_server(settings: Settings) -> Iterator[Finding]:
     if status == 0:
         yield ok(f"{known.service} accepts its configuration")
         return
-    # What runs goes on with the one before, until something restarts it.
+    # The running server keeps the previous configuration until it is restarted.
     last = next((line for line in printed.splitlines() if "[emerg]" in line), printed[-200:] or "it cannot be run")
     yield wrong(f"{known.service} would not start again: {last}", f"{shlex.join(known.test)}; run site.yml.")
 
 
 def public_certificate(settings: Settings) -> Iterator[Finding]:
-    """Is the one on the disk shown, for these names, and for how long?"""
+    """Check that the web server presents the certificate on the disk, its names and its lifetime."""
     known = deployed(settings)
     if known.certificate is None and unit(known.service).get("LoadState") == "not-found":
         return
@@ -98,7 +97,7 @@ def public_certificate(settings: Settings) -> Iterator[Finding]:
 
 
 def served(known: Deployed, name: str) -> bytes:
-    """What a browser is shown, trusted or not."""
+    """The certificate that the web server presents, trusted or not."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -152,7 +151,7 @@ def _same(shown: x509.Certificate, known: Deployed) -> Finding:
 
 
 def renewal(settings: Settings) -> Iterator[Finding]:
-    """Does the timer run, and how did its last renewal end?"""
+    """Check that the timer runs, and that the last renewal succeeded."""
     timer = unit(f"{RENEWAL}.timer", "LastTriggerUSec")
     if timer.get("LoadState") == "not-found" and deployed(settings).certificate is None:
         yield note("no certificate is renewed on this host")

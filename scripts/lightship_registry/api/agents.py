@@ -12,7 +12,7 @@ from lightship_registry.links.jobs import INTERVAL_SECONDS
 
 def ping(service: Service, call: Call, _asked: models.Nothing) -> models.Pong:
     """Do key and clock fit?"""
-    return models.Pong(ok=True, cluster=call.cluster, time=int(service.links.clock()))
+    return models.Pong(ok=True, cluster=call.cluster, time=int(service.clock()))
 
 
 def report(service: Service, call: Call, asked: Reports) -> Watch:
@@ -27,8 +27,8 @@ def create(service: Service, call: Call, asked: models.Create) -> models.Made:
     wish = Wish(asked.seconds, asked.title, asked.command, asked.token_sha256, asked.subject)
     link, secret = service.links.create(call.owner, wish)
     call.name = link.name
-    call.expect(secret, link.expires_at - service.links.clock())
-    return models.Made(link.name, secret, service.links.settings.origin(link.name), int(link.expires_at))
+    call.expect(secret, link.expires_at - service.clock())
+    return models.Made(link.name, secret, service.settings.origin(link.name), int(link.expires_at))
 
 
 def status(service: Service, call: Call, _asked: models.OfUser) -> models.Status:
@@ -58,7 +58,7 @@ def _status_of(service: Service, link: Link) -> models.Status:
         cause=link.cause,
         reason=link.reason,
         job_id=link.job_id,
-        url=service.links.settings.origin(link.name),
+        url=service.settings.origin(link.name),
         expires=int(link.expires_at),
         ready=int(link.ready_at),
         ended=int(link.ended_at),

@@ -17,11 +17,11 @@ Aim = tuple[targets.Address, int, Expected]
 
 def claim(service: Service, call: Call, asked: models.Claim) -> models.Claimed:
     """Take the link's certificate, once."""
-    settings = service.links.settings
+    settings = service.settings
     claimed = service.links.claim(call.link, asked.csr, Location(asked.node, asked.partition, asked.folder))
     return models.Claimed(
         certificate=claimed.certificate,
-        client_ca=service.links.client_ca,
+        client_ca=service.client_ca,
         expires=claimed.expires,
         heartbeat=settings.heartbeat_seconds,
         host=settings.host(call.link.name),
@@ -34,8 +34,8 @@ async def target(service: Service, call: Call, asked: models.Target) -> models.P
     began = steady()
     address, port, expected = await run_in_threadpool(_aim, service, call, asked)
     await service.prober.probe(address, port, expected)
-    published = await run_in_threadpool(service.links.publish, call.link, call.target)
-    service.links.observer.published(steady() - began)
+    published = await run_in_threadpool(service.publisher.publish, call.link, call.target)
+    service.observer.published(steady() - began)
     return models.Published(published.state)
 
 
@@ -43,7 +43,7 @@ def _aim(service: Service, call: Call, asked: models.Target) -> Aim:
     # Never from the body: a job could name another user's node there.
     address = targets.address_of(call.address)
     call.target = targets.target_of(address, asked.port)
-    return address, asked.port, service.links.expected(call.link, address, asked.port)
+    return address, asked.port, service.publisher.expected(call.link, address, asked.port)
 
 
 def heartbeat(service: Service, call: Call, _asked: models.Nothing) -> models.Renewed:

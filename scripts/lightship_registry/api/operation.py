@@ -11,9 +11,13 @@ from typing import Any, get_type_hints
 
 from lightship_registry.api.calls import Call
 from lightship_registry.api.models import Body
+from lightship_registry.core.clock import Clock
+from lightship_registry.core.observer import Observer
+from lightship_registry.core.settings import Settings
 from lightship_registry.links.jobs import Jobs
 from lightship_registry.links.lifecycle import Links
 from lightship_registry.links.probe import Prober
+from lightship_registry.links.publisher import Publisher
 from lightship_registry.tunnels.tunnels import Tunnels
 
 Codes = dict[int, tuple[str, ...]]
@@ -46,10 +50,15 @@ PROOF_CODES: dict[Proof, Codes] = {
 class Service:
     """The parts of the registry that handlers use."""
 
+    settings: Settings
     links: Links
+    publisher: Publisher
     jobs: Jobs
     tunnels: Tunnels
     prober: Prober
+    client_ca: str
+    clock: Clock
+    observer: Observer
 
 
 # Its annotation says which models it takes and returns, its first line what it is for. It is a coroutine function if it

@@ -22,10 +22,6 @@ from lightship_registry.api.operation import Codes, Operation, Proof, Service
 from lightship_registry.api.signatures import Signed, Verifier
 from lightship_registry.core import errors, fields
 from lightship_registry.core.counting import OTHER
-from lightship_registry.links.jobs import Jobs
-from lightship_registry.links.lifecycle import Links
-from lightship_registry.links.probe import Prober
-from lightship_registry.tunnels.tunnels import Tunnels
 
 # Agents come again within seconds; this long, an idle cluster keeps its allowance.
 AGENT_KNOWN_SECONDS = 3600
@@ -84,9 +80,8 @@ OPERATIONS = (
 class Api:
     """The routes, and the two ways of proving who asks."""
 
-    def __init__(self, links: Links, tunnels: Tunnels, verifier: Verifier, prober: Prober) -> None:
-        self._links = links
-        self._service = Service(links, Jobs(links), tunnels, prober)
+    def __init__(self, service: Service, verifier: Verifier) -> None:
+        self._service = service
         self._verifier = verifier
 
     def routes(self) -> list[Route]:
@@ -131,15 +126,15 @@ class Api:
         self._verifier.verify(signed)
         call.known(AGENT_KNOWN_SECONDS)
         call.cluster = signed.cluster
-        self._links.observer.heard(signed.cluster, int(signed.time) - self._links.clock())
+        self._service.observer.heard(signed.cluster, int(signed.time) - self._service.clock())
 
     def _require_secret(self, call: Call) -> None:
         bearer = BEARER.fullmatch(call.request.headers.get("authorization", ""))
         if bearer is None:
             raise errors.refused("no secret")
-        call.link = link = self._links.of_secret(call.name, bearer[1].lower())
+        call.link = link = self._service.links.of_secret(call.name, bearer[1].lower())
         call.cluster, call.user = link.cluster, link.user
-        call.known(0 if link.state == ENDED else link.expires_at - self._links.clock())
+        call.known(0 if link.state == ENDED else link.expires_at - self._service.clock())
 
 
 def _query(request: Request) -> Data:

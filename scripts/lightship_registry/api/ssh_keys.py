@@ -14,7 +14,7 @@ def listed(service: Service, call: Call, _asked: models.OfUser) -> models.Keys:
     """Which SSH keys open a user's tunnels, and where these may listen."""
     tunnels = service.tunnels
     keys = [_told(key) for key in tunnels.kept(call.cluster, call.user)]
-    return models.Keys(keys, list(tunnels.places(call.owner)), tunnels.destination)
+    return models.Keys(keys, list(tunnels.listen_addresses(call.owner)), tunnels.destination)
 
 
 def add(service: Service, call: Call, asked: models.GiveKey) -> models.Keys:

@@ -1,4 +1,4 @@
-"""One JSON line per event, for the journal and for the audit's file. Secrets, tokens and bodies never come here."""
+"""One JSON line per event, for the journal and the audit file. It never holds secrets, tokens or bodies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _journal = logging.getLogger("lightship")
 
 @dataclass(frozen=True)
 class Event:
-    """Who did what to which link, and what came of it."""
+    """Who did what to which link, and the result."""
 
     action: str
     result: str
@@ -30,33 +30,33 @@ class Event:
 
 
 def record(event: Event) -> None:
-    """Write the event, without its empty parts."""
+    """Write the event without its empty fields."""
     fields = {key: value for key, value in vars(event).items() if value}
     _audit.info(as_line({"event": "audit", **fields}), extra={"fields": fields})
 
 
 def problem(sentence: str, *, traceback: bool = False) -> None:
-    """Tell the administrator that something needs attention; the traceback is the current exception's."""
+    """Report a problem that an administrator must look at; `traceback` adds that of the current exception."""
     _journal.error(as_line({"event": "problem", "reason": sentence}), exc_info=traceback)
 
 
 def notice(sentence: str) -> None:
-    """Tell the administrator what happened."""
+    """Report what happened."""
     _journal.info(as_line({"event": "notice", "reason": sentence}))
 
 
 def as_line(fields: dict[str, str]) -> str:
-    """ASCII only, so that no text of a client can break out of its line."""
+    """Format the fields in ASCII, so that no text of a client can break out of its line."""
     return json.dumps(fields, ensure_ascii=True)
 
 
 def set_up() -> None:
-    """Send everything to standard output; the journal adds time and unit."""
+    """Write everything to standard output; the journal adds the time and the unit."""
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s", force=True)
 
 
 def keep_in(path: Path | None) -> None:
-    """Append each event to a file too; what happens to that file is told in the journal."""
+    """Append each event to a file too; the journal reports problems with that file."""
     for old in _audit.handlers[:]:
         _audit.removeHandler(old)
         old.close()

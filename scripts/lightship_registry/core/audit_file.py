@@ -1,4 +1,4 @@
-"""The audit's own file: one JSON line per event, appended for years, moved away by logrotate."""
+"""The audit file: one JSON line per event, rotated by logrotate."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 MODE = 0o640
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 MINUTE = 60.0
-# Anybody may be refused as often as they like: what nobody vouched for must not fill the disk.
+# Anybody can cause refusals without limit: requests that nobody vouched for must not fill the disk.
 MOST_STRANGERS = 300
 
 Tell = Callable[[str], None]
 
 
 class AuditFile(logging.Handler):
-    """Takes what the audit's logger is told, and never lets a request wait or fail for it."""
+    """A logging handler that appends to the audit file. No request waits for it or fails because of it."""
 
     def __init__(self, path: Path, as_line: Callable[[dict[str, str]], str], problem: Tell, notice: Tell) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class AuditFile(logging.Handler):
         self._minute = (0.0, 0)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append the event; trouble is told when it begins, when it changes, and when it is over."""
+        """Append the event. A problem is reported when it begins, when it changes, and when it is over."""
         fields: dict[str, str] = getattr(record, "fields", {})
         if not fields or not self._has_room(fields, record.created):
             return
@@ -48,7 +48,7 @@ class AuditFile(logging.Handler):
             self._recovered()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._let_go()
         super().close()
 
@@ -68,16 +68,16 @@ class AuditFile(logging.Handler):
 
     def _append(self, line: bytes) -> None:
         self._follow()
-        # After half a line, as on a full disk, the next one starts on its own.
+        # After half a line, as a full disk leaves it, the next event begins a new line.
         whole = b"\n" + line if self._torn else line
-        # One call: what the service and the administrator's command append never mixes.
+        # One system call: lines of the service and of the administrators' command never mix.
         written = os.write(self._descriptor, whole)
         self._torn = written < len(whole)
         if self._torn:
             raise OSError(0, "No space left on device")
 
     def _follow(self) -> None:
-        """Have the file open that is at the path now: logrotate moves the old one away."""
+        """Open the file that is at the path now: logrotate moves the old one away."""
         if self._descriptor != -1:
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(self._descriptor), self._path.stat(follow_symlinks=False)):
@@ -104,7 +104,7 @@ class AuditFile(logging.Handler):
 
 
 def stamp(seconds: float) -> str:
-    """UTC with milliseconds, as ISO 8601 has it."""
+    """UTC with milliseconds in ISO 8601."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -113,7 +113,7 @@ def _open(path: Path) -> int:
         descriptor = os.open(path, FLAGS | os.O_CREAT | os.O_EXCL, MODE)
     except FileExistsError:
         return _open_present(path)
-    # Whatever the umask says; and the group is the folder's, which lets its members read.
+    # Independent of the umask. The file gets the folder's group, whose members may read it.
     os.fchmod(descriptor, MODE)
     return descriptor
 

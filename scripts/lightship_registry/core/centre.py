@@ -1,4 +1,4 @@
-"""What the settings say of the centre itself: the pages name it, and lead to its guide and to those who help."""
+"""The settings about the centre itself: the pages show its name, its guide and its contact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEYS = ("centre_name", "contact", "guide_url")
 
 @dataclass(frozen=True)
 class Centre:
-    """Its name, where its users find help, and its guide; each may be empty."""
+    """Its name, its contact for users, and its guide; each may be empty."""
 
     name: str = ""
     contact: str = ""
@@ -25,7 +25,7 @@ class Centre:
 
     @property
     def contact_url(self) -> str:
-        """Where a click on the contact leads."""
+        """The URL of the contact."""
         return f"mailto:{self.contact}" if MAIL.fullmatch(self.contact) else self.contact
 
 
@@ -33,7 +33,7 @@ UNNAMED = Centre()
 
 
 def read_centre(data: Mapping[str, Any]) -> Centre:
-    """Check what the settings say; every mistake names the key and the remedy."""
+    """Check the settings; each error names the key and the remedy."""
     name, contact, guide = (data.get(key, "") for key in KEYS)
     if not isinstance(name, str) or len(name) > limits.CENTRE_NAME or not name.isprintable():
         rule = f"one line of plain text, at most {limits.CENTRE_NAME} characters"

@@ -1,4 +1,4 @@
-"""The time, as a value that is passed in: tests turn its hands."""
+"""The time, as a function that is passed in: tests pass their own."""
 
 from __future__ import annotations
 

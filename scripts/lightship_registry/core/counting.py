@@ -1,4 +1,4 @@
-"""Counts requests by what they were: the action is written into the scope by whoever answers."""
+"""Counts requests by action. The part that answers a request writes its action into the scope."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OTHER = "other"
 
 
 async def counted(app: ASGIApp, observer: Observer, scope: Scope, receive: Receive, send: Send) -> None:
-    """Pass on, and tell when the answer begins: some go on for minutes."""
+    """Pass the request on, and count it when its answer begins: some answers last for minutes."""
     began = steady()
 
     async def tell(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""What a failing database or disk means for the administrator who reads the journal at night."""
+"""Explains errors of the database and the disk to administrators."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import errno
 
 RUNBOOK = 'The README of scripts/lightship_registry says how, under "When the disk or the store fails".'
 FULL = "The disk is full. Make room: the service goes on by itself."
-# What SQLite and PostgreSQL say, and what is to be done. The first that fits counts.
+# Parts of SQLite's and PostgreSQL's messages, and what to do. The first match counts.
 MEANINGS = (
     ("database or disk is full", FULL),
     ("No space left on device", FULL),
-    # The small file that all who have the store open share could not be made.
+    # The file that all programs with an open store share could not be made.
     ("SQLITE_IOERR_SHMSIZE", FULL),
     ("readonly database", "The disk is read-only, or the file is no longer the service's own. Make it writable again."),
     ("unable to open database file", "The disk is read-only, or not there: look at mount and dmesg."),
@@ -31,9 +31,9 @@ SYSTEMS = {
 
 
 def explain(error: Exception) -> str:
-    """The error in its own words, those of the database's driver, and what it means if that is known."""
+    """The error as the database's driver words it, and what it means if that is known."""
     cause = getattr(error, "orig", None) or error
-    # SQLite has one sentence for many kinds of errors of the disk, and a name for each (known from Python 3.11 on).
+    # SQLite has one message for many kinds of disk errors, but a name for each (in Python 3.11 and newer).
     kind = getattr(cause, "sqlite_errorname", "")
     said = " ".join(str(cause).split()) + (f" ({kind})" if kind.startswith("SQLITE_IOERR") else "")
     known = SYSTEMS.get(error.errno or 0) if isinstance(error, OSError) else None

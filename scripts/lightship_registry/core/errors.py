@@ -2,7 +2,7 @@ from __future__ import annotations
 
 
 class RegistryError(Exception):
-    """Something went wrong that a person can act on.
+    """An error that a person can act on.
 
     The sentence says what happened and what to do next; `code` is for programs and `status` is the HTTP answer.
     `detail` is for the journal only.
@@ -22,29 +22,34 @@ class RegistryError(Exception):
 
 
 def bad_settings(sentence: str) -> RegistryError:
-    """A setting is wrong: the service cannot start."""
+    """An error in the settings: the service cannot start."""
     return RegistryError(sentence, "settings")
 
 
 def refused(detail: str) -> RegistryError:
-    """One answer for every failed proof of identity, so that it tells nothing about which part failed."""
+    """The answer to every failed proof of identity. It does not tell which part failed."""
     sentence = "Refused: the link's name and secret do not belong together."
     return RegistryError(sentence, "refused", 403, detail=detail)
 
 
 def unsigned(detail: str) -> RegistryError:
-    """One answer for every request that no cluster's key vouches for."""
+    """The answer to every request without a valid signature."""
     return RegistryError("Refused: no cluster vouches for this request.", "refused", 403, detail=detail)
 
 
 def no_such_link() -> RegistryError:
-    """Unknown links and links of other people look alike."""
+    """The answer for unknown links and for links of others, which nobody can tell apart."""
     return RegistryError("You have no such link.", "no-such-link", 404)
 
 
 def link_ended() -> RegistryError:
-    """Told only to those who proved that the link is theirs."""
+    """The answer for an ended link, only for those who proved that it is theirs."""
     return RegistryError("This link has ended. Start a new one.", "ended", 410)
+
+
+def conflict(sentence: str, code: str) -> RegistryError:
+    """The state of the link, or of another link, does not allow the request."""
+    return RegistryError(sentence, code, 409)
 
 
 def invalid(sentence: str, code: str = "bad-request") -> RegistryError:

@@ -1,4 +1,4 @@
-"""Fields of JSON requests: each has one type, one form and a sentence for everything else."""
+"""Reads the fields of JSON requests: each has one type and one form, and an error sentence for anything else."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lightship_registry.core.errors import RegistryError, invalid
 from lightship_registry.core.records import Cause
 
 JOBS_CAUSES = frozenset(Cause) - {Cause.REVOKED, Cause.SILENT, Cause.NOT_STARTED}
-# People paste URLs into reasons and titles; nothing that long and that regular may reach the store or the journal.
+# People paste URLs into reasons and titles: nothing that may be a secret may reach the store or the journal.
 SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}")
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The body's JSON object; an empty body is an empty one."""
+    """Parse the body as a JSON object; an empty body is an empty object."""
     if not body.strip():
         return {}
     try:
@@ -30,7 +30,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def whole_number(data: dict[str, Any], key: str) -> int:
-    """A whole number; true, 1.0 and "1" are none."""
+    """A whole number; true, 1.0 and "1" are not."""
     value = data.get(key)
     if type(value) is not int:
         raise invalid(f"{key} must be a whole number.")
@@ -38,7 +38,7 @@ def whole_number(data: dict[str, Any], key: str) -> int:
 
 
 def string(data: dict[str, Any], key: str) -> str:
-    """A string that must be there."""
+    """A required string."""
     value = data.get(key)
     if not isinstance(value, str):
         raise invalid(f"{key} must be a string.")
@@ -70,7 +70,7 @@ def fingerprint(data: dict[str, Any], key: str = "fingerprint") -> str:
 
 
 def digest(data: dict[str, Any], key: str) -> str:
-    """A SHA-256 in hexadecimal digits; optional."""
+    """An optional SHA-256 in hexadecimal digits."""
     value = data.get(key, "")
     if value != "" and not (isinstance(value, str) and forms.SHA256.fullmatch(value)):
         raise invalid(f"{key} must be 64 hexadecimal digits in lower case.")
@@ -78,7 +78,7 @@ def digest(data: dict[str, Any], key: str) -> str:
 
 
 def word(data: dict[str, Any], key: str, words: Collection[str]) -> str:
-    """One of these words; optional."""
+    """One of these words, or nothing."""
     value = data.get(key, "")
     if value != "" and not (isinstance(value, str) and value in words):
         raise invalid(f"{key} must be one of {', '.join(words)}.")
@@ -94,7 +94,7 @@ def cause(data: dict[str, Any], key: str = "cause") -> Cause:
 
 
 def lines(data: dict[str, Any], key: str, longest: int) -> str:
-    """The end of a log: optional, printable, its last lines only, without anything that looks like a secret."""
+    """The optional last lines of a log: printable, without anything that looks like a secret."""
     value = data.get(key, "")
     if not isinstance(value, str):
         raise invalid(f"{key} must be a string.")
@@ -104,7 +104,7 @@ def lines(data: dict[str, Any], key: str, longest: int) -> str:
 
 
 def note(data: dict[str, Any], key: str, longest: int) -> str:
-    """Free text for people: optional, printable, cut to size, without anything that looks like a secret."""
+    """Optional text for people: printable, cut to size, without anything that looks like a secret."""
     value = data.get(key, "")
     if not isinstance(value, str):
         raise invalid(f"{key} must be a string.")

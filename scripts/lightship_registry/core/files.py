@@ -1,4 +1,4 @@
-"""Files that others read: written beside, then renamed, so that nobody sees half of one."""
+"""Writes files that others read: under another name, then renamed, so that nobody reads half a file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ TEMPORARY = ".tmp-"
 
 
 def write_beside(path: Path, content: bytes, mode: int, group: int = -1) -> None:
-    """Put the content at the path in one step, with exactly this mode, and group if given, from the start."""
+    """Replace the file at once. It has exactly this mode, and this group if given, from the start."""
     beside = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            # Not even to change nothing: the service's unit forbids the call.
+            # Called only if needed: the service's unit forbids this system call.
             if group != -1:
                 os.fchown(file.fileno(), -1, group)
             os.fchmod(file.fileno(), mode)

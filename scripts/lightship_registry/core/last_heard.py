@@ -1,4 +1,4 @@
-"""When each cluster's login nodes were last heard of, and how far their clock was off; kept over restarts."""
+"""When each cluster's agents last sent a request, and their clock's offset; kept over restarts."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ FILE = "last_heard.json"
 
 @dataclass(frozen=True)
 class Heard:
-    """The last request that a cluster's key vouched for."""
+    """The last request with a valid signature of the cluster."""
 
     when: float
-    # The time that the request bore, less ours.
+    # The request's time minus this host's.
     clock_offset: float
 
 
 def path_of(settings: Settings) -> Path:
-    """Where it is kept."""
+    """The path of the file."""
     return settings.folders.state_dir / FILE
 
 
 def load(path: Path) -> dict[str, Heard]:
-    """What was kept; nothing of a file that is missing or damaged, for the next request makes it anew."""
+    """Read the file. A missing or damaged one counts as empty: the next request renews it."""
     try:
         data = json.loads(path.read_text("utf-8"))
         return {str(cluster): Heard(float(when), float(offset)) for cluster, (when, offset) in data.items()}
@@ -38,7 +38,7 @@ def load(path: Path) -> dict[str, Heard]:
 
 
 def save(path: Path, heard: Mapping[str, Heard]) -> None:
-    """Keep it. Where the disk is full, others say so."""
+    """Write the file. Other parts report a full disk."""
     text = json.dumps({cluster: [one.when, one.clock_offset] for cluster, one in heard.items()})
     with contextlib.suppress(OSError):
         write_beside(path, text.encode("ascii"), 0o640)

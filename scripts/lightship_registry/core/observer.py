@@ -1,4 +1,4 @@
-"""The events that may be counted, and who is told of them."""
+"""The interface for counting events."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ class Observer:
         """A link was made."""
 
     def ended(self, cluster: str, cause: str) -> None:
-        """A link ended, here: what the administrator's command ends is another process's."""
+        """This process ended a link; the administrators' command is another process."""
 
     def ready(self, cluster: str, seconds: float) -> None:
-        """A link's notebook answers, so long after the job claimed the link."""
+        """A link became ready, so many seconds after its job claimed it."""
 
     def published(self, seconds: float) -> None:
-        """A target was checked and its route written, in so much time."""
+        """A target was checked and its route written, in so many seconds."""
 
     def refused(self, action: str, code: str, cluster: str) -> None:
         """A request was refused."""
 
     def answered(self, action: str, status: int, seconds: float) -> None:
-        """The answer to a request began, after so much time."""
+        """The answer to a request began, after so many seconds."""
 
     def heard(self, cluster: str, clock_offset: float) -> None:
-        """A request came that a cluster's key vouches for; its clock is so much ahead of ours."""
+        """A request with a valid signature of the cluster came; its clock is ahead of this host's by the offset."""
 
     def swept(self) -> None:
         """The sweeper did a round."""

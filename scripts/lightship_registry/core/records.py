@@ -1,4 +1,4 @@
-"""What a link is: its states, its owner, its row as read and as made."""
+"""The records: a link, its owner, and what is asked and reported about it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from lightship_protocol.states import (
     STARTING,
     WAITING,
 )
+from lightship_registry.core.interfaces import V1, Interface, interface_of
 
 LIVE = (WAITING, STARTING, READY)
 
-# The interface that made a link: our own, or Satellite's, which knows no users and no TLS. Neither sees the other's.
-V1, SATELLITE = "v1", "satellite"
-
-# Who told how a link ended: its job, or the cluster's scheduler.
+# Who reported how a link ended: its job, or the cluster's scheduler.
 JOB, SCHEDULER = "job", "scheduler"
 
-# Compared with when there is no such link, or it has no token, so that the answer takes as long.
+# Compared with if there is no link or no token, so that the answer takes the same time.
 NO_HASH = "0" * 64
 
 
 class Cause(StrEnum):
-    """Why a link ended, as a word for programs; the sentence for people is beside it."""
+    """Why a link ended, as a word for programs. `Ending.reason` is the sentence for people."""
 
     STOPPED = causes.STOPPED
     CANCELLED = causes.CANCELLED
@@ -40,14 +38,14 @@ class Cause(StrEnum):
     ENDED = causes.ENDED
 
 
-# What a job may tell of its end without knowing better: that it was told to stop, or that its program ended. And what
-# its scheduler knows better.
+# The causes that a job may report wrongly, because it sees only a signal or the exit of its program; and those that its
+# scheduler knows better.
 DOUBTFUL = (Cause.CANCELLED, Cause.FAILED, Cause.ENDED)
 BETTER_KNOWN = (Cause.OUT_OF_MEMORY, Cause.TIME_LIMIT, Cause.NODE_FAILED)
 
 
 class Creation(Enum):
-    """What became of an attempt to make a link."""
+    """The outcome of an attempt to make a link."""
 
     DONE = auto()
     OVER_QUOTA = auto()
@@ -61,11 +59,6 @@ class Owner:
 
     cluster: str
     user: str
-
-
-def route_to(api: str, target: str) -> str:
-    """The text of a route."""
-    return f"{'http' if api == SATELLITE else 'https'}://{target}"
 
 
 @dataclass(frozen=True)
@@ -100,32 +93,32 @@ class Link:
     api: str
     announced: str
     program_mark: str
-    # Empty: made by a start-jupyter that did not tell.
+    # Empty if an older start-jupyter made the link.
     subject: str
-    # Where its job runs, as the job itself says; empty: it did not say.
+    # Where the job runs, as the job itself says; empty if it did not say.
     node: str
     partition: str
     folder: str
 
     @property
     def noun(self) -> str:
-        """What people call it."""
+        """The word that messages use for what the link leads to."""
         return self.subject or NOTEBOOK
 
     @property
-    def route(self) -> str:
-        """What the web server is told; only a link of the Satellite interface is ever in the clear."""
-        return route_to(self.api, self.target)
+    def interface(self) -> Interface:
+        """The interface that made the link."""
+        return interface_of(self.api)
 
     @property
     def owner(self) -> Owner:
-        """Who made it."""
+        """The owner."""
         return Owner(self.cluster, self.user)
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the owner asks for and tells; `command` and `token_sha256` are for the pages at the link's address."""
+    """The owner's request for a link; `command` and `token_sha256` are for the pages at its address."""
 
     seconds: int
     title: str = ""
@@ -136,7 +129,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Location:
-    """Where a job runs, as it says itself: for its owner to read, and for nothing else."""
+    """Where a job runs, as the job itself says: only shown to its owner."""
 
     node: str = ""
     partition: str = ""
@@ -148,7 +141,7 @@ NOWHERE = Location()
 
 @dataclass(frozen=True)
 class Glance:
-    """As much of a link as a page needs to know before it knows who looks; empty when there is no such link."""
+    """What a page needs to know of a link before it knows the viewer; empty if there is no such link."""
 
     state: str = ""
     token_sha256: str = ""
@@ -156,13 +149,13 @@ class Glance:
     lease_until: float = 0.0
 
     def runs(self, now: float) -> bool:
-        """Whether its notebook can be reached, which that notebook's own answer tells everybody as well."""
-        return self.state == READY and self.api == V1 and self.lease_until > now
+        """Whether the notebook can be reached. Its own answer shows that to everybody too."""
+        return self.state == READY and interface_of(self.api).proves_owner and self.lease_until > now
 
 
 @dataclass(frozen=True)
 class NewLink:
-    """What is known of a link when it is made."""
+    """A link that is to be made."""
 
     name: str
     owner: Owner
@@ -170,12 +163,12 @@ class NewLink:
     wish: Wish
     created_at: float
     expires_at: float
-    api: str = V1
+    api: str = V1.name
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """How many links one owner may have at a time, and make within an hour; whom the sentence about it calls so."""
+    """How many links an owner may have at a time and make within an hour, and the subject of the refusal's sentence."""
 
     live: int
     hourly: int
@@ -184,7 +177,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a link ends, the last lines that its job chose to send, and who tells: the job, the scheduler, or others."""
+    """Why a link ends, the last lines of the log if the job sent them, and who reports it: job, scheduler or others."""
 
     cause: Cause
     reason: str
@@ -194,10 +187,10 @@ class Ending:
 
 @dataclass(frozen=True)
 class JobReport:
-    """What a cluster's scheduler says of a job.
+    """A scheduler's report on a job.
 
-    An ended job has a cause when the scheduler said how it ended; without one it is only no longer listed. The user
-    is the job's owner, if known: a link may bear the number of somebody else's job.
+    An ended job has a cause if the scheduler reported one; otherwise the job is only missing from its list. The user is
+    the job's owner, if known, because a link may have the id of somebody else's job.
     """
 
     job_id: str

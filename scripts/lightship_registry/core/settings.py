@@ -1,4 +1,4 @@
-"""The service's settings: read once, checked wholly, then passed in."""
+"""The service's settings: read once, checked completely, then passed in."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lightship_protocol import forms
 from lightship_registry.core import centre
 from lightship_registry.core.centre import UNNAMED, Centre
 from lightship_registry.core.errors import bad_settings
-from lightship_registry.core.tunnel_settings import Places, read_destination, read_tunnels
+from lightship_registry.core.tunnel_settings import ListenAddresses, read_destination, read_tunnels
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 POSTGRESQL = "postgresql+psycopg"
 DOMAIN = re.compile(r"(?=.{1,200}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 
-# Name of the whole-number setting: its default and the range that makes sense.
+# Whole-number settings: default, lowest and highest value.
 NUMBERS = {
     "https_port": (443, 1, 65535),
     "lease_seconds": (90, 2, 86400),
@@ -48,13 +48,13 @@ FOLDERS = {
 OTHERS = {"domain", "clusters", "message", "store_url", "audit_file", "tunnels", "tunnel_destination", *centre.KEYS}
 AUDIT_FILE = "/var/log/lightship/audit.jsonl"
 LONGEST_MESSAGE = 500
-# The service has no right to others.
+# The service may not bind lower ports.
 LOWEST_PORT = 1024
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where things lie on the proxy host."""
+    """The folders on the proxy host."""
 
     state_dir: Path
     routes_dir: Path
@@ -78,36 +78,36 @@ class Settings:
     target_rest_seconds: int
     user_quota: int
     user_creations_per_hour: int
-    # On 127.0.0.1; 0 is none.
+    # On 127.0.0.1; 0 disables metrics.
     metrics_port: int
-    # Of each address that Satellite's clients ask from: a whole login node's users together, for it knows no user.
+    # Per address of Satellite's clients: all users of a login node together, because Satellite knows no users.
     satellite_quota: int
     satellite_creations_per_hour: int
     _: KW_ONLY
-    # Never shown: it may hold a password.
+    # Not in the repr: it may hold a password.
     store_url: str = field(repr=False)
-    # The centre's words to those who wait.
+    # The centre's message for users who wait.
     message: str
-    # Who runs it, for every page.
+    # The centre, for every page.
     centre: Centre = UNNAMED
-    # Nothing: the events are in the journal only.
+    # None: events go only to the journal.
     audit_file: Path | None
-    # Not a setting of the file: only the unit tests have their notebooks on the machine itself.
+    # Not in the file: only unit tests have notebooks on the machine itself.
     allow_local_targets: bool
-    # Where each cluster's clients of the Satellite interface run; a cluster that is missing has none.
+    # The networks of each cluster's Satellite clients; a missing cluster has none.
     satellite_networks: dict[str, tuple[Network, ...]] = field(default_factory=dict)
-    # Which users' own keys open tunnels, where these may listen, and where their ssh logs in to.
-    tunnels: Places = field(default_factory=dict)
+    # Where each user's tunnels may listen, and the account that ssh logs in to.
+    tunnels: ListenAddresses = field(default_factory=dict)
     tunnel_destination: str = ""
 
     @property
     def store(self) -> URL:
-        """The database: PostgreSQL if the site named one, else the file."""
+        """The URL of the database: PostgreSQL if the site set one, otherwise the file."""
         return make_url(self.store_url) if self.store_url else URL.create("sqlite", database=str(self.store_file))
 
     @property
     def store_file(self) -> Path:
-        """The database's file when it is SQLite."""
+        """The path of the SQLite file."""
         return self.folders.state_dir / "registry.sqlite3"
 
     @property
@@ -117,7 +117,7 @@ class Settings:
 
     @property
     def manage_host(self) -> str:
-        """The host name of the Satellite interface; no link is ever called so, for a link's name is three words."""
+        """The host name of the Satellite interface. No link has it, because a link's name is three words."""
         return f"manage.{self.domain}"
 
     def host(self, name: str) -> str:
@@ -125,13 +125,13 @@ class Settings:
         return f"{name}.{self.domain}"
 
     def origin(self, name: str) -> str:
-        """The address of a link as a browser sees it."""
+        """The origin of a link's address in a browser."""
         port = "" if self.https_port == 443 else f":{self.https_port}"
         return f"https://{self.host(name)}{port}"
 
 
 def load(path: Path) -> Settings:
-    """Read the file; every mistake names the key and the remedy."""
+    """Read the file; each error names the key and the remedy."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -205,7 +205,7 @@ def _audit_file(value: object) -> Path | None:
 
 
 def _store_url(value: object) -> str:
-    # No sentence shows the value, and none is raised from an error that might: it may hold a password.
+    # No message shows the value, and no exception is chained that might: it may hold a password.
     if value == "":
         return ""
     try:
@@ -250,7 +250,7 @@ def _satellite_networks(tables: dict[str, dict[str, object]]) -> dict[str, tuple
     }
     found = {name: networks for name, networks in read.items() if networks}
     for one, other in itertools.combinations(found, 2):
-        # Or the address would not say which cluster asks.
+        # Otherwise an address would not tell which cluster asks.
         if any(a.version == b.version and a.overlaps(b) for a in found[one] for b in found[other]):
             raise bad_settings(f"satellite_networks of the clusters {one} and {other} overlap. Each address is of one.")
     return found

@@ -1,4 +1,4 @@
-"""Why agents cannot ask their scheduler how jobs are, as each of them says; kept for the command `lightship doctor`."""
+"""What agents report about failures to ask their scheduler; kept for the command `lightship doctor`."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from lightship_registry.core.files import write_beside
 from lightship_registry.core.settings import Settings
 
 FILE = "agent_faults.json"
-# An agent says it again every 20 seconds, after trouble with the registry every five minutes.
+# An agent repeats its report every 20 seconds, or every five minutes after errors of the registry.
 FORGET_SECONDS = 600.0
 KEEP_SECONDS = 60.0
-# Of one cluster: whoever holds its key could otherwise name hosts without end.
+# Per cluster: whoever has its key could otherwise name any number of hosts.
 MOST_HOSTS = 50
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What an agent said."""
+    """One agent's report."""
 
     when: float
     sentence: str
 
 
-# By the name of the login node.
+# By login node.
 Hosts = Mapping[str, Fault]
 
 
 class AgentFaults:
-    """Remembers what is wrong now, beyond a restart of the service."""
+    """Keeps the current reports, in memory and in a file that outlives a restart of the service."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._path = path_of(settings)
@@ -44,7 +44,7 @@ class AgentFaults:
         self._kept_at = 0.0
 
     def tell(self, cluster: str, host: str, sentence: str) -> None:
-        """An agent's word about itself; nothing for all well."""
+        """Note an agent's report; an empty sentence means that all is well."""
         if not host:
             return
         with self._lock:
@@ -56,24 +56,24 @@ class AgentFaults:
 
     def _keep(self, *, changed: bool) -> None:
         now = self._clock()
-        # Either way: a clock that was set back must not stop it.
+        # The absolute difference: a clock that was set back must not stop this.
         due = any(self._known.values()) and abs(now - self._kept_at) >= KEEP_SECONDS
         if not changed and not due:
             return
         self._kept_at = now
         self._known = {cluster: dict(current(hosts, now)) for cluster, hosts in self._known.items()}
-        # Where the disk is full, others say so.
+        # Other parts report a full disk.
         with contextlib.suppress(OSError):
             write_beside(self._path, _text(self._known).encode("ascii"), 0o640)
 
 
 def path_of(settings: Settings) -> Path:
-    """Where they are kept."""
+    """The path of the file."""
     return settings.folders.state_dir / FILE
 
 
 def load(path: Path) -> dict[str, Hosts]:
-    """What was kept; nothing of a file that is missing or damaged, for agents say it again."""
+    """Read the file. A missing or damaged one counts as empty: the agents repeat their reports."""
     try:
         data = json.loads(path.read_text("utf-8"))
         return {
@@ -85,7 +85,7 @@ def load(path: Path) -> dict[str, Hosts]:
 
 
 def current(hosts: Hosts, now: float) -> Hosts:
-    """Those that were said lately."""
+    """The reports that are not too old."""
     return {host: fault for host, fault in hosts.items() if abs(now - fault.when) < FORGET_SECONDS}
 
 

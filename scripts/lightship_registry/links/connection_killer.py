@@ -1,7 +1,7 @@
-"""Cuts what is still connected to the targets of ended links: the only part that may touch other programs' connections.
+"""Cuts open connections to targets of ended links. No other part may touch connections of other programs.
 
-It needs CAP_NET_ADMIN, `ss` and a kernel with INET_DIAG_DESTROY, and neither settings nor database. One link at a time
-has a target, so every connection from this host to that address and port belongs to the link that ended.
+It needs CAP_NET_ADMIN, `ss` and a kernel with INET_DIAG_DESTROY, but neither settings nor database. A target belongs to
+one link at a time, so every connection from this host to that address and port belongs to the link that ended.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from lightship_registry.links.cuts import ORDER_SECONDS, REST_SECONDS
 
 TARGET = re.compile(r"(?:([0-9.]{7,15})|\[([0-9a-f:.]{2,45})\]):([1-9][0-9]{0,4})")
 LONGEST_ORDER = 64
-# A request that the web server accepted just before its route went may connect just after the first cut.
+# A request that the web server accepted just before the route closed may connect just after the first cut.
 AGAIN_SECONDS = 2.0
 MOST_CUTS = 4
 QUIET_SECONDS = 1.0
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 SS_SECONDS = 5.0
-# So many targets in one command: the kernel takes a limited filter.
+# Targets per command: the kernel limits the filter.
 BATCH = 50
 CANNOT = "This kernel does not let ss end connections: it needs CONFIG_INET_DIAG_DESTROY, and ss CAP_NET_ADMIN."
 
@@ -37,7 +37,7 @@ Cut = Callable[[Sequence[str]], int]
 
 @dataclass
 class Order:
-    """One file that was read: what to cut, when again, and how often it was done."""
+    """One order that was read: its target, when it was made, when the next cut is due, and how many were done."""
 
     target: str
     made: float
@@ -46,7 +46,7 @@ class Order:
 
 
 def target_in(text: str) -> str | None:
-    """The address and port as `ss` takes them, if the text is exactly one target and nothing else."""
+    """The target as `ss` takes it; None unless the text is exactly one target."""
     match = TARGET.fullmatch(text.removesuffix("\n"))
     if match is None:
         return None
@@ -61,7 +61,7 @@ def target_in(text: str) -> str | None:
 
 
 def cut(targets: Sequence[str]) -> int:
-    """End every connection to the targets; how many are still there."""
+    """End all connections to the targets; how many are left."""
     if not targets:
         return 0
     filter_ = " or ".join(f"dst {target}" for target in targets).split()
@@ -70,7 +70,7 @@ def cut(targets: Sequence[str]) -> int:
 
 
 def _ss(option: str, filter_: list[str]) -> str:
-    # TIME-WAIT is the kernel's own memory of a connection that is gone.
+    # In TIME-WAIT the connection has ended; the kernel only remembers it.
     states = [] if option == "-K" else ["state", "connected", "exclude", "time-wait"]
     done = subprocess.run(
         ["ss", option, "-H", "-n", "-t", *states, *filter_],
@@ -85,7 +85,7 @@ def _ss(option: str, filter_: list[str]) -> str:
 
 
 class Cutter:
-    """Carries out the orders in a folder until there has been none for a while."""
+    """Carries out the orders in a folder until no more come."""
 
     def __init__(self, folder: Path, routes: Path, cut_: Cut = cut, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
@@ -97,23 +97,23 @@ class Cutter:
         self._refused: set[str] = set()
 
     def run(self) -> bool:
-        """Work, and linger: one start serves all the orders of a busy moment. True if all was cut."""
+        """Work until there was no order for a while, so that one start serves many; true if all was cut."""
         quiet = time.monotonic()
         while time.monotonic() - quiet < QUIET_SECONDS:
             if self.step():
                 quiet = time.monotonic()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         return not self._failed
 
     def step(self) -> bool:
-        """One look at the folder; true if there was anything to do or to wait for."""
+        """Check the folder once; true if any order is left."""
         names = [path.name for path in self._folder.iterdir() if path.name not in self._refused]
         for name in names:
             if name not in self._orders:
                 self._read(name)
         now = self._clock()
         for name in [name for name, order in self._orders.items() if now - order.made > REST_SECONDS - SS_SECONDS]:
-            # Slow as this host may be: by now the target may soon be another link's.
+            # However slow this host is: the target may soon belong to another link.
             del self._orders[name]
             self._refuse(name, "took too long")
         due = self._spare_live({name: order for name, order in self._orders.items() if order.due <= now})
@@ -141,7 +141,7 @@ class Cutter:
         if target is None:
             self._refuse(name, "does not hold a target")
         elif age > ORDER_SECONDS:
-            # By then its target may be another link's.
+            # By now its target may belong to another link.
             self._refuse(name, f"is {age:.0f} seconds old, and {target} was not cut")
         else:
             self._orders[name] = Order(target, seen.st_mtime, self._clock())
@@ -150,7 +150,7 @@ class Cutter:
         audit.problem(f"The order {name} {why}.")
         self._failed = True
         self._refused.add(name)
-        # What cannot be removed must not keep the others from being carried out.
+        # A file that cannot be removed must not stop the other orders.
         with suppress(OSError):
             (self._folder / name).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""How a link is made: within its owner's allowance, with a name that was never given and a secret of its own."""
+"""Makes links: within the owner's allowance, each with a new name and a secret."""
 
 from __future__ import annotations
 
@@ -9,62 +9,63 @@ import secrets
 from lightship_registry.core import errors
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import SATELLITE, Allowance, Creation, NewLink, Owner, Wish
+from lightship_registry.core.interfaces import Interface
+from lightship_registry.core.records import Allowance, Creation, NewLink, Owner, Wish
 from lightship_registry.core.settings import Settings
 from lightship_registry.links import names
-from lightship_registry.store.links import HOUR, Store
+from lightship_registry.store.links import HOUR, LinkStore
 
 NAME_DRAWS = 20
 
 
 class Maker:
-    """Draws names until one is free."""
+    """Makes the links of one interface."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, store: LinkStore, interface: Interface, allowance: Allowance, clock: Clock
+    ) -> None:
         self._settings = settings
         self._store = store
+        self._interface = interface
+        self._allowance = allowance
         self._clock = clock
         self._series = names.read_series(settings.folders.state_dir)[-1]
 
-    def make(self, owner: Owner, wish: Wish, api: str) -> tuple[str, str]:
-        """Name and secret of a new link."""
+    def make(self, owner: Owner, wish: Wish) -> tuple[str, str]:
+        """Make a link; its name and its secret."""
         longest = self._settings.max_hours * HOUR
         if not 1 <= wish.seconds <= longest:
             raise errors.invalid(
                 f"seconds must be from 1 to {longest}: a link lasts {self._settings.max_hours} hours at most."
             )
         secret = secrets.token_hex(32)
-        allowed = self._allowance(api)
+        allowed = self._allowance
         for _ in range(NAME_DRAWS):
-            link = self._new(owner, wish, secret, api)
+            link = self._new(owner, wish, secret)
             made = self._store.create(link, allowed.live, allowed.hourly)
             if made is Creation.OVER_QUOTA:
                 raise _over_quota(allowed)
             if made is Creation.TOO_MANY:
-                raise self._too_many(owner, link.created_at, allowed)
+                raise self._too_many(owner, link.created_at)
             if made is Creation.DONE:
                 return link.name, secret
         raise RegistryError("No free name was found. Try again.")
 
-    def _allowance(self, api: str) -> Allowance:
-        known = self._settings
-        if api == SATELLITE:
-            return Allowance(known.satellite_quota, known.satellite_creations_per_hour, "This host")
-        return Allowance(known.user_quota, known.user_creations_per_hour, "You")
-
-    def _new(self, owner: Owner, wish: Wish, secret: str, api: str) -> NewLink:
+    def _new(self, owner: Owner, wish: Wish, secret: str) -> NewLink:
         now = self._clock()
         waits_until = now + self._settings.waiting_hours * HOUR
-        return NewLink(names.new_name(self._series), owner, sha256_of(secret), wish, now, waits_until, api)
+        name = names.new_name(self._series)
+        return NewLink(name, owner, sha256_of(secret), wish, now, waits_until, self._interface.name)
 
-    def _too_many(self, owner: Owner, now: float, allowed: Allowance) -> RegistryError:
+    def _too_many(self, owner: Owner, now: float) -> RegistryError:
+        allowed = self._allowance
         minutes = max(1, math.ceil((self._store.may_create_at(owner, allowed.hourly) - now) / 60))
         made = f"{allowed.maker} made {allowed.hourly} links within the last hour, as many as are allowed."
         return RegistryError(f"{made} Try again in {minutes} min.", "too-many", 429)
 
 
 def sha256_of(text: str) -> str:
-    """Of a secret or a token, as it is kept."""
+    """The digest of a secret or a token, as the store keeps it."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

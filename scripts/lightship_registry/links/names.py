@@ -12,24 +12,24 @@ from pathlib import Path
 from lightship_protocol import forms
 from lightship_registry.core.files import write_beside
 
-# Every name belongs to one series by its hash, and only one series is given from at a time. A restored store does not
-# know the names that were given since its backup: the restore goes on with another series, in which none of them is.
+# The hash of a name puts it into one of the series, and new names are drawn from one series at a time. A restored store
+# does not know the names that were given since its backup, so a restore switches to a series that has none of them.
 SERIES = 64
 SERIES_FILE = "name_series"
 
 
 @cache
 def words() -> tuple[str, ...]:
-    """The usable words, from the list packed with the service."""
+    """The words of the list that is packed with the service."""
     text = (resources.files(__package__) / "words.txt").read_text("ascii")
     return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
 def new_name(series: int) -> str:
-    """Three different words; whether the name is free is the store's to say."""
+    """Draw three different words. Only the store knows whether the name is free."""
     known = words()
     while True:
-        # One number for all three words: only one name in 64 is of the series, and each draw asks the kernel.
+        # One random number for all three words: one name in 64 is in the series, and each number costs a system call.
         number, first = divmod(secrets.randbelow(len(known) ** 3), len(known))
         third, second = divmod(number, len(known))
         name = f"{known[first]}-{known[second]}-{known[third]}"
@@ -38,12 +38,12 @@ def new_name(series: int) -> str:
 
 
 def series_of(name: str) -> int:
-    """Which of the series the name is in."""
+    """The series that the name is in."""
     return hashlib.sha256(name.encode("ascii")).digest()[0] % SERIES
 
 
 def read_series(state_dir: Path) -> tuple[int, ...]:
-    """The series that were given from, in their order; the last is the present one."""
+    """The series that were used, in order; the last one is the current one."""
     try:
         text = (state_dir / SERIES_FILE).read_text("ascii")
     except FileNotFoundError:
@@ -52,9 +52,9 @@ def read_series(state_dir: Path) -> tuple[int, ...]:
 
 
 def add_series(state_dir: Path, used: Collection[int]) -> None:
-    """Give from a series that was not used before, when the service starts next.
+    """Switch to an unused series from the next start of the service on.
 
-    By chance, for a host that was lost does not tell what was used there: a backup restored twice leads to two.
+    It is chosen at random: a backup that is restored twice gets two series, even if one host was lost with its notes.
     """
     free = [series for series in range(SERIES) if series not in used] or list(range(SERIES))
     told = " ".join(f"{series}" for series in [*dict.fromkeys(used), secrets.choice(free)])
@@ -62,5 +62,5 @@ def add_series(state_dir: Path, used: Collection[int]) -> None:
 
 
 def is_name(text: str) -> bool:
-    """Can this be a link's name at all?"""
+    """Whether the text has the form of a link's name."""
     return forms.LINK.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Asks a target, as the web server will, whether it really is the link's notebook."""
+"""Checks that the link's own notebook answers at a target, with a request like the web server's."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lightship_registry.links.targets import Address, source_towards
 from lightship_registry.pki.keystore import Keystore, key_of
 
 PROBE_SECONDS = 5.0
-# Each holds two file descriptors for as long as an untrusted notebook likes to take.
+# Each holds two file descriptors for as long as an untrusted notebook takes to answer.
 PROBES_AT_ONCE = 32
 LONGEST_LINE = 8192
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Who must answer: the link's host name and the certificate it was given."""
+    """The host name and the certificate that the notebook must present."""
 
     host: str
     certificate_sha256: str
@@ -33,13 +33,13 @@ class Prober:
         self._seconds = seconds
         self._under_way: set[str] = set()
         self._slots = asyncio.Semaphore(PROBES_AT_ONCE)
-        # Loaded once: reading keys for each probe would stop the event loop.
+        # Loaded once: to read keys for each probe would block the event loop.
         self._context = ssl.create_default_context(cadata=keys.links_pem())
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._context.load_cert_chain(keys.client, key_of(keys.client))
 
     async def probe(self, address: Address, port: int, expected: Expected) -> None:
-        """Return if the notebook answers HTTP with the link's own certificate, else say what did not fit."""
+        """Return if the notebook answers HTTP with the link's own certificate; otherwise raise what was wrong."""
         if expected.host in self._under_way:
             sentence = "This link's target is being tried already. Wait for that answer."
             raise RegistryError(sentence, "probe-under-way", 409)
@@ -73,7 +73,7 @@ class Prober:
             writer.write(f"GET /api HTTP/1.1\r\nHost: {expected.host}\r\nConnection: close\r\n\r\n".encode("ascii"))
             return await reader.readuntil(b"\r\n")
         finally:
-            # Not closed politely: the peer is an untrusted user's, and may never answer the goodbye.
+            # Aborted: the peer is an untrusted user's program, and may never answer a TLS shutdown.
             writer.transport.abort()
 
 
@@ -90,7 +90,7 @@ def _no_answer(where: str, address: Address, why: str) -> RegistryError:
 def _why(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time: a firewall may be between"
-    # What asyncio says names the address once more.
+    # The text of asyncio's error repeats the address.
     if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
         return os.strerror(error.errno)
     return type(error).__name__

@@ -1,6 +1,6 @@
 """Which addresses may be a target: only where the cluster's notebooks run, and never this host.
 
-Whether one is published, `lifecycle.Links.expected` and `publish` decide, with this and what the store knows.
+Publisher decides with these rules, and with what the store knows, whether a target is published.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from lightship_registry.core.errors import RegistryError, invalid
 from lightship_registry.core.settings import Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# One end of a connection, as Python's sockets tell it.
+# Address and port of one end of a connection, as Python's sockets give them.
 Endpoint = tuple[str, int]
 
 LOWEST_PORT, HIGHEST_PORT = 1024, 65535
-# Through `self`, which stays visible where the unit hides the rest of /proc.
+# Under `self`, which stays visible where the unit hides the rest of /proc.
 SOCKET_TABLES = {4: Path("/proc/self/net/tcp"), 6: Path("/proc/self/net/tcp6")}
 TIME_WAIT = "06"
-LOOK_SECONDS = 1.0
+TABLE_SECONDS = 1.0
 
 
 def address_of(peer: str | None) -> Address:
-    """The client's address as the web server reports it."""
+    """The client's address, which the web server reports."""
     try:
         address = ipaddress.ip_address(peer or "")
     except ValueError as error:
@@ -57,16 +57,16 @@ def require_port(port: int) -> None:
 
 
 def is_own(address: Address) -> bool:
-    """Would a connection to this address stay on this host?"""
+    """Whether the address is one of this host's."""
     return source_towards(address) == address
 
 
 def source_towards(address: Address) -> Address | None:
-    """Where a connection from this host to the address comes from; nothing if there is no way."""
+    """The source address of a connection from this host to the address; None if there is no way there."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            # No packet is sent: the kernel only picks the source address, its own for an own address.
+            # No packet is sent: the kernel only picks the source address, which for an own address is that address.
             probe.connect((str(address), 9))
         except OSError:
             return None
@@ -74,25 +74,25 @@ def source_towards(address: Address) -> Address | None:
 
 
 def parts_of(target: str) -> tuple[Address, int]:
-    """Address and port of what `target_of` made."""
+    """Split a target into address and port."""
     host, _, port = target.rpartition(":")
     return ipaddress.ip_address(host.strip("[]")), int(port)
 
 
 def target_of(address: Address, port: int) -> str:
-    """As it stands in a URL."""
+    """Join address and port, as in a URL."""
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
 
 
-# The other ends of this host's connections, each with its own ends here, as in the kernel's table.
+# For each remote end of this host's connections its local ends, written as in the kernel's table.
 Peering = dict[str, set[str]]
 
 
 class Peers:
-    """The addresses that this host is connected to.
+    """The remote ends to which this host has connections.
 
-    Resting is not enough by itself: a first owner can keep one request running for hours, and when that ends the
-    web server would put the connection among the idle ones, for the next link at this target.
+    A target's rest alone is not enough: the first owner can keep a request running for hours. When that request ends,
+    the web server would keep the idle connection, and use it for the next link at this target.
     """
 
     def __init__(self, ticks: Clock = steady, tables: Mapping[int, Path] = SOCKET_TABLES) -> None:
@@ -101,16 +101,16 @@ class Peers:
         self._seen: dict[int, tuple[float, Peering]] = {}
 
     def has(self, address: Address, port: int, but_for: Collection[Endpoint] = ()) -> bool:
-        """Does this host still hold a connection to the target, whose last owner's link ended a minute ago or more?
+        """Whether this host has a connection to a target whose last link ended a minute ago or more.
 
-        Those that the caller holds itself are named by this host's ends and do not count. The kernel goes through all
-        of its table for each look, so one look serves a second: what it does not show is not opened later, for nothing
-        has led there since that link ended. What it shows may be over, and is looked for once more.
+        The caller's own connections, named by this host's ends, do not count. The kernel walks through its whole table
+        for each read, so the result is used for a second. A connection that is not in it is not opened later, because
+        no route has led there since that link ended. One that is in it may have ended: then the table is read again.
         """
         now, wanted = self._ticks(), _as_in_table(address, port)
         own = {_as_in_table(ipaddress.ip_address(host), number) for host, number in but_for}
-        looked_at, peers = self._seen.get(address.version, (now - LOOK_SECONDS, Peering()))
-        if now - looked_at >= LOOK_SECONDS or peers.get(wanted, set()) - own:
+        read_at, peers = self._seen.get(address.version, (now - TABLE_SECONDS, Peering()))
+        if now - read_at >= TABLE_SECONDS or peers.get(wanted, set()) - own:
             peers = _peers(self._tables[address.version])
             self._seen[address.version] = (now, peers)
         return bool(peers.get(wanted, set()) - own)

@@ -1,4 +1,4 @@
-"""What the doctor found last, for the metrics: levels by the names of its checks, and no text."""
+"""The doctor's last result, for the metrics: a level for each check, and no text."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ CHECK = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 @dataclass(frozen=True)
 class Report:
-    """0 is in order, 1 a warning, 2 wrong; of each check the worst that it found."""
+    """The worst level that each check found: 0 in order, 1 warning, 2 wrong."""
 
     time: float = 0.0
     levels: Mapping[str, int] = field(default_factory=dict)
-    # 0: the public certificate could not be seen.
+    # 0 if the public certificate could not be read.
     public_certificate_ends: float = 0.0
 
 
 def path_of(settings: Settings) -> Path:
-    """Where it is kept."""
+    """The path of the file."""
     return settings.folders.state_dir / FILE
 
 
 def save(path: Path, report: Report) -> None:
-    """Put it in place of the one before."""
+    """Write the report; it replaces the one before."""
     write_beside(path, json.dumps(asdict(report)).encode("ascii"), 0o640)
 
 
 def load(path: Path) -> Report:
-    """The last one; nothing of a file that is missing or damaged."""
+    """Read the last report. A missing or damaged file counts as empty."""
     try:
         data = json.loads(path.read_text("utf-8"))
         levels = {str(check): int(level) for check, level in data["levels"].items() if CHECK.fullmatch(check)}

@@ -1,4 +1,4 @@
-"""For those on the proxy host itself: the numbers for Prometheus, and one page for people. It only tells."""
+"""Serves Prometheus' metrics and a status page on the proxy host itself. It changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REFRESH_SECONDS = 30
 METHODS = ("GET", "HEAD")
 NEVER = "never"
 LEVELS = {1: "warning", 2: "wrong"}
-# A page elsewhere whose name suddenly means this host would be read by its own script otherwise.
+# Refuses DNS rebinding: a page elsewhere whose name suddenly resolves to this host could read the answers.
 OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
@@ -48,7 +48,7 @@ class Dashboard:
             return self._text("Refused: ask for http://localhost or http://127.0.0.1 and the port.\n", 403)
         if request.method not in METHODS:
             return self._text(f"Only {' and '.join(METHODS)}.\n", 405, {"Allow": ", ".join(METHODS)})
-        # Both ask the store and read files: not in the loop that answers everybody else.
+        # Both query the store and read files, which would block the event loop.
         if request.scope["path"] == "/metrics":
             text = await run_in_threadpool(generate_latest, self.metrics.registry)
             return Response(text, 200, {**self._headers, "Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
@@ -60,7 +60,7 @@ class Dashboard:
         return PlainTextResponse(sentence, status, {**self._headers, **(headers or {})})
 
     def _page(self) -> str:
-        view, metrics = self._overviews.look(), self.metrics
+        view, metrics = self._overviews.read(), self.metrics
         return self._renderer.render(
             "dashboard.html",
             refresh=REFRESH_SECONDS,

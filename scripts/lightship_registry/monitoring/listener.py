@@ -1,4 +1,4 @@
-"""A second server in the service's own loop, on this host's own address alone."""
+"""A second server in the service's event loop, on the loopback address only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADDRESS = "127.0.0.1"
 
 
 class Second(uvicorn.Server):
-    """Leaves the signals to the first."""
+    """Leaves the signals to the first server."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -27,20 +27,20 @@ class Second(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def listening(port: int, app: ASGIApp) -> AsyncIterator[None]:
-    """Listen meanwhile, unless the port is 0 or taken: a service that cannot be watched is still one."""
+    """Listen during the block, unless the port is 0 or taken: the service also works without metrics."""
     listener = _bind(port) if port else None
     if listener is None:
         yield
         return
     with listener:
-        # More than a few scrapers and browsers are none.
+        # Enough for some scrapers and browsers.
         config = quiet_config(app, interface="asgi3", lifespan="off", limit_concurrency=20, timeout_graceful_shutdown=1)
         server = Second(config)
         serving = asyncio.create_task(server.serve([listener]))
         try:
             yield
         finally:
-            # Nobody's notebook hangs on these answers.
+            # No notebook depends on these answers, so they may be cut off.
             server.should_exit = server.force_exit = True
             await asyncio.gather(serving, return_exceptions=True)
 
@@ -60,7 +60,7 @@ def quiet_config(app: ASGIApp, **more: Any) -> uvicorn.Config:  # noqa: ANN401 -
     """The settings that both of the service's servers have; `more` is what one of them adds."""
     return uvicorn.Config(
         app,
-        # The library's own set-up of logs would print every address asked for; ours goes to the journal.
+        # The library's own logging would print every requested path; ours goes to the journal.
         log_config=None,
         access_log=False,
         log_level="warning",

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus. No label bears a user, a link, an address or anybody's text."""
+"""Metrics for Prometheus. No label holds a user, a link, an address or any text of a client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lightship_registry.core.last_heard import Heard
 from lightship_registry.core.observer import Observer
 
 REFUSALS = 20
-# How often it is kept when agents were last heard.
+# How often the agents' last requests are written to disk.
 KEEP_SECONDS = 60
 ACTIVATION = (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600)
 HANDLING = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -23,7 +23,7 @@ HANDLING = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 @dataclass(frozen=True)
 class Refusal:
-    """A request that was refused, for the page; the cluster is known only if it proved who it is."""
+    """A refused request, for the page; the cluster is empty unless the request was signed."""
 
     when: float
     action: str
@@ -32,7 +32,7 @@ class Refusal:
 
 
 class Metrics(Observer):
-    """Counts since the start of the service, in a registry of its own. Only when agents were heard outlives it."""
+    """Counts since the start of the service, in a registry of its own. Only the agents' last requests outlive it."""
 
     def __init__(self, clock: Clock, heard_file: Path | None = None, clusters: Iterable[str] = ()) -> None:
         self._clock = clock
@@ -99,7 +99,7 @@ class Metrics(Observer):
         self._ended.labels(cluster, cause).inc()
 
     def ready(self, cluster: str, seconds: float) -> None:
-        """Observe; a clock that was set back makes no negative time."""
+        """Observe. After the clock was set back, the time is 0, not negative."""
         self._activation.labels(cluster).observe(max(0.0, seconds))
 
     def published(self, seconds: float) -> None:
@@ -117,15 +117,15 @@ class Metrics(Observer):
         self._handling.labels(action).observe(seconds)
 
     def heard(self, cluster: str, clock_offset: float) -> None:
-        """Remember when."""
+        """Note the time and the offset."""
         self.seen[cluster] = heard = Heard(self._clock(), clock_offset)
         self._show_heard(cluster, heard)
 
     def swept(self) -> None:
-        """Remember when, and keep what must outlive the service: the sweeper's thread may wait for the disk."""
+        """Note the time, and write the agents' last requests to disk, for which the sweeper's thread may wait."""
         self.swept_at = now = self._clock()
         self._swept.set(now)
-        # Either way: a clock that was set back must not stop it.
+        # The absolute difference: a clock that was set back must not stop this.
         if self._heard_file and self.seen and abs(now - self._heard_kept_at) >= KEEP_SECONDS:
             self._heard_kept_at = now
             last_heard.save(self._heard_file, dict(self.seen))

@@ -1,4 +1,4 @@
-"""How things stand at this moment: asked of the store and the files whenever somebody looks."""
+"""The current state, read from the store and the files at each request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lightship_registry.store.reading import Count, Reader
 
 @dataclass(frozen=True)
 class Overview:
-    """What only the moment knows; without counts the store could not be asked."""
+    """The current state; the counts are None if the store could not be read."""
 
     now: float
     counts: dict[tuple[str, str], Count] | None
@@ -34,13 +34,13 @@ class Overview:
     report: Report
 
     def oldest_waiting(self) -> dict[str, float]:
-        """For each cluster with waiting links, since when the first of them waits."""
+        """For each cluster with waiting links, when the oldest of them was made."""
         counts = (self.counts or {}).items()
         return {cluster: count.oldest for (cluster, state), count in counts if state == WAITING and count.links}
 
 
 class Overviews(Collector):
-    """Looks anew each time."""
+    """Reads the state anew each time."""
 
     def __init__(self, settings: Settings, engine: Engine, listeners: Callable[[], int], clock: Clock) -> None:
         self._settings = settings
@@ -48,8 +48,8 @@ class Overviews(Collector):
         self._listeners = listeners
         self._clock = clock
 
-    def look(self) -> Overview:
-        """Everything, or what of it can be known."""
+    def read(self) -> Overview:
+        """Read everything that can be read."""
         now = self._clock()
         report = check_report.load(check_report.path_of(self._settings))
         return Overview(now, self._counts(), self._days_left(now, report), self._listeners(), report)
@@ -63,7 +63,7 @@ class Overviews(Collector):
             return None
 
     def _days_left(self, now: float, report: Report) -> dict[str, float]:
-        # The public one is the web server's, and not for the service to read: the doctor looks at it.
+        # The public certificate is the web server's, and the service may not read it: the doctor reports it.
         public = {"public": report.public_certificate_ends} if report.public_certificate_ends else {}
         try:
             own = {seen.path.name: seen.ends for seen in certificates(self._settings)}
@@ -73,12 +73,12 @@ class Overviews(Collector):
         return {name: (ends - now) / DAY for name, ends in (own | public).items()}
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: being registered must not ask the store."""
+        """Yield nothing: registration must not query the store."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """For Prometheus."""
-        view = self.look()
+        """Yield the metrics for Prometheus."""
+        view = self.read()
         yield GaugeMetricFamily("lightship_store_up", "Could the store be asked?", float(view.counts is not None))
         live = GaugeMetricFamily("lightship_links", "Live links.", labels=["cluster", "state"])
         for labels, count in (view.counts or {}).items():

@@ -16,15 +16,19 @@ from lightship_registry.api.bodies import read_body
 from lightship_registry.api.calls import Endpoint, address_of
 from lightship_registry.api.hosts import Address
 from lightship_registry.core import audit
+from lightship_registry.core.clock import Clock
 from lightship_registry.core.counting import ACTION
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import SATELLITE, Cause, Ending, Glance, Link
+from lightship_registry.core.records import Cause, Ending, Glance, Link
+from lightship_registry.core.settings import Settings
 from lightship_registry.links.lifecycle import Links
 from lightship_registry.links.names import is_name
+from lightship_registry.links.publisher import Publisher
 from lightship_registry.pages import entrance, events, waiting
 from lightship_registry.pages.events import Events, EventStream
 from lightship_registry.pages.page_auth import proven, proven_token, remembered
 from lightship_registry.pages.views import REFRESH_SECONDS, View, Views
+from lightship_registry.store.links import LinkStore
 
 CANCELLED = Ending(Cause.CANCELLED, "Cancelled on its page.")
 ENDED_BY_OWNER = Ending(Cause.CANCELLED, "Ended on its page.")
@@ -68,11 +72,15 @@ class PagePath:
 class Pages:
     """Answers for every host but the API's."""
 
-    def __init__(self, links: Links) -> None:
+    def __init__(self, settings: Settings, store: LinkStore, links: Links, publisher: Publisher, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
         self._links = links
-        self._suffix = f".{links.settings.domain}"
-        self.events = Events(links.store.find, links.clock)
-        self._views = Views(links.settings)
+        self._publisher = publisher
+        self._clock = clock
+        self._suffix = f".{settings.domain}"
+        self.events = Events(store.find, clock)
+        self._views = Views(settings)
         self._headers = self._views.headers
         # As the web server calls them; every other path is the page's.
         self._paths = {
@@ -105,7 +113,7 @@ class Pages:
                 allowed = {**self._headers, "Allow": ", ".join(page.methods)}
                 return PlainTextResponse(f"Only {' and '.join(page.methods)}.\n", 405, allowed)
             host = bare_host(request.headers.get("host", ""))
-            if host == self._links.settings.domain:
+            if host == self._settings.domain:
                 return _sent(self._views.landing)
             return await page.handler(await self._visit(request, self._name_of(host), page))
 
@@ -113,15 +121,15 @@ class Pages:
 
     async def _visit(self, request: Request, name: str, path: PagePath) -> Visit:
         # One small lookup and one comparison for every name, so that the time taken tells nothing either.
-        known = await run_in_threadpool(self._links.store.glance, name)
-        token, runs = proven_token(request, known.token_sha256), known.runs(self._links.clock())
+        known = await run_in_threadpool(self._store.glance, name)
+        token, runs = proven_token(request, known.token_sha256), known.runs(self._clock())
         visit = Visit(request, name, None, token, runs, unknown_token=not known.token_sha256)
         if request.method == "POST" and path.handler == self._enter:
             visit = await self._with_form(visit, known)
         # A link that came without a hash cannot tell its owner from others, and shows everybody that it waits.
         open_to_all = path.public and known.state not in ("", ENDED) and not known.token_sha256
         if visit.token or open_to_all:
-            return replace(visit, link=await run_in_threadpool(self._links.store.find, name))
+            return replace(visit, link=await run_in_threadpool(self._store.find, name))
         return visit
 
     async def _with_form(self, visit: Visit, known: Glance) -> Visit:
@@ -134,23 +142,23 @@ class Pages:
 
     async def _page(self, visit: Visit) -> Response:
         """At any path of a link without a route."""
-        link, now = visit.link, self._links.clock()
+        link, now = visit.link, self._clock()
         if link and visit.token:
             view = self._views.ended(link, now) if link.state == ENDED else self._views.room(link, now)
             return remembered(_sent(view), visit.token)
         if link and link.state != ENDED and not link.token_sha256:
-            state = await self._satellite(link) if link.api == SATELLITE else waiting.plain(link)
+            state = waiting.plain(link) if link.interface.proves_owner else await self._satellite(link)
             return _sent(self._views.stranger(link, state))
         return self._nothing()
 
     async def _satellite(self, link: Link) -> dict[str, str]:
-        rests = await run_in_threadpool(self._links.rests_for, link.announced) if link.announced else 0.0
+        rests = await run_in_threadpool(self._publisher.rests_for, link.announced) if link.announced else 0.0
         return waiting.satellite(link, rests)
 
     async def _status(self, visit: Visit) -> Response:
         """At the path that is never the notebook's own."""
         if visit.link and visit.token and visit.link.state == READY:
-            return remembered(_sent(self._views.running(visit.link, self._links.clock())), visit.token)
+            return remembered(_sent(self._views.running(visit.link, self._clock())), visit.token)
         if visit.runs and not visit.token:
             return _sent(self._views.needs_token(STATUS, wrong=False))
         return await self._page(visit)
@@ -221,7 +229,7 @@ class Pages:
         return PlainTextResponse("Refused: this came from a page at another address.\n", 403, self._headers)
 
     def _origin(self, name: str) -> str:
-        return self._links.settings.origin(name)
+        return self._settings.origin(name)
 
     def _name_of(self, host: str) -> str:
         label = host.removesuffix(self._suffix)

@@ -1,6 +1,6 @@
 """The two private authorities: one signs the links' server certificates, the other the web server's client certificate.
 
-They are two because one was shown to let another user's link certificate pass as the web server's.
+With a single authority, a test could pass off the certificate of a user's link as the web server's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lightship_registry.core.errors import RegistryError
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
-# Clocks of compute nodes may be behind the registry's.
+# The clocks of compute nodes may be behind this host's.
 BACKDATE = datetime.timedelta(minutes=5)
 AUTHORITY_LIFE = datetime.timedelta(days=3650)
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
@@ -29,14 +29,14 @@ EVERY_ADDRESS = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate that signs others, with its key."""
+    """A certificate that signs others, and its key."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
 
 def new_authority(title: str, usage: x509.ObjectIdentifier, now: float, domain: str | None = None) -> Authority:
-    """A new authority for one usage and, for server certificates, names below one domain only."""
+    """Make an authority for one usage; one for server certificates is limited to names below the domain."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title[:64])])
     builder = (
@@ -54,7 +54,7 @@ def new_authority(title: str, usage: x509.ObjectIdentifier, now: float, domain: 
 def server_certificate(
     authority: Authority, public_key: PublicKey, host: str, now: float, end: float
 ) -> x509.Certificate:
-    """The certificate of one link: its only name is the link's host name, its end the job's end."""
+    """Sign the certificate of a link. Its only name is the link's host name, and it expires with the link."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)] if len(host) <= 64 else [])
     builder = _leaf(authority, subject, public_key, SERVER, _moment(now), _moment(end))
     names = x509.SubjectAlternativeName([x509.DNSName(host)])
@@ -63,7 +63,7 @@ def server_certificate(
 
 
 def client_certificate(authority: Authority, public_key: PublicKey, now: float) -> x509.Certificate:
-    """What the web server shows to every notebook; it lives as long as its authority."""
+    """Sign the certificate that the web server shows to every notebook; it expires with its authority."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Lightship proxy")])
     end = authority.certificate.not_valid_after_utc
     return _leaf(authority, subject, public_key, CLIENT, _moment(now), end).sign(authority.key, hashes.SHA256())
@@ -82,14 +82,14 @@ def load_authority(certificate: Path, key: Path) -> Authority:
 
 
 def require_domain(authority: Authority, domain: str, where: Path) -> None:
-    """An authority made for another domain would sign certificates that no one accepts."""
+    """Refuse an authority of another domain: nobody would accept its certificates."""
     constraints = authority.certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     if constraints.permitted_subtrees != [x509.DNSName(domain)]:
         raise RegistryError(f"{where} was made for another domain. Move it and its key away, then run prepare.")
 
 
 def _only(domain: str) -> x509.NameConstraints:
-    # Permitting DNS names alone leaves addresses free: they are excluded by themselves.
+    # A constraint on DNS names does not limit addresses: these are excluded separately.
     return x509.NameConstraints([x509.DNSName(domain)], [x509.IPAddress(network) for network in EVERY_ADDRESS])
 
 

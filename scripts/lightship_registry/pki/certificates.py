@@ -1,4 +1,4 @@
-"""The private authorities and the web server's client certificate, as files to look at."""
+"""Reads the certificates of the authorities and of the web server, for administrators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY = 86400
 
 @dataclass(frozen=True)
 class Seen:
-    """What an administrator compares."""
+    """What administrators compare of a certificate."""
 
     use: str
     path: Path
@@ -26,7 +26,7 @@ class Seen:
     ends: float
 
     def days(self, now: float) -> int:
-        """How long it lasts."""
+        """The days until it expires."""
         return int((self.ends - now) // DAY)
 
 

@@ -1,4 +1,4 @@
-"""Certificate signing requests: only the public key is taken, whatever else the request asks for."""
+"""Reads certificate signing requests. Only the public key is used; other fields are ignored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RSA_BITS = (2048, 8192)
 
 
 def public_key_of(pem: str) -> PublicKey:
-    """The key that the request is signed with, if it is strong enough."""
+    """The public key of the request; an error if the signature is invalid or the key too weak."""
     if len(pem) > MAX_PEM:
         raise _bad(f"it is longer than {MAX_PEM} characters")
     try:

@@ -1,4 +1,4 @@
-"""Where the authorities and the web server's client certificate lie, and how `prepare` makes them."""
+"""The files of the authorities and of the web server's client certificate, which `prepare` makes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Keystore:
         self.client = self.folders[1] / "client.crt"
 
     def prepare(self, now: float) -> list[Path]:
-        """Make what is missing; the certificates made."""
+        """Make the missing certificates; their paths."""
         made = []
         if _missing(self._links):
             title = f"Lightship links {self._domain}"
@@ -44,7 +44,7 @@ class Keystore:
             _save(self._proxy, new_authority(f"Lightship proxy {self._domain}", CLIENT, now))
             made.append(self._proxy)
         self.links()
-        # What another authority signed would be refused by every notebook.
+        # Notebooks refuse a certificate of another authority.
         if _missing(self.client) or new_proxy:
             self._make_client(now)
             made.append(self.client)
@@ -57,11 +57,11 @@ class Keystore:
         return authority
 
     def links_pem(self) -> str:
-        """Its certificate, as notebooks append it to their own."""
+        """The certificate of that authority, which notebooks append to their own."""
         return _read(self._links)
 
     def proxy_pem(self) -> str:
-        """The certificate that notebooks check the web server against."""
+        """The certificate by which notebooks recognise the web server."""
         return _read(self._proxy)
 
     def _make_client(self, now: float) -> None:
@@ -71,7 +71,7 @@ class Keystore:
 
 
 def key_of(certificate: Path) -> Path:
-    """The key lies beside its certificate."""
+    """The path of a certificate's key."""
     return certificate.with_suffix(".key")
 
 

@@ -1,12 +1,12 @@
-"""How the listener of a notebook in the clear is told from the next one on its port.
+"""Recognises whether the same plain HTTP notebook still listens, or the next program on its port.
 
-Plain HTTP shows nothing that another user's program on the node could not show as well: a Jupyter tells strangers its
-version and no more. What nobody can take over is a TCP connection. So one idle connection stands to each notebook; it
-ends the moment that the process at its other end does. A process can also close its port and live on, so every second
-a new connection is made, and takes the place of the one before only while that still stands: both are the same
-listener's. Of the other ways, waiting on the connection alone does not see a port that was given up; connecting alone
-does not see who came in between; and the kernel's table of connections shows no more than the connection itself does.
-For 1,000 notebooks on one core: 0 % for waiting, 16 % with the connections of each second, 2 % for reading the table.
+Plain HTTP proves nothing: another user's program on the node can give the same answers, as Jupyter tells strangers only
+its version. But nobody can take over a TCP connection. So one idle connection to each notebook stays open; it ends as
+soon as the process at its other end does. A process can also close its port and live on. So every second a new
+connection is opened, and replaces the one before only if that is still open: then both belong to the same listener.
+Other ways see less: the open connection alone does not show a port that was closed, new connections alone do not show
+a program that came and went in between, and the kernel's table shows no more than the open connection. For 1,000
+notebooks they cost of one core: the open connections 0 %, new ones each second 16 %, reading the table 2 %.
 """
 
 from __future__ import annotations
@@ -24,41 +24,41 @@ from lightship_registry.links.targets import Address, Endpoint
 
 ASK_SECONDS = 3.0
 CONNECT_SECONDS = 1.0
-# By then everything that the node sent before it accepted the new connection is here.
+# By then everything that the node sent before it accepted the new connection has arrived.
 OVERLAP_SECONDS = 0.1
 BEGINNING = b"HTTP/1."
 LONGEST_HEAD, LONGEST_BODY = 8192, 1024
-# Closed by a reset: a connection a second would otherwise leave sixty of each link waiting in the kernel.
+# Connections are closed by a reset: otherwise each link would leave sixty of them in TIME-WAIT.
 RESET = struct.pack("ii", 1, 0)
 PART = 32
 UNKNOWN = "0" * PART
 
 
 class Found(Enum):
-    """Who is at a port."""
+    """What listens at a port."""
 
     HTTP = auto()
-    STRANGER = auto()  # it speaks something else
+    STRANGER = auto()  # it does not speak HTTP
     NOBODY = auto()
     SILENCE = auto()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a port answered, and what that shows of the program; two parts, each of which may be unknown."""
+    """The answer of a port, and the mark of its program; each of the mark's two parts may be unknown."""
 
     found: Found
     mark: str = ""
 
 
 def same_program(first: str, later: str) -> bool:
-    """May both marks be one program's? What one of them does not show is not compared."""
+    """Whether both marks can be the same program's. Unknown parts are not compared."""
     pairs = zip((first[:PART], first[PART:]), (later[:PART], later[PART:]), strict=True)
     return all(one == other or {one, other} & {"", UNKNOWN} for one, other in pairs)
 
 
 async def ask(address: Address, port: int, host: str, seconds: float = ASK_SECONDS) -> Answer:
-    """Ask as a browser would, in the clear."""
+    """Send a plain HTTP request, as a browser would."""
     try:
         async with asyncio.timeout(seconds):
             return await _answer(address, port, host)
@@ -78,12 +78,12 @@ async def _answer(address: Address, port: int, host: str) -> Answer:
             return Answer(Found.STRANGER)
         return Answer(Found.HTTP, await _mark(reader))
     finally:
-        # Not closed politely: the peer is an untrusted user's.
+        # Aborted: the peer is an untrusted user's program.
         writer.transport.abort()
 
 
 async def _mark(reader: asyncio.StreamReader) -> str:
-    """The server's name and, of a Jupyter, its version, each hashed: they are anybody's text."""
+    """The server's name and the version of a Jupyter, both hashed, because a program can send any text."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         fields = dict(line.lower().partition(": ")[::2] for line in head.split("\r\n")[1:])
@@ -109,9 +109,9 @@ def _hashed(text: str) -> str:
 
 
 class Listener:
-    """One program that listens, as long as the unbroken row of connections to it lasts.
+    """One program that listens: the same one as long as the chain of connections to it is unbroken.
 
-    `when_gone` is called once, from the event loop, when the connection that stands ends.
+    The event loop calls `when_gone` once, when the open connection ends.
     """
 
     def __init__(self, address: Address, port: int, when_gone: Callable[[], None] = lambda: None) -> None:
@@ -120,9 +120,9 @@ class Listener:
         self.when_gone = when_gone
         self._standing: list[socket.socket] = []
         self.over = False
-        # A program that serves one connection at a time is not kept from its work: nothing stands between two knocks.
+        # For a program that serves one connection at a time: no connection stays open, which would block it.
         self.brief = False
-        # It did not take the last connection. Each further one would fill its queue.
+        # It did not accept the last connection. More of them would fill its queue.
         self.silent = False
 
     @property
@@ -131,7 +131,7 @@ class Listener:
         return {each.getsockname()[:2] for each in self._standing}
 
     async def knock(self, seconds: float = CONNECT_SECONDS) -> Found:
-        """Connect anew; HTTP means only that somebody listens."""
+        """Open a new connection. `Found.HTTP` means only that something listens."""
         fresh = socket.socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         fresh.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         kept = False
@@ -167,12 +167,12 @@ class Listener:
         except (BlockingIOError, InterruptedError):
             return
         except ConnectionAbortedError:
-            # Our own: the connections to a target are cut when its last link ends. The next knock makes a new one.
+            # Cut by the connection killer, when the last link of the target ended. The next knock opens a new one.
             self._drop(connection)
             return
         except OSError:
             pass
-        # It closed the connection, or speaks first, which no HTTP server does.
+        # The program closed the connection, or sent something first, which no HTTP server does.
         if not self.over:
             self.leave()
             self.when_gone()
@@ -184,7 +184,7 @@ class Listener:
             connection.close()
 
     def leave(self) -> None:
-        """Close what stands, and stay over."""
+        """Close the connections for good."""
         self.over = True
         for each in self._standing[:]:
             self._drop(each)

@@ -1,7 +1,7 @@
-"""What may happen to a link of the Satellite interface, and in which of its words that is told.
+"""The requests of the Satellite interface, and its words for the state of a link.
 
-Satellite knows clusters by address and neither users nor secrets: whoever is in a cluster's networks and knows a
-name may do what follows. That is why none of it can reach a link that was made through the interface of our own.
+Satellite recognises clusters by address, and knows neither users nor secrets: whoever asks from a cluster's networks
+and knows a name may make these requests. So none of them can reach a link of Lightship's own interface.
 """
 
 from __future__ import annotations
@@ -11,23 +11,28 @@ import threading
 
 from lightship_protocol.states import ENDED, JOB_ENDED, JOB_QUEUED, JOB_RUNNING, READY, STARTING, WAITING
 from lightship_registry.core import errors
+from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.records import SATELLITE, Cause, Ending, Link, Owner, Wish
+from lightship_registry.core.interfaces import SATELLITE
+from lightship_registry.core.records import Cause, Ending, Link, Owner, Wish
+from lightship_registry.core.settings import Settings
 from lightship_registry.links import names, targets
 from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.publisher import Publisher
 from lightship_registry.store.links import HOUR
+from lightship_registry.store.satellite import SatelliteStore
 
 DESTROYED = Ending(Cause.CANCELLED, "Its token was destroyed.")
-# As old as this, the schedulers' word counts for nothing.
+# Older reports on jobs are ignored.
 STALE_SECONDS = 600.0
-# More jobs than a large cluster has, some megabytes at most.
+# More jobs than a large cluster has; they need some megabytes at most.
 MOST_TOLD = 50_000
 # Queued, running, dead, unknown; pending, mapped, proxied.
 QUEUED, RUNNING, DEAD, UNKNOWN, PENDING, MAPPED, PROXIED = "Q", "R", "D", "U", "PE", "M", "PR"
 BY_STATE = {WAITING: PENDING, STARTING: MAPPED, READY: PROXIED, ENDED: DEAD}
 BY_JOB = {JOB_QUEUED: QUEUED, JOB_RUNNING: RUNNING}
 
-# Slurm's and PBS's words for a job's state, short and long; of a word that is in none of these nothing is known.
+# Slurm's and PBS's words for a job's state, short and long; other words are ignored.
 _QUEUED_WORDS = "CF PD RF RH RQ RS H Q T W CONFIGURING PENDING REQUEUE_FED REQUEUE_HOLD REQUEUED RESIZING"
 _ENDED_WORDS = (
     "BF CA CD CG DL F NF OOM PR RD RV SI SE SO ST S TO C E BOOT_FAIL CANCELLED COMPLETED COMPLETING DEADLINE FAILED"
@@ -44,16 +49,21 @@ LONGEST_JOB = 47
 
 
 class SatelliteRules:
-    """The six requests, for a caller at an address."""
+    """The six requests. The caller is known by its address."""
 
-    def __init__(self, links: Links) -> None:
-        self.links = links
-        self._store = links.satellite
-        self._networks = links.settings.satellite_networks
+    def __init__(
+        self, settings: Settings, links: Links, publisher: Publisher, store: SatelliteStore, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._links = links
+        self._publisher = publisher
+        self._store = store
+        self._clock = clock
+        self._networks = settings.satellite_networks
         self._told = {cluster: ToldStates() for cluster in self._networks}
 
     def cluster_of(self, address: targets.Address) -> str:
-        """Whose address it is; a refusal if it is no cluster's."""
+        """The cluster that the address belongs to; an error if there is none."""
         for cluster, networks in self._networks.items():
             if any(address in network for network in networks):
                 return cluster
@@ -61,50 +71,50 @@ class SatelliteRules:
         raise RegistryError(sentence, "wrong-network", 403)
 
     def get_link(self, cluster: str, address: targets.Address) -> Link:
-        """A new link, which may live for as long as any: nobody says for how long it is wanted."""
-        wish = Wish(self.links.settings.max_hours * HOUR)
-        # No Unix user can be called so, and no cluster's key can vouch for one who is.
-        link, _ = self.links.create(Owner(cluster, f"{SATELLITE}:{address}"), wish, SATELLITE)
+        """Make a link for the longest time allowed: the request does not name a time."""
+        wish = Wish(self._settings.max_hours * HOUR)
+        # Not a valid name of a Unix user, so no cluster can vouch for such an owner.
+        link, _ = self._links.create(Owner(cluster, f"{SATELLITE.name}:{address}"), wish)
         return link
 
     def link_token(self, cluster: str, name: str, job_id: str) -> Link:
-        """Say once which job it belongs to."""
+        """Set the job, once."""
         link = self._live(cluster, name)
         if not self._store.link_job(name, cluster, job_id):
-            raise _conflict("That token is linked to a jobid already, or was just destroyed.", "job-set")
-        now = self.links.clock()
-        # A job may be seen in the queue before whoever submitted it says which link it is for.
+            raise errors.conflict("That token is linked to a jobid already, or was just destroyed.", "job-set")
+        now = self._clock()
+        # The job may be reported before its submitter says which link it belongs to.
         state, told_at = self._told[cluster].of(job_id, now)
         if state:
             self._store.report_jobs(cluster, {job_id: state}, told_at)
         return link
 
     def redeem(self, cluster: str, name: str, address: targets.Address, port: int) -> Link:
-        """Say once where its notebook listens, or soon will: on the host that says so."""
+        """Announce, once, the port of the notebook. It listens, or soon will, on the host that asks."""
         link = self._live(cluster, name)
         targets.require_port(port)
-        targets.require_allowed(self.links.settings, cluster, address)
-        self.links.announce(link, targets.target_of(address, port))
+        targets.require_allowed(self._settings, cluster, address)
+        self._publisher.announce(link, targets.target_of(address, port))
         return link
 
     def destroy(self, cluster: str, name: str, address: targets.Address) -> Link:
-        """End it; once it is redeemed, only from the host where that was done."""
+        """End the link. Once it is redeemed, only the host that redeemed it may do so."""
         found = self._find(cluster, name)
         if found and found.state == ENDED and found.reason != DESTROYED.reason and _redeemed_on(found, address):
-            # The notebook stopped before the last line of its job's script, which is no failure of the job.
+            # The notebook stopped before the last line of its job's script: the job did not fail.
             return found
         link = self._live(cluster, name)
         if link.announced and not _redeemed_on(link, address):
-            raise _conflict("That token was redeemed on another host, which alone may destroy it.", "wrong-host")
-        return self.links.end(link, DESTROYED)
+            raise errors.conflict("That token was redeemed on another host, which alone may destroy it.", "wrong-host")
+        return self._links.end(link, DESTROYED)
 
     def state(self, cluster: str, name: str) -> str:
-        """How things stand, in Satellite's words."""
-        return state_word(self._find(cluster, name), self.links.clock())
+        """The state of the link, in Satellite's words."""
+        return state_word(self._find(cluster, name), self._clock())
 
     def report(self, cluster: str, said: dict[str, str]) -> None:
-        """Keep what was said of jobs. Nobody vouches for it, so it is told to those who ask, and ends nothing."""
-        now = self.links.clock()
+        """Store reports on jobs. Nobody vouches for them, so they are only shown, and end no link."""
+        now = self._clock()
         self._told[cluster].note(said, now)
         self._store.report_jobs(cluster, said, now)
 
@@ -113,9 +123,9 @@ class SatelliteRules:
 
     def _live(self, cluster: str, name: str) -> Link:
         link = self._find(cluster, name)
-        # Unknown, another cluster's, made by the other interface and ended: all alike.
+        # The same answer for names that are unknown, of another cluster, of the other interface, or ended.
         if link is None or link.state == ENDED:
-            raise _conflict("Unknown token, or one that was destroyed.", "no-such-link")
+            raise errors.conflict("Unknown token, or one that was destroyed.", "no-such-link")
         return link
 
 
@@ -124,22 +134,22 @@ def _redeemed_on(link: Link, address: targets.Address) -> bool:
 
 
 class ToldStates:
-    """What was lately said of jobs, whether or not any link belongs to them: the newest of each, and not too many."""
+    """The latest report on each job, whether or not it has a link; a limited number of them."""
 
     def __init__(self) -> None:
         self._states: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
 
     def note(self, said: dict[str, str], now: float) -> None:
-        """Keep it beside what was said before."""
+        """Add the reports to the earlier ones."""
         with self._lock:
-            # The newest stand at the end.
+            # The newest are last.
             older = {job: told for job, told in self._states.items() if job not in said and _fresh(told[1], now)}
             both = [*older.items(), *((job, (state, now)) for job, state in said.items())]
             self._states = dict(both[-MOST_TOLD:])
 
     def of(self, job_id: str, now: float) -> tuple[str, float]:
-        """A job's state and when it was told; empty if it was not, or too long ago."""
+        """A job's state and the time of the report; empty if there is none, or only an old one."""
         state, told_at = self._states.get(job_id, ("", 0.0))
         return (state, told_at) if _fresh(told_at, now) else ("", 0.0)
 
@@ -149,8 +159,8 @@ def _fresh(told_at: float, now: float) -> bool:
 
 
 def state_word(link: Link | None, now: float) -> str:
-    """One word; for a link that waits, the job's own state if it was told lately."""
-    # Destroyed, as if it had never been.
+    """Satellite's word for the state; for a waiting link the state of its job, if a recent report has one."""
+    # A destroyed link is answered like an unknown one.
     if link is None or link.cause == DESTROYED.cause:
         return UNKNOWN
     if link.state == READY and link.lease_until <= now:
@@ -162,7 +172,7 @@ def state_word(link: Link | None, now: float) -> str:
 
 
 def job_of(text: str) -> str:
-    """A job's number as both who links and who reports write it."""
+    """The id of a job, in the form that both requests use."""
     job_id = JOB_REST.sub("", text)
     if not 1 <= len(job_id) <= LONGEST_JOB:
         raise errors.invalid(f"Missing 'jobid' parameter, or one of more than {LONGEST_JOB} characters.")
@@ -170,7 +180,7 @@ def job_of(text: str) -> str:
 
 
 def jobs_in(text: str) -> dict[str, str]:
-    """The states in lines of job and word, by job; lines and words that mean nothing here are let pass."""
+    """Parse lines of a job and a word; unknown words and other lines are ignored. The states, by job."""
     said: dict[str, str] = {}
     for line in text.splitlines():
         job_id, _, word = " ".join(line.split()).partition(" ")
@@ -179,7 +189,3 @@ def jobs_in(text: str) -> dict[str, str]:
         if job_id and state:
             said[job_id] = state
     return said
-
-
-def _conflict(sentence: str, code: str) -> RegistryError:
-    return RegistryError(sentence, code, 409)

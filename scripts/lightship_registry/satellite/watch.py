@@ -1,8 +1,8 @@
-"""Looks after the notebooks of Satellite's links, whose jobs announce a port once and are never heard of again.
+"""Checks the notebooks of Satellite's links, whose jobs announce a port once and send no heartbeats.
 
-A job may announce its port before Jupyter listens there. The first program that answers HTTP there is the link's, and
-stays the only one: the link lives for as long as this one listens, and its answers are its heartbeats. The next to
-listen at the port is a stranger, whose users must not be sent to it, and who must not be shown to the link's.
+A job may announce its port before Jupyter listens there. The link is bound to the first program that answers HTTP at
+the port: it lives as long as this program listens, and the answers serve as heartbeats. The next program at the port
+may be another user's. The link must not lead to it.
 """
 
 from __future__ import annotations
@@ -21,87 +21,103 @@ from lightship_registry.core.clock import Clock, steady
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Cause, Ending, Link
+from lightship_registry.core.settings import Settings
 from lightship_registry.links import targets
 from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.publisher import Publisher
+from lightship_registry.links.routes import Routing
 from lightship_registry.satellite.listener import Answer, Found, Listener, ask, same_program
+from lightship_registry.store.satellite import SatelliteStore
 
 ROUND_SECONDS = 1.0
-# A thousand links are not gone through in one breath: others wait for answers meanwhile.
+# A round pauses after each slice of links: other requests wait for answers meanwhile.
 SLICE, SLICE_SECONDS = 20, 0.005
-# Well within a lease, and seldom enough for the notebooks' logs.
-LOOK_SECONDS = 15.0
-# So many of each kind at once: those that are announced and hang must not keep the open ones from being looked at.
-LOOKS_AT_ONCE, KNOCKS_AT_ONCE = 32, 512
+# Well within a lease, and rare enough for the notebooks' logs.
+CHECK_SECONDS = 15.0
+# Limits for each kind of check: announced notebooks that hang must not delay the checks of open ones.
+CHECKS_AT_ONCE, KNOCKS_AT_ONCE = 32, 512
 GONE = Ending(Cause.ENDED, "Its notebook was not seen at its port any more.")
-# One address, which is one user's node, must not keep the others from being looked at.
-LOOKS_AT_ONE_ADDRESS = 4
-# A port that was announced is tried each second at first, and seldom when nothing comes.
+# A limit per address, which is one user's node: it must not delay the checks of others.
+CHECKS_PER_ADDRESS = 4
+# An announced port is tried each second at first, and rarely later.
 EAGER_SECONDS = 60.0
-# Who comes to a port so long after it was announced may be the next job: that one has so long to announce it, too.
+# A program that comes later to a port may be the next job's. That job gets this time to announce the port itself.
 SETTLE_SECONDS = 10.0
-# Programs whose links ended before they did.
+# The limit for programs that outlive their links.
 MOST_LEFT = 1000
 
 
 class SatelliteWatch:
-    """Goes round for as long as the service runs."""
+    """Runs rounds of checks as long as the service runs."""
 
-    def __init__(self, links: Links, ticks: Clock = steady) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        links: Links,
+        publisher: Publisher,
+        routing: Routing,
+        store: SatelliteStore,
+        clock: Clock,
+        ticks: Clock = steady,
+    ) -> None:
+        self._settings = settings
         self._links = links
+        self._publisher = publisher
+        self._routing = routing
+        self._store = store
+        self._clock = clock
         self._ticks = ticks
         self._due: dict[str, float] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._looking: dict[str, str] = {}
-        self._slots = {state: asyncio.Semaphore(LOOKS_AT_ONCE) for state in (STARTING, READY)}
+        self._checking: dict[str, str] = {}
+        self._slots = {state: asyncio.Semaphore(CHECKS_AT_ONCE) for state in (STARTING, READY)}
         self._knocks = asyncio.Semaphore(KNOCKS_AT_ONCE)
         self._listeners: dict[str, Listener] = {}
         self._met: dict[str, float] = {}
         self._known: dict[str, Link] = {}
-        # By target: whoever announces it meanwhile means a program that was there before.
+        # Programs that outlived their links, by target. A new link at such a target would lead to the old program.
         self._left: dict[str, Listener] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        # Whose programs went. What the store said a moment ago must not bind them to the next one.
+        # Links whose programs are gone. An older answer of the store must not bind them to the next program.
         self._over: set[str] = set()
 
     async def run(self) -> None:
-        """Go round until cancelled; trouble with disk or store is told, and tried again."""
+        """Run rounds until cancelled. Errors of the disk or the store are logged, and the next round tries again."""
         try:
             spent = 0.0
             while True:
-                # A round over a thousand links takes a good part of a second itself.
+                # A round over a thousand links takes a large part of a second itself.
                 await asyncio.sleep(max(ROUND_SECONDS / 4, ROUND_SECONDS - spent))
                 began = self._ticks()
                 try:
                     await self.start_round()
                 except (SQLAlchemyError, OSError) as error:
                     audit.problem(f"looking after Satellite's links: {explain(error)}")
-                except Exception:  # or no link of theirs would live for longer than its lease
+                except Exception:  # without rounds, every link would end with its lease
                     audit.problem("looking after Satellite's links: unexpected error", traceback=True)
                 spent = self._ticks() - began
         finally:
             self.close()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Cancel all checks and close all connections."""
         for task in self._under_way.values():
             task.cancel()
         for listener in (*self._listeners.values(), *self._left.values()):
             listener.leave()
 
     def is_left(self, target: str) -> bool:
-        """Does the program of a link that has ended still listen there?"""
+        """Whether the program of an ended link still listens there."""
         listener = self._left.get(target)
         return listener is not None and not listener.over
 
     async def start_round(self) -> list[asyncio.Task[None]]:
-        """Begin what is due for every link, unless an earlier round still waits for it."""
+        """Begin the check that is due for each link, unless an earlier one still runs."""
         over = self._over.copy()
-        running = await run_in_threadpool(
-            self._links.satellite.running, self._links.settings.satellite_networks.keys(), self._links.clock()
-        )
+        running = await run_in_threadpool(self._store.running, self._settings.satellite_networks.keys(), self._clock())
         self._forget({link.name: link for link in running})
         self._over -= over - self._known.keys()
-        busy = Counter(self._looking.values())
+        busy = Counter(self._checking.values())
         started = []
         for count, link in enumerate(running):
             if link.name not in self._under_way and (work := self._work(link, busy)):
@@ -116,7 +132,7 @@ class SatelliteWatch:
     def _forget(self, running: dict[str, Link]) -> None:
         self._due = {name: self._due.get(name, 0.0) for name in running}
         self._under_way = {name: task for name, task in self._under_way.items() if not task.done()}
-        self._looking = {name: address for name, address in self._looking.items() if name in self._under_way}
+        self._checking = {name: address for name, address in self._checking.items() if name in self._under_way}
         for name in self._listeners.keys() - running.keys():
             self._leave(name)
         self._known = running
@@ -141,27 +157,27 @@ class SatelliteWatch:
 
     def _work(self, link: Link, busy: Counter[str]) -> Coroutine[None, None, None] | None:
         now, listener, address = self._ticks(), self._listeners.get(link.name), _address(link)
-        if now >= self._due[link.name] and busy[address] < LOOKS_AT_ONE_ADDRESS:
+        if now >= self._due[link.name] and busy[address] < CHECKS_PER_ADDRESS:
             self._due[link.name] = now + self._pause(link, listener)
-            self._looking[link.name] = address
+            self._checking[link.name] = address
             busy[address] += 1
-            return self._look(link)
+            return self._check(link)
         if listener and not listener.silent:
             return self._knock(link, listener)
         return None
 
     def _pause(self, link: Link, listener: Listener | None) -> float:
         eager = self._age(link) < EAGER_SECONDS or listener is not None
-        return 0.0 if link.state == STARTING and eager else LOOK_SECONDS
+        return 0.0 if link.state == STARTING and eager else CHECK_SECONDS
 
     def _age(self, link: Link) -> float:
-        return self._links.clock() - (link.expires_at - link.seconds)
+        return self._clock() - (link.expires_at - link.seconds)
 
     async def _guarded(self, link: Link, work: Coroutine[None, None, None]) -> None:
         try:
             await work
         except RegistryError:
-            # It ended meanwhile, or its port was another link's until lately: the next round sees.
+            # The link ended meanwhile, or its port was another link's until lately: the next round decides.
             return
         except (SQLAlchemyError, OSError) as error:
             audit.problem(f"looking after {link.name}: {explain(error)}")
@@ -171,7 +187,7 @@ class SatelliteWatch:
             if await listener.knock() is Found.NOBODY:
                 await self._end(link)
 
-    async def _look(self, link: Link) -> None:
+    async def _check(self, link: Link) -> None:
         async with self._slots[link.state]:
             if link.name in self._over:
                 await self._end(link)
@@ -186,12 +202,12 @@ class SatelliteWatch:
         if await listener.knock() is Found.NOBODY:
             await self._end(link)
         elif self._settled(link):
-            await run_in_threadpool(self._links.require_free, link, address, port, listener.own_ends)
-            await run_in_threadpool(self._links.publish, link, link.announced)
+            await run_in_threadpool(self._publisher.require_free, link, address, port, listener.own_ends)
+            await run_in_threadpool(self._publisher.publish, link, link.announced)
             self._record("satellite-publish", link, link.announced, "")
 
     def _settled(self, link: Link) -> bool:
-        stands = self._links.clock() - self._met.get(link.name, 0.0)
+        stands = self._clock() - self._met.get(link.name, 0.0)
         came_after = self._age(link) - stands
         return came_after < EAGER_SECONDS or stands >= SETTLE_SECONDS
 
@@ -202,8 +218,8 @@ class SatelliteWatch:
             return None
         listener = await self._stand_by(link, address, port)
         if listener:
-            self._met[link.name] = self._links.clock()
-            await run_in_threadpool(self._links.satellite.note_program, link.name, link.cluster, answer.mark)
+            self._met[link.name] = self._clock()
+            await run_in_threadpool(self._store.note_program, link.name, link.cluster, answer.mark)
         return listener
 
     async def _stand_by(self, link: Link, address: targets.Address, port: int) -> Listener | None:
@@ -211,7 +227,7 @@ class SatelliteWatch:
         if await listener.knock() is not Found.HTTP:
             return None
         if (await self._ask(link, address, port)).found is not Found.HTTP or listener.over:
-            # It serves one connection at a time, or closes what is idle at once.
+            # It serves one connection at a time, or closes idle ones at once.
             listener.leave()
             listener = Listener(address, port)
             listener.brief = True
@@ -221,12 +237,12 @@ class SatelliteWatch:
 
     async def _keep(self, link: Link) -> None:
         address, port = targets.parts_of(link.target)
-        # Nothing but unbroken looks says that it is still the same one: after a time without, anybody may be there.
-        lapsed = link.lease_until <= self._links.clock()
+        # Only unbroken checks show that it is still the same program. After a gap, it may be any other.
+        lapsed = link.lease_until <= self._clock()
         listener = self._listeners.get(link.name)
         answer = Answer(Found.STRANGER) if lapsed else await self._ask(link, address, port)
         if listener and listener.over:
-            # It went meanwhile, and its link is being ended: what answered may be the next one.
+            # The program ended meanwhile, and its link is being ended: another one may have answered.
             return
         if answer.found is Found.SILENCE:
             if listener:
@@ -238,7 +254,7 @@ class SatelliteWatch:
 
     async def _renew(self, link: Link, listener: Listener | None) -> None:
         if listener is None:
-            # It answered, and took no connection a moment later.
+            # It answered, but accepted no connection a moment later.
             self._due[link.name] = 0.0
         elif await listener.knock() is Found.NOBODY:
             await self._end(link)
@@ -246,16 +262,16 @@ class SatelliteWatch:
             await run_in_threadpool(self._links.heartbeat, link)
 
     async def _ask(self, link: Link, address: targets.Address, port: int) -> Answer:
-        return await ask(address, port, self._links.settings.host(link.name))
+        return await ask(address, port, self._settings.host(link.name))
 
     def _gone(self, name: str) -> None:
         link = self._known.get(name)
         if link is None:
-            # The last round did not find it any more: only its program was left.
+            # The link ended before its program.
             return
         self._over.add(name)
-        self._links.shut(name)
-        # The event loop itself keeps no task from being thrown away.
+        self._routing.shut(name)
+        # The event loop keeps only weak references to tasks.
         task = asyncio.get_running_loop().create_task(self._guarded(link, self._end(link)))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -266,7 +282,7 @@ class SatelliteWatch:
         if listener:
             listener.leave()
         self._over.add(link.name)
-        self._links.shut(link.name)
+        self._routing.shut(link.name)
         ended = await run_in_threadpool(self._links.end, link, GONE)
         if ended.reason == GONE.reason:
             self._record("satellite-end", link, link.target or link.announced, GONE.cause)

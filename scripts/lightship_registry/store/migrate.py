@@ -1,4 +1,4 @@
-"""Makes the tables and changes them from one version of the program to the next; `migrations/` holds the steps."""
+"""Makes the tables, and upgrades them from one version of the program to the next; `migrations/` holds the steps."""
 
 from __future__ import annotations
 
@@ -21,31 +21,32 @@ from lightship_registry.core.settings import Settings
 from lightship_registry.store.schema import begin_writing, is_sqlite, links, open_engine
 
 SOURCE: Traversable = resources.files(__package__) / "migrations"
-# Where Alembic notes the step that the tables are at.
+# Where Alembic keeps the step of the tables.
 NOTED = table("alembic_version", column("version_num"))
-# Any number will do, as long as two hosts that prepare one database at the same time use the same.
+# Any number, but the same on all hosts that may prepare one database at the same time.
 LOCK = 7_244_583_901
 
 
-def upgrade(settings: Settings) -> list[str]:
-    """Take the store to this program's version; one line if that changed anything."""
+def upgrade(settings: Settings, step: str = "") -> list[str]:
+    """Upgrade the store to this program's version, or to an earlier step; one line if anything changed."""
     engine = open_engine(settings.store)
     try:
         with _steps() as config, engine.connect() as connection:
             _wait_for_others(connection)
-            head, now = _head(config), _revision(connection)
-            if now == head:
+            wanted, now = step or _head(config), _revision(connection)
+            if now == wanted:
                 return []
-            _require_known(config, now)
+            for revision in (now, wanted):
+                _require_known(config, revision)
             if not now:
                 _require_no_tables(connection, settings)
-            copy = _copy_of_store(settings, head) if now and is_sqlite(settings.store) else None
+            copy = _copy_of_store(settings, wanted) if now and is_sqlite(settings.store) else None
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, wanted)
             connection.commit()
     finally:
         engine.dispose()
-    return [_line(settings, now, head, copy)]
+    return [_line(settings, now, wanted, copy)]
 
 
 def require_current(settings: Settings) -> None:
@@ -67,7 +68,7 @@ def require_current(settings: Settings) -> None:
 
 @contextmanager
 def _steps() -> Iterator[Config]:
-    # Alembic reads its steps from a folder, and the program is packed into one file.
+    # Alembic reads its steps from a folder, but the program is one file.
     with tempfile.TemporaryDirectory(prefix="lightship-") as folder:
         _unpack(SOURCE, Path(folder))
         config = Config()
@@ -97,7 +98,7 @@ def _revision(connection: Connection) -> str:
 def _wait_for_others(connection: Connection) -> None:
     begin_writing(connection)
     if connection.dialect.name == "postgresql":
-        # Another proxy's steps may take long, and so may a step that rewrites a large table.
+        # Another proxy's upgrade may take long, and so may a step that rewrites a large table.
         for limit in ("statement_timeout", "lock_timeout"):
             connection.execute(text(f"SET LOCAL {limit} = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
@@ -121,7 +122,7 @@ def _require_no_tables(connection: Connection, settings: Settings) -> None:
 
 
 def _copy_of_store(settings: Settings, head: str) -> Path:
-    """Copy the file while the caller's transaction keeps all others from changing it."""
+    """Copy the file. The caller's transaction prevents changes meanwhile."""
     store = settings.store_file
     copy = store.with_name(f"{store.name}.before-{head}")
     fresh = store.with_name(f".{copy.name}.{os.getpid()}")

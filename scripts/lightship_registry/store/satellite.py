@@ -1,60 +1,63 @@
-"""Satellite's links in the store: each statement is for them alone, and for those of one cluster."""
+"""Statements on the links of the Satellite interface; no other link can match them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
 
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
-from lightship_registry.core.records import SATELLITE, Ending, Link
+from lightship_registry.core.interfaces import SATELLITE
+from lightship_registry.core.records import Ending, Link
+from lightship_registry.store.database import Database
 from lightship_registry.store.schema import links
-from lightship_registry.store.statements import ended_values
+from lightship_registry.store.statements import FIND, end_all, ended_values
 
-# How long what was said of a job counts as said just now.
+# The same state of a job is written again only after this time.
 SEEN_SECONDS = 30.0
-
-if TYPE_CHECKING:
-    from lightship_registry.store.links import Store
+_THEIRS = links.c.api == SATELLITE.name
+# Built once, as those in statements.py.
+_FIND = FIND.where(_THEIRS, links.c.cluster == bindparam("of_cluster", type_=links.c.cluster.type))
 
 
 class Announced(Enum):
-    """What became of an announcement."""
+    """The outcome of an announcement."""
 
     DONE = auto()
-    USED = auto()  # the link does not wait any more
+    USED = auto()  # the link no longer waits
     TAKEN = auto()  # another live link has the target
 
 
 class SatelliteStore:
-    """What only they can be: linked to a job by anybody of the cluster, announced, and looked at."""
+    """What the Satellite interface does with its links besides the common life of a link."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def find(self, name: str, cluster: str) -> Link | None:
-        """The link, if it is one of theirs and of this cluster's."""
-        link = self._store.find(name)
-        return link if link and link.api == SATELLITE and link.cluster == cluster else None
+        """The link, if it is Satellite's and of this cluster."""
+        with self._database.read() as connection:
+            row = connection.execute(_FIND, {"of_name": name, "of_cluster": cluster}).one_or_none()
+            return Link(**row._mapping) if row else None
 
     def link_job(self, name: str, cluster: str, job_id: str) -> bool:
-        """Once."""
+        """Set the job, once."""
         free = and_(links.c.state != ENDED, links.c.job_id == "")
-        return self._store.change(update(links).where(_one(name, cluster), free).values(job_id=job_id), {})
+        return self._database.change(update(links).where(_one(name, cluster), free).values(job_id=job_id), {})
 
     def announce(
         self, link: Link, target: str, ending: Ending, now: float, expires_at: float
     ) -> tuple[Announced, list[str]]:
-        """Once, while the link waits, and never what a live link has; the older ones that named the same end.
+        """Announce a target, once, while the link waits and no live link has the target.
 
-        Nobody's rest or claim of that target begins before it is published.
+        Older links that announced the same target end; their names. An announcement reserves nothing: only publication
+        does.
         """
         waits = and_(links.c.state == WAITING, links.c.expires_at > now)
         mine = update(links).where(_one(link.name, link.cluster), waits)
         rivals = (links.c.state == STARTING, links.c.announced == target, links.c.name != link.name)
-        with self._store.write("target", target) as connection:
+        with self._database.write("target", target) as connection:
             taken = select(links.c.name).where(links.c.state == READY, links.c.target == target).limit(1)
             if connection.execute(taken).first():
                 return Announced.TAKEN, []
@@ -65,23 +68,23 @@ class SatelliteStore:
             return Announced.DONE, list(connection.execute(older).scalars())
 
     def note_program(self, name: str, cluster: str, mark: str) -> None:
-        """What the program showed of itself that the link is bound to."""
+        """Store the mark of the program to which the link is bound."""
         mine = update(links).where(_one(name, cluster), links.c.state == STARTING)
-        self._store.change(mine.values(program_mark=mark), {})
+        self._database.change(mine.values(program_mark=mark), {})
 
     def rests_until(self, target: str, rest_seconds: float) -> float:
-        """When the last link that had the target has been over for so long; 0 if none had it."""
+        """When the rest of the target ends; 0 if no ended link had it."""
         latest = select(func.max(links.c.ended_at)).where(links.c.target == target)
-        with self._store.read() as connection:
+        with self._database.read() as connection:
             ended_at: float = connection.execute(latest).scalar() or 0.0
         return ended_at + rest_seconds if ended_at else 0.0
 
     def report_jobs(self, cluster: str, said: Mapping[str, str], now: float) -> None:
-        """Keep what was said of the jobs of live links; it is shown and changes nothing else."""
+        """Store the reported states of live links' jobs; they are only shown."""
         wanted = select(links.c.name, links.c.job_id, links.c.job_state, links.c.job_seen_at)
-        with self._store.read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(wanted.where(_live(cluster), links.c.job_id != "")).all()
-        # Whoever reports again and again writes no more often for it.
+        # Frequent reports of the same state must not cause frequent writes.
         told = {
             row.name: said[row.job_id]
             for row in rows
@@ -89,35 +92,36 @@ class SatelliteStore:
         }
         if not told:
             return
-        with self._store.write() as connection:
+        with self._database.write() as connection:
             for name in sorted(told):
                 mine = update(links).where(links.c.name == name, links.c.state != ENDED)
                 connection.execute(mine.values(job_state=told[name], job_seen_at=now))
 
     def running(self, clusters: Collection[str], now: float) -> list[Link]:
-        """Those whose notebook is to be looked at, published or not."""
-        wanted = and_(links.c.state.in_([STARTING, READY]), links.c.api == SATELLITE, links.c.expires_at > now)
-        with self._store.read() as connection:
+        """The links whose notebooks must be checked, published or not."""
+        wanted = and_(links.c.state.in_([STARTING, READY]), _THEIRS, links.c.expires_at > now)
+        with self._database.read() as connection:
             rows = connection.execute(select(links).where(wanted, links.c.cluster.in_(sorted(clusters))))
             return [Link(**row._mapping) for row in rows]
 
     def end_unanswered(self, ending: Ending, now: float, patience: float) -> list[str]:
-        """End those that were announced that many seconds ago and never answered; their names."""
+        """End the links that were announced that many seconds ago and never answered; their names."""
         announced_at = links.c.expires_at - links.c.seconds
-        return self._store.end_all(
-            ending, now, links.c.state == STARTING, links.c.api == SATELLITE, announced_at <= now - patience
+        return end_all(
+            self._database,
+            ending,
+            now,
+            links.c.state == STARTING,
+            _THEIRS,
+            announced_at <= now - patience,
         )
 
 
 def _live(cluster: str) -> ColumnElement[bool]:
-    # Spelled out as in `store._live_in`, or SQLite would go through all links that the cluster ever had.
+    # Written as in `jobs._live_in`, or SQLite would scan all links that the cluster ever had.
     alive = links.c.state.in_([WAITING, STARTING, READY])
-    return and_(alive, links.c.cluster.concat("") == cluster, links.c.api == SATELLITE)
-
-
-def _theirs(cluster: str) -> ColumnElement[bool]:
-    return and_(links.c.api == SATELLITE, links.c.cluster == cluster)
+    return and_(alive, links.c.cluster.concat("") == cluster, _THEIRS)
 
 
 def _one(name: str, cluster: str) -> ColumnElement[bool]:
-    return and_(links.c.name == name, _theirs(cluster))
+    return and_(links.c.name == name, _THEIRS, links.c.cluster == cluster)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# Rows are never deleted: a name is given once for ever, and an administrator can see who had what and when.
+# Rows are never deleted: a name is given only once, and administrators can see who had which link when.
 links = Table(
     "links",
     metadata,
@@ -31,20 +31,20 @@ links = Table(
     Column("cluster", String(32), nullable=False),
     Column("user", String(64), nullable=False),
     Column("secret_sha256", String(64), nullable=False),
-    # Whoever has the notebook's token is shown what the owner may see, at the link's own address.
+    # Whoever has the notebook's token may see the owner's pages at the link's address.
     Column("token_sha256", String(64), nullable=False, default=""),
     Column("title", String(100), nullable=False, default=""),
-    # What starts it again, as the user typed it.
+    # The command that starts it again, as the user typed it.
     Column("command", String(500), nullable=False, default=""),
     Column("job_id", String(64), nullable=False, default=""),
-    # What the scheduler last said of the job, in plain words; a time of 0 is not known.
+    # The last report of the scheduler, in plain words; 0 is an unknown time.
     Column("job_state", String(16), nullable=False, default=""),
     Column("job_reason", String(200), nullable=False, default=""),
     Column("job_start", Float, nullable=False, default=0.0),
     Column("job_seen_at", Float, nullable=False, default=0.0),
     Column("seconds", Integer, nullable=False),
     Column("state", String(8), nullable=False),
-    # Why it ended: a word of records.Cause, a sentence, and the last lines that the job chose to send.
+    # Why it ended: a word of records.Cause, a sentence, and the last lines of the log if the job sent them.
     Column("cause", String(16), nullable=False, default=""),
     Column("reason", String(200), nullable=False, default=""),
     Column("tail", String(4000), nullable=False, default=""),
@@ -55,25 +55,25 @@ links = Table(
     Column("target", String(64), nullable=False, default=""),
     Column("lease_until", Float, nullable=False, default=0.0),
     Column("ended_at", Float, nullable=False, default=0.0),
-    # Which interface made it, a word of records.py: the other one cannot see it.
+    # The name of the interface that made it, see core/interfaces.py. The other interface cannot see it.
     Column("api", String(16), nullable=False, server_default="v1"),
-    # Where a client of Satellite's said that its notebook will listen; no target before it answers there.
+    # Where a client of Satellite's announced its notebook. It becomes the target when the notebook answers there.
     Column("announced", String(64), nullable=False, server_default=""),
-    # What the program there showed of itself when the link was bound to it; see satellite/listener.py.
+    # The mark of the program to which the link is bound; see satellite/listener.py.
     Column("program_mark", String(64), nullable=False, server_default=""),
-    # A word of records.py: what the link leads to. And where its job says that it runs.
+    # What the link leads to, a word of the protocol; and where the job says that it runs.
     Column("subject", String(8), nullable=False, server_default=""),
     Column("node", String(64), nullable=False, server_default=""),
     Column("partition", String(64), nullable=False, server_default=""),
     Column("folder", String(500), nullable=False, server_default=""),
-    # Who told how it ended: a word of records.py, or nothing for all others.
+    # Who reported the end: a word of records.py, or nothing for everyone else.
     Column("told_by", String(16), nullable=False, server_default=""),
     Index("links_of_owner", "cluster", "user", "state"),
     Index("links_by_creation", "cluster", "user", "created_at"),
     Index("links_by_end", "state", "expires_at"),
     Index("links_by_target", "target", "ended_at"),
     Index("links_by_teller", "told_by", "ended_at"),
-    # The rule that matters most, kept by the database as well: one live link per target.
+    # The database itself enforces the most important rule: one live link per target.
     Index(
         "one_live_link_per_target",
         "target",
@@ -105,14 +105,14 @@ ssh_keys = Table(
 )
 
 
-# Requests that use the database at a time; each connection costs descriptors and a cache as well. SQLite lets one write
-# at a time, and Python runs one thread: with 3 the slowest of a hundred requests took half as long as with 10, and a
-# quarter of what they took with 40. What waits for a server waits longer, and for the network.
+# Requests that use the database at a time; each connection also costs descriptors and a cache. SQLite has one writer at
+# a time, and Python runs one thread: with 3 the slowest of a hundred requests took half as long as with 10, and a
+# quarter as long as with 40. A database server is waited for longer, because of the network.
 AT_ONCE_ON_FILE, AT_ONCE_ON_SERVER, SPARE = 3, 10, 11
 
-# How long anything waits for another program that has locked SQLite's file.
+# How long a statement waits for another program that has locked SQLite's file.
 BUSY_SECONDS = 5.0
-# A thread that waits for a database must not wait for ever. What the site's URL says of these goes first.
+# No thread may wait for a database for ever. The same options in the site's URL take precedence.
 CONNECTION = {
     "connect_timeout": "5",
     "tcp_user_timeout": "10000",
@@ -121,7 +121,7 @@ CONNECTION = {
 
 
 def open_engine(store: URL) -> Engine:
-    """Open the database; no value shows in an error, for some are hashes of secrets."""
+    """Open the database. Errors show no values, because some are hashes of secrets."""
     if is_sqlite(store):
         engine = create_engine(store, hide_parameters=True, pool_size=at_once(store), max_overflow=SPARE)
         event.listen(engine, "connect", _set_up)
@@ -134,9 +134,9 @@ def open_engine(store: URL) -> Engine:
         pool_size=at_once(store),
         max_overflow=0,
         pool_timeout=10,
-        # After a restart of the database each kept connection is dead: that must cost no request.
+        # After a restart of the database every pooled connection is dead: no request may fail for that.
         pool_pre_ping=True,
-        # The store relies on seeing, after it waited for a lock, what the lock's last holder did.
+        # After it waited for a lock, the store must see what the lock's last holder committed.
         isolation_level="READ COMMITTED",
         connect_args={key: value for key, value in CONNECTION.items() if key not in store.query},
     )
@@ -145,24 +145,24 @@ def open_engine(store: URL) -> Engine:
 
 
 def is_sqlite(store: URL) -> bool:
-    """Or else PostgreSQL."""
+    """Whether the database is SQLite; otherwise it is PostgreSQL."""
     return store.get_backend_name() == "sqlite"
 
 
 def at_once(store: URL) -> int:
-    """How many requests may use the database at a time."""
+    """The number of requests that may use the database at a time."""
     return AT_ONCE_ON_FILE if is_sqlite(store) else AT_ONCE_ON_SERVER
 
 
 def begin_writing(connection: Connection) -> None:
-    """Start a transaction that will write."""
+    """Begin a transaction that will write."""
     if connection.dialect.name == "sqlite":
-        # At once, not at the first change: what is read before it must still be true then.
+        # Lock at once, not at the first change: what is read before the change must still be true then.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _open_again(context: ExceptionContext) -> None:
-    # What was opened on a disk that was read-only stays so when the disk is writable again.
+    # A connection that was opened on a read-only disk stays read-only after the disk is writable again.
     if "readonly database" in str(context.original_exception):
         context.is_disconnect = True
 
@@ -177,10 +177,10 @@ def _hide_rows(context: ExceptionContext) -> None:
 
 
 def _set_up(connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy types both so
-    # The driver must not open transactions of its own: the store says when one begins, and that it writes.
+    # The driver must not begin transactions by itself: the store begins them, and says which ones write.
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA foreign_keys = ON")
-    # FULL, not NORMAL: a power cut must not bring back an ended link or forget that a link was claimed.
+    # FULL, not NORMAL: a power cut must not revive an ended link or undo a claim.
     connection.execute("PRAGMA synchronous = FULL")

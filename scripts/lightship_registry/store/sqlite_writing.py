@@ -1,4 +1,4 @@
-"""How threads of one process come to write to SQLite's file, one after the other and beside other programs."""
+"""Serialises the writes of this process to SQLite's file, which other programs may lock too."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import cast
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from lightship_registry.core.places import SHORT_SECONDS, Places
+from lightship_registry.core.thread_slots import SHORT_SECONDS, ThreadSlots
 from lightship_registry.store.schema import BUSY_SECONDS, is_sqlite
 
-# For those that wait within this process: each of those before may wait for another program.
+# How long a thread waits for its turn: each one before it may wait for another program.
 TURN_SECONDS = 2 * BUSY_SECONDS
 
 
 class Turns:
-    """SQLite lets one writer in at a time and makes the others poll; a lock makes them queue, and in order."""
+    """A queue of writers. SQLite itself admits one writer and lets the others poll, in no order."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, slots: ThreadSlots) -> None:
+        self._slots = slots
         self._lock = threading.Lock()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for one's turn, and have it until the end of the block."""
-        if not self._places.acquire(self._lock, TURN_SECONDS):
+        """Wait for the turn, and keep it until the end of the block."""
+        if not self._slots.acquire(self._lock, TURN_SECONDS):
             raise OperationalError("waiting for the store", None, sqlite3.OperationalError("database is locked"))
         try:
             yield
@@ -36,22 +36,22 @@ class Turns:
             self._lock.release()
 
     def begin(self, connection: Connection) -> None:
-        """Start a transaction that will write, at once: what is read before a change must still be true then."""
+        """Begin a writing transaction at once: what is read before a change must still be true then."""
         driver = _driver(connection)
-        # SQLAlchemy's own bookkeeping: this driver opens no transaction by itself.
+        # Only SQLAlchemy's bookkeeping: this driver begins no transaction by itself.
         connection.begin()
-        # Whatever else may be wrong shows once more below, where it is counted and explained.
+        # Any other error occurs again below, where it is counted and explained.
         with _patience(driver, SHORT_SECONDS), suppress(sqlite3.Error):
             driver.execute("BEGIN IMMEDIATE")
             return
-        with self._places.lent():
+        with self._slots.lent():
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def take_in_log(engine: Engine, seconds: float) -> bool:
-    """Write SQLite's log into the database itself and empty it; false if somebody reads what is before it.
+    """Write SQLite's log into the database file and empty it; false if a reader still needs the log.
 
-    A log that is damaged ends, for SQLite, where the damage begins: what was written after that would be undone.
+    SQLite reads a damaged log only up to the damage: the changes after it would be lost.
     """
     if not is_sqlite(engine.url):
         return True

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, select, tuple_
 
 from lightship_registry.core.records import Owner
 from lightship_registry.core.ssh_keys import SshKey
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
 from lightship_registry.store.schema import ssh_keys
 
 
@@ -26,35 +26,35 @@ class KeptKey:
 
     @property
     def owner(self) -> Owner:
-        """Whose it is."""
+        """The user who gave the key."""
         return Owner(self.cluster, self.user)
 
 
 class SshKeyStore:
-    """Each owner's keys, by their fingerprints."""
+    """The keys, by owner and fingerprint."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def of(self, owners: Iterable[Owner]) -> list[KeptKey]:
-        """Those of these owners; the oldest first."""
+        """The keys of these owners, oldest first."""
         pairs = [(owner.cluster, owner.user) for owner in owners]
         return self._read(tuple_(ssh_keys.c.cluster, ssh_keys.c.user).in_(pairs)) if pairs else []
 
     def find(self, cluster: str = "", user: str = "") -> list[KeptKey]:
-        """Those of the cluster, of the user, or all; the oldest first."""
+        """The keys of the cluster or of the user, if given, or all; oldest first."""
         given = ((ssh_keys.c.cluster, cluster), (ssh_keys.c.user, user))
         return self._read(*(column == value for column, value in given if value))
 
     def _read(self, *conditions: ColumnElement[bool]) -> list[KeptKey]:
         wanted = select(ssh_keys).where(*conditions).order_by(ssh_keys.c.added_at, ssh_keys.c.fingerprint)
-        with self._store.read() as connection:
+        with self._database.read() as connection:
             return [KeptKey(**row._mapping) for row in connection.execute(wanted)]
 
     def add(self, owner: Owner, key: SshKey, now: float, most: int) -> bool:
-        """Keep it, or its new comment; false if the owner has as many as are allowed."""
+        """Add the key, or update its comment; false if the owner has as many keys as are allowed."""
         count = select(func.count()).select_from(ssh_keys).where(_of(owner))
-        with self._store.write("ssh-keys", owner.cluster, owner.user) as connection:
+        with self._database.write("ssh-keys", owner.cluster, owner.user) as connection:
             told = update(ssh_keys).where(_one(owner, key.fingerprint)).values(comment=key.comment)
             if connection.execute(told).rowcount:
                 return True
@@ -65,8 +65,8 @@ class SshKeyStore:
             return True
 
     def remove(self, owner: Owner, fingerprint: str) -> bool:
-        """Forget it; false if the owner has no such key."""
-        with self._store.write() as connection:
+        """Delete the key; false if the owner has no such key."""
+        with self._database.write() as connection:
             return connection.execute(delete(ssh_keys).where(_one(owner, fingerprint))).rowcount == 1
 
 

@@ -1,6 +1,6 @@
-"""The statements that every link needs, built once: to build one costs several times what the database needs for it.
+"""The statements that every link needs. They are built once: building one takes longer than running it.
 
-What changes from one use to the next is a named value. `of_name` is the link, `at` its target, `now` the time.
+Their values are bound by name. `of_name` is the link, `at` its target, `now` the time.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 from lightship_registry.core.records import Ending
+from lightship_registry.store.database import Database
 from lightship_registry.store.schema import links
 
 NOW = bindparam("now", type_=Float)
@@ -53,7 +54,7 @@ _LATELY = _count(links.c.created_at > bindparam("an_hour_ago", type_=Float))
 _ROOM = and_(bindparam("quota", type_=Integer) > _LIVE, bindparam("hourly", type_=Integer) > _LATELY)
 _NEW = [bindparam(f"new_{key}", type_=links.c[key].type).label(key) for key in GIVEN]
 _OTHER = links.alias()
-# Another link has the target, or had it too lately.
+# Another link has the target, or had it until lately.
 _TAKEN = exists().where(
     _OTHER.c.target == bindparam("at", type_=links.c.target.type),
     _OTHER.c.name != bindparam("of_name", type_=links.c.name.type),
@@ -79,7 +80,7 @@ PUBLISH = _change(or_(links.c.state == STARTING, _for("target", "at")), _ALIVE, 
     state=READY,
     target=bindparam("at"),
     lease_until=LEASE,
-    # Again after a lost answer: the first time counts.
+    # A job asks again if the answer was lost: the first time counts.
     ready_at=case((links.c.ready_at == 0, NOW), else_=links.c.ready_at),
 )
 HAD_TARGET = (
@@ -99,6 +100,13 @@ END = _change(links.c.state != ENDED).values(
 
 
 def ended_values(ending: Ending, now: float) -> dict[str, object]:
-    """The columns of links that end together."""
+    """The columns that an end changes."""
     told = {"cause": ending.cause.value, "reason": ending.reason, "tail": ending.tail, "told_by": ending.told_by}
     return {"state": ENDED, **told, "ended_at": now}
+
+
+def end_all(database: Database, ending: Ending, now: float, *conditions: ColumnElement[bool]) -> list[str]:
+    """End all links that meet the conditions; their names."""
+    statement = update(links).where(*conditions).values(ended_values(ending, now))
+    with database.write() as connection:
+        return list(connection.execute(statement.returning(links.c.name)).scalars())

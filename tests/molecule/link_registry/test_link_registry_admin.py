@@ -34,13 +34,14 @@ from lightship_registry.core import settings
 from lightship_registry.core.records import Owner, Wish
 loaded = settings.load(Path("/etc/lightship/registry.toml"))
 host.become_service(loaded)
-engine, links = host.open_links(loaded)
+_, parts = host.open_links(loaded)
+links = parts.links
 link, secret = links.create(Owner("demo", sys.argv[1]), Wish(3600))
 if len(sys.argv) > 2:
     key = ec.generate_private_key(ec.SECP256R1())
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     links.claim(link, request.public_bytes(serialization.Encoding.PEM).decode())
-    links.publish(links.of_secret(link.name, secret), sys.argv[2])
+    parts.publisher.publish(links.of_secret(link.name, secret), sys.argv[2])
 print(link.name)
 """
 

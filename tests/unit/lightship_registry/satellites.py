@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from lightship_registry.core.clock import Clock, steady
 from lightship_registry.satellite.watch import SatelliteWatch
 from unit.lightship_registry.world import DOMAIN, NODE, Hands, World, build_world
 
@@ -71,6 +72,19 @@ class Ticks:
         return self.now
 
 
+def watch_of(world: World, ticks: Clock = steady) -> SatelliteWatch:
+    parts = world.parts
+    return SatelliteWatch(
+        world.settings,
+        parts.satellite_links,
+        parts.publisher,
+        parts.routing,
+        parts.satellite_store,
+        world.clock,
+        ticks,
+    )
+
+
 class Rounds:
     """The watch, a round at a time; each waits for what it began. What ends in between is seen at the next."""
 
@@ -79,7 +93,7 @@ class Rounds:
         self.world = world
         # One loop for all rounds: the connections to the notebooks stand in it.
         self._runner = asyncio.Runner()
-        self.watch = SatelliteWatch(world.links, self.ticks)
+        self.watch = watch_of(world, self.ticks)
         world.afterwards.callback(self._close)
 
     def _close(self) -> None:
@@ -108,4 +122,4 @@ class Rounds:
         self._runner.run(wait())
 
 
-__all__ = ["LOGIN", "NODE", "OUTSIDE", "Client", "Hands", "Rounds", "build"]
+__all__ = ["LOGIN", "NODE", "OUTSIDE", "Client", "Hands", "Rounds", "build", "watch_of"]

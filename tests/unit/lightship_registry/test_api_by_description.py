@@ -100,7 +100,7 @@ class Client:
             port = next(self._ports)
             link = self.world.store.find(made["name"])
             assert link is not None
-            self.world.links.publish(link, f"127.0.0.2:{port}")
+            self.world.publisher.publish(link, f"127.0.0.2:{port}")
         if state == ENDED:
             self.world.job(made, "end")
         return made

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lightship_registry.store.links import DOUBT_SECONDS
+from lightship_registry.store.jobs import DOUBT_SECONDS, JobStore
 from unit.lightship_registry.links.test_jobs import ending, job, link, report, submit
 from unit.lightship_registry.world import World
 
@@ -71,7 +71,7 @@ def test_no_end_but_a_jobs_own_is_corrected(world: World, who: str) -> None:
         world.agent("POST", f"/v1/links/{made['name']}/cancel", {"user": "alice", "reason": "Enough."})
     else:
         world.clock.now = link(world, made).expires_at + 1
-        world.links.end_due(spare_silent=False)
+        world.reconciler.end_due(spare_silent=False)
     before = ending(world, made)
     report(world, killed())
     assert ending(world, made) == before
@@ -127,8 +127,8 @@ class TestHowLong:
     @pytest.mark.usefixtures("over")
     def test_living_jobs_come_first(self, world: World) -> None:
         submit(world, "18")
-        assert world.store.watched_jobs("demo", world.clock(), 2) == ["18", "17"]
-        assert world.store.watched_jobs("demo", world.clock(), 1) == ["18"]
+        assert JobStore(world.database).watched("demo", world.clock(), 2) == ["18", "17"]
+        assert JobStore(world.database).watched("demo", world.clock(), 1) == ["18"]
 
 
 def test_what_the_scheduler_corrects_is_in_the_audit(

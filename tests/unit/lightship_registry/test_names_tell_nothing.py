@@ -6,12 +6,15 @@ import asyncio
 import os
 import random
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from starlette.types import Message
 
 from lightship_registry.core.records import Cause, Ending, Owner, Wish
 from lightship_registry.links import names
-from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World
+from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World, build_world
 
 # As many as are asked for; 20,000 take half a minute, a million half an hour.
 NAMES = int(os.environ.get("LIGHTSHIP_NAMES", "20000"))
@@ -20,6 +23,13 @@ OLD, WAITING, RUNNING = 200, 100, 100
 ALICE = Owner("demo", "alice")
 # What was answered: status, headers, body.
 Answer = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = build_world(tmp_path, user_quota=10**6, user_creations_per_hour=10**6)
+    yield world
+    world.close()
 
 
 def made(world: World, count: int, *, end: bool = False, run: bool = False) -> list[str]:
@@ -59,8 +69,6 @@ def answers(world: World, asked: list[tuple[str, str, str, str]]) -> Counter[Ans
 
 def test_names_cannot_be_told_apart(world: World) -> None:
     chance = random.Random(7)  # noqa: S311 - only to be the same each time
-    object.__setattr__(world.settings, "user_quota", 10**6)
-    object.__setattr__(world.settings, "user_creations_per_hour", 10**6)
     ended, waiting, running = made(world, OLD, end=True), made(world, WAITING), made(world, RUNNING, run=True)
     tokens = ["", "0" * 32, "nonsense"]
     ways = [("GET", path) for path in PATHS] + [("POST", path) for path in ("/cancel", "/enter")]

@@ -20,9 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lightship_registry.core.records import Link
 from lightship_registry.satellite import http
-from lightship_registry.satellite.watch import SatelliteWatch
 from unit.lightship_registry.programs import program
-from unit.lightship_registry.satellites import LOGIN, MANAGE, NETWORKS, NODE, OUTSIDE, Client, Rounds, build
+from unit.lightship_registry.satellites import LOGIN, MANAGE, NETWORKS, NODE, OUTSIDE, Client, Rounds, build, watch_of
 from unit.lightship_registry.test_takeovers import own_address
 from unit.lightship_registry.world import OK, TOKEN_SHA256, World, make_csr, notebook
 
@@ -46,17 +45,17 @@ class Scene:
         self.proper = [world.create(token_sha256=TOKEN_SHA256) for _ in range(3)]
         for made in self.proper[1:]:
             world.claim(made)
-        world.links.publish(self.row(self.proper[2]["name"]), f"{NODE}:8888")
+        world.publisher.publish(self.row(self.proper[2]["name"]), f"{NODE}:8888")
         for made in self.proper:
             answer = world.agent("POST", f"/v1/links/{made['name']}/job", {"user": "alice", "job_id": "4711"})
             assert answer.status_code == 200
         # As long as they are published and redeemed, before the attack begins, from addresses that may be targets.
         self.theirs = [self.login.token() for _ in range(3)]
         for port, name in enumerate(self.theirs[1:], 9998):
-            world.links.announce(self.row(name), f"{NODE}:{port}")
-        world.links.publish(self.row(self.theirs[2]), f"{NODE}:9999")
+            world.publisher.announce(self.row(name), f"{NODE}:{port}")
+        world.publisher.publish(self.row(self.theirs[2]), f"{NODE}:9999")
         for name in self.theirs:
-            assert world.links.satellite.link_job(name, "demo", "4711")
+            assert world.parts.satellite_store.link_job(name, "demo", "4711")
 
     def row(self, name: str) -> Link:
         link = self.world.store.find(name)
@@ -268,7 +267,7 @@ def test_a_live_target_of_the_one_is_never_the_others(scene: Scene, monkeypatch:
         target = f"{NODE}:{port}"
         made = scene.world.create()
         scene.world.claim(made)
-        scene.world.links.publish(scene.row(made["name"]), target)
+        scene.world.publisher.publish(scene.row(made["name"]), target)
         name = scene.login.token()
         assert scene.node.redeem(name, port).startswith(f"Oops! {target} is another link's notebook.")
         assert (scene.row(name).state, name in scene.world.routes) == ("waiting", False)
@@ -278,7 +277,7 @@ def test_a_live_target_of_the_one_is_never_the_others(scene: Scene, monkeypatch:
         other = scene.world.create()
         scene.world.claim(other)
         scene.world.clock.now += 76
-        scene.world.links.publish(scene.row(other["name"]), target)
+        scene.world.publisher.publish(scene.row(other["name"]), target)
         Rounds(scene.world).go()
         assert scene.world.routes[other["name"]] == f"https://{target}\n"
         assert name not in scene.world.routes
@@ -299,7 +298,7 @@ def test_many_that_hang_do_not_keep_the_others_waiting(tmp_path: Path) -> None:
     node = Client(world, NODE)
 
     async def go() -> None:
-        watch = SatelliteWatch(world.links)
+        watch = watch_of(world)
         tasks = await watch.start_round()
         async with asyncio.timeout(20):
             while live not in world.routes:

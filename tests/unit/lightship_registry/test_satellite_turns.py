@@ -12,13 +12,14 @@ import pytest
 
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 from lightship_registry.api.hosts import application
+from lightship_registry.core.observer import NO_OBSERVER
 from lightship_registry.core.records import Cause, Ending, Link
 from lightship_registry.satellite import http, watch
 from lightship_registry.satellite.http import SatelliteApi
 from lightship_registry.satellite.rules import SatelliteRules
-from lightship_registry.satellite.watch import SETTLE_SECONDS, SatelliteWatch
+from lightship_registry.satellite.watch import SETTLE_SECONDS
 from unit.lightship_registry.programs import Program
-from unit.lightship_registry.satellites import LOGIN, MANAGE, build
+from unit.lightship_registry.satellites import LOGIN, MANAGE, build, watch_of
 from unit.lightship_registry.world import NODE, World
 
 TURNS = 30
@@ -31,7 +32,7 @@ VERSION_1, VERSION_2 = (
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(watch, "ROUND_SECONDS", 0.02)
-    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(http, "TRY_SECONDS", 0.01)
     world = build(tmp_path)
     yield world
@@ -43,9 +44,12 @@ class Service:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.watch = SatelliteWatch(world.links)
-        interface = SatelliteApi(SatelliteRules(world.links), self.watch)
-        self._app = application(interface.routes(), http.refusal, world.links.observer)
+        self.watch = watch_of(world)
+        parts = world.parts
+        rules = SatelliteRules(
+            world.settings, parts.satellite_links, parts.publisher, parts.satellite_store, world.clock
+        )
+        self._app = application(SatelliteApi(rules, self.watch).routes(), http.refusal, NO_OBSERVER)
         self.visits = self.passes = 0
 
     async def get(self, path: str, address: str = NODE) -> str:
@@ -334,7 +338,7 @@ def test_a_store_that_cannot_be_written_keeps_no_route_open(world: World, monkey
             broken.setattr(world.store, "end", fails)
             notebook.die()
             await service.until(lambda: world.routes == {})
-            world.links.reconcile(spare_silent=True)
+            world.reconciler.reconcile(spare_silent=True)
             assert (world.routes, service.link(name).state) == ({}, READY)
         await service.until_it_is(name, ENDED)
 

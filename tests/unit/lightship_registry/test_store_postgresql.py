@@ -11,7 +11,8 @@ from sqlalchemy import update
 
 from lightship_protocol.states import READY
 from lightship_registry.core.records import Creation
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
+from lightship_registry.store.links import LinkStore
 from lightship_registry.store.schema import links
 from unit.lightship_registry.store.test_links import ALICE, NEW, OTHER
 from unit.lightship_registry.world import World
@@ -48,7 +49,7 @@ def test_a_target_that_is_taken_at_this_moment_is_taken(world: World) -> None:
 
 
 def test_a_name_that_is_given_at_this_moment_is_taken(world: World) -> None:
-    second = Store(world.engine)
+    second = LinkStore(Database(world.engine))
     links = [(world.store, NEW), (second, replace(OTHER, name=NEW.name))]
     with ThreadPoolExecutor(2) as pool:
         made = list(pool.map(lambda each: each[0].create(each[1], 10, 60), links))
@@ -57,7 +58,7 @@ def test_a_name_that_is_given_at_this_moment_is_taken(world: World) -> None:
 
 def test_one_owner_waits_for_himself_and_for_nobody_else(world: World) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with world.store.write("owner", ALICE.cluster, ALICE.user):
+        with world.database.write("owner", ALICE.cluster, ALICE.user):
             assert world.store.create(OTHER, 10, 60) is Creation.DONE
             creating = pool.submit(world.store.create, NEW, 10, 60)
             wait_for_a_lock(world)

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from lightship_registry import sweeper
-from lightship_registry.sweeper import Sweeper
 from unit.lightship_registry.world import Hands, World, notebook
 
 
@@ -23,8 +22,8 @@ def ready(world: World, tmp_path: Path) -> dict[str, Any]:
 def test_a_start_spares_silent_links_for_one_lease(world: World, ready: dict[str, Any]) -> None:
     ticks = Hands()
     world.clock.now += 20_000  # the service was down
-    sweeping = Sweeper(world.links, world.tunnels, ticks)
-    world.links.restore()
+    sweeping = world.sweeper(ticks)
+    world.reconciler.restore()
     sweeping.sweep()
     assert world.status(ready)["state"] == "ready"
     assert set(world.routes) == {ready["name"]}, "nobody is cut off because heartbeats could not come in"
@@ -37,9 +36,9 @@ def test_a_start_spares_silent_links_for_one_lease(world: World, ready: dict[str
 
 def test_after_a_reboot_a_route_comes_back_with_the_first_heartbeat(world: World, ready: dict[str, Any]) -> None:
     world.clock.now += 20_000
-    world.links.routes.remove(ready["name"])  # what was in memory is gone
-    sweeping = Sweeper(world.links, world.tunnels, Hands())
-    world.links.restore()
+    world.parts.routes.remove(ready["name"])  # what was in memory is gone
+    sweeping = world.sweeper(Hands())
+    world.reconciler.restore()
     sweeping.sweep()
     assert world.routes == {}, "no heartbeat, no route"
     world.job(ready, "heartbeat")
@@ -51,7 +50,7 @@ def test_a_store_that_failed_closes_no_route_before_heartbeats_could_come_in_aga
     world: World, ready: dict[str, Any]
 ) -> None:
     ticks = Hands()
-    sweeping = Sweeper(world.links, world.tunnels, ticks)
+    sweeping = world.sweeper(ticks)
     for hands in (world.clock, ticks):
         hands.now += 1000
     with world.engine.connect() as connection, pytest.raises(OperationalError):
@@ -68,7 +67,7 @@ def test_a_jump_of_the_clock_ends_nothing(
     world: World, ready: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     ticks = Hands()
-    sweeping = Sweeper(world.links, world.tunnels, ticks)
+    sweeping = world.sweeper(ticks)
     for hands in (world.clock, ticks):
         hands.now += 1000
     world.job(ready, "heartbeat")
@@ -89,10 +88,10 @@ def test_old_nonces_go(world: World) -> None:
     with world.engine.connect() as connection:
         assert connection.exec_driver_sql(rows).scalar() == 1
         world.clock.now += 61
-        Sweeper(world.links, world.tunnels).sweep()
+        world.sweeper().sweep()
         assert connection.exec_driver_sql(rows).scalar() == 1, "it could still be replayed"
         world.clock.now += 60
-        Sweeper(world.links, world.tunnels).sweep()
+        world.sweeper().sweep()
         assert connection.exec_driver_sql(rows).scalar() == 0
 
 
@@ -107,10 +106,10 @@ def test_trouble_does_not_stop_the_sweeper(
         rounds.append(1)
         raise error
 
-    monkeypatch.setattr(world.links, "reconcile", reconcile)
+    monkeypatch.setattr(world.reconciler, "reconcile", reconcile)
 
     async def go() -> None:
-        running = asyncio.create_task(Sweeper(world.links, world.tunnels).run())
+        running = asyncio.create_task(world.sweeper().run())
         while len(rounds) < 3:
             await asyncio.sleep(0.01)
         running.cancel()

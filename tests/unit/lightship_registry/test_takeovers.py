@@ -60,7 +60,7 @@ class Scene:
         self.mallory = world.create("mallory")
         self.identity = world.claim(self.starting)
         world.claim(self.ready)
-        world.links.publish(self.row(self.ready), "10.99.0.1:8888")
+        world.publisher.publish(self.row(self.ready), "10.99.0.1:8888")
         self.open = contextlib.ExitStack()
 
     @property

@@ -30,12 +30,15 @@ from sqlalchemy import update
 
 from lightship_registry import app
 from lightship_registry.api.operations import OPERATIONS
+from lightship_registry.core.clock import Clock, steady
 from lightship_registry.core.files import TEMPORARY
+from lightship_registry.core.observer import NO_OBSERVER, Observer
 from lightship_registry.core.settings import Folders, Settings
-from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.parts import build_links
 from lightship_registry.prepare import prepare
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
 from lightship_registry.store.schema import links, open_engine
+from lightship_registry.sweeper import Sweeper
 from lightship_registry.tunnels.tunnels import Tunnels
 
 # For the modules whose tests are to run on SQLite and on PostgreSQL.
@@ -89,9 +92,11 @@ class World:
         self.settings = settings
         self.clock = clock
         self.engine = open_engine(settings.store)
-        self.store = Store(self.engine)
-        self.links = Links(settings, self.store, clock)
-        self.tunnels = Tunnels(settings, self.store, clock)
+        self.database = Database(self.engine)
+        self.parts = build_links(settings, self.database, clock)
+        self.store, self.links = self.parts.store, self.parts.links
+        self.publisher, self.reconciler = self.parts.publisher, self.parts.reconciler
+        self.tunnels = Tunnels(settings, self.database, clock)
         self.app = app.assemble(settings, self.engine, clock)
         self.afterwards = contextlib.ExitStack()
 
@@ -99,6 +104,11 @@ class World:
         """Let go of the database, and of what tests added."""
         self.afterwards.close()
         self.engine.dispose()
+
+    def sweeper(self, ticks: Clock = steady, observer: Observer = NO_OBSERVER) -> Sweeper:
+        """Another sweeper of the same store."""
+        lease = self.settings.lease_seconds
+        return Sweeper(self.database, self.reconciler, self.tunnels, lease, self.clock, observer, ticks)
 
     @property
     def routes(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`lightship authorities`: whom notebooks and proxy trust."""
+"""`lightship authorities`: the certificates that notebooks and proxy trust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lightship backup`: everything that cannot be made anew, in one file that only root may read."""
+"""`lightship backup`: everything that cannot be made again, in one file that only root may read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def backup(config: Path, file: Path) -> None:
     loaded = host.load(config)
     host.require_root(loaded)
     try:
-        # As root, for the file may lie where only root writes; all the rest is done as the service's user.
+        # As root, because only root may be able to write there; the rest is done as the service's user.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError as error:
         raise RegistryError(f"{file} is there already. Choose another name, or remove it.") from error
@@ -56,7 +56,7 @@ def backup(config: Path, file: Path) -> None:
 
 
 def write(settings: Settings, config: Path, descriptor: int) -> None:
-    """Put the archive into an open file."""
+    """Write the archive to an open file."""
     kept = settings.folders
     files = {f"state/{path.relative_to(kept.state_dir)}": path for path in _state_files(kept.state_dir)}
     files |= {f"clusters/{path.name}": path for path in sorted(kept.clusters_dir.glob("*.key*")) if path.is_file()}
@@ -77,7 +77,7 @@ def write(settings: Settings, config: Path, descriptor: int) -> None:
 
 
 def copy_store(source: Path, target: Path) -> None:
-    """A consistent copy while the service writes, in one file without a log beside it."""
+    """Copy the store consistently while the service writes, into one file without a log."""
     try:
         with closing(sqlite3.connect(source)) as from_, closing(sqlite3.connect(target)) as to:
             from_.backup(to)

@@ -1,4 +1,4 @@
-"""`lightship clusters`: who may have links here."""
+"""`lightship clusters`: the clusters that may have links here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lightship cut`: what the unit lightship-cut runs. Nothing is imported here that makes its start slow."""
+"""`lightship cut`: the command of the unit lightship-cut. It must start fast, so it imports little."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def cut(folder: Path, routes: Path) -> int:
         return ExitStatus.OK if Cutter(folder, routes).run() else ExitStatus.FAILED
     except (OSError, subprocess.SubprocessError) as error:
         audit.problem(f"Connections of ended links were not cut: {error}. {CANNOT}")
-        # systemd starts it again at once while there are files: not a hundred times a second.
+        # systemd restarts the unit at once while there are files: this limits it to once a second.
         time.sleep(1)
         return ExitStatus.FAILED

@@ -1,4 +1,4 @@
-"""`lightship doctor`: is everything in order, and if not, what is to be done?"""
+"""`lightship doctor`: checks everything, and says what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from lightship_registry.admin import host, machine_checks, name_checks, service_checks, web_checks
-from lightship_registry.admin.findings import NOTE, OK, WARNING, WRONG, Finding, ok, wrong
+from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding, ok, wrong
 from lightship_registry.admin.output import cell, console, examples, json_option, print_json, printable
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.core import settings
@@ -44,7 +44,7 @@ def doctor(config: Path, socket: Path, report: bool, as_json: bool) -> int:
 
 
 def examine(config: Path, socket: Path) -> Iterator[Finding]:
-    """Everything that can be known."""
+    """Run all checks that can be run."""
     try:
         loaded = settings.load(config)
     except RegistryError as error:
@@ -63,7 +63,7 @@ def examine(config: Path, socket: Path) -> Iterator[Finding]:
     yield from _named("public-suffix", name_checks.public_suffix(loaded))
     yield from _named("disk", machine_checks.space(loaded))
     yield from _named("store-users", machine_checks.openers(loaded.store_file))
-    # The rest as the service sees it: what root may read says nothing of what the service may.
+    # The other checks run as the service's user: root may read more than the service.
     host.become_service(loaded)
     yield from _named("folders", service_checks.folders(loaded))
     yield from _named("cluster-keys", service_checks.keys(loaded))
@@ -87,7 +87,7 @@ def _keep(config: Path, found: Iterable[Finding]) -> None:
     try:
         loaded = settings.load(config)
     except RegistryError:
-        return  # the finding says so, and nobody knows where the report goes: it grows old
+        return  # without settings the path is unknown; the metrics show that the report gets old
     host.become_service(loaded)
     check_report.save(check_report.path_of(loaded), Report(wall(), levels, ends))
 

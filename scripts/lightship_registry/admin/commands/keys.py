@@ -1,4 +1,4 @@
-"""`lightship keys`: new keys for clusters, and the end of keys. No key is ever printed."""
+"""`lightship keys`: rotates and revokes the keys of clusters. No key is ever printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lightship links`: who has what."""
+"""`lightship links`: lists links."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def links(
     loaded = host.load(config)
     host.become_service(loaded)
     wanted = states or ((*LIVE, ENDED) if everything else LIVE)
-    # A program would not notice what is missing.
+    # A program would not notice missing links.
     limit = limit or (ALL if as_json else MOST)
     found = Reader(host.open_store(loaded)).links(wanted, cluster, user, limit + 1)
     shown, now = found[:limit], wall()

@@ -13,7 +13,7 @@ import click
 
 from lightship_registry.admin import host, putting_back, service_control
 from lightship_registry.admin.output import examples
-from lightship_registry.admin.salvage import Salvaged, salvage
+from lightship_registry.admin.salvage import Salvaged, salvage, step_of
 from lightship_registry.core import audit
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
@@ -46,7 +46,7 @@ def _replace(settings: Settings, stamp: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".repair-", dir=state) as folder:
         fresh = Path(folder) / "state"
         found = _salvage(settings, Path(folder) / "damaged", fresh)
-        # Names that can no longer be read must not be drawn once more.
+        # Names that cannot be read any more must not be given again.
         names.add_series(fresh, names.read_series(state))
         putting_back.swap(fresh, state, state / stamp)
     putting_back.follow(settings)
@@ -57,12 +57,19 @@ def _salvage(settings: Settings, scratch: Path, fresh: Path) -> Salvaged:
     scratch.mkdir()
     fresh.mkdir()
     for path in settings.folders.state_dir.glob("registry.sqlite3*"):
-        # With its log: the last changes may be in there alone.
+        # With its log, which may hold the last changes.
         if path.name in putting_back.REPLACED and not path.name.endswith("-shm"):
             shutil.copyfile(path, scratch / path.name)
-    empty = replace(settings, folders=replace(settings.folders, state_dir=fresh))
-    upgrade(empty)
-    return salvage(scratch / settings.store_file.name, empty.store_file)
+    damaged = scratch / settings.store_file.name
+    new = replace(settings, folders=replace(settings.folders, state_dir=fresh))
+    step = step_of(damaged)
+    # First the tables of the version that wrote the rows: then the migrations change its values as in every store.
+    upgrade(new, step)
+    found = salvage(damaged, new.store_file)
+    upgrade(new)
+    if not step:
+        click.echo("The store does not say any more which version made it. Its rows were taken for this version's.")
+    return found
 
 
 def _tell(found: Salvaged, before: Path) -> None:

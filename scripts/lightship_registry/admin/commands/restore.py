@@ -1,4 +1,4 @@
-"""`lightship restore`: what a backup holds becomes the service's state again."""
+"""`lightship restore`: replaces the service's state by that of a backup."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def restore(config: Path, file: Path, force: bool, cluster_keys: bool, yes: bool
             click.confirm(f"Replace the state of {loaded.domain} by that of {made}?", abort=True, err=True)
         stamp = f"{time.strftime('before-restore-%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
         with service_control.stopped(force=force):
-            # Not as root: the folder is the service's own, and nothing in it may lead root astray.
+            # Not as root: the service can write to the folder, and must not be able to mislead root.
             host.as_service(loaded, lambda: _replace(loaded, opened, stamp))
             if cluster_keys:
                 _replace_keys(loaded, opened, stamp)
@@ -64,7 +64,7 @@ def _require_fit(settings: Settings, manifest: archive.Manifest) -> None:
 
 
 def _upgrade(unpacked: Settings) -> None:
-    # What follows speaks to the tables of this version, in both stores.
+    # The next steps need the tables of this version in both stores.
     try:
         upgrade(unpacked)
     except SQLAlchemyError as error:
@@ -80,7 +80,7 @@ def _replace(settings: Settings, opened: BinaryIO, stamp: str) -> None:
         if not external:
             _upgrade(replace(settings, folders=replace(settings.folders, state_dir=fresh / "state"), store_url=""))
         mended = None if external else mend(fresh / archive.STORE, settings.store_file, wall())
-        # Now, not afterwards: a crash must not leave a store that draws names of the time since its backup.
+        # Before the swap: after a crash, the store must not give names again that were given since the backup.
         names.add_series(fresh / "state", names.read_series(fresh / "state") + names.read_series(state))
         putting_back.swap(fresh / "state", state, before)
         shutil.copyfile(fresh / "registry.toml", before / "registry.toml.of-backup")

@@ -1,4 +1,4 @@
-"""`lightship revoke`: end links against the will of their owners."""
+"""`lightship revoke`: ends links against their owners' will."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lightship_registry.store.reading import Reader
 
 REASON = "Revoked by an administrator."
 SHOWN = 20
-# Somebody may make links as fast as they are ended; their cluster's key is to be revoked then.
+# Somebody may make links as fast as they are ended. Then the cluster's key must be revoked.
 ROUNDS = 5
 
 
@@ -60,19 +60,19 @@ def revoke(
     loaded = host.load(config)
     ending = Ending(Cause.REVOKED, fields.note({"reason": reason}, "reason", limits.REASON) or REASON)
     host.become_service(loaded)
-    engine, links = host.open_links(loaded)
-    reader = Reader(engine)
-    chosen = [find(links.store, name) for name in dict.fromkeys(names)] if names else reader.links(LIVE, cluster, user)
+    database, parts = host.open_links(loaded)
+    reader = Reader(database.engine)
+    chosen = [find(parts.store, name) for name in dict.fromkeys(names)] if names else reader.links(LIVE, cluster, user)
     live = [link for link in chosen if link.state != ENDED]
     if live and not yes:
         _ask(live)
     ended: list[str] = []
     for _ in range(ROUNDS):
-        ended += _end(links, live, ending)
+        ended += _end(parts.links, live, ending)
         live = [] if names else reader.links(LIVE, cluster, user)
         if not live:
             break
-    if ended and not links.store.settle():
+    if ended and not database.settle():
         click.echo(host.NOT_SETTLED, err=True)
     if as_json:
         print_json({"revoked": ended, "left": [link.name for link in live]})
@@ -86,7 +86,7 @@ def _end(links: Links, live: Sequence[Link], ending: Ending) -> list[str]:
     ended = []
     for link in live:
         now = links.end(link, ending)
-        # It may have ended by itself since it was listed: then that ending stays.
+        # It may have ended by itself since it was listed: then the first ending stays.
         done = now.cause == Cause.REVOKED
         audit.record(
             audit.Event(

@@ -1,4 +1,4 @@
-"""`lightship show`: all about one link."""
+"""`lightship show`: shows one link."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Link
 from lightship_registry.core.settings import Settings
 from lightship_registry.links.names import is_name
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
+from lightship_registry.store.links import LinkStore
 
 SECRET = {"secret_sha256", "token_sha256"}
 TIMES = ("created_at", "ready_at", "expires_at", "lease_until", "ended_at", "job_start", "job_seen_at")
@@ -27,7 +28,7 @@ def show(config: Path, name: str, as_json: bool) -> None:
     """Show all about one link, but no secret."""
     loaded = host.load(config)
     host.become_service(loaded)
-    link = find(Store(host.open_store(loaded)), name)
+    link = find(LinkStore(Database(host.open_store(loaded))), name)
     data = public(loaded, link)
     if as_json:
         print_json(data)
@@ -37,8 +38,8 @@ def show(config: Path, name: str, as_json: bool) -> None:
     print_pairs((key.replace("_", " "), text or "-") for key, text in told.items())
 
 
-def find(store: Store, name: str) -> Link:
-    """The link, or a sentence."""
+def find(store: LinkStore, name: str) -> Link:
+    """The link; an error says that there is none."""
     link = store.find(name) if is_name(name) else None
     if link is None:
         raise RegistryError(f"There is no link {name!r}. `lightship links --all` lists them.", "no-such-link")
@@ -46,7 +47,7 @@ def find(store: Store, name: str) -> Link:
 
 
 def public(settings: Settings, link: Link) -> dict[str, object]:
-    """Everything but what could help somebody to pass as the link's owner."""
+    """The link without its secrets' digests."""
     data = {key: value for key, value in asdict(link).items() if key not in SECRET}
     route = settings.folders.routes_dir / link.name
     whole = {key: int(value) if key in TIMES else value for key, value in data.items()}

@@ -1,4 +1,4 @@
-"""`lightship ssh-keys`: the keys with which users' machines open tunnels, and taking them away."""
+"""`lightship ssh-keys`: lists and removes the keys with which users' machines open tunnels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightship_registry.admin.output import examples, json_option, print_json, p
 from lightship_registry.core import audit
 from lightship_registry.core.clock import wall
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.store.links import Store
+from lightship_registry.store.database import Database
 from lightship_registry.store.ssh_keys import KeptKey
 from lightship_registry.tunnels.tunnels import Tunnels
 
@@ -44,8 +44,8 @@ def ssh_keys(config: Path, cluster: str, user: str, fingerprint: str, remove: bo
         raise click.UsageError("A program cannot be asked: give --yes with --json.")
     loaded = host.load(config)
     host.become_service(loaded)
-    store = Store(host.open_store(loaded))
-    tunnels = Tunnels(loaded, store, wall)
+    database = Database(host.open_store(loaded))
+    tunnels = Tunnels(loaded, database, wall)
     found = [key for key in tunnels.kept(cluster, user) if fingerprint in ("", key.fingerprint)]
     if fingerprint and not found:
         raise RegistryError(f"There is no key {fingerprint!r}. `lightship ssh-keys` lists them.", "no-such-key")
@@ -58,7 +58,7 @@ def ssh_keys(config: Path, cluster: str, user: str, fingerprint: str, remove: bo
         click.echo("There is no such key." if (cluster or user) else "No user has given a key.")
     if remove and found:
         _remove(tunnels, found, yes=yes)
-        if not store.settle():
+        if not database.settle():
             click.echo(host.NOT_SETTLED, err=True)
 
 
@@ -67,7 +67,7 @@ def _remove(tunnels: Tunnels, found: Sequence[KeptKey], *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Remove {count}?", abort=True, err=True)
     for key in found:
-        # Its owner may take it back at this moment: then it is the owner's doing.
+        # If its owner removes it at this moment, it is the owner's doing.
         if not tunnels.remove(key.owner, key.fingerprint):
             continue
         audit.record(audit.Event("key-remove", "ok", key.cluster, key.user, reason=key.fingerprint, by=host.who()))
@@ -80,7 +80,7 @@ def _public(tunnels: Tunnels, key: KeptKey) -> dict[str, object]:
         "fingerprint": key.fingerprint,
         "cluster": key.cluster,
         "user": key.user,
-        "listen": tunnels.places(key.owner),
+        "listen": tunnels.listen_addresses(key.owner),
         "key": key.key,
         "comment": key.comment,
         "added_at": int(key.added_at),
@@ -88,5 +88,5 @@ def _public(tunnels: Tunnels, key: KeptKey) -> dict[str, object]:
 
 
 def _row(tunnels: Tunnels, key: KeptKey) -> tuple[str, ...]:
-    places = ", ".join(tunnels.places(key.owner)) or "nowhere"
-    return key.fingerprint, key.user, key.cluster, places, key.comment, host.moment(key.added_at)
+    addresses = ", ".join(tunnels.listen_addresses(key.owner)) or "nowhere"
+    return key.fingerprint, key.user, key.cluster, addresses, key.comment, host.moment(key.added_at)

@@ -33,7 +33,7 @@ class Desk:
     def published(self, user: str = "alice", port: int = 4567) -> dict[str, Any]:
         made = self.world.create(user, seconds=7200)
         self.world.claim(made)
-        self.world.links.publish(self.world.links.of_secret(made["name"], made["secret"]), f"10.1.2.3:{port}")
+        self.world.publisher.publish(self.world.links.of_secret(made["name"], made["secret"]), f"10.1.2.3:{port}")
         return made
 
     @property

@@ -14,7 +14,7 @@ import dns.rrset
 import pytest
 
 from lightship_registry.admin import name_checks
-from lightship_registry.admin.findings import NOTE, OK, WRONG
+from lightship_registry.admin.checks import NOTE, OK, WRONG
 from unit.lightship_registry.world import DOMAIN, make_settings
 
 Answering = Callable[[dns.message.Message], dns.message.Message | None]

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lightship_registry.admin import web_checks
-from lightship_registry.admin.findings import NOTE, OK, WARNING, WRONG, Finding
+from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding
 from lightship_registry.core.settings import Settings
 from unit.lightship_registry.world import DOMAIN, make_settings
 

@@ -7,19 +7,37 @@ import pytest
 from starlette.routing import Route
 
 from lightship_registry.api import openapi, operations
-from lightship_registry.api.operation import Operation, Proof
+from lightship_registry.api.operation import Operation, Proof, Service
 from lightship_registry.api.operations import OPERATIONS, Api
 from lightship_registry.api.signatures import Verifier
+from lightship_registry.core.observer import NO_OBSERVER
+from lightship_registry.links.agent_faults import AgentFaults
+from lightship_registry.links.jobs import Jobs
 from lightship_registry.links.probe import Prober
 from lightship_registry.pki.keystore import Keystore
+from lightship_registry.store.jobs import JobStore
+from lightship_registry.store.nonces import NonceStore
 from unit.lightship_registry.world import World
 
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 
 
 def routes(world: World) -> list[Route]:
-    verifier = Verifier(world.settings, world.store.spend_nonce, world.clock)
-    return Api(world.links, world.tunnels, verifier, Prober(Keystore(world.settings))).routes()
+    verifier = Verifier(world.settings, NonceStore(world.database).spend, world.clock)
+    jobs = Jobs(JobStore(world.database), world.reconciler, AgentFaults(world.settings, world.clock), world.clock)
+    keys = Keystore(world.settings)
+    service = Service(
+        world.settings,
+        world.links,
+        world.publisher,
+        jobs,
+        world.tunnels,
+        Prober(keys),
+        keys.proxy_pem(),
+        world.clock,
+        NO_OBSERVER,
+    )
+    return Api(service, verifier).routes()
 
 
 def described(operation: Operation) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def stopped(world: World) -> dict[str, Any]:
 def reachable(world: World, made: dict[str, Any]) -> None:
     """Its notebook answers from now on."""
     target, now = f"https://127.0.0.1:{next(PORTS)}", world.clock()
-    world.links.routes.write(made["name"], target)
+    world.parts.routes.write(made["name"], target)
     ends = {"expires_at": now + 1150, "lease_until": now + 3600}
     world.change(made, state="ready", target=target, ready_at=now, **ends)
 

@@ -148,7 +148,7 @@ def test_requests_are_in_it_without_any_secret(world: World, path: Path) -> None
 def test_what_the_service_ends_by_itself_says_whose_it_was(world: World, path: Path) -> None:
     made = world.create()
     world.clock.now += 3600 * 169
-    world.links.end_due(spare_silent=True)
+    world.reconciler.end_due(spare_silent=True)
     line = lines(path)[-1]
     assert (line["action"], line["link"], line["cluster"], line["user"]) == ("end", made["name"], "demo", "alice")
 

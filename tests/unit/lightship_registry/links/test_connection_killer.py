@@ -237,7 +237,7 @@ def test_a_busy_moment_takes_few_commands(desk: Desk) -> None:
 
 
 def test_it_lingers_until_there_is_nothing_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("AGAIN_SECONDS", 0.05), ("QUIET_SECONDS", 0.1), ("LOOK_SECONDS", 0.01)):
+    for name, seconds in (("AGAIN_SECONDS", 0.05), ("QUIET_SECONDS", 0.1), ("POLL_SECONDS", 0.01)):
         monkeypatch.setattr(connection_killer, name, seconds)
     orders, routes = tmp_path / "cut", tmp_path / "routes"
     orders.mkdir()

@@ -11,7 +11,7 @@ import pytest
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Cause, Ending
 from lightship_registry.links.cuts import REST_SECONDS
-from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.parts import build_links
 from unit.lightship_registry.world import World, build_world
 
 TARGET = "10.1.2.3:4567"
@@ -21,7 +21,7 @@ OVER = Ending(Cause.STOPPED, "over")
 def published(world: World, user: str = "alice", target: str = TARGET) -> dict[str, Any]:
     made = world.create(user, seconds=7200)
     world.claim(made)
-    world.links.publish(world.links.of_secret(made["name"], made["secret"]), target)
+    world.publisher.publish(world.links.of_secret(made["name"], made["secret"]), target)
     return made
 
 
@@ -43,18 +43,18 @@ def test_a_cancelled_and_an_overdue_and_a_silent_one_too(world: World) -> None:
     world.clock.now += 3600
     world.job(overdue, "heartbeat")
     world.clock.now += 100
-    world.links.end_due(spare_silent=False)
+    world.reconciler.end_due(spare_silent=False)
     assert orders(world).keys() == {cancelled["name"], silent["name"]}
     world.clock.now += 7200
-    world.links.end_due(spare_silent=False)
+    world.reconciler.end_due(spare_silent=False)
     assert orders(world).keys() == {cancelled["name"], silent["name"], overdue["name"]}
 
 
 def test_a_missed_lease_alone_cuts_nothing(world: World) -> None:
     published(world)
     world.clock.now += 100
-    world.links.end_due(spare_silent=False)
-    world.links.reconcile(spare_silent=False)
+    world.reconciler.end_due(spare_silent=False)
+    world.reconciler.reconcile(spare_silent=False)
     assert world.routes == {}
     assert orders(world) == {}
 
@@ -84,7 +84,7 @@ def test_ending_it_again_cuts_nothing_again(world: World) -> None:
 def test_a_crash_between_the_end_and_the_cut_is_made_good(world: World) -> None:
     made = published(world)
     world.store.end(made["name"], OVER, world.clock())
-    world.links.reconcile(spare_silent=False)
+    world.reconciler.reconcile(spare_silent=False)
     assert orders(world) == {made["name"]: f"{TARGET}\n"}
 
 
@@ -93,7 +93,7 @@ def test_a_stray_route_of_a_link_that_ended_long_ago_cuts_nothing(world: World) 
     world.store.end(made["name"], OVER, world.clock())
     # By now the target may be another link's.
     world.clock.now += 100
-    world.links.reconcile(spare_silent=False)
+    world.reconciler.reconcile(spare_silent=False)
     assert world.routes == {}
     assert orders(world) == {}
 
@@ -120,5 +120,5 @@ def test_a_target_rests_until_no_order_can_name_it_any_more(tmp_path: Path) -> N
 
 def test_a_restart_cuts_nothing(world: World) -> None:
     published(world)
-    Links(world.settings, world.store, world.clock).restore()
+    build_links(world.settings, world.database, world.clock).reconciler.restore()
     assert orders(world) == {}

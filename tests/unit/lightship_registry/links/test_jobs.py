@@ -9,6 +9,7 @@ import pytest
 
 from lightship_registry.core.records import Link
 from lightship_registry.links.jobs import INTERVAL_SECONDS, MOST_JOBS
+from lightship_registry.store.jobs import JobStore
 from unit.lightship_registry.world import World, notebook
 
 
@@ -204,5 +205,5 @@ class TestWatch:
 
     def test_the_list_is_bounded(self, world: World, made: dict[str, Any]) -> None:
         submit(world, "18")
-        found = world.store.watched_jobs("demo", world.clock(), 1)
+        found = JobStore(world.database).watched("demo", world.clock(), 1)
         assert found in ([link(world, made).job_id], ["18"])

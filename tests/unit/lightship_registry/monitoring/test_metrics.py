@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from lightship_registry.core import last_heard
 from lightship_registry.core.records import Cause
-from lightship_registry.links.lifecycle import Links
+from lightship_registry.links.parts import LinkParts, build_links
 from lightship_registry.monitoring import check_report
 from lightship_registry.monitoring.check_report import Report
 from lightship_registry.monitoring.metrics import Metrics
@@ -47,8 +47,14 @@ def scrape(world: World) -> dict[str, dict[tuple[str, ...], float]]:
     return found
 
 
-def watched(world: World) -> Links:
-    return Links(world.settings, world.store, world.clock, world.app.dashboard.metrics)
+def watched(world: World) -> LinkParts:
+    """Parts that tell the application's metrics."""
+    return build_links(world.settings, world.database, world.clock, world.app.dashboard.metrics)
+
+
+def sweep(world: World) -> None:
+    reconciler, metrics = watched(world).reconciler, world.app.dashboard.metrics
+    Sweeper(world.database, reconciler, world.tunnels, 90, world.clock, metrics).sweep()
 
 
 def publish(world: World, made: dict[str, Any], folder: Path) -> None:
@@ -103,21 +109,21 @@ def test_what_the_sweeper_ends_is_counted_and_when_it_swept(world: World) -> Non
     world.create()
     world.clock.now += 169 * 3600
     assert scrape(world)["lightship_sweeper_last_run_timestamp_seconds"] == {(): 0}
-    Sweeper(watched(world), world.tunnels).sweep()
+    sweep(world)
     found = scrape(world)
     assert found["lightship_links_ended_total"] == {(Cause.NOT_STARTED.value, "demo"): 1}
     assert found["lightship_sweeper_last_run_timestamp_seconds"] == {(): world.clock.now}
 
 
 def test_activation_is_from_claim_to_ready_and_counts_once(world: World) -> None:
-    links = watched(world)
+    parts = watched(world)
     made = world.create()
     world.clock.now += 1000  # in the queue
     world.claim(made)
-    link = links.of_secret(made["name"], made["secret"])
+    link = parts.links.of_secret(made["name"], made["secret"])
     for _ in range(2):
         world.clock.now += 7
-        links.publish(link, "10.1.2.3:4567")
+        parts.publisher.publish(link, "10.1.2.3:4567")
     found = scrape(world)
     assert found["lightship_activation_seconds_sum"] == {("demo",): 7}
     assert found["lightship_activation_seconds_count"] == {("demo",): 1}
@@ -185,7 +191,7 @@ def test_when_an_agent_was_seen_outlives_the_service(world: World) -> None:
     world.agent("GET", "/v1/ping")
     heard = world.clock.now
     world.clock.now += 100
-    Sweeper(watched(world), world.tunnels).sweep()
+    sweep(world)
     again = Metrics(world.clock, last_heard.path_of(world.settings), world.settings.clusters)
     name = "lightship_agent_last_seen_timestamp_seconds"
     assert again.registry.get_sample_value(name, {"cluster": "demo"}) == heard
@@ -202,7 +208,7 @@ def test_a_full_disk_loses_when_an_agent_was_seen_and_nothing_else(
 
     monkeypatch.setattr(last_heard, "write_beside", full)
     world.agent("GET", "/v1/ping")
-    Sweeper(watched(world), world.tunnels).sweep()
+    sweep(world)
     assert scrape(world)["lightship_sweeper_last_run_timestamp_seconds"] == {(): world.clock.now}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lightship_registry.core.centre import Centre
 from lightship_registry.core.records import Glance
-from lightship_registry.store.links import Store
+from lightship_registry.store.links import LinkStore
 from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World, build_world, notebook
 
 
@@ -224,7 +224,7 @@ def test_at_the_pages_own_paths_strangers_cannot_tell_names_apart(
     world.change(ended, state="ended")
     unknown = page(world, f"no-such-name.{DOMAIN}:8443", path=path)
     # Not even a link whose waiting everybody may see is looked up.
-    monkeypatch.setattr(Store, "find", None)
+    monkeypatch.setattr(LinkStore, "find", None)
     for made in (waiting, silent, ended, bare):
         answer = of(world, made, path=path)
         assert (answer.status_code, answer.content, answer.headers) == (404, unknown.content, unknown.headers)
@@ -365,14 +365,14 @@ def test_ended_and_unknown_names_cost_the_same_small_lookup(world: World, monkey
     made = world.create(token_sha256=TOKEN_SHA256)
     world.change(made, state="ended")
     asked: list[str] = []
-    glance = Store.glance
+    glance = LinkStore.glance
 
-    def counted(store: Store, name: str) -> Glance:
+    def counted(store: LinkStore, name: str) -> Glance:
         asked.append(name)
         return glance(store, name)
 
-    monkeypatch.setattr(Store, "glance", counted)
-    monkeypatch.setattr(Store, "find", None)
+    monkeypatch.setattr(LinkStore, "glance", counted)
+    monkeypatch.setattr(LinkStore, "find", None)
     for host in (made["name"], "never-was-there", "UPPER", "a.b"):
         assert page(world, f"{host}.{DOMAIN}").status_code == 404
     assert len(asked) == 4

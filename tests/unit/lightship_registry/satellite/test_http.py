@@ -301,7 +301,7 @@ def test_trouble_with_the_store_is_no_token(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lightship_registry.store.links.Store.create", full)
+    monkeypatch.setattr("lightship_registry.store.links.LinkStore.create", full)
     answer = login.ask("/getlink.cgi")
     assert (answer.status_code, answer.text[:5]) == (500, "Oops!")
     assert "No space left on device" in caplog.text

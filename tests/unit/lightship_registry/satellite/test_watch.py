@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from lightship_registry.core.records import Cause, Link
-from lightship_registry.links.lifecycle import ANNOUNCED_SECONDS
+from lightship_registry.links.reconciler import ANNOUNCED_SECONDS
 from lightship_registry.satellite import listener as satellite_listener
 from lightship_registry.satellite import watch
-from lightship_registry.satellite.watch import LOOK_SECONDS, SatelliteWatch
+from lightship_registry.satellite.watch import CHECK_SECONDS
 from unit.lightship_registry.programs import Program, program
-from unit.lightship_registry.satellites import NODE, Client, Rounds, build
+from unit.lightship_registry.satellites import NODE, Client, Rounds, build, watch_of
 from unit.lightship_registry.world import OK, World
 
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
@@ -81,18 +81,18 @@ def test_a_notebook_that_answers_keeps_its_lease_and_one_that_is_slow_keeps_its_
         name = redeemed(world, notebook.port)
         rounds.go()
         world.clock.now += 80
-        rounds.go(later=LOOK_SECONDS)
+        rounds.go(later=CHECK_SECONDS)
         assert row(world, name).lease_until == world.clock.now + 90
         monkeypatch.setattr(satellite_listener.ask, "__defaults__", (0.2,))
         notebook.answer = b""
-        rounds.go(later=LOOK_SECONDS)
+        rounds.go(later=CHECK_SECONDS)
         assert (row(world, name).state, list(world.routes)) == ("ready", [name])
         world.clock.now += 90
         # Whatever is spared of others: an answer is what renews a lease.
-        world.links.reconcile(spare_silent=True)
+        world.reconciler.reconcile(spare_silent=True)
         assert world.routes == {}
         notebook.answer = OK
-        rounds.go(later=LOOK_SECONDS)
+        rounds.go(later=CHECK_SECONDS)
         assert (row(world, name).state, world.routes) == ("ended", {})
     finally:
         notebook.die()
@@ -106,7 +106,7 @@ def test_it_is_asked_now_and_then_only_though_it_is_knocked_at_each_second(world
     assert notebook.requests == [b"GET /api HTTP/1.1"] * 2
     rounds.go(3)
     assert len(notebook.requests) == 3
-    rounds.go(later=LOOK_SECONDS)
+    rounds.go(later=CHECK_SECONDS)
     rounds.go(5)
     assert len(notebook.requests) == 4
     notebook.die()
@@ -120,12 +120,12 @@ def test_a_port_that_is_left_or_taken_by_something_else_ends_the_link_at_once(
         name = redeemed(world, port)
         rounds.go()
     with program(answer, port) if answer else contextlib.nullcontext():
-        rounds.go(later=LOOK_SECONDS)
+        rounds.go(later=CHECK_SECONDS)
     link = row(world, name)
     assert (link.state, link.cause, world.routes) == ("ended", Cause.ENDED, {})
     assert [path.name for path in world.settings.folders.cut_dir.iterdir()] == [name]
     with program(port=port):
-        rounds.go(2, later=LOOK_SECONDS)
+        rounds.go(2, later=CHECK_SECONDS)
         assert world.routes == {}
 
 
@@ -150,21 +150,21 @@ def test_a_link_that_never_answers_is_given_up_and_one_that_lives_too_long_too(w
         rounds.go()
         world.clock.now += ANNOUNCED_SECONDS - 1
         world.links.heartbeat(row(world, busy))
-        world.links.end_due(spare_silent=False)
+        world.reconciler.end_due(spare_silent=False)
         assert row(world, silent).state == "starting"
         world.clock.now += 1
         world.links.heartbeat(row(world, busy))
-        world.links.end_due(spare_silent=False)
+        world.reconciler.end_due(spare_silent=False)
         assert (row(world, silent).cause, row(world, busy).state) == (Cause.FAILED, "ready")
         world.clock.now += world.settings.max_hours * 3600
-        world.links.end_due(spare_silent=True)
+        world.reconciler.end_due(spare_silent=True)
         assert (row(world, busy).cause, world.routes) == (Cause.TIME_LIMIT, {})
 
 
 def test_a_token_that_nobody_redeems_is_given_up(world: World) -> None:
     name = Client(world).token()
     world.clock.now += world.settings.waiting_hours * 3600
-    world.links.end_due(spare_silent=True)
+    world.reconciler.end_due(spare_silent=True)
     assert row(world, name).cause == Cause.NOT_STARTED
     assert Client(world, NODE).redeem(name, 8888).startswith("Oops! Unknown token")
 
@@ -172,7 +172,7 @@ def test_a_token_that_nobody_redeems_is_given_up(world: World) -> None:
 def test_a_cluster_that_was_switched_off_is_not_looked_after_any_more(world: World) -> None:
     with program() as port:
         name = redeemed(world, port)
-        world.links.settings.satellite_networks.pop("demo")
+        world.settings.satellite_networks.pop("demo")
         Rounds(world).go()
         assert row(world, name).state == "starting"
 
@@ -181,7 +181,7 @@ def test_the_service_looks_by_itself(world: World, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(watch, "ROUND_SECONDS", 0.01)
 
     async def serve() -> None:
-        watching = asyncio.create_task(SatelliteWatch(world.links).run())
+        watching = asyncio.create_task(watch_of(world).run())
         while not world.routes:
             await asyncio.sleep(0.01)
         watching.cancel()

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lightship_protocol.states import READY
 from lightship_registry.core.records import Cause, Creation, Ending, NewLink, Owner, Wish
-from lightship_registry.store.links import Store
+from lightship_registry.store.links import LinkStore
 from lightship_registry.store.schema import links
 from unit.lightship_registry.world import World, both_databases
 
@@ -22,17 +22,17 @@ OTHER = replace(NEW, name="four-five-six", owner=Owner("demo", "bob"))
 
 
 @pytest.fixture
-def store(world: World) -> Store:
+def store(world: World) -> LinkStore:
     return world.store
 
 
-def published(store: Store, link: NewLink, target: str, *, lease_until: float = 1100.0) -> bool:
+def published(store: LinkStore, link: NewLink, target: str, *, lease_until: float = 1100.0) -> bool:
     assert store.create(link, 10, 60) is Creation.DONE
     assert store.claim(link.name, "c" * 64, 1000.0, 2000.0)
     return store.publish(link.name, target, 1000.0, lease_until, 900.0)
 
 
-def test_create_and_find(store: Store) -> None:
+def test_create_and_find(store: LinkStore) -> None:
     assert store.find(NEW.name) is None
     assert store.create(NEW, 1, 60) is Creation.DONE
     link = store.find(NEW.name)
@@ -40,13 +40,13 @@ def test_create_and_find(store: Store) -> None:
     assert (link.owner, link.state, link.target, link.expires_at) == (ALICE, "waiting", "", 2000.0)
 
 
-def test_a_name_is_given_once_for_ever(store: Store) -> None:
+def test_a_name_is_given_once_for_ever(store: LinkStore) -> None:
     store.create(NEW, 10, 60)
     store.end(NEW.name, OVER, 1001.0)
     assert store.create(NEW, 10, 60) is Creation.NAME_TAKEN
 
 
-def test_quota_holds_against_a_race(store: Store) -> None:
+def test_quota_holds_against_a_race(store: LinkStore) -> None:
     def create(number: int) -> Creation:
         return store.create(replace(NEW, name=f"one-two-{'abcdefghijklmnopqrst'[number] * 3}"), 5, 60)
 
@@ -56,7 +56,7 @@ def test_quota_holds_against_a_race(store: Store) -> None:
     assert made.count(Creation.OVER_QUOTA) == 15
 
 
-def test_creations_of_one_hour_are_counted_ended_or_not(store: Store) -> None:
+def test_creations_of_one_hour_are_counted_ended_or_not(store: LinkStore) -> None:
     for number, letter in enumerate("abc"):
         link = replace(NEW, name=f"one-two-{letter * 3}", created_at=1000.0 + number)
         assert store.create(link, 1, 3) is Creation.DONE
@@ -69,7 +69,7 @@ def test_creations_of_one_hour_are_counted_ended_or_not(store: Store) -> None:
     assert store.may_create_at(ALICE, 3) == 4601.0
 
 
-def test_the_hours_limit_holds_against_a_race(store: Store) -> None:
+def test_the_hours_limit_holds_against_a_race(store: LinkStore) -> None:
     def create(number: int) -> Creation:
         return store.create(replace(NEW, name=f"one-two-{'abcdefghijklmnopqrst'[number] * 3}"), 20, 5)
 
@@ -79,26 +79,26 @@ def test_the_hours_limit_holds_against_a_race(store: Store) -> None:
     assert made.count(Creation.TOO_MANY) == 15
 
 
-def test_quota_is_per_user_and_cluster(store: Store) -> None:
+def test_quota_is_per_user_and_cluster(store: LinkStore) -> None:
     assert store.create(NEW, 1, 60) is Creation.DONE
     assert store.create(replace(NEW, name="six-six-six"), 1, 60) is Creation.OVER_QUOTA
     assert store.create(OTHER, 1, 60) is Creation.DONE
     assert store.create(replace(NEW, name="six-six-six", owner=Owner("other", "alice")), 1, 60) is Creation.DONE
 
 
-def test_claim_only_before_the_end_of_waiting(store: Store) -> None:
+def test_claim_only_before_the_end_of_waiting(store: LinkStore) -> None:
     store.create(NEW, 10, 60)
     assert not store.claim(NEW.name, "c", 2000.0, 3000.0)
     assert store.claim(NEW.name, "c", 1999.0, 3000.0)
     assert not store.claim(NEW.name, "c", 1999.0, 3000.0)
 
 
-def test_target_of_a_live_link_is_taken(store: Store) -> None:
+def test_target_of_a_live_link_is_taken(store: LinkStore) -> None:
     assert published(store, NEW, "10.0.0.1:4000")
     assert not published(store, OTHER, "10.0.0.1:4000")
 
 
-def test_target_rests(store: Store) -> None:
+def test_target_rests(store: LinkStore) -> None:
     assert published(store, NEW, "10.0.0.1:4000")
     store.end(NEW.name, OVER, 1050.0)
     assert not published(store, OTHER, "10.0.0.1:4000")
@@ -108,14 +108,14 @@ def test_target_rests(store: Store) -> None:
     assert not store.had_target(OTHER.name, "10.0.0.1:4001")
 
 
-def test_the_database_itself_refuses_a_second_live_link(store: Store, world: World) -> None:
+def test_the_database_itself_refuses_a_second_live_link(store: LinkStore, world: World) -> None:
     published(store, NEW, "10.0.0.1:4000")
     store.create(OTHER, 10, 60)
     with world.engine.connect() as connection, pytest.raises(IntegrityError):
         connection.execute(update(links).where(links.c.name == OTHER.name).values(state=READY, target="10.0.0.1:4000"))
 
 
-def test_one_of_many_links_at_once_gets_the_target(store: Store) -> None:
+def test_one_of_many_links_at_once_gets_the_target(store: LinkStore) -> None:
     names = [f"one-two-{letter * 3}" for letter in "abcdefgh"]
     for name in names:
         store.create(replace(NEW, name=name), 10, 60)
@@ -125,7 +125,7 @@ def test_one_of_many_links_at_once_gets_the_target(store: Store) -> None:
     assert won.count(True) == 1
 
 
-def test_first_end_counts(store: Store) -> None:
+def test_first_end_counts(store: LinkStore) -> None:
     store.create(NEW, 10, 60)
     assert store.end(NEW.name, replace(OVER, reason="first"), 1001.0)
     assert not store.end(NEW.name, replace(OVER, reason="second"), 1002.0)
@@ -134,7 +134,7 @@ def test_first_end_counts(store: Store) -> None:
     assert (link.reason, link.ended_at) == ("first", 1001.0)
 
 
-def test_live_routes_need_lease_and_time(store: Store) -> None:
+def test_live_routes_need_lease_and_time(store: LinkStore) -> None:
     published(store, NEW, "10.0.0.1:4000")
     assert store.live_routes(1099.0) == {NEW.name: "https://10.0.0.1:4000"}
     assert store.live_routes(1100.0) == {}
@@ -144,7 +144,7 @@ def test_live_routes_need_lease_and_time(store: Store) -> None:
     assert not store.renew(NEW.name, 2000.0, 3000.0)
 
 
-def test_ends_of_all_kinds(store: Store) -> None:
+def test_ends_of_all_kinds(store: LinkStore) -> None:
     published(store, NEW, "10.0.0.1:4000")
     store.create(OTHER, 10, 60)
     assert store.end_silent(OVER, 1159.0, 60.0) == []
@@ -152,18 +152,3 @@ def test_ends_of_all_kinds(store: Store) -> None:
     assert store.end_overdue(OVER, 5000.0) == []
     assert store.end_waiting(OVER, 1999.0) == []
     assert store.end_waiting(OVER, 2000.0) == [OTHER.name]
-
-
-def test_nonces_are_spent_once_per_cluster(store: Store) -> None:
-    assert store.spend_nonce("demo", "n", 1.0)
-    assert not store.spend_nonce("demo", "n", 2.0)
-    assert store.spend_nonce("other", "n", 2.0)
-    store.forget_nonces(2.0)
-    assert store.spend_nonce("demo", "n", 3.0)
-    assert not store.spend_nonce("other", "n", 3.0)
-
-
-def test_a_nonce_is_spent_once_however_many_try(store: Store) -> None:
-    with ThreadPoolExecutor(10) as pool:
-        spent = list(pool.map(lambda _: store.spend_nonce("demo", "n", 1.0), range(20)))
-    assert spent.count(True) == 1

@@ -13,11 +13,11 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from lightship_registry.core import places
+from lightship_registry.core import thread_slots
 from lightship_registry.core.records import Cause, Ending
 from lightship_registry.store import sqlite_writing
+from lightship_registry.store.nonces import NonceStore
 from lightship_registry.store.schema import BUSY_SECONDS
-from lightship_registry.sweeper import Sweeper
 from unit.lightship_registry.test_app import running
 from unit.lightship_registry.world import World
 
@@ -64,7 +64,7 @@ def test_who_waits_for_a_locked_store_keeps_nobody_from_reading(world: World, wr
 
 
 def test_not_everybody_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "MOST_WAITING", 1)
+    monkeypatch.setattr(thread_slots, "MOST_WAITING", 1)
 
     async def go() -> list[int]:
         transport = httpx.ASGITransport(world.app)
@@ -80,12 +80,12 @@ def test_not_everybody_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_store_that_stays_locked_is_said_to_be(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_writing, "BUSY_SECONDS", 0.2)
-    failures = world.store.failures
+    failures = world.database.failures
     with locked(world), pytest.raises(OperationalError, match="database is locked"):
-        world.store.forget_nonces(0.0)
+        NonceStore(world.database).forget(0.0)
     # Once, though it was tried twice.
-    assert world.store.failures == failures + 1
-    world.store.forget_nonces(0.0)
+    assert world.database.failures == failures + 1
+    NonceStore(world.database).forget(0.0)
 
 
 def after_a_crash(world: World, folder: Path) -> dict[str, str]:
@@ -104,8 +104,8 @@ def after_a_crash(world: World, folder: Path) -> dict[str, str]:
 def ready(world: World) -> dict[str, Any]:
     made = world.create()
     world.claim(made)
-    world.links.publish(world.links.of_secret(made["name"], made["secret"]), "127.0.0.1:4567")
-    assert world.store.settle()
+    world.publisher.publish(world.links.of_secret(made["name"], made["secret"]), "127.0.0.1:4567")
+    assert world.database.settle()
     return made
 
 
@@ -113,7 +113,7 @@ def test_damage_in_the_log_undoes_what_is_in_it_alone(world: World, tmp_path: Pa
     made = ready(world)
     world.links.end(world.links.of_secret(made["name"], made["secret"]), Ending(Cause.CANCELLED, "Over."))
     assert after_a_crash(world, tmp_path / "before")[made["name"]] == "ready"
-    Sweeper(world.links, world.tunnels).sweep()
+    world.sweeper().sweep()
     assert after_a_crash(world, tmp_path / "after")[made["name"]] == "ended"
 
 
@@ -123,7 +123,7 @@ def test_a_reader_is_not_waited_for_and_the_next_round_does_it(world: World, tmp
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM links").fetchone()
         world.links.end(world.links.of_secret(made["name"], made["secret"]), Ending(Cause.CANCELLED, "Over."))
-        assert not world.store.settle(0.1)
+        assert not world.database.settle(0.1)
         world.create()
-    assert world.store.settle()
+    assert world.database.settle()
     assert after_a_crash(world, tmp_path / "after")[made["name"]] == "ended"

@@ -16,7 +16,6 @@ from lightship_registry.core.records import Owner
 from lightship_registry.core.ssh_keys import parse
 from lightship_registry.store.schema import ssh_keys
 from lightship_registry.store.ssh_keys import SshKeyStore
-from lightship_registry.sweeper import Sweeper
 from lightship_registry.tunnels.tunnels import MOST_KEYS
 from unit.lightship_registry.keys import new_key
 from unit.lightship_registry.world import World, both_databases, build_world
@@ -117,7 +116,7 @@ def test_where_nobody_may_open_a_tunnel_nothing_is_written(tmp_path: Path, line:
     world = build_world(tmp_path / "plain")
     world.settings.folders.tunnels_dir.rmdir()
     assert add(world, line).status_code == 200
-    Sweeper(world.links, world.tunnels).sweep()
+    world.sweeper().sweep()
 
 
 def test_the_same_key_again_has_its_new_comment(world: World, line: str) -> None:
@@ -161,10 +160,10 @@ def test_the_sweeper_makes_the_file_what_the_store_says(world: World, line: str)
     add(world, line)
     before = file_of(world).read_text()
     file_of(world).write_text("ssh-ed25519 AAAA\n")
-    Sweeper(world.links, world.tunnels).sweep()
+    world.sweeper().sweep()
     assert file_of(world).read_text() == before
     file_of(world).unlink()
-    Sweeper(world.links, world.tunnels).sweep()
+    world.sweeper().sweep()
     assert file_of(world).read_text() == before
 
 
@@ -190,7 +189,7 @@ def test_a_key_that_the_store_could_not_forget_opens_its_places_again(world: Wor
         refuse = "BEGIN SELECT RAISE(ABORT, 'no'); END"
         connection.exec_driver_sql(f"CREATE TRIGGER no BEFORE DELETE ON ssh_keys {refuse}")
     assert remove(world, parse(line).fingerprint).status_code == 500
-    Sweeper(world.links, world.tunnels).sweep()
+    world.sweeper().sweep()
     assert len(listed(world)["keys"]) == 1
     assert file_of(world).read_text() == before
 
@@ -201,15 +200,15 @@ def test_a_file_that_cannot_be_written_stops_no_round(
     add(world, line)
     file_of(world).unlink()
     file_of(world).mkdir()
-    Sweeper(world.links, world.tunnels).sweep()
-    assert "could not be made what the store says" in caplog.text
+    world.sweeper().sweep()
+    assert "could not be written as the store says" in caplog.text
 
 
 @both_databases
 def test_keys_that_open_nothing_are_not_read_for_the_file(
     world: World, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = SshKeyStore(world.store)
+    store = SshKeyStore(world.database)
     for cluster, user in (("demo", "alice"), ("other", "alice"), ("demo", "carol")):
         store.add(Owner(cluster, user), parse(line), world.clock(), MOST_KEYS)
     assert [key.owner for key in store.of(PLACES)] == [Owner("demo", "alice")]
@@ -224,15 +223,15 @@ def test_a_row_that_a_disk_changed_opens_nothing(world: World, line: str) -> Non
     add(world, line)
     with world.engine.begin() as connection:
         connection.execute(update(ssh_keys).values(key=f"{parse(line).text}\nssh-ed25519 AAAA"))
-    Sweeper(world.links, world.tunnels).sweep()
+    world.sweeper().sweep()
     assert file_of(world).read_text() == ""
 
 
 def test_a_folder_that_is_missing_stops_nothing_else(world: World, line: str, caplog: pytest.LogCaptureFixture) -> None:
     world.settings.folders.tunnels_dir.rmdir()
     assert add(world, line).status_code == 500
-    Sweeper(world.links, world.tunnels).sweep()
+    world.sweeper().sweep()
     assert "is missing, so no key opens a tunnel" in caplog.text
     world.settings.folders.tunnels_dir.mkdir()
-    Sweeper(world.links, world.tunnels).sweep()
+    world.sweeper().sweep()
     assert parse(line).text in file_of(world).read_text()

@@ -1,4 +1,4 @@
-"""Which interface made a link, and where one of Satellite's will listen; those before were all made by our own."""
+"""The interface that made a link, and where Satellite's links announce their notebooks; all earlier links are V1's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add two columns; the server's defaults are for the service that still runs with the tables of the step before."""
+    """Add two columns. They have defaults because the previous version of the service may still insert rows."""
     op.add_column("links", sa.Column("api", sa.String(16), nullable=False, server_default="v1"))
     op.add_column("links", sa.Column("announced", sa.String(64), nullable=False, server_default=""))

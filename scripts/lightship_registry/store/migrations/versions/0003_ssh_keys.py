@@ -1,4 +1,4 @@
-"""The keys with which users' own machines may open tunnels."""
+"""The keys with which users' machines may open tunnels."""
 
 from __future__ import annotations
 

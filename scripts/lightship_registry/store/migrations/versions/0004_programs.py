@@ -1,4 +1,4 @@
-"""Which program a link in the clear is bound to; those that run are bound at the next look."""
+"""The program to which a plain HTTP link is bound; running links are bound at the next check."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add a column; the server's default is for the service that still runs with the tables of the step before."""
+    """Add a column. It has a default because the previous version of the service may still insert rows."""
     op.add_column("links", sa.Column("program_mark", sa.String(64), nullable=False, server_default=""))

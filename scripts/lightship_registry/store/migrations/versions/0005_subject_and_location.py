@@ -1,4 +1,4 @@
-"""What a link leads to, and where its job runs, for its owner's page."""
+"""What a link leads to, and where its job runs; for the owner's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who told how a link ended, for what the job itself told may be corrected by its scheduler."""
+"""Who reported the end of a link: the scheduler may correct what the job reported."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add the column, and what finds the few that ended lately."""
+    """Add the column, and an index for the few links that ended lately."""
     op.add_column("links", sa.Column("told_by", sa.String(16), nullable=False, server_default=""))
     op.create_index("links_by_teller", "links", ["told_by", "ended_at"])

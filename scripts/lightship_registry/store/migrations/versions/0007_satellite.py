@@ -1,4 +1,4 @@
-"""The interface of Satellite's clients is called by that name, in a link's `api` and in its owner's."""
+"""Renames the interface of Satellite's clients, in a link's `api` and in its owner's name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BEFORE, NOW = "ancestor", "satellite"
 
 
 def upgrade() -> None:
-    """Rename what is there; the column was too short where a database keeps to the length."""
+    """Rename existing values. PostgreSQL enforces the length of a column, which was too short."""
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column("links", "api", type_=sa.String(16))
     links = sa.table("links", sa.column("api", sa.String), sa.column("user", sa.String))

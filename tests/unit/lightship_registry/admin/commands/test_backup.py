@@ -14,10 +14,11 @@ import pytest
 from lightship_registry.admin import archive, service_control
 from lightship_registry.admin.restored_store import GRACE_SECONDS
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.core.records import SATELLITE, Cause, Ending, Owner, Wish
+from lightship_registry.core.records import Cause, Ending, Owner, Wish
 from lightship_registry.core.ssh_keys import parse
 from lightship_registry.links import names
-from lightship_registry.links.lifecycle import SILENCE_SECONDS, Links
+from lightship_registry.links.parts import build_links
+from lightship_registry.links.reconciler import SILENCE_SECONDS
 from unit.lightship_registry.admin.conftest import Desk
 from unit.lightship_registry.keys import new_key
 
@@ -128,10 +129,10 @@ def test_where_only_the_store_was_lost_what_is_open_stays_open(desk: Desk, file:
 
 
 def test_a_link_in_the_clear_is_not_trusted_after_an_outage(desk: Desk, tmp_path: Path) -> None:
-    links, now = desk.world.links, desk.world.clock()
-    made, _ = links.create(Owner("demo", "satellite:10.1.0.1"), Wish(7200), SATELLITE)
-    links.announce(made, "10.1.2.9:8888")
-    links.publish(made, "10.1.2.9:8888")
+    parts, now = desk.world.parts, desk.world.clock()
+    made, _ = parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), Wish(7200))
+    parts.publisher.announce(made, "10.1.2.9:8888")
+    parts.publisher.publish(made, "10.1.2.9:8888")
     assert desk.world.routes[made.name] == "http://10.1.2.9:8888\n"
     desk.world.change({"name": made.name}, lease_until=now - 60)
     assert desk.run("backup", str(tmp_path / "clear")) == ExitStatus.OK
@@ -156,7 +157,7 @@ def test_no_name_of_the_time_since_the_backup_is_given_again(desk: Desk, file: P
     series = names.read_series(state)[-1]
     assert series != 0
     assert {names.series_of(name) for name in given} == {0}
-    links = Links(desk.world.settings, desk.world.store, desk.world.clock)
+    links = build_links(desk.world.settings, desk.world.database, desk.world.clock).links
     assert links._maker._series == series
     assert {names.series_of(names.new_name(series)) for _ in range(20)} == {series}
     # Again, from the same backup: yet another one.

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lightship_registry.admin import machine_checks, name_checks, web_checks
-from lightship_registry.admin.findings import NOTE, OK, WARNING, WRONG, Finding
+from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.core import last_heard
 from lightship_registry.core.last_heard import Heard

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,16 @@ from lightship_registry.admin.status import ExitStatus
 from lightship_registry.core.records import Owner, Wish
 from lightship_registry.core.ssh_keys import parse
 from lightship_registry.links import names
+from lightship_registry.store import migrate
+from lightship_registry.store.migrate import upgrade
 from unit.lightship_registry.admin.conftest import Desk
 from unit.lightship_registry.keys import new_key
 
 PAGE = 4096
 USERS = 300
+SATELLITES = Owner("demo", "satellite:10.1.0.1")
+# The step that this program is at.
+NOW = max(path.name[:4] for path in (Path(migrate.__file__).parent / "migrations" / "versions").glob("*.py"))
 
 
 @pytest.fixture
@@ -58,6 +64,15 @@ def destroy(store: Path, *pages: int) -> None:
         for page in pages:
             file.seek((page - 1) * PAGE)
             file.write(os.urandom(PAGE))
+
+
+def change(desk: Desk, statement: str) -> None:
+    """Change the store in the file itself, not in its log."""
+    desk.world.engine.dispose()
+    with closing(sqlite3.connect(desk.world.settings.store_file)) as database:
+        database.execute(statement)
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def listed(desk: Desk) -> dict[str, str]:
@@ -113,6 +128,54 @@ def test_users_ssh_keys_are_kept(desk: Desk, crowded: dict[str, Any], tmp_path: 
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert listed(desk)[crowded["name"]] == "ready"
     assert [kept.key for kept in desk.world.tunnels.kept()] == [key.text]
+
+
+def test_rows_of_an_older_version_take_the_migrations_that_change_values(desk: Desk) -> None:
+    ours, (theirs, _) = desk.published(), desk.world.parts.satellite_links.create(SATELLITES, Wish(3600))
+    change(desk, "UPDATE alembic_version SET version_num = '0006'")
+    change(desk, "UPDATE links SET api = 'ancestor', user = 'ancestor:10.1.0.1' WHERE api = 'satellite'")
+    store = desk.world.settings.store_file
+    destroy(store, *pages_of(store, "index", "sqlite_autoindex_links_1"))
+    assert desk.run("repair") == ExitStatus.OK, desk.err
+    assert "2 links were read" in desk.out
+    assert "which version" not in desk.out
+    with closing(sqlite3.connect(store)) as database:
+        rows = database.execute("SELECT name, api, user FROM links").fetchall()
+        steps = database.execute("SELECT version_num FROM alembic_version").fetchall()
+    assert set(rows) == {(ours["name"], "v1", "alice"), (theirs.name, "satellite", "satellite:10.1.0.1")}
+    assert steps == [(NOW,)]
+
+
+def test_tables_of_an_older_version_get_what_they_lack(desk: Desk, tmp_path: Path) -> None:
+    settings, made = desk.world.settings, desk.published()
+    older = replace(settings, folders=replace(settings.folders, state_dir=tmp_path / "older"))
+    older.folders.state_dir.mkdir()
+    upgrade(older, "0002")
+    with closing(sqlite3.connect(older.store_file)) as database:
+        columns = ", ".join(f'"{row[1]}"' for row in database.execute("PRAGMA table_info(links)"))
+        database.execute("ATTACH ? AS new", [str(settings.store_file)])
+        database.execute(f"INSERT INTO links ({columns}) SELECT {columns} FROM new.links")  # noqa: S608
+        database.commit()
+    desk.world.engine.dispose()
+    older.store_file.replace(settings.store_file)
+    assert desk.run("repair") == ExitStatus.OK, desk.err
+    assert listed(desk) == {made["name"]: "ready"}
+
+
+def test_a_store_that_lost_its_version_is_taken_for_this_versions(desk: Desk) -> None:
+    made = desk.published()
+    change(desk, "DELETE FROM alembic_version")
+    assert desk.run("repair") == ExitStatus.OK, desk.err
+    assert "does not say any more which version made it" in desk.out
+    assert listed(desk) == {made["name"]: "ready"}
+
+
+def test_a_store_of_a_newer_version_is_not_repaired(desk: Desk) -> None:
+    made = desk.published()
+    change(desk, "UPDATE alembic_version SET version_num = '9999'")
+    assert desk.run("repair") == ExitStatus.FAILED
+    assert "step 9999, which this program does not know" in desk.err
+    assert made["name"] in desk.world.routes
 
 
 def test_where_nothing_can_be_read_nothing_changes(desk: Desk, crowded: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def test_the_audit_says_who_did_it(desk: Desk) -> None:
 
 def test_damage_in_the_stores_log_brings_no_revoked_link_back(desk: Desk, tmp_path: Path) -> None:
     made, other = desk.published(), desk.published("bob", 4568)
-    assert desk.world.store.settle()
+    assert desk.world.database.settle()
     assert desk.run("revoke", made["name"], "--yes") == ExitStatus.OK
     states = after_a_crash(desk.world, tmp_path / "copy")
     assert (states[made["name"]], states[other["name"]]) == ("ended", "ready")
@@ -50,7 +50,7 @@ def test_damage_in_the_stores_log_brings_no_revoked_link_back(desk: Desk, tmp_pa
 
 def test_a_revocation_that_is_in_the_log_alone_is_said_to_be(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     made = desk.published()
-    monkeypatch.setattr("lightship_registry.store.links.Store.settle", lambda _store: False)
+    monkeypatch.setattr("lightship_registry.store.database.Database.settle", lambda _store: False)
     assert desk.run("revoke", made["name"], "--yes") == ExitStatus.OK
     assert "Done, but another program reads the store" in desk.err
 
@@ -107,15 +107,15 @@ def test_a_revoke_by_another_process_in_the_middle_of_a_publish_leaves_no_route(
     made = desk.world.create(seconds=7200)
     desk.world.claim(made)
     link = desk.world.links.of_secret(made["name"], made["secret"])
-    write, halfway = desk.world.links.routes.write, threading.Event()
+    write, halfway = desk.world.parts.routes.write, threading.Event()
 
     def slow(name: str, route: str) -> None:
         halfway.set()
         time.sleep(2.5)
         write(name, route)
 
-    monkeypatch.setattr(desk.world.links.routes, "write", slow)
-    publisher = threading.Thread(target=desk.world.links.publish, args=(link, "10.1.2.3:4567"))
+    monkeypatch.setattr(desk.world.parts.routes, "write", slow)
+    publisher = threading.Thread(target=desk.world.publisher.publish, args=(link, "10.1.2.3:4567"))
     publisher.start()
     assert halfway.wait(10)
     arguments = ["--config", str(desk.config), "revoke", made["name"], "--yes"]
@@ -135,5 +135,5 @@ def test_a_publish_after_a_revoke_by_another_process_is_refused(desk: Desk) -> N
     link = desk.world.links.of_secret(made["name"], made["secret"])
     desk.run("revoke", made["name"], "--yes")
     with pytest.raises(RegistryError, match="has ended"):
-        desk.world.links.publish(link, "10.1.2.3:4567")
+        desk.world.publisher.publish(link, "10.1.2.3:4567")
     assert desk.world.routes == {}

@@ -1,7 +1,7 @@
-"""The few threads that work for requests, and those that only wait for a lock.
+"""Slots of the few threads that work for requests, which threads that only wait for a lock give up.
 
-Few work at a time, because more would be in each other's way. Those that wait for a lock work on nothing: were they
-counted, three requests that change something would stop every page for as long as another program keeps the store.
+Few threads work at a time, because more would slow each other down. A thread that waits for a lock does no work: if it
+kept its slot, three waiting requests would block every page for as long as another program locks the store.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from anyio import CapacityLimiter
 from sqlalchemy.exc import OperationalError
 
-# Waiting shorter than this is no waiting: it is the usual way of those who write one after the other.
+# A shorter wait keeps the slot: it is usual among threads that write one after the other.
 SHORT_SECONDS = 0.1
-# More than this many wait for nothing: the next are told at once.
+# Of more waiting threads than this, the next fail at once.
 MOST_WAITING = 32
 
 
-class Places:
-    """Lends the place of a thread that waits to another one, once the event loop is known."""
+class ThreadSlots:
+    """Lends the slot of a waiting thread to another one, once the event loop is known."""
 
     def __init__(self) -> None:
         self._tell: Callable[[int], object] = lambda _change: None
@@ -30,7 +30,7 @@ class Places:
         self._waiting = 0
 
     def connect(self, limiter: CapacityLimiter) -> None:
-        """Called in the event loop whose limiter it is."""
+        """Use the limiter of the running event loop."""
         loop = asyncio.get_running_loop()
 
         def change(by: int) -> None:
@@ -40,7 +40,7 @@ class Places:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """For as long as the calling thread waits."""
+        """Lend the slot of the calling thread during the block."""
         with self._counting:
             if self._waiting >= MOST_WAITING:
                 raise OperationalError("waiting for the store", None, sqlite3.OperationalError("database is locked"))
@@ -54,7 +54,7 @@ class Places:
                 self._waiting -= 1
 
     def acquire(self, lock: threading.Lock, seconds: float) -> bool:
-        """Wait for a lock, and lend the place meanwhile."""
+        """Wait for a lock, and lend the slot meanwhile."""
         if lock.acquire(timeout=min(SHORT_SECONDS, seconds)):
             return True
         with self.lent():
