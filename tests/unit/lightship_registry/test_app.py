@@ -121,8 +121,8 @@ def test_unexpected_errors_are_told_as_each_host_tells_errors(
         raise ZeroDivisionError("private detail")
 
     world = build_satellite_world(tmp_path)
-    monkeypatch.setattr("lightship_registry.store.links.Store.glance", burst)
-    monkeypatch.setattr("lightship_registry.store.links.Store.create", burst)
+    for statement in ("glance", "create"):
+        monkeypatch.setattr(type(world.store), statement, burst)
     with caplog.at_level(logging.ERROR):
         answer = world.send("GET", path, headers={"Host": f"{host}{world.settings.domain}"})
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (500, kind)
