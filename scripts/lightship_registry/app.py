@@ -13,19 +13,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lightship_registry.api.calls import failure, registry_error
+from lightship_registry.api.calls import refusal
+from lightship_registry.api.hosts import Address, application
+from lightship_registry.api.operation import Service
 from lightship_registry.api.operations import Api
 from lightship_registry.api.signatures import Verifier
 from lightship_registry.core import audit, last_heard
 from lightship_registry.core.clock import Clock, wall
-from lightship_registry.core.counting import ACTION, counted
+from lightship_registry.core.counting import counted
 from lightship_registry.core.db_errors import explain
-from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
 from lightship_registry.links.agent_faults import AgentFaults
 from lightship_registry.links.jobs import Jobs
@@ -35,8 +34,9 @@ from lightship_registry.monitoring.dashboard import Dashboard
 from lightship_registry.monitoring.listener import listening
 from lightship_registry.monitoring.metrics import Metrics
 from lightship_registry.monitoring.overview import Overviews
-from lightship_registry.pages.routes import Pages, bare_host, page_action
+from lightship_registry.pages.routes import Pages, bare_host
 from lightship_registry.pki.keystore import Keystore
+from lightship_registry.satellite import http
 from lightship_registry.satellite.http import SatelliteApi
 from lightship_registry.satellite.rules import SatelliteRules
 from lightship_registry.satellite.watch import SatelliteWatch
@@ -53,19 +53,17 @@ TROUBLE_SECONDS = 10.0
 
 
 class HostSwitch:
-    """Chooses by the Host header; life-cycle messages go to the API."""
+    """Chooses by the Host header; life-cycle messages go to the API.
+
+    Not by Starlette's `Host`, which does not know a host's name with a dot at its end.
+    """
 
     def __init__(
-        self, settings: Settings, api: ASGIApp, satellite: SatelliteApi | None, pages: Pages, dashboard: Dashboard
+        self, by_host: Mapping[str, ASGIApp], api: ASGIApp, others: ASGIApp, pages: Pages, dashboard: Dashboard
     ) -> None:
+        self._by_host = by_host
         self._api = api
-        self._domain = settings.domain
-        self._satellite = satellite
-        self._by_host: Mapping[str, ASGIApp] = {
-            settings.registry_host: api,
-            **({settings.manage_host: satellite} if satellite else {}),
-        }
-        self._page_app = _page_app(pages)
+        self._others = others
         self.pages = pages
         self.dashboard = dashboard
 
@@ -74,11 +72,7 @@ class HostSwitch:
         if scope["type"] != "http":
             await self._api(scope, receive, send)
             return
-        host = bare_host(Headers(scope=scope).get("host", ""))
-        app = self._by_host.get(host, self._page_app)
-        # Satellite had its interface on the domain as well, where the rest is pages.
-        if self._satellite and host == self._domain and self._satellite.has(scope["path"]):
-            app = self._satellite
+        app = self._by_host.get(bare_host(Headers(scope=scope).get("host", "")), self._others)
         await counted(app, self.dashboard.metrics, scope, receive, send)
 
     def hang_up(self) -> None:
@@ -105,18 +99,18 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
     parts = build_links(settings, database, clock, metrics)
     parts.routes.require_folder()
     tunnels = Tunnels(settings, database, clock)
-    api = Api(
-        settings,
-        parts.links,
-        parts.publisher,
-        Jobs(JobStore(database), parts.reconciler, AgentFaults(settings, clock), clock),
-        tunnels,
-        Verifier(settings, NonceStore(database).spend, clock),
-        Prober(keys),
-        keys.proxy_pem(),
-        clock,
-        metrics,
+    service = Service(
+        settings=settings,
+        links=parts.links,
+        publisher=parts.publisher,
+        jobs=Jobs(JobStore(database), parts.reconciler, AgentFaults(settings, clock), clock),
+        tunnels=tunnels,
+        prober=Prober(keys),
+        client_ca=keys.proxy_pem(),
+        clock=clock,
+        observer=metrics,
     )
+    api = Api(service, Verifier(settings, NonceStore(database).spend, clock))
     pages = Pages(settings, parts.store, parts.links, parts.publisher, clock)
     overviews = Overviews(settings, engine, lambda: pages.events.count, clock)
     theirs, stored = parts.satellite_links, parts.satellite_store
@@ -145,15 +139,17 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
         await asyncio.gather(*tasks, return_exceptions=True)
         engine.dispose()
 
-    json = Starlette(
-        routes=api.routes(),
-        lifespan=lifespan,
-        exception_handlers={HTTPException: _http_error, Exception: _unexpected},
-    )
-    json.router.redirect_slashes = False
-    rules = SatelliteRules(settings, theirs, parts.publisher, stored, clock)
-    satellite = SatelliteApi(rules, notebooks, metrics) if settings.satellite_networks else None
-    return HostSwitch(settings, json, satellite, pages, dashboard)
+    json = application(api.routes(), refusal, metrics, lifespan=lifespan)
+    html = application(pages.routes(), pages.trouble, metrics, default=pages.anywhere)
+    by_host: dict[str, ASGIApp] = {settings.registry_host: json}
+    if settings.satellite_networks:
+        routes = SatelliteApi(SatelliteRules(settings, theirs, parts.publisher, stored, clock), notebooks).routes()
+        plain = by_host[settings.manage_host] = application(routes, http.refusal, metrics, default=http.NOTHING_HERE)
+        # Satellite had its interface on the domain as well, where the rest is pages.
+        by_host[settings.domain] = Router(
+            [Address(each.path, plain) for each in routes], redirect_slashes=False, default=html
+        )
+    return HostSwitch(by_host, json, html, pages, dashboard)
 
 
 async def _end_soon() -> None:
@@ -161,25 +157,3 @@ async def _end_soon() -> None:
     # start ever become writable for this process, which has its mounts from then.
     await asyncio.sleep(TROUBLE_SECONDS)
     signal.raise_signal(signal.SIGTERM)
-
-
-def _page_app(pages: Pages) -> ASGIApp:
-    async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[ACTION] = page_action(scope["path"])
-        response = await pages.answer(Request(scope, receive))
-        await response(scope, receive, send)
-
-    return page
-
-
-async def _http_error(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    sentence = "This address allows another method." if status == 405 else "The registry has no such address."
-    response = failure(RegistryError(sentence, "bad-method" if status == 405 else "no-such-address", status))
-    response.headers.update(getattr(error, "headers", None) or {})
-    return response
-
-
-async def _unexpected(_request: Request, _error: Exception) -> Response:
-    audit.problem("unexpected error; its traceback follows")
-    return failure(registry_error())

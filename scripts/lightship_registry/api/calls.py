@@ -1,24 +1,23 @@
-"""One request on its way through the API, and how each outcome is answered and recorded."""
+"""One request on its way through the API, and how its success is answered and recorded."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from lightship_registry.core import audit, fields
+from lightship_registry.core import audit
 from lightship_registry.core.counting import ACTION
-from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.observer import NO_OBSERVER, Observer
-from lightship_registry.core.records import Owner
+from lightship_registry.core.records import Link, Owner
 from lightship_registry.links.names import is_name
 
+# Where the scope keeps the call.
+CALL = "lightship.call"
 NO_STORE = {"Cache-Control": "no-store"}
 NOTHING: Mapping[str, str] = {}
 
@@ -30,7 +29,8 @@ class Call:
     request: Request
     name: str
     address: str | None
-    data: dict[str, Any] = field(default_factory=dict)
+    # Whose secret the request bears; agents' have none.
+    link: Link = field(init=False, repr=False)
     cluster: str = ""
     user: str = ""
     target: str = ""
@@ -59,45 +59,32 @@ class Call:
         return audit.Event(action, result, self.cluster, self.user, link, self.address or "", self.target, reason)
 
 
-Json = dict[str, Any]
 Endpoint = Callable[[Request], Awaitable[Response]]
-Handler = Callable[[Call], Awaitable[Json]]
+Handler = Callable[[Call], Awaitable[object]]
 
 
-def failure(error: RegistryError, for_web_server: Mapping[str, str] = NOTHING) -> Response:
-    """What a client learns of an error."""
+def begin(request: Request, action: str) -> Call:
+    """Take up a request; whoever deals with its errors finds the call in the scope."""
+    call = Call(request, request.path_params.get("name", ""), address_of(request))
+    request.scope[ACTION], request.scope[CALL] = action, call
+    return call
+
+
+def refusal(error: RegistryError, for_web_server: Mapping[str, str] = NOTHING) -> Response:
+    """What a client of the API learns of an error."""
     return JSONResponse({"error": error.sentence, "code": error.code}, error.status, {**NO_STORE, **for_web_server})
 
 
-def registry_error() -> RegistryError:
-    """For everything that only the administrator can mend."""
-    return RegistryError(
-        "The registry has trouble of its own and could not do this. Notebooks that run go on. Try again in a minute; "
-        "if it stays so, tell your administrators: the registry's journal says what is wrong."
-    )
-
-
-def endpoint(action: str, run: Handler, *, status: int, quiet: bool, observer: Observer = NO_OBSERVER) -> Endpoint:
-    """An endpoint whose every outcome is answered and, unless it is quiet, recorded."""
+def endpoint(action: str, run: Handler, *, status: int, quiet: bool) -> Endpoint:
+    """An endpoint whose success is answered and, unless it is quiet, recorded."""
 
     async def answer_to(request: Request) -> Response:
-        request.scope[ACTION] = action
-        call = Call(request, request.path_params.get("name", ""), address_of(request))
-        try:
-            answer = await run(call)
-        except RegistryError as error:
-            if error.status >= 500 and error.code == "registry-error":
-                audit.problem(f"{action}: {error.sentence}")
-                return failure(registry_error())
-            audit.record(call.event(action, "refused", error.detail or error.code))
-            observer.refused(action, error.code, call.cluster)
-            return failure(error, call.for_web_server)
-        except (SQLAlchemyError, OSError) as error:
-            audit.problem(f"{action}: {explain(error)}")
-            return failure(registry_error())
+        call = begin(request, action)
+        answer = await run(call)
         if not quiet:
             audit.record(call.event(action, "ok", call.reason))
-        return JSONResponse(answer, status, {**NO_STORE, **call.for_web_server})
+        headers = {**NO_STORE, **call.for_web_server}
+        return Response(msgspec.json.encode(answer), status, headers, "application/json")
 
     return answer_to
 
@@ -107,9 +94,3 @@ def address_of(request: Request) -> str | None:
     # Twice means that somebody other than the web server set it.
     values = request.headers.getlist("x-real-ip")
     return values[0] if len(values) == 1 else None
-
-
-def user_of_query(call: Call) -> str:
-    """Whom the agent asks for, in a request that has no body."""
-    users = call.request.query_params.getlist("user")
-    return fields.user(users[0] if len(users) == 1 else None)

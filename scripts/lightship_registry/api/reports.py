@@ -1,16 +1,19 @@
-"""The body of a report about jobs."""
+"""Reports about jobs: what an agent says, and what it is to say next."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta
 
 from lightship_protocol import limits
 from lightship_protocol.states import JOB_ENDED, JOB_STATES
+from lightship_registry.api.models import Answer, Body, Data, JobId, Reason, User, note, one_of, read_by
 from lightship_registry.core import fields
 from lightship_registry.core.errors import invalid
 from lightship_registry.core.records import Cause, JobReport
-from lightship_registry.links.jobs import MOST_JOBS
+from lightship_registry.links.jobs import INTERVAL_SECONDS, MOST_JOBS
 
 # A job that Jupyter's user shut down ended well; a scheduler cannot know that.
 CAUSES = fields.JOBS_CAUSES - {Cause.STOPPED}
@@ -20,41 +23,85 @@ HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII)
 LONGEST_HOST = 253
 
 
-def parse(data: dict[str, Any]) -> list[JobReport]:
-    """The reports, or a sentence about the first that is wrong."""
-    entries = data.get("jobs")
+def _state(data: Data, key: str) -> str:
+    state = data.get(key)
+    if not isinstance(state, str) or state not in JOB_STATES:
+        raise invalid(f"{key} must be one of {', '.join(JOB_STATES)}.")
+    return state
+
+
+def _start(data: Data, key: str) -> int:
+    start = fields.whole_number(data, key)
+    if not 0 <= start <= LATEST:
+        raise invalid(f"{key} must be a Unix time, or 0 when it is not known.")
+    return start
+
+
+def _cause(data: Data, key: str) -> str:
+    if data["state"] != JOB_ENDED:
+        return ""
+    cause = fields.cause(data, key)
+    if cause not in CAUSES:
+        raise invalid(f"{key} must be one of {', '.join(sorted(CAUSES))}.")
+    return cause
+
+
+def _host(data: Data, key: str) -> str:
+    host = fields.note(data, key, LONGEST_HOST)
+    return host if HOST.fullmatch(host) else ""
+
+
+def _jobs(data: Data, key: str) -> list[Report]:
+    entries = data.get(key)
     if not isinstance(entries, list) or len(entries) > MOST_JOBS:
-        raise invalid(f"jobs must be a list of at most {MOST_JOBS} jobs.")
+        raise invalid(f"{key} must be a list of at most {MOST_JOBS} jobs.")
     return [_report(entry) for entry in entries]
 
 
-def fault(data: dict[str, Any]) -> tuple[str, str]:
-    """Which login node's agent cannot ask its scheduler, and why; older agents do not say."""
-    host = fields.note(data, "host", LONGEST_HOST)
-    return (host if HOST.fullmatch(host) else ""), fields.note(data, "fault", limits.FAULT)
-
-
-def _report(entry: object) -> JobReport:
+def _report(entry: object) -> Report:
     if not isinstance(entry, dict):
         raise invalid("Each job must be a JSON object.")
-    state = entry.get("state")
-    if not isinstance(state, str) or state not in JOB_STATES:
-        raise invalid(f"state must be one of {', '.join(JOB_STATES)}.")
-    start = fields.whole_number(entry, "start") if "start" in entry else 0
-    if not 0 <= start <= LATEST:
-        raise invalid("start must be a Unix time, or 0 when it is not known.")
-    return JobReport(
-        job_id=fields.job_id(entry.get("job_id")),
-        user=fields.user(entry["user"]) if "user" in entry else "",
-        state=state,
-        reason=fields.note(entry, "reason", limits.REASON),
-        start=start,
-        cause=_cause(entry) if state == JOB_ENDED and "cause" in entry else None,
-    )
+    return Report.read(entry)
 
 
-def _cause(entry: dict[str, Any]) -> Cause:
-    cause = fields.cause(entry)
-    if cause not in CAUSES:
-        raise invalid(f"cause must be one of {', '.join(sorted(CAUSES))}.")
-    return cause
+class Report(Body, frozen=True, kw_only=True):
+    """How one job is."""
+
+    state: Annotated[str, read_by(_state, extra_json_schema=one_of(JOB_STATES))]
+    start: Annotated[
+        int, read_by(_start, "When it starts, in Unix time; 0 when that is not known.", ge=0, le=LATEST)
+    ] = 0
+    job_id: JobId
+    user: User = ""
+    reason: Reason = ""
+    cause: Annotated[
+        str,
+        read_by(
+            _cause,
+            "If the scheduler itself said how the job ended.",
+            extra_json_schema=one_of(sorted(CAUSES)),
+        ),
+    ] = ""
+
+    @property
+    def record(self) -> JobReport:
+        """As the links take it."""
+        cause = Cause(self.cause) if self.cause else None
+        return JobReport(self.job_id, self.user, self.state, self.reason, self.start, cause)
+
+
+class Reports(Body, frozen=True):
+    """How a cluster's jobs are, and whether its agent can ask; older agents do not say."""
+
+    jobs: Annotated[list[Report], read_by(_jobs, max_length=MOST_JOBS)]
+    host: Annotated[str, read_by(_host, "The login node whose agent tells a fault.", max_length=LONGEST_HOST)] = ""
+    fault: Annotated[str, note(limits.FAULT, "Why that agent cannot ask its scheduler; empty when it can again.")] = ""
+
+
+class Watch(Answer, frozen=True):
+    """Which jobs to report on."""
+
+    watch: Annotated[list[JobId], Meta(max_length=MOST_JOBS)]
+    interval: Annotated[
+        int, Meta(description="Report on them after so many seconds.", extra_json_schema={"const": INTERVAL_SECONDS})
+    ]

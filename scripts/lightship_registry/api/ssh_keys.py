@@ -1,54 +1,37 @@
-"""What the API does with users' SSH keys; that a cluster vouches for the user is proven before."""
+"""What agents may ask of a user's SSH keys; each answer tells all of them and what they open."""
 
 from __future__ import annotations
 
-from lightship_registry.api.calls import Call, Json, user_of_query
-from lightship_registry.core import fields, ssh_keys
+from lightship_registry.api import models
+from lightship_registry.api.calls import Call
+from lightship_registry.api.operation import Service
+from lightship_registry.core import ssh_keys
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.store.ssh_keys import KeptKey
-from lightship_registry.tunnels.tunnels import Tunnels
 
 
-class KeyCalls:
-    """Each answers with all of the user's keys and what they open."""
-
-    def __init__(self, tunnels: Tunnels) -> None:
-        self._tunnels = tunnels
-
-    def listed(self, call: Call) -> Json:
-        """Only tell."""
-        call.user = user_of_query(call)
-        return self._answer(call)
-
-    def add(self, call: Call) -> Json:
-        """One more."""
-        call.user = fields.user(call.data.get("user"))
-        key = ssh_keys.parse(fields.string(call.data, "key"))
-        call.reason = key.fingerprint
-        self._tunnels.add(call.owner, key)
-        return self._answer(call)
-
-    def remove(self, call: Call) -> Json:
-        """One less."""
-        call.user = fields.user(call.data.get("user"))
-        call.reason = fields.fingerprint(call.data.get("fingerprint"))
-        if not self._tunnels.remove(call.owner, call.reason):
-            raise RegistryError("You have no such key.", "no-such-key", 404)
-        return self._answer(call)
-
-    def _answer(self, call: Call) -> Json:
-        kept = self._tunnels.kept(call.cluster, call.user)
-        return {
-            "keys": [_told(key) for key in kept],
-            "listen": self._tunnels.listen_addresses(call.owner),
-            "destination": self._tunnels.destination,
-        }
+def listed(service: Service, call: Call, _asked: models.OfUser) -> models.Keys:
+    """Which SSH keys open a user's tunnels, and where these may listen."""
+    tunnels = service.tunnels
+    keys = [_told(key) for key in tunnels.kept(call.cluster, call.user)]
+    return models.Keys(keys, list(tunnels.listen_addresses(call.owner)), tunnels.destination)
 
 
-def _told(key: KeptKey) -> Json:
-    return {
-        "fingerprint": key.fingerprint,
-        "type": key.key.partition(" ")[0],
-        "comment": key.comment,
-        "added": int(key.added_at),
-    }
+def add(service: Service, call: Call, asked: models.GiveKey) -> models.Keys:
+    """Let a key open the user's tunnels; again is no error."""
+    key = ssh_keys.parse(asked.key)
+    call.reason = key.fingerprint
+    service.tunnels.add(call.owner, key)
+    return listed(service, call, asked)
+
+
+def remove(service: Service, call: Call, asked: models.TakeKey) -> models.Keys:
+    """Let it open them no longer."""
+    call.reason = asked.fingerprint
+    if not service.tunnels.remove(call.owner, call.reason):
+        raise RegistryError("You have no such key.", "no-such-key", 404)
+    return listed(service, call, asked)
+
+
+def _told(key: KeptKey) -> models.Key:
+    return models.Key(key.fingerprint, key.key.partition(" ")[0], key.comment, int(key.added_at))

@@ -15,6 +15,11 @@ class RegistryError(Exception):
         self.status = status
         self.detail = detail
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether only the administrator can mend it, to whom alone the sentence is told."""
+        return self.status >= 500 and self.code == "registry-error"
+
 
 def bad_settings(sentence: str) -> RegistryError:
     """An error in the settings: the service cannot start."""

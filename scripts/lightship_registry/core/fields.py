@@ -45,24 +45,27 @@ def string(data: dict[str, Any], key: str) -> str:
     return value
 
 
-def user(value: object) -> str:
+def user(data: dict[str, Any], key: str = "user") -> str:
     """The name of a Unix user."""
+    value = data.get(key)
     if not isinstance(value, str) or not forms.USER.fullmatch(value):
-        raise invalid("user must be the name of a Unix user: 1 to 64 letters, digits and _.@+-$.")
+        raise invalid(f"{key} must be the name of a Unix user: 1 to 64 letters, digits and _.@+-$.")
     return value
 
 
-def job_id(value: object) -> str:
+def job_id(data: dict[str, Any], key: str = "job_id") -> str:
     """A scheduler's name for a job."""
+    value = data.get(key)
     if not isinstance(value, str) or not forms.JOB_ID.fullmatch(value):
-        raise invalid("job_id must be 1 to 64 letters, digits and ._-, and begin with a letter or a digit.")
+        raise invalid(f"{key} must be 1 to 64 letters, digits and ._-, and begin with a letter or a digit.")
     return value
 
 
-def fingerprint(value: object) -> str:
+def fingerprint(data: dict[str, Any], key: str = "fingerprint") -> str:
     """An SSH key's fingerprint, as `ssh-keygen -l` prints it."""
+    value = data.get(key)
     if not isinstance(value, str) or not forms.FINGERPRINT.fullmatch(value):
-        raise invalid("fingerprint must be SHA256: and 43 characters, as `ssh-keygen -l` prints it.")
+        raise invalid(f"{key} must be SHA256: and 43 characters, as `ssh-keygen -l` prints it.")
     return value
 
 
@@ -82,11 +85,11 @@ def word(data: dict[str, Any], key: str, words: Collection[str]) -> str:
     return str(value)
 
 
-def cause(data: dict[str, Any]) -> Cause:
+def cause(data: dict[str, Any], key: str = "cause") -> Cause:
     """Why a job ends its link; the registry's own causes are not a job's to give."""
-    value = data.get("cause", Cause.ENDED)
+    value = data.get(key, Cause.ENDED)
     if not isinstance(value, str) or value not in JOBS_CAUSES:
-        raise invalid(f"cause must be one of {', '.join(sorted(JOBS_CAUSES))}.")
+        raise invalid(f"{key} must be one of {', '.join(sorted(JOBS_CAUSES))}.")
     return Cause(value)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lightship_protocol.states import READY, STARTING, WAITING
 from lightship_registry.core import audit
@@ -55,7 +57,7 @@ class Events:
         self._clock = clock
         self._ticks = ticks
         self._listeners: Counter[str] = Counter()
-        self._watches: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.Future[None]] = set()
         self._closed = False
 
     @property
@@ -71,41 +73,41 @@ class Events:
     def close(self) -> None:
         """Let go of everybody: a service that stops waits for no listener."""
         self._closed = True
-        for watch in self._watches:
-            watch.cancel()
+        for over in self._open:
+            if not over.done():
+                over.set_result(None)
 
-    async def tell(self, name: str, view: View, start: Message, receive: Receive, send: Send) -> None:
-        """Speak to one listener until the page is over, the listener is gone, or time is up."""
+    @contextlib.contextmanager
+    def listening(self, name: str) -> Iterator[asyncio.Future[None]]:
+        """Count a listener to this link; the future is done when it has to go."""
+        over = asyncio.get_running_loop().create_future()
         self._listeners[name] += 1
-        watch = asyncio.create_task(_hang_up(receive))
-        self._watches.add(watch)
+        self._open.add(over)
         try:
-            await send(start)
-            await self._follow(name, view, watch, send)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            yield over
         finally:
-            watch.cancel()
-            self._watches.discard(watch)
+            self._open.discard(over)
             self._listeners[name] -= 1
             # Names that nobody listens to any more must not add up.
             self._listeners += Counter()
 
-    async def _follow(self, name: str, view: View, watch: asyncio.Task[None], send: Send) -> None:
+    async def texts(self, name: str, view: View, over: asyncio.Future[None]) -> AsyncIterator[str]:
+        """What one listener hears until the page is over, it has to go, or time is up."""
         known: dict[str, str] = {}
         begun = spoken = self._ticks()
-        while not watch.done() and self._ticks() - begun < LONGEST_SECONDS:
+        while not over.done() and self._ticks() - begun < LONGEST_SECONDS:
             link = await self._look(name)
             if link is None:
                 return
             if link.state not in view.states:
-                await _say(send, _event({"over": link.state}))
+                yield _event({"over": link.state})
                 return
             state = view.texts(link, self._clock())
             changed = {key: text for key, text in state.items() if known.get(key) != text}
             if changed or self._ticks() - spoken >= COMMENT_SECONDS:
-                await _say(send, _event(changed) if changed else ": still here\n\n")
+                yield _event(changed) if changed else ": still here\n\n"
                 known, spoken = state, self._ticks()
-            await asyncio.wait({watch}, timeout=LOOK_SECONDS * view.every)
+            await asyncio.wait({over}, timeout=LOOK_SECONDS * view.every)
 
     async def _look(self, name: str) -> Link | None:
         try:
@@ -115,37 +117,28 @@ class Events:
             return None
 
 
-class EventStream:
+class EventStream(StreamingResponse):
     """The answer to one listener, or `busy` when there are too many."""
 
-    def __init__(self, events: Events, name: str, view: View, headers: dict[str, str], busy: ASGIApp) -> None:
+    def __init__(self, events: Events, name: str, view: View, headers: Mapping[str, str], busy: ASGIApp) -> None:
+        # The last one tells nginx to pass each line on as it comes.
+        kind = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+        super().__init__((), headers={**headers, **kind})
         self._events = events
         self._name = name
         self._view = view
-        # The last one tells nginx to pass each line on as it comes.
-        self._headers = {**headers, "Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
         self._busy = busy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak until there is nothing more to say."""
+        """Speak until there is nothing more to say, or nobody listens."""
         if self._events.full(self._name, self._view):
             await self._busy(scope, receive, send)
             return
-
-        headers = [(key.lower().encode(), value.encode()) for key, value in self._headers.items()]
-        start = {"type": "http.response.start", "status": 200, "headers": headers}
-        await self._events.tell(self._name, self._view, start, receive, send)
+        with self._events.listening(self._name) as over:
+            self.body_iterator = self._events.texts(self._name, self._view, over)
+            await super().__call__(scope, receive, send)
 
 
 def _event(changed: dict[str, str]) -> str:
     # Without a line feed in it: JSON escapes them. What it holds is text, and the page's script treats it as such.
     return f"event: state\ndata: {json.dumps(changed)}\n\n"
-
-
-async def _say(send: Send, text: str) -> None:
-    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-
-
-async def _hang_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

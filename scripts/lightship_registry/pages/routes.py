@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import request_response
 from starlette.types import ASGIApp
 
 from lightship_protocol.states import ENDED, READY
 from lightship_registry.api.bodies import read_body
-from lightship_registry.api.calls import address_of
+from lightship_registry.api.calls import Endpoint, address_of
+from lightship_registry.api.hosts import Address
 from lightship_registry.core import audit
 from lightship_registry.core.clock import Clock
-from lightship_registry.core.db_errors import explain
+from lightship_registry.core.counting import ACTION
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Cause, Ending, Glance, Link
 from lightship_registry.core.settings import Settings
@@ -54,7 +55,7 @@ class Visit:
     asked: str = ""
 
 
-Handler = Callable[[Visit], Awaitable[ASGIApp]]
+Handler = Callable[[Visit], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class PagePath:
 
     handler: Handler
     methods: tuple[str, ...]
+    # In the metrics.
+    action: str = "page"
     public: bool = False
 
 
@@ -82,28 +85,39 @@ class Pages:
         # As the web server calls them; every other path is the page's.
         self._paths = {
             "/status": PagePath(self._status, READING),
-            "/events": PagePath(self._listen_waiting, ("GET",)),
-            "/running": PagePath(self._listen_running, ("GET",)),
-            "/cancel": PagePath(self._cancel, ("POST",)),
-            "/enter": PagePath(self._enter, (*READING, "POST")),
+            "/events": PagePath(self._listen_waiting, ("GET",), "events"),
+            "/running": PagePath(self._listen_running, ("GET",), "events"),
+            "/cancel": PagePath(self._cancel, ("POST",), "page-cancel"),
+            "/enter": PagePath(self._enter, (*READING, "POST"), "page-enter"),
             "/none": PagePath(self._none, READING),
         }
         self._page_path = PagePath(self._page, READING, public=True)
 
-    async def answer(self, request: Request) -> ASGIApp:
-        """What is at this host; the web server names the paths that are more than the page."""
-        path = self._paths.get(request.scope["path"], self._page_path)
-        if request.method not in path.methods:
-            allowed = {**self._headers, "Allow": ", ".join(path.methods)}
-            return PlainTextResponse(f"Only {' and '.join(path.methods)}.\n", 405, allowed)
-        try:
+    def routes(self) -> list[Address]:
+        """The paths that are more than the page."""
+        return [Address(path, self._endpoint(page)) for path, page in self._paths.items()]
+
+    @property
+    def anywhere(self) -> ASGIApp:
+        """What answers at every other path."""
+        return request_response(self._endpoint(self._page_path))
+
+    def trouble(self, _error: RegistryError, _headers: Mapping[str, str]) -> Response:
+        """What a browser is shown of an error."""
+        return _sent(self._views.trouble)
+
+    def _endpoint(self, page: PagePath) -> Endpoint:
+        async def answer_to(request: Request) -> Response:
+            request.scope[ACTION] = page.action
+            if request.method not in page.methods:
+                allowed = {**self._headers, "Allow": ", ".join(page.methods)}
+                return PlainTextResponse(f"Only {' and '.join(page.methods)}.\n", 405, allowed)
             host = bare_host(request.headers.get("host", ""))
             if host == self._settings.domain:
                 return _sent(self._views.landing)
-            return await path.handler(await self._visit(request, self._name_of(host), path))
-        except (SQLAlchemyError, OSError, RegistryError) as error:
-            audit.problem(f"page: {explain(error)}")
-            return _sent(self._views.trouble)
+            return await page.handler(await self._visit(request, self._name_of(host), page))
+
+        return answer_to
 
     async def _visit(self, request: Request, name: str, path: PagePath) -> Visit:
         # One small lookup and one comparison for every name, so that the time taken tells nothing either.
@@ -181,18 +195,18 @@ class Pages:
             return remembered(_moved(entrance.with_token(page, visit.token), self._headers), visit.token)
         return _sent(self._views.open(link, page))
 
-    async def _listen_waiting(self, visit: Visit) -> ASGIApp:
+    async def _listen_waiting(self, visit: Visit) -> Response:
         return self._listen(visit, events.ROOM)
 
-    async def _listen_running(self, visit: Visit) -> ASGIApp:
+    async def _listen_running(self, visit: Visit) -> Response:
         return self._listen(visit, events.STATUS)
 
-    def _listen(self, visit: Visit, view: events.View) -> ASGIApp:
+    def _listen(self, visit: Visit, view: events.View) -> Response:
         if visit.link is None or not visit.token:
             return self._nothing()
         later = {**self._headers, "Retry-After": str(REFRESH_SECONDS)}
         busy = PlainTextResponse("Too many listen. Load the page again now and then.\n", 503, later)
-        return EventStream(self.events, visit.link.name, view, dict(self._headers), busy)
+        return EventStream(self.events, visit.link.name, view, self._headers, busy)
 
     async def _cancel(self, visit: Visit) -> Response:
         link = visit.link
@@ -229,12 +243,6 @@ def _sent(view: View) -> Response:
 def _moved(address: str, headers: Mapping[str, str]) -> Response:
     # As it is: it was written for this header, and has what Starlette would write otherwise.
     return Response(status_code=303, headers={**headers, "Location": address})
-
-
-def page_action(path: str) -> str:
-    """What is asked for, in a word for the metrics."""
-    known = {"/events": "events", "/running": "events", "/cancel": "page-cancel", "/enter": "page-enter"}
-    return known.get(path, "page")
 
 
 def bare_host(host: str) -> str:

@@ -9,27 +9,22 @@ clusters' networks alone and name no link of our own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from lightship_registry.api.bodies import read_body
-from lightship_registry.api.calls import Call, address_of, registry_error
+from lightship_registry.api.calls import Call, begin
+from lightship_registry.api.hosts import Address
 from lightship_registry.core import audit, errors
-from lightship_registry.core.counting import ACTION
-from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.observer import Observer
 from lightship_registry.links import targets
 from lightship_registry.satellite.rules import SatelliteRules, job_of, jobs_in
 from lightship_registry.satellite.watch import SatelliteWatch
 
-GET, POST = ("GET",), ("POST",)
 # One job in the queue takes about 20 bytes.
 LARGEST_REPORT = 1024 * 1024
 MOST_FIELDS = 20
@@ -40,66 +35,52 @@ Fields = dict[str, list[str]]
 Handler = Callable[[Call, targets.Address, Fields], Awaitable[str]]
 
 
-class SatelliteApi:
-    """The ASGI application."""
+def refusal(error: RegistryError, _headers: Mapping[str, str]) -> Response:
+    """What these clients learn of an error."""
+    return PlainTextResponse(f"Oops! {error.sentence}\n", 500 if error.status >= 500 else 200, HEADERS)
 
-    def __init__(self, rules: SatelliteRules, watch: SatelliteWatch, observer: Observer) -> None:
+
+NOTHING_HERE = PlainTextResponse("Oops! There is nothing here.\n", 404, HEADERS)
+
+
+class SatelliteApi:
+    """The six requests."""
+
+    def __init__(self, rules: SatelliteRules, watch: SatelliteWatch) -> None:
         self._rules = rules
         self._notebooks = watch
-        self._observer = observer
-        # Handler, methods, and whether success is too common to be recorded.
-        self._addresses: dict[str, tuple[Handler, tuple[str, ...], bool]] = {
-            "/getlink.cgi": (self._get_link, GET, False),
-            "/linktoken.cgi": (self._link_token, GET, False),
-            "/redeemtoken.cgi": (self._redeem_token, GET, False),
-            "/destroytoken.cgi": (self._destroy_token, GET, False),
-            "/tokenjobstate.cgi": (self._token_job_state, GET, True),
-            "/update-jobs.cgi": (self._update_jobs, POST, True),
-        }
 
-    def has(self, path: str) -> bool:
-        """Is this one of the six addresses?"""
-        return path in self._addresses
+    def routes(self) -> list[Address]:
+        """One for each, with its method; those whose success is too common to be recorded are quiet."""
+        return [
+            self._route("getlink", self._get_link),
+            self._route("linktoken", self._link_token),
+            self._route("redeemtoken", self._redeem_token),
+            self._route("destroytoken", self._destroy_token),
+            self._route("tokenjobstate", self._token_job_state, quiet=True),
+            self._route("update-jobs", self._update_jobs, "POST", quiet=True),
+        ]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
-        response = await self._answer(Request(scope, receive))
-        await response(scope, receive, send)
+    def _route(self, name: str, handler: Handler, method: str = "GET", *, quiet: bool = False) -> Address:
+        action = f"satellite-{name}"
 
-    async def _answer(self, request: Request) -> Response:
-        found = self._addresses.get(request.scope["path"])
-        if found is None:
-            return PlainTextResponse("Oops! There is nothing here.\n", 404, HEADERS)
-        handler, methods, quiet = found
-        action = f"satellite-{request.scope['path'][1:-4]}"
-        request.scope[ACTION] = action
-        call = Call(request, "", address_of(request))
-        try:
-            text = await self._run(call, handler, methods)
-        except RegistryError as error:
-            if error.status >= 500:
-                return self._trouble(action, error.sentence)
-            audit.record(call.event(action, "refused", error.detail or error.code))
-            self._observer.refused(action, error.code, call.cluster)
-            return PlainTextResponse(f"Oops! {error.sentence}\n", 200, HEADERS)
-        except (SQLAlchemyError, OSError) as error:
-            return self._trouble(action, explain(error))
-        if not quiet:
-            audit.record(call.event(action, "ok", call.reason))
-        return PlainTextResponse(text, 200, HEADERS)
+        async def answer_to(request: Request) -> Response:
+            call = begin(request, action)
+            text = await self._run(call, handler, method)
+            if not quiet:
+                audit.record(call.event(action, "ok", call.reason))
+            return PlainTextResponse(text, 200, HEADERS)
 
-    def _trouble(self, action: str, why: str) -> Response:
-        audit.problem(f"{action}: {why}")
-        return PlainTextResponse(f"Oops! {registry_error().sentence}\n", 500, HEADERS)
+        return Address(f"/{name}.cgi", answer_to)
 
-    async def _run(self, call: Call, handler: Handler, methods: tuple[str, ...]) -> str:
+    async def _run(self, call: Call, handler: Handler, method: str) -> str:
         # Where from comes first: to everybody else all of this looks alike.
         address = targets.address_of(call.address)
         call.cluster = self._rules.cluster_of(address)
         call.user = f"satellite:{address}"
-        if call.request.method not in methods:
-            raise errors.invalid(f"Only {methods[0]} method is supported", "bad-method")
-        if methods == POST:
+        if call.request.method != method:
+            raise errors.invalid(f"Only {method} method is supported", "bad-method")
+        if method == "POST":
             sent = (await read_body(call.request, largest=LARGEST_REPORT)).decode("latin-1")
         else:
             sent = call.request.scope["query_string"].decode("latin-1")

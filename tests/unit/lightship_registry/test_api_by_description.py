@@ -27,7 +27,8 @@ from schemathesis.specs.openapi.checks import (
 
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 from lightship_registry import app
-from lightship_registry.api import openapi
+from lightship_registry.api import operations
+from lightship_registry.api.operation import Proof
 from lightship_registry.core import ssh_keys
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Owner
@@ -35,7 +36,7 @@ from lightship_registry.links.probe import Expected
 from lightship_registry.links.targets import Address
 from unit.lightship_registry.world import DOMAIN, World, build_world, make_csr
 
-OPERATIONS = {operation.name: operation for operation in (*openapi.AGENTS, *openapi.JOBS)}
+OPERATIONS = {each.name: each for each in operations.OPERATIONS if each.proof is not Proof.NONE}
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 CASES = int(os.environ.get("LIGHTSHIP_API_CASES", "600"))
 EACH = max(1, CASES // (len(OPERATIONS) * len(MODES)))
@@ -130,7 +131,7 @@ class Client:
     ) -> dict[str, str]:
         if proof == "none":
             return {}
-        if case.operation.definition.raw["operationId"] in {operation.name for operation in openapi.JOBS}:
+        if OPERATIONS[case.operation.definition.raw["operationId"]].proof is Proof.SECRET:
             return {"Authorization": f"Bearer {link['secret'] if proof == 'right' else '0' * 64}"}
         signed = self.world.signed(request.method, request.url.raw_path.decode("ascii"), body)
         return signed if proof == "right" else {**signed, "X-Lightship-Signature": "0" * 64}
@@ -155,7 +156,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def described() -> Any:
-    return schemathesis.openapi.from_dict(openapi.document())
+    return schemathesis.openapi.from_dict(operations.description())
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name.lower())

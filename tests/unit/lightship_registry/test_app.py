@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from lightship_registry import app
 from lightship_registry.core.errors import RegistryError
 from unit.lightship_registry.postgres import Cluster
+from unit.lightship_registry.satellites import build as build_satellite_world
 from unit.lightship_registry.world import World
 
 
@@ -94,6 +96,42 @@ def test_unexpected_errors_show_nothing(world: World, monkeypatch: pytest.Monkey
     assert (answer.status_code, answer.json()["code"]) == (500, "registry-error")
     assert "private" not in answer.text
     assert "unexpected" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "action", "kind", "begins"),
+    [
+        ("keen-otter-mural.", "/", "page", "text/html", "<!DOCTYPE html>"),
+        ("keen-otter-mural.", "/events", "events", "text/html", "<!DOCTYPE html>"),
+        ("manage.", "/getlink.cgi", "satellite-getlink", "text/plain", "Oops! "),
+        ("", "/getlink.cgi", "satellite-getlink", "text/plain", "Oops! "),
+    ],
+)
+def test_unexpected_errors_are_told_as_each_host_tells_errors(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: Any,
+    host: str,
+    path: str,
+    action: str,
+    kind: str,
+    begins: str,
+) -> None:
+    def burst(*_: object) -> None:
+        raise ZeroDivisionError("private detail")
+
+    world = build_satellite_world(tmp_path)
+    for statement in ("glance", "create"):
+        monkeypatch.setattr(type(world.store), statement, burst)
+    with caplog.at_level(logging.ERROR):
+        answer = world.send("GET", path, headers={"Host": f"{host}{world.settings.domain}"})
+    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (500, kind)
+    assert answer.text.startswith(begins)
+    assert "private detail" not in answer.text
+    assert caplog.text.count("unexpected error") == 1
+    counted = world.app.dashboard.metrics.registry.get_sample_value
+    assert counted("lightship_http_requests_total", {"action": action, "status": "500"}) == 1
+    world.close()
 
 
 def test_host_of_the_api_is_read_kindly(world: World) -> None:

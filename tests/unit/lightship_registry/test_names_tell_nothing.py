@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.requests import Request
 from starlette.types import Message
 
 from lightship_registry.core.records import Cause, Ending, Owner, Wish
 from lightship_registry.links import names
-from lightship_registry.pages.routes import Pages
 from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World, build_world
 
 # As many as are asked for; 20,000 take half a minute, a million half an hour.
@@ -46,7 +44,7 @@ def made(world: World, count: int, *, end: bool = False, run: bool = False) -> l
     return found
 
 
-async def ask(pages: Pages, name: str, method: str, path: str, token: str) -> Answer:
+async def ask(world: World, name: str, method: str, path: str, token: str) -> Answer:
     headers = [(b"host", f"{name}.{DOMAIN}:8443".encode()), (b"x-lightship-token", token.encode())]
     scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
     sent: list[Message] = []
@@ -57,15 +55,14 @@ async def ask(pages: Pages, name: str, method: str, path: str, token: str) -> An
     async def send(message: Message) -> None:
         sent.append(message)
 
-    answer = await pages.answer(Request(scope, receive))
-    await answer(scope, receive, send)
+    await world.app(scope, receive, send)
     body = b"".join(message.get("body", b"") for message in sent[1:])
     return sent[0]["status"], tuple(sent[0]["headers"]), body
 
 
 def answers(world: World, asked: list[tuple[str, str, str, str]]) -> Counter[Answer]:
     async def go() -> Counter[Answer]:
-        return Counter([await ask(world.app.pages, *each) for each in asked])
+        return Counter([await ask(world, *each) for each in asked])
 
     return asyncio.run(go())
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
+from lightship_registry.api.hosts import application
 from lightship_registry.core.observer import NO_OBSERVER
 from lightship_registry.core.records import Cause, Ending, Link
 from lightship_registry.satellite import http, watch
@@ -48,7 +49,7 @@ class Service:
         rules = SatelliteRules(
             world.settings, parts.satellite_links, parts.publisher, parts.satellite_store, world.clock
         )
-        self._app = SatelliteApi(rules, self.watch, NO_OBSERVER)
+        self._app = application(SatelliteApi(rules, self.watch).routes(), http.refusal, NO_OBSERVER)
         self.visits = self.passes = 0
 
     async def get(self, path: str, address: str = NODE) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import re
 import secrets
 import select
 import socket
@@ -28,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sqlalchemy import update
 
 from lightship_registry import app
+from lightship_registry.api.operations import OPERATIONS
 from lightship_registry.core.clock import Clock, steady
 from lightship_registry.core.files import TEMPORARY
 from lightship_registry.core.observer import NO_OBSERVER, Observer
@@ -127,7 +129,10 @@ class World:
             async with httpx.AsyncClient(transport=transport, base_url=f"https://registry.{DOMAIN}:8443") as client:
                 return await client.request(method, path, headers=headers, content=content, **options)
 
-        return asyncio.run(go())
+        answer = asyncio.run(go())
+        if headers.get("host", "").startswith("registry."):
+            require_described(method, path, answer)
+        return answer
 
     def agent(self, method: str, path: str, data: Any = None, **changes: str) -> httpx.Response:
         """A signed request; `changes` replace parts after signing."""
@@ -188,6 +193,15 @@ class World:
         answer = self.job(made, "claim", {"csr": make_csr(key)})
         assert answer.status_code == 200, answer.text
         return Identity(key, answer.json())
+
+
+def require_described(method: str, path: str, answer: httpx.Response) -> None:
+    """Whatever a test meets of the API must be in its table: the status, and the code of a refusal."""
+    plain = path.partition("?")[0]
+    for operation in OPERATIONS:
+        if method == operation.method and re.fullmatch(operation.path.replace("{name}", "[^/]+"), plain):
+            codes = operation.failures.get(answer.status_code, ())
+            assert answer.status_code == operation.status or answer.json()["code"] in codes, (operation.name, answer)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from lightship_registry.api.calls import Call, failure, registry_error
+from lightship_registry.api.calls import Call, refusal
+from lightship_registry.api.hosts import registry_error
 from unit.lightship_registry.world import DOMAIN, World
 
 
@@ -19,7 +20,7 @@ def test_the_journal_names_only_what_can_be_a_link() -> None:
 def test_clients_learn_nothing_of_the_detail() -> None:
     error = registry_error()
     error.detail = "private"
-    assert b"private" not in bytes(failure(error).body)
+    assert b"private" not in bytes(refusal(error).body)
 
 
 def test_two_addresses_are_none(world: World) -> None:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from starlette.routing import Route
 
-import lightship_registry
-from lightship_registry.api import openapi
-from lightship_registry.api.operations import Api
+from lightship_registry.api import openapi, operations
+from lightship_registry.api.operation import Operation, Proof, Service
+from lightship_registry.api.operations import OPERATIONS, Api
 from lightship_registry.api.signatures import Verifier
 from lightship_registry.core.observer import NO_OBSERVER
 from lightship_registry.links.agent_faults import AgentFaults
@@ -19,60 +19,87 @@ from lightship_registry.store.jobs import JobStore
 from lightship_registry.store.nonces import NonceStore
 from unit.lightship_registry.world import World
 
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+
 
 def routes(world: World) -> list[Route]:
     verifier = Verifier(world.settings, NonceStore(world.database).spend, world.clock)
     jobs = Jobs(JobStore(world.database), world.reconciler, AgentFaults(world.settings, world.clock), world.clock)
     keys = Keystore(world.settings)
-    return Api(
+    service = Service(
         world.settings,
         world.links,
         world.publisher,
         jobs,
         world.tunnels,
-        verifier,
         Prober(keys),
         keys.proxy_pem(),
         world.clock,
         NO_OBSERVER,
-    ).routes()
+    )
+    return Api(service, verifier).routes()
+
+
+def described(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = operations.description()["paths"][operation.path][operation.method.lower()]
+    return found
 
 
 def test_it_names_exactly_the_routes_of_the_application(world: World) -> None:
     # Whatever may be read with GET may be asked for with HEAD.
     served = {(route.path, method) for route in routes(world) for method in (route.methods or set()) - {"HEAD"}}
-    described = {(path, method.upper()) for path, item in openapi.document()["paths"].items() for method in item}
-    assert described == served
+    paths = operations.description()["paths"]
+    assert {(path, method.upper()) for path, item in paths.items() for method in item} == served
+    assert len(served) == len(OPERATIONS), "a line that another one hides"
 
 
 def test_everybody_may_read_it(world: World) -> None:
     answer = world.send("GET", "/v1/openapi.json")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    assert answer.json() == openapi.document()
+    assert answer.json() == operations.description()
 
 
-def test_every_code_that_a_request_can_meet_is_described() -> None:
-    folder = Path(lightship_registry.__file__).parent
-    rooms = ("api", "core", "links", "pki", "tunnels")
-    source = "".join(path.read_text("utf-8") for room in rooms for path in sorted((folder / room).glob("*.py")))
-    used = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)", (?:4|5)\d\d\b', source))
-    used |= set(re.findall(r'(?:_conflict|invalid|_bad)\([^\n]*?, "([a-z-]+)"\)', source))
-    assert len(used) > 15
-    described = {
-        code
-        for item in openapi.document()["paths"].values()
-        for operation in item.values()
-        for response in operation["responses"].values()
-        for code in response["content"]["application/json"]["schema"]
-        .get("properties", {})
-        .get("code", {})
-        .get("enum", ())
-    }
-    assert used - described == set()
+@each_operation
+def test_only_two_proofs_are_known(operation: Operation) -> None:
+    proofs = {Proof.SIGNATURE: [*openapi.HEADERS], Proof.SECRET: ["secret"]}
+    expected: list[dict[str, list[str]]] = (
+        [{key: [] for key in proofs[operation.proof]}] if operation.proof in proofs else []
+    )
+    assert described(operation)["security"] == expected
+    assert (operation.proof is Proof.NONE) == (operation.path == openapi.PATH)
 
 
-@pytest.mark.parametrize("operation", [*openapi.AGENTS, *openapi.JOBS], ids=lambda operation: operation.name)
-def test_only_two_proofs_are_known(operation: openapi.Operation) -> None:
-    described = openapi.document()["paths"][operation.path][operation.method]
-    proof = openapi.SIGNATURE if operation in openapi.AGENTS else ("secret",)
-    assert described["security"] == [{key: [] for key in proof}]
+def test_each_operation_has_a_name_of_its_own() -> None:
+    for names in ([each.name for each in OPERATIONS], [each.action for each in OPERATIONS]):
+        assert len(set(names)) == len(OPERATIONS)
+
+
+@each_operation
+def test_what_the_table_says_is_described(operation: Operation) -> None:
+    """Summary, statuses, and the fields of both models with all that is required of them."""
+    found, components = described(operation), operations.description()["components"]["schemas"]
+    assert found["summary"] == operation.summary != ""
+    assert {*found["responses"]} == {f"{status}" for status in (operation.status, *operation.failures)}
+    model = components[operation.asked.__name__]
+    assert {*model["properties"]} == {*operation.asked.__struct_fields__}
+    if operation.method == "GET":
+        names = [each["name"] for each in found.get("parameters", ()) if each["in"] == "query"]
+        assert names == model["required"] == [*model["properties"]], "a query has no optional fields"
+        assert "requestBody" not in found
+    else:
+        assert found["requestBody"]["required"] == bool(model["required"])
+    if operation.proof is not Proof.NONE:
+        assert issubclass(operation.answered, msgspec.Struct)
+        answer = components[operation.answered.__name__]
+        assert (answer["required"], answer["additionalProperties"]) == ([*answer["properties"]], False)
+
+
+@each_operation
+def test_every_code_is_described_with_its_status(operation: Operation) -> None:
+    """`World` looks up each refusal that a test meets in the table: those are all of the codes that there are."""
+    for status, codes in operation.failures.items():
+        schema = described(operation)["responses"][f"{status}"]["content"]["application/json"]["schema"]
+        assert schema["properties"]["code"]["enum"] == [*codes]
+        assert len(set(codes)) == len(codes) > 0
+    # More than its proof can meet, but for those that have nothing more to refuse.
+    assert operation.codes or operation.name in ("openapi", "ping")

@@ -60,12 +60,12 @@ def test_what_is_no_text(value: object) -> None:
 
 @pytest.mark.parametrize("user", ["alice", "a.b-c_d", "DOM\\alice", "alice@example.org", "host$", "1000"])
 def test_users(user: str) -> None:
-    assert fields.user(user) == user
+    assert fields.user({"user": user}) == user
 
 
 @pytest.mark.parametrize("job", ["17", "17_3", "0.server", "17.pbslogin", "here.login1.17.99", "x" * 64])
 def test_jobs(job: str) -> None:
-    assert fields.job_id(job) == job
+    assert fields.job_id({"job_id": job}) == job
 
 
 # No start of ours is an array of jobs, and the agent never asked for one.
@@ -74,7 +74,7 @@ def test_jobs(job: str) -> None:
 )
 def test_what_is_no_job(job: object) -> None:
     with pytest.raises(RegistryError, match="job_id"):
-        fields.job_id(job)
+        fields.job_id({"job_id": job})
 
 
 def test_the_last_lines_of_a_log_keep_their_breaks_and_lose_secrets_and_colours() -> None:

@@ -231,7 +231,9 @@ def test_silence_is_filled_and_nothing_lasts_for_ever(world: World, monkeypatch:
     async def go() -> None:
         told = Events(world.store.find, world.clock, tick)
         forever = asyncio.get_running_loop().create_future()
-        await EventStream(told, made["name"], ROOM, {}, world.app)({}, lambda: asyncio.shield(forever), send)
+        await EventStream(told, made["name"], ROOM, {}, world.app)(
+            {"type": "http"}, lambda: asyncio.shield(forever), send
+        )
 
     monkeypatch.setattr(events, "LONGEST_SECONDS", 200)
     monkeypatch.setattr(events, "LOOK_SECONDS", 0)

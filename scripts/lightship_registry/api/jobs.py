@@ -1,0 +1,62 @@
+"""What a job may ask, once the link's secret has proved that the link is its own."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+
+from lightship_registry.api import models
+from lightship_registry.api.calls import Call
+from lightship_registry.api.operation import Service
+from lightship_registry.core.clock import steady
+from lightship_registry.core.records import JOB, Cause, Ending, Location
+from lightship_registry.links import targets
+from lightship_registry.links.probe import Expected
+
+Aim = tuple[targets.Address, int, Expected]
+
+
+def claim(service: Service, call: Call, asked: models.Claim) -> models.Claimed:
+    """Take the link's certificate, once."""
+    settings = service.settings
+    claimed = service.links.claim(call.link, asked.csr, Location(asked.node, asked.partition, asked.folder))
+    return models.Claimed(
+        certificate=claimed.certificate,
+        client_ca=service.client_ca,
+        expires=claimed.expires,
+        heartbeat=settings.heartbeat_seconds,
+        host=settings.host(call.link.name),
+        origin=settings.origin(call.link.name),
+    )
+
+
+async def target(service: Service, call: Call, asked: models.Target) -> models.Published:
+    """Publish the notebook that listens where the request comes from."""
+    began = steady()
+    address, port, expected = await run_in_threadpool(_aim, service, call, asked)
+    await service.prober.probe(address, port, expected)
+    published = await run_in_threadpool(service.publisher.publish, call.link, call.target)
+    service.observer.published(steady() - began)
+    return models.Published(published.state)
+
+
+def _aim(service: Service, call: Call, asked: models.Target) -> Aim:
+    # Never from the body: a job could name another user's node there.
+    address = targets.address_of(call.address)
+    call.target = targets.target_of(address, asked.port)
+    return address, asked.port, service.publisher.expected(call.link, address, asked.port)
+
+
+def heartbeat(service: Service, call: Call, _asked: models.Nothing) -> models.Renewed:
+    """Renew the lease."""
+    renewed = service.links.heartbeat(call.link)
+    return models.Renewed(renewed.state, int(renewed.expires_at))
+
+
+def end(service: Service, call: Call, asked: models.End) -> models.Over:
+    """End the link."""
+    call.reason = asked.reason
+    reason = call.reason or f"The {call.link.noun} ended."
+    ended = service.links.end(call.link, Ending(Cause(asked.cause), reason, asked.tail, JOB))
+    call.known(0)
+    call.target = ended.target
+    return models.Over(ended.state, ended.reason)
