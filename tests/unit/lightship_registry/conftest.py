@@ -8,7 +8,7 @@ import pytest
 
 from lightship_registry.core import audit
 from unit.lightship_registry import postgres
-from unit.lightship_registry.world import World, build_world
+from unit.lightship_registry.testbed import Testbed, build_testbed
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def world(tmp_path: Path, store_url: str) -> Iterator[World]:
-    world = build_world(tmp_path, store_url=store_url)
-    yield world
-    world.close()
+def testbed(tmp_path: Path, store_url: str) -> Iterator[Testbed]:
+    testbed = build_testbed(tmp_path, store_url=store_url)
+    yield testbed
+    testbed.close()

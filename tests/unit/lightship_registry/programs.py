@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from unit.lightship_registry.world import NODE, OK
+from unit.lightship_registry.testbed import NODE, OK
 
 
 class Program:

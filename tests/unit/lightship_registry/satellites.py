@@ -12,7 +12,7 @@ import httpx
 
 from lightship_registry.core.clock import Clock, steady
 from lightship_registry.satellite.watch import SatelliteWatch
-from unit.lightship_registry.world import DOMAIN, NODE, Hands, World, build_world
+from unit.lightship_registry.testbed import DOMAIN, NODE, Hands, Testbed, build_testbed
 
 LOGIN, OUTSIDE = "127.0.2.1", "127.9.0.1"
 NETWORKS = {
@@ -23,23 +23,23 @@ CLUSTERS = {"demo": (ipaddress.ip_network("127.0.0.0/23"),), "other": (ipaddress
 MANAGE = f"manage.{DOMAIN}:8443"
 
 
-def build(folder: Path, **changes: Any) -> World:
+def build(folder: Path, **changes: Any) -> Testbed:
     """Notebooks of `demo` at 127.0.0.* and 127.0.1.*; 127.0.2.* has clients only, as a login node."""
-    return build_world(folder, **{"clusters": CLUSTERS, "satellite_networks": dict(NETWORKS), **changes})
+    return build_testbed(folder, **{"clusters": CLUSTERS, "satellite_networks": dict(NETWORKS), **changes})
 
 
 class Client:
     """What `curl` does, from one address."""
 
-    def __init__(self, world: World, address: str = LOGIN) -> None:
-        self.world = world
+    def __init__(self, testbed: Testbed, address: str = LOGIN) -> None:
+        self.testbed = testbed
         self.address = address
 
     def ask(
         self, path: str, *, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         known = {"Host": MANAGE, "X-Real-IP": self.address, **(headers or {})}
-        return self.world.send(method, path, headers=known, content=body)
+        return self.testbed.send(method, path, headers=known, content=body)
 
     def get(self, path: str) -> str:
         answer = self.ask(path)
@@ -72,15 +72,15 @@ class Ticks:
         return self.now
 
 
-def watch_of(world: World, ticks: Clock = steady) -> SatelliteWatch:
-    parts = world.parts
+def watch_of(testbed: Testbed, ticks: Clock = steady) -> SatelliteWatch:
+    parts = testbed.parts
     return SatelliteWatch(
-        world.settings,
+        testbed.settings,
         parts.satellite_links,
         parts.publisher,
         parts.routing,
         parts.satellite_store,
-        world.clock,
+        testbed.clock,
         ticks,
     )
 
@@ -88,13 +88,13 @@ def watch_of(world: World, ticks: Clock = steady) -> SatelliteWatch:
 class Rounds:
     """The watch, a round at a time; each waits for what it began. What ends in between is seen at the next."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, testbed: Testbed) -> None:
         self.ticks = Ticks()
-        self.world = world
+        self.testbed = testbed
         # One loop for all rounds: the connections to the notebooks stand in it.
         self._runner = asyncio.Runner()
-        self.watch = watch_of(world, self.ticks)
-        world.afterwards.callback(self._close)
+        self.watch = watch_of(testbed, self.ticks)
+        testbed.afterwards.callback(self._close)
 
     def _close(self) -> None:
         async def close() -> None:

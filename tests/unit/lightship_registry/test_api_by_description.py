@@ -34,7 +34,7 @@ from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Owner
 from lightship_registry.links.probe import Expected
 from lightship_registry.links.targets import Address
-from unit.lightship_registry.world import DOMAIN, World, build_world, make_csr
+from unit.lightship_registry.testbed import DOMAIN, Testbed, build_testbed, make_csr
 
 OPERATIONS = {each.name: each for each in operations.OPERATIONS if each.proof is not Proof.NONE}
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
@@ -71,10 +71,10 @@ class Probed:
 class Client:
     """Sends generated requests to the application, and keeps links in every state for them."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, testbed: Testbed) -> None:
+        self.testbed = testbed
         self._runner = asyncio.Runner()
-        transport = httpx.ASGITransport(world.app, raise_app_exceptions=True)
+        transport = httpx.ASGITransport(testbed.app, raise_app_exceptions=True)
         self._client = httpx.AsyncClient(transport=transport, base_url=BASE)
         self._links: dict[str, dict[str, Any]] = {}
         self._ports = itertools.count(1024)
@@ -87,22 +87,22 @@ class Client:
     def link(self, state: str) -> dict[str, Any]:
         """A link that is in this state now: an earlier case may have taken it on."""
         made = self._links.get(state)
-        found = self.world.store.find(made["name"]) if made else None
+        found = self.testbed.store.find(made["name"]) if made else None
         if made is None or found is None or found.state != state:
             made = self._links[state] = self._make(state)
         return made
 
     def _make(self, state: str) -> dict[str, Any]:
-        made = self.world.create()
+        made = self.testbed.create()
         if state in (STARTING, READY):
-            assert self.world.job(made, "claim", {"csr": CSR}).status_code == 200
+            assert self.testbed.job(made, "claim", {"csr": CSR}).status_code == 200
         if state == READY:
             port = next(self._ports)
-            link = self.world.store.find(made["name"])
+            link = self.testbed.store.find(made["name"])
             assert link is not None
-            self.world.publisher.publish(link, f"127.0.0.2:{port}")
+            self.testbed.publisher.publish(link, f"127.0.0.2:{port}")
         if state == ENDED:
-            self.world.job(made, "end")
+            self.testbed.job(made, "end")
         return made
 
     def _node(self) -> str:
@@ -133,7 +133,7 @@ class Client:
             return {}
         if OPERATIONS[case.operation.definition.raw["operationId"]].proof is Proof.SECRET:
             return {"Authorization": f"Bearer {link['secret'] if proof == 'right' else '0' * 64}"}
-        signed = self.world.signed(request.method, request.url.raw_path.decode("ascii"), body)
+        signed = self.testbed.signed(request.method, request.url.raw_path.decode("ascii"), body)
         return signed if proof == "right" else {**signed, "X-Lightship-Signature": "0" * 64}
 
 
@@ -145,13 +145,13 @@ def _is_proof(header: str) -> bool:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "Prober", Probed)
-        world = build_world(
+        testbed = build_testbed(
             tmp_path_factory.mktemp("registry"), user_quota=10**9, user_creations_per_hour=10**9, waiting_hours=10**4
         )
-    client = Client(world)
+    client = Client(testbed)
     yield client
     client.close()
-    world.engine.dispose()
+    testbed.engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_every_answer_is_as_described(client: Client, described: Any, name: str,
     def answers(case: Any, state: str, user: str | None, real: bool, proof: str) -> None:
         link = client.link(state if state in LINKS[:4] else WAITING)
         if name == "key-remove":
-            client.world.tunnels.add(Owner("demo", user or "alice"), KEY)
+            client.testbed.tunnels.add(Owner("demo", user or "alice"), KEY)
         aim(case, link["name"] if state in LINKS[:4] else state, user, real and mode is GenerationMode.POSITIVE)
         answer = client.send(client.request(case, link, proof))
         assert answer.status_code != 500, answer.text

@@ -13,48 +13,48 @@ import pytest
 from lightship_registry import app
 from lightship_registry.core.errors import RegistryError
 from unit.lightship_registry.postgres import Cluster
-from unit.lightship_registry.satellites import build as build_satellite_world
-from unit.lightship_registry.world import World
+from unit.lightship_registry.satellites import build as build_satellite_testbed
+from unit.lightship_registry.testbed import Testbed
 
 
-def test_refuses_to_start_unprepared(world: World) -> None:
-    world.settings.folders.routes_dir.rmdir()
+def test_refuses_to_start_unprepared(testbed: Testbed) -> None:
+    testbed.settings.folders.routes_dir.rmdir()
     with pytest.raises(RegistryError, match="routes"):
-        app.build(world.settings, world.clock)
-    world.settings.store_file.unlink()
+        app.build(testbed.settings, testbed.clock)
+    testbed.settings.store_file.unlink()
     with pytest.raises(RegistryError, match="prepare"):
-        app.build(world.settings, world.clock)
+        app.build(testbed.settings, testbed.clock)
 
 
 def test_a_start_without_its_store_is_no_reason_to_let_anybody_wait(
-    world: World, caplog: pytest.LogCaptureFixture
+    testbed: Testbed, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with world.without_store():
-        world.app = app.build(world.settings, world.clock)
+    with testbed.without_store():
+        testbed.app = app.build(testbed.settings, testbed.clock)
         assert "start: unable to open database file" in caplog.text
-        answer = world.agent("GET", "/v1/ping")
+        answer = testbed.agent("GET", "/v1/ping")
         assert (answer.status_code, answer.json()["code"]) == (500, "registry-error")
-        page = world.send("GET", "/", headers={"Host": f"keen-otter-mural.{world.settings.domain}"})
+        page = testbed.send("GET", "/", headers={"Host": f"keen-otter-mural.{testbed.settings.domain}"})
         assert (page.status_code, "text/html" in page.headers["content-type"]) == (500, True)
 
 
-def test_a_start_without_its_store_is_repeated_soon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_without_its_store_is_repeated_soon(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "TROUBLE_SECONDS", 0.0)
 
     async def told_to_end() -> None:
         told = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-        async with running(world):
+        async with running(testbed):
             await asyncio.wait_for(told.wait(), 20)
 
-    with world.without_store():
+    with testbed.without_store():
         asyncio.run(told_to_end())
     with pytest.raises(TimeoutError):
         asyncio.run(asyncio.wait_for(told_to_end(), 0.5))
 
 
 @contextlib.asynccontextmanager
-async def running(world: World) -> AsyncIterator[None]:
+async def running(testbed: Testbed) -> AsyncIterator[None]:
     """The service from its start to its stop, as uvicorn tells it of both."""
     inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     sent: list[str] = []
@@ -62,7 +62,7 @@ async def running(world: World) -> AsyncIterator[None]:
     async def send(message: Any) -> None:
         sent.append(message["type"])
 
-    task = asyncio.create_task(world.app({"type": "lifespan"}, inbox.get, send))
+    task = asyncio.create_task(testbed.app({"type": "lifespan"}, inbox.get, send))
     await inbox.put({"type": "lifespan.startup"})
     while not sent:
         await asyncio.sleep(0.01)
@@ -72,12 +72,12 @@ async def running(world: World) -> AsyncIterator[None]:
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-def test_start_puts_routes_right_and_stop_leaves_them(world: World) -> None:
-    stale = world.settings.folders.routes_dir / "left-over-file"
+def test_start_puts_routes_right_and_stop_leaves_them(testbed: Testbed) -> None:
+    stale = testbed.settings.folders.routes_dir / "left-over-file"
     stale.write_text("x")
 
     async def go() -> None:
-        async with running(world):
+        async with running(testbed):
             assert not stale.exists()
             stale.write_text("x")
 
@@ -85,14 +85,14 @@ def test_start_puts_routes_right_and_stop_leaves_them(world: World) -> None:
     assert stale.exists()
 
 
-def test_unexpected_errors_show_nothing(world: World, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_unexpected_errors_show_nothing(testbed: Testbed, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     def burst(*_: object) -> None:
         raise ZeroDivisionError("private detail")
 
-    made = world.create()
+    made = testbed.create()
     monkeypatch.setattr("lightship_registry.links.lifecycle.Links.of_secret", burst)
     with caplog.at_level(logging.ERROR):
-        answer = world.job(made, "heartbeat")
+        answer = testbed.job(made, "heartbeat")
     assert (answer.status_code, answer.json()["code"]) == (500, "registry-error")
     assert "private" not in answer.text
     assert "unexpected" in caplog.text
@@ -120,40 +120,40 @@ def test_unexpected_errors_are_told_as_each_host_tells_errors(
     def burst(*_: object) -> None:
         raise ZeroDivisionError("private detail")
 
-    world = build_satellite_world(tmp_path)
+    testbed = build_satellite_testbed(tmp_path)
     for statement in ("glance", "create"):
-        monkeypatch.setattr(type(world.store), statement, burst)
+        monkeypatch.setattr(type(testbed.store), statement, burst)
     with caplog.at_level(logging.ERROR):
-        answer = world.send("GET", path, headers={"Host": f"{host}{world.settings.domain}"})
+        answer = testbed.send("GET", path, headers={"Host": f"{host}{testbed.settings.domain}"})
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (500, kind)
     assert answer.text.startswith(begins)
     assert "private detail" not in answer.text
     assert caplog.text.count("unexpected error") == 1
-    counted = world.app.dashboard.metrics.registry.get_sample_value
+    counted = testbed.app.dashboard.metrics.registry.get_sample_value
     assert counted("lightship_http_requests_total", {"action": action, "status": "500"}) == 1
-    world.close()
+    testbed.close()
 
 
-def test_host_of_the_api_is_read_kindly(world: World) -> None:
-    for host in (f"registry.{world.settings.domain}", f"REGISTRY.{world.settings.domain}.:8443"):
-        assert world.send("GET", "/v1/ping", headers={"Host": host}).status_code == 403
+def test_host_of_the_api_is_read_kindly(testbed: Testbed) -> None:
+    for host in (f"registry.{testbed.settings.domain}", f"REGISTRY.{testbed.settings.domain}.:8443"):
+        assert testbed.send("GET", "/v1/ping", headers={"Host": host}).status_code == 403
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
-def test_a_restart_of_the_database_costs_no_request(world: World, store_url: str, cluster: Cluster) -> None:
-    made = world.create()
+def test_a_restart_of_the_database_costs_no_request(testbed: Testbed, store_url: str, cluster: Cluster) -> None:
+    made = testbed.create()
     assert cluster.cut_off(store_url) > 0
-    assert world.status(made)["state"] == "waiting"
+    assert testbed.status(made)["state"] == "waiting"
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 def test_a_database_that_is_away_is_an_error_until_it_is_back(
-    world: World, store_url: str, cluster: Cluster, caplog: pytest.LogCaptureFixture
+    testbed: Testbed, store_url: str, cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = world.create()
+    made = testbed.create()
     with cluster.locked_out(store_url):
-        for answer in (world.agent("GET", "/v1/ping"), world.job(made, "heartbeat")):
+        for answer in (testbed.agent("GET", "/v1/ping"), testbed.job(made, "heartbeat")):
             assert (answer.status_code, answer.json()["code"]) == (500, "registry-error")
     assert "not permitted to log in" in caplog.text
     assert "not-asked-for" not in caplog.text
-    assert world.status(made)["state"] == "waiting"
+    assert testbed.status(made)["state"] == "waiting"

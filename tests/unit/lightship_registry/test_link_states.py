@@ -20,7 +20,7 @@ from sqlalchemy import delete, select
 
 from lightship_registry.core.records import Cause, Creation, Ending, NewLink, Owner, Wish
 from lightship_registry.store.schema import links
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 QUOTA, HOURLY, WAIT, LEASE, REST, SILENCE, HOUR = 3, 4, 5000.0, 90.0, 75.0, 600.0, 3600.0
 OWNERS = [Owner("demo", "alice"), Owner("other", "alice")]
@@ -56,11 +56,11 @@ class Row:
 
 
 class LinkStates(RuleBasedStateMachine):
-    world: World
+    testbed: Testbed
 
     def __init__(self) -> None:
         super().__init__()
-        self.store, self.engine = self.world.store, self.world.engine
+        self.store, self.engine = self.testbed.store, self.testbed.engine
         self.now = 1_000_000.0
         self.rows: dict[str, Row] = {}
 
@@ -231,18 +231,18 @@ class LinkStates(RuleBasedStateMachine):
         assert not live or max(live.values()) <= QUOTA
 
 
-def walk(world: World, walks: int) -> None:
+def walk(testbed: Testbed, walks: int) -> None:
     class Here(LinkStates):
         pass
 
-    Here.world = world
+    Here.testbed = testbed
     run_state_machine_as_test(Here, settings=settings(max_examples=walks, stateful_step_count=40, deadline=None))
 
 
-def test_no_sequence_of_events_breaks_a_rule(world: World) -> None:
-    walk(world, 100)
+def test_no_sequence_of_events_breaks_a_rule(testbed: Testbed) -> None:
+    walk(testbed, 100)
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
-def test_none_does_on_postgresql(world: World) -> None:
-    walk(world, 20)
+def test_none_does_on_postgresql(testbed: Testbed) -> None:
+    walk(testbed, 20)

@@ -15,7 +15,7 @@ import yaml
 from lightship_registry.core.records import Cause
 from lightship_registry.monitoring import check_report
 from lightship_registry.monitoring.check_report import Report
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 REPOSITORY = Path(__file__).parents[3]
 FILES = REPOSITORY / "roles" / "link_registry" / "files"
@@ -40,12 +40,12 @@ def promtool(*arguments: str) -> str:
 
 
 @pytest.fixture
-def metrics(world: World) -> dict[str, set[str]]:
+def metrics(testbed: Testbed) -> dict[str, set[str]]:
     """The kind and the names of all samples that the service can give, without those of a value that nobody has."""
-    check_report.save(check_report.path_of(world.settings), Report(1.0, {"disk": 0}, 1.0))
+    check_report.save(check_report.path_of(testbed.settings), Report(1.0, {"disk": 0}, 1.0))
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     found = {"lightship_satellite_links": {"lightship_satellite_links"}}
-    for family in world.app.dashboard.metrics.registry.collect():
+    for family in testbed.app.dashboard.metrics.registry.collect():
         found[family.name] = {f"{family.name}{suffix}" for suffix in suffixes[family.type]}
     return found
 

@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from lightship_registry.core.records import Cause, Ending, Owner, Wish
 from lightship_registry.links import names
-from unit.lightship_registry.world import DOMAIN, TOKEN_SHA256, World, build_world
+from unit.lightship_registry.testbed import DOMAIN, TOKEN_SHA256, Testbed, build_testbed
 
 # As many as are asked for; 20,000 take half a minute, a million half an hour.
 NAMES = int(os.environ.get("LIGHTSHIP_NAMES", "20000"))
@@ -26,25 +26,25 @@ Answer = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = build_world(tmp_path, user_quota=10**6, user_creations_per_hour=10**6)
-    yield world
-    world.close()
+def testbed(tmp_path: Path) -> Iterator[Testbed]:
+    testbed = build_testbed(tmp_path, user_quota=10**6, user_creations_per_hour=10**6)
+    yield testbed
+    testbed.close()
 
 
-def made(world: World, count: int, *, end: bool = False, run: bool = False) -> list[str]:
+def made(testbed: Testbed, count: int, *, end: bool = False, run: bool = False) -> list[str]:
     found = []
     for number in range(count):
-        link, _secret = world.links.create(ALICE, Wish(3600, "Protein folding", token_sha256=TOKEN_SHA256))
+        link, _secret = testbed.links.create(ALICE, Wish(3600, "Protein folding", token_sha256=TOKEN_SHA256))
         if end:
-            world.links.end(link, Ending(Cause.FAILED, "Told to nobody.", "last line"))
+            testbed.links.end(link, Ending(Cause.FAILED, "Told to nobody.", "last line"))
         if run:
-            world.change({"name": link.name}, state="ready", target=f"https://127.0.0.1:{number}")
+            testbed.change({"name": link.name}, state="ready", target=f"https://127.0.0.1:{number}")
         found.append(link.name)
     return found
 
 
-async def ask(world: World, name: str, method: str, path: str, token: str) -> Answer:
+async def ask(testbed: Testbed, name: str, method: str, path: str, token: str) -> Answer:
     headers = [(b"host", f"{name}.{DOMAIN}:8443".encode()), (b"x-lightship-token", token.encode())]
     scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
     sent: list[Message] = []
@@ -55,21 +55,21 @@ async def ask(world: World, name: str, method: str, path: str, token: str) -> An
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await world.app(scope, receive, send)
+    await testbed.app(scope, receive, send)
     body = b"".join(message.get("body", b"") for message in sent[1:])
     return sent[0]["status"], tuple(sent[0]["headers"]), body
 
 
-def answers(world: World, asked: list[tuple[str, str, str, str]]) -> Counter[Answer]:
+def answers(testbed: Testbed, asked: list[tuple[str, str, str, str]]) -> Counter[Answer]:
     async def go() -> Counter[Answer]:
-        return Counter([await ask(world, *each) for each in asked])
+        return Counter([await ask(testbed, *each) for each in asked])
 
     return asyncio.run(go())
 
 
-def test_names_cannot_be_told_apart(world: World) -> None:
+def test_names_cannot_be_told_apart(testbed: Testbed) -> None:
     chance = random.Random(7)  # noqa: S311 - only to be the same each time
-    ended, waiting, running = made(world, OLD, end=True), made(world, WAITING), made(world, RUNNING, run=True)
+    ended, waiting, running = made(testbed, OLD, end=True), made(testbed, WAITING), made(testbed, RUNNING, run=True)
     tokens = ["", "0" * 32, "nonsense"]
     ways = [("GET", path) for path in PATHS] + [("POST", path) for path in ("/cancel", "/enter")]
     asked = [(name, *way, token) for name in (*ended, *waiting, *running) for way in ways for token in tokens]
@@ -78,24 +78,26 @@ def test_names_cannot_be_told_apart(world: World) -> None:
         asked.append((name, *chance.choice(ways), chance.choice(tokens)))
     chance.shuffle(asked)
 
-    seen = answers(world, asked)
+    seen = answers(testbed, asked)
     assert seen.total() == NAMES
     ((status, headers, body),) = seen
     assert status == 404
     assert dict(headers)[b"content-length"] == f"{len(body)}".encode()
-    assert all(world.store.find(name) is not None for name in (*ended, *waiting))
-    assert {link.state for name in waiting if (link := world.store.find(name))} == {"waiting"}
-    assert {link.state for name in running if (link := world.store.find(name))} == {"ready"}
+    assert all(testbed.store.find(name) is not None for name in (*ended, *waiting))
+    assert {link.state for name in waiting if (link := testbed.store.find(name))} == {"waiting"}
+    assert {link.state for name in running if (link := testbed.store.find(name))} == {"ready"}
 
 
-def test_running_names_say_that_they_run_as_their_notebooks_do_and_cannot_be_told_from_each_other(world: World) -> None:
-    running = made(world, 5, run=True)
+def test_running_names_say_that_they_run_as_their_notebooks_do_and_cannot_be_told_from_each_other(
+    testbed: Testbed,
+) -> None:
+    running = made(testbed, 5, run=True)
     for name in running:
-        world.change({"name": name}, lease_until=world.clock() + 90, title=name, node=name)
+        testbed.change({"name": name}, lease_until=testbed.clock() + 90, title=name, node=name)
     for way in (("GET", "/status"), ("GET", "/enter"), ("POST", "/enter")):
-        seen = answers(world, [(name, *way, token) for name in running for token in ("", "0" * 32)])
+        seen = answers(testbed, [(name, *way, token) for name in running for token in ("", "0" * 32)])
         ((status, _headers, _body),) = seen
         assert status == 403
     for way in (("GET", "/"), ("GET", "/running"), ("POST", "/cancel")):
-        seen = answers(world, [(name, *way, "") for name in (*running, "no-such-name")])
+        seen = answers(testbed, [(name, *way, "") for name in (*running, "no-such-name")])
         assert len(seen) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.prepare import prepare
-from unit.lightship_registry.world import Hands, World, make_settings
+from unit.lightship_registry.testbed import Hands, Testbed, make_settings
 
 
 def test_says_what_it_made_and_then_nothing(tmp_path: Path) -> None:
@@ -33,8 +33,8 @@ def test_a_database_elsewhere_needs_no_file(tmp_path: Path, store_url: str) -> N
     assert not settings.store_file.exists()
 
 
-def test_store_is_nobody_elses(world: World) -> None:
-    assert world.settings.store_file.stat().st_mode & 0o777 == 0o600
+def test_store_is_nobody_elses(testbed: Testbed) -> None:
+    assert testbed.settings.store_file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

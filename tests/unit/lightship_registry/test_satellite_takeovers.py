@@ -23,7 +23,7 @@ from lightship_registry.satellite import http
 from unit.lightship_registry.programs import program
 from unit.lightship_registry.satellites import LOGIN, MANAGE, NETWORKS, NODE, OUTSIDE, Client, Rounds, build, watch_of
 from unit.lightship_registry.test_takeovers import own_address
-from unit.lightship_registry.world import OK, TOKEN_SHA256, World, make_csr, notebook
+from unit.lightship_registry.testbed import OK, TOKEN_SHA256, Testbed, make_csr, notebook
 
 CSR = make_csr(ec.generate_private_key(ec.SECP256R1()))
 CALLS = (
@@ -38,33 +38,33 @@ WIDE = ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "0.0.0.0/8", "::/8", "fe
 class Scene:
     """Alice's links, one in each state, made the proper way; and three of Satellite's, likewise."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, testbed: Testbed) -> None:
+        self.testbed = testbed
         self.random = random.Random(20260101)  # noqa: S311 - only to be the same each time
-        self.login, self.node = Client(world), Client(world, NODE)
-        self.proper = [world.create(token_sha256=TOKEN_SHA256) for _ in range(3)]
+        self.login, self.node = Client(testbed), Client(testbed, NODE)
+        self.proper = [testbed.create(token_sha256=TOKEN_SHA256) for _ in range(3)]
         for made in self.proper[1:]:
-            world.claim(made)
-        world.publisher.publish(self.row(self.proper[2]["name"]), f"{NODE}:8888")
+            testbed.claim(made)
+        testbed.publisher.publish(self.row(self.proper[2]["name"]), f"{NODE}:8888")
         for made in self.proper:
-            answer = world.agent("POST", f"/v1/links/{made['name']}/job", {"user": "alice", "job_id": "4711"})
+            answer = testbed.agent("POST", f"/v1/links/{made['name']}/job", {"user": "alice", "job_id": "4711"})
             assert answer.status_code == 200
         # As long as they are published and redeemed, before the attack begins, from addresses that may be targets.
         self.theirs = [self.login.token() for _ in range(3)]
         for port, name in enumerate(self.theirs[1:], 9998):
-            world.publisher.announce(self.row(name), f"{NODE}:{port}")
-        world.publisher.publish(self.row(self.theirs[2]), f"{NODE}:9999")
+            testbed.publisher.announce(self.row(name), f"{NODE}:{port}")
+        testbed.publisher.publish(self.row(self.theirs[2]), f"{NODE}:9999")
         for name in self.theirs:
-            assert world.parts.satellite_store.link_job(name, "demo", "4711")
+            assert testbed.parts.satellite_store.link_job(name, "demo", "4711")
 
     def row(self, name: str) -> Link:
-        link = self.world.store.find(name)
+        link = self.testbed.store.find(name)
         assert link is not None
         return link
 
     def picture(self) -> tuple[list[Link], dict[str, str]]:
         names = [*(made["name"] for made in self.proper), *self.theirs]
-        return [self.row(name) for name in names], self.world.routes
+        return [self.row(name) for name in names], self.testbed.routes
 
 
 Attack = Callable[[], httpx.Response]
@@ -73,7 +73,7 @@ Kind = Callable[[Scene, int], Attack]
 
 def call(scene: Scene, number: int, name: str, address: str = NODE, **headers: str) -> Attack:
     path = CALLS[number % len(CALLS)].format(name=name, port=2000 + number)
-    return lambda: Client(scene.world, address).ask(path, headers=headers)
+    return lambda: Client(scene.testbed, address).ask(path, headers=headers)
 
 
 def on_a_proper_link(scene: Scene, number: int) -> Attack:
@@ -89,7 +89,7 @@ def from_outside(scene: Scene, number: int) -> Attack:
 
 def asking_from_outside(scene: Scene, number: int) -> Attack:
     path = ("/getlink.cgi", f"/tokenjobstate.cgi?token={scene.theirs[number % 3]}", "/nothing.cgi")[number % 2]
-    return lambda: Client(scene.world, OUTSIDE).ask(path)
+    return lambda: Client(scene.testbed, OUTSIDE).ask(path)
 
 
 def from_another_cluster(scene: Scene, number: int) -> Attack:
@@ -99,12 +99,12 @@ def from_another_cluster(scene: Scene, number: int) -> Attack:
 def with_two_addresses(scene: Scene, number: int) -> Attack:
     path = CALLS[number % 3].format(name=scene.theirs[number % 3], port=9999)
     pairs = [("Host", MANAGE), ("X-Real-IP", OUTSIDE), ("X-Real-IP" if number % 2 else "x-real-ip", NODE)]
-    return lambda: scene.world.send_raw("GET", path, httpx.Headers(pairs))
+    return lambda: scene.testbed.send_raw("GET", path, httpx.Headers(pairs))
 
 
 def redeemed_again(scene: Scene, number: int) -> Attack:
     path = f"/redeemtoken.cgi?token={scene.theirs[1 + number % 2]}&port={7000 + number}"
-    return lambda: Client(scene.world, (NODE, "127.0.0.9")[number // 2 % 2]).ask(path)
+    return lambda: Client(scene.testbed, (NODE, "127.0.0.9")[number // 2 % 2]).ask(path)
 
 
 def linked_again(scene: Scene, number: int) -> Attack:
@@ -114,14 +114,14 @@ def linked_again(scene: Scene, number: int) -> Attack:
 
 def destroyed_from_elsewhere(scene: Scene, number: int) -> Attack:
     path = f"/destroytoken.cgi?token={scene.theirs[1 + number % 2]}&port=9999&host={NODE}"
-    return lambda: Client(scene.world, (LOGIN, "127.0.0.9")[number // 2 % 2]).ask(path)
+    return lambda: Client(scene.testbed, (LOGIN, "127.0.0.9")[number // 2 % 2]).ask(path)
 
 
 def no_node(*choices: str) -> Kind:
     def prepare(scene: Scene, number: int) -> Attack:
         address = choices[number % len(choices)]
         path = f"/redeemtoken.cgi?token={scene.theirs[0]}&port={1024 + number}&host={NODE}&ip={NODE}"
-        return lambda: Client(scene.world, address).ask(path)
+        return lambda: Client(scene.testbed, address).ask(path)
 
     return prepare
 
@@ -164,9 +164,9 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
     if attempts and not attempts.local:
         wide = tuple(ipaddress.ip_network(text) for text in (*WIDE, f"{own_address()}/32"))
         changes = {"clusters": {"demo": wide}, "satellite_networks": {"demo": wide}, "allow_local_targets": False}
-    world = build(tmp_path, **changes)
-    yield Scene(world)
-    world.close()
+    testbed = build(tmp_path, **changes)
+    yield Scene(testbed)
+    testbed.close()
 
 
 @pytest.mark.parametrize("attempts", ALL, ids=lambda attempts: attempts.title)
@@ -205,8 +205,8 @@ def test_nothing_but_the_callers_own_address_becomes_a_target(scene: Scene) -> N
         answer = scene.node.ask(f"/redeemtoken.cgi?token={name}&port={port}{more}", body=body, headers=headers)
         assert answer.text == "Success!\n"
         assert scene.row(name).announced == f"{NODE}:{port}"
-        Rounds(scene.world).go()
-        assert scene.world.routes[name] == f"http://{NODE}:{port}\n"
+        Rounds(scene.testbed).go()
+        assert scene.testbed.routes[name] == f"http://{NODE}:{port}\n"
 
 
 def test_reports_of_jobs_reach_no_link_of_the_other_interface(scene: Scene) -> None:
@@ -217,13 +217,13 @@ def test_reports_of_jobs_reach_no_link_of_the_other_interface(scene: Scene) -> N
     scene.login.report("4711 RUNNING\n")
     theirs = scene.picture()[0][3:]
     report = {"job_id": "4711", "state": "ended", "cause": "failed"}
-    answer = scene.world.agent("POST", "/v1/jobs", {"jobs": [report]})
+    answer = scene.testbed.agent("POST", "/v1/jobs", {"jobs": [report]})
     assert (answer.status_code, answer.json()["watch"]) == (200, [])
     assert [link.state for link in scene.picture()[0][:3]] == ["ended", "ended", "ready"]
     assert scene.picture()[0][3:] == theirs
-    scene.world.clock.now += 60
+    scene.testbed.clock.now += 60
     # Nor is an agent asked to look at such a job, of which there could be thousands.
-    assert scene.world.agent("POST", "/v1/jobs", {"jobs": []}).json()["watch"] == []
+    assert scene.testbed.agent("POST", "/v1/jobs", {"jobs": []}).json()["watch"] == []
 
 
 @pytest.mark.parametrize("user", [f"satellite:{LOGIN}", "satellite", LOGIN, "", "alice"])
@@ -231,9 +231,9 @@ def test_no_user_is_the_owner_of_one_of_satellites(scene: Scene, user: str) -> N
     before = scene.picture()
     for name in scene.theirs:
         codes = [
-            scene.world.agent("POST", f"/v1/links/{name}/cancel", {"user": user}).status_code,
-            scene.world.agent("POST", f"/v1/links/{name}/job", {"user": user, "job_id": "1"}).status_code,
-            scene.world.agent("GET", f"/v1/links/{name}?user={user}").status_code,
+            scene.testbed.agent("POST", f"/v1/links/{name}/cancel", {"user": user}).status_code,
+            scene.testbed.agent("POST", f"/v1/links/{name}/job", {"user": user, "job_id": "1"}).status_code,
+            scene.testbed.agent("GET", f"/v1/links/{name}?user={user}").status_code,
         ]
         assert set(codes) <= {404, 422}, codes
     assert scene.picture() == before
@@ -244,10 +244,10 @@ def test_no_secret_opens_one_of_satellites(scene: Scene) -> None:
     secret = "5" * 64
     digest = hashlib.sha256(secret.encode()).hexdigest()
     for name in scene.theirs:
-        scene.world.change({"name": name}, secret_sha256=digest)
+        scene.testbed.change({"name": name}, secret_sha256=digest)
         before = scene.picture()
         for action, body in (("claim", {"csr": CSR}), ("target", {"port": 4000}), ("heartbeat", {}), ("end", {})):
-            answer = scene.world.job({"name": name, "secret": secret}, action, body)
+            answer = scene.testbed.job({"name": name, "secret": secret}, action, body)
             assert (answer.status_code, answer.json()["code"]) == (403, "refused")
         assert scene.picture() == before
 
@@ -256,7 +256,7 @@ def test_a_page_of_theirs_shows_no_more_to_any_token(scene: Scene) -> None:
     for name in scene.theirs[:1]:
         for token in ("0" * 32, "a" * 32):
             headers = {"Host": f"{name}.notebooks.test:8443", "X-Lightship-Token": token}
-            answer = scene.world.send("POST", "/cancel", headers={**headers, "Origin": f"https://{headers['Host']}"})
+            answer = scene.testbed.send("POST", "/cancel", headers={**headers, "Origin": f"https://{headers['Host']}"})
             assert answer.status_code == 404
     assert scene.row(scene.theirs[0]).state == "waiting"
 
@@ -265,43 +265,43 @@ def test_a_live_target_of_the_one_is_never_the_others(scene: Scene, monkeypatch:
     monkeypatch.setattr(http, "TRY_SECONDS", 0.01)
     with program() as port:
         target = f"{NODE}:{port}"
-        made = scene.world.create()
-        scene.world.claim(made)
-        scene.world.publisher.publish(scene.row(made["name"]), target)
+        made = scene.testbed.create()
+        scene.testbed.claim(made)
+        scene.testbed.publisher.publish(scene.row(made["name"]), target)
         name = scene.login.token()
         assert scene.node.redeem(name, port).startswith(f"Oops! {target} is another link's notebook.")
-        assert (scene.row(name).state, name in scene.world.routes) == ("waiting", False)
-        scene.world.job(made, "end")
+        assert (scene.row(name).state, name in scene.testbed.routes) == ("waiting", False)
+        scene.testbed.job(made, "end")
         # And what was only announced takes nobody's port.
         assert scene.node.redeem(name, port) == "Success!\n"
-        other = scene.world.create()
-        scene.world.claim(other)
-        scene.world.clock.now += 76
-        scene.world.publisher.publish(scene.row(other["name"]), target)
-        Rounds(scene.world).go()
-        assert scene.world.routes[other["name"]] == f"https://{target}\n"
-        assert name not in scene.world.routes
+        other = scene.testbed.create()
+        scene.testbed.claim(other)
+        scene.testbed.clock.now += 76
+        scene.testbed.publisher.publish(scene.row(other["name"]), target)
+        Rounds(scene.testbed).go()
+        assert scene.testbed.routes[other["name"]] == f"https://{target}\n"
+        assert name not in scene.testbed.routes
 
 
 def test_a_tls_notebook_is_never_asked_for_in_the_clear_with_a_route(scene: Scene, tmp_path: Path) -> None:
-    made = scene.world.create()
-    with notebook(scene.world.claim(made).server_context(tmp_path)) as port:
+    made = scene.testbed.create()
+    with notebook(scene.testbed.claim(made).server_context(tmp_path)) as port:
         name = scene.login.token()
         scene.node.redeem(name, port)
-        Rounds(scene.world).go(2)
-        assert (name in scene.world.routes, scene.row(name).state) == (False, "starting")
-        assert scene.world.job(made, "target", {"port": port}).status_code == 200
+        Rounds(scene.testbed).go(2)
+        assert (name in scene.testbed.routes, scene.row(name).state) == (False, "starting")
+        assert scene.testbed.job(made, "target", {"port": port}).status_code == 200
 
 
 def test_many_that_hang_do_not_keep_the_others_waiting(tmp_path: Path) -> None:
-    world = build(tmp_path)
-    node = Client(world, NODE)
+    testbed = build(tmp_path)
+    node = Client(testbed, NODE)
 
     async def go() -> None:
-        watch = watch_of(world)
+        watch = watch_of(testbed)
         tasks = await watch.start_round()
         async with asyncio.timeout(20):
-            while live not in world.routes:
+            while live not in testbed.routes:
                 tasks += await watch.start_round()
                 await asyncio.sleep(0.01)
         watch.close()
@@ -317,7 +317,7 @@ def test_many_that_hang_do_not_keep_the_others_waiting(tmp_path: Path) -> None:
             hanging = stack.enter_context(socket.create_server((NODE, 0)))
             node.redeem(node.token(), hanging.getsockname()[1])
         asyncio.run(go())
-    world.close()
+    testbed.close()
 
 
 def test_networks_of_two_clusters_are_distinct() -> None:

@@ -20,7 +20,7 @@ from lightship_registry.satellite.rules import SatelliteRules
 from lightship_registry.satellite.watch import SETTLE_SECONDS
 from unit.lightship_registry.programs import Program
 from unit.lightship_registry.satellites import LOGIN, MANAGE, build, watch_of
-from unit.lightship_registry.world import NODE, World
+from unit.lightship_registry.testbed import NODE, Testbed
 
 TURNS = 30
 VERSION_1, VERSION_2 = (
@@ -30,24 +30,24 @@ VERSION_1, VERSION_2 = (
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def testbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Testbed]:
     monkeypatch.setattr(watch, "ROUND_SECONDS", 0.02)
     monkeypatch.setattr(watch, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(http, "TRY_SECONDS", 0.01)
-    world = build(tmp_path)
-    yield world
-    world.close()
+    testbed = build(tmp_path)
+    yield testbed
+    testbed.close()
 
 
 class Service:
     """The interface and the watch in one loop, as they run in the service, and somebody at the links' addresses."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.watch = watch_of(world)
-        parts = world.parts
+    def __init__(self, testbed: Testbed) -> None:
+        self.testbed = testbed
+        self.watch = watch_of(testbed)
+        parts = testbed.parts
         rules = SatelliteRules(
-            world.settings, parts.satellite_links, parts.publisher, parts.satellite_store, world.clock
+            testbed.settings, parts.satellite_links, parts.publisher, parts.satellite_store, testbed.clock
         )
         self._app = application(SatelliteApi(rules, self.watch).routes(), http.refusal, NO_OBSERVER)
         self.visits = self.passes = 0
@@ -63,18 +63,18 @@ class Service:
         return name
 
     def link(self, name: str) -> Link:
-        link = self.world.store.find(name)
+        link = self.testbed.store.find(name)
         assert link is not None
         return link
 
     async def until(self, so: Callable[[], bool]) -> None:
-        # No lease runs out meanwhile: the world's clock stands. How soon it is, is measured on the bed.
+        # No lease runs out meanwhile: the testbed's clock stands. How soon it is, is measured on the bed.
         async with asyncio.timeout(10):
             while not so():
                 await asyncio.sleep(0.001)
 
     async def until_it_is(self, name: str, state: str) -> None:
-        await self.until(lambda: self.link(name).state == state and (state != READY or name in self.world.routes))
+        await self.until(lambda: self.link(name).state == state and (state != READY or name in self.testbed.routes))
 
     async def until_it_is_bound(self, name: str) -> None:
         await self.until(lambda: self.link(name).program_mark != "")
@@ -82,7 +82,7 @@ class Service:
     async def visit(self) -> None:
         """Go where the routes lead, as the web server does, and say for which link."""
         while True:
-            for route in self.world.settings.folders.routes_dir.glob("*-*-*"):
+            for route in self.testbed.settings.folders.routes_dir.glob("*-*-*"):
                 with contextlib.suppress(OSError):
                     host, _, port = route.read_text().strip().removeprefix("http://").rpartition(":")
                     reader, writer = await asyncio.open_connection(host, int(port))
@@ -103,8 +103,8 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def serving(world: World) -> AsyncIterator[Service]:
-    service = Service(world)
+async def serving(testbed: Testbed) -> AsyncIterator[Service]:
+    service = Service(testbed)
     tasks = [asyncio.create_task(service.watch.run()), asyncio.create_task(service.visit())]
     try:
         yield service
@@ -114,9 +114,9 @@ async def serving(world: World) -> AsyncIterator[Service]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def play(world: World, scene: Callable[[Service], Awaitable[None]]) -> None:
+def play(testbed: Testbed, scene: Callable[[Service], Awaitable[None]]) -> None:
     async def go() -> None:
-        async with serving(world) as service:
+        async with serving(testbed) as service:
             await scene(service)
 
     asyncio.run(asyncio.wait_for(go(), 60))
@@ -127,31 +127,31 @@ def asked_for(notebook: Program) -> set[str]:
     return {line.split()[1].decode()[1:] for line in notebook.requests} - {"api"}
 
 
-def test_thirty_jobs_in_turn_never_meet(world: World) -> None:
+def test_thirty_jobs_in_turn_never_meet(testbed: Testbed) -> None:
     async def scene(service: Service) -> None:
         port, came = 0, []
         for _ in range(TURNS):
             notebook = Program(port=port)
             port = notebook.port
             # The port has rested.
-            world.clock.now += world.settings.target_rest_seconds + 1
+            testbed.clock.now += testbed.settings.target_rest_seconds + 1
             name = await service.announced(port)
             await service.until_it_is(name, READY)
             await service.until_more("visits")
             notebook.die()
-            await service.until(lambda: world.routes == {})
+            await service.until(lambda: testbed.routes == {})
             await service.until_no_visit_is_under_way()
             came.append((asked_for(notebook), {name}))
             await service.until_it_is(name, ENDED)
             assert service.link(name).cause == Cause.ENDED
         assert all(found == expected for found, expected in came)
 
-    play(world, scene)
+    play(testbed, scene)
 
 
 @pytest.mark.parametrize("answer", [VERSION_1, VERSION_2], ids=["the same program", "another one"])
 def test_a_job_that_takes_the_port_in_the_same_moment_gets_the_port_and_not_the_link(
-    world: World, answer: bytes
+    testbed: Testbed, answer: bytes
 ) -> None:
     async def scene(service: Service) -> None:
         first = Program(VERSION_1)
@@ -159,23 +159,23 @@ def test_a_job_that_takes_the_port_in_the_same_moment_gets_the_port_and_not_the_
         await service.until_it_is(old, READY)
         first.die()
         second = Program(answer, first.port)
-        await service.until(lambda: world.routes == {})
+        await service.until(lambda: testbed.routes == {})
         await service.until_it_is(old, ENDED)
         await service.until_no_visit_is_under_way()
         second.requests.clear()
         new = await service.announced(second.port)
         await service.until_it_is_bound(new)
         assert service.link(new).state == STARTING
-        world.clock.now += world.settings.target_rest_seconds + 1
+        testbed.clock.now += testbed.settings.target_rest_seconds + 1
         await service.until_it_is(new, READY)
         await service.until_more("visits")
         second.die()
         assert asked_for(second) == {new}
 
-    play(world, scene)
+    play(testbed, scene)
 
 
-def test_a_port_that_is_given_up_ends_its_link_though_the_job_lives_on(world: World) -> None:
+def test_a_port_that_is_given_up_ends_its_link_though_the_job_lives_on(testbed: Testbed) -> None:
     """A Jupyter that was told to stop closes its port first, and then its kernels."""
 
     async def scene(service: Service) -> None:
@@ -183,14 +183,14 @@ def test_a_port_that_is_given_up_ends_its_link_though_the_job_lives_on(world: Wo
         name = await service.announced(notebook.port)
         await service.until_it_is(name, READY)
         notebook.close_port()
-        await service.until(lambda: world.routes == {})
+        await service.until(lambda: testbed.routes == {})
         notebook.die()
 
-    play(world, scene)
+    play(testbed, scene)
 
 
 @pytest.mark.parametrize("how", ["close_port", "die"])
-def test_a_job_whose_notebook_has_stopped_destroys_its_token_as_ever(world: World, how: str) -> None:
+def test_a_job_whose_notebook_has_stopped_destroys_its_token_as_ever(testbed: Testbed, how: str) -> None:
     """The last line of a client's script, after Jupyter was shut down: a refusal would read as a failed job."""
 
     async def scene(service: Service) -> None:
@@ -204,10 +204,10 @@ def test_a_job_whose_notebook_has_stopped_destroys_its_token_as_ever(world: Worl
         assert await service.get(f"/destroytoken.cgi?token={name}") == "Success! Token destroyed.\n"
         assert service.link(name) == before
 
-    play(world, scene)
+    play(testbed, scene)
 
 
-def test_of_two_that_announce_one_port_the_newer_one_counts(world: World) -> None:
+def test_of_two_that_announce_one_port_the_newer_one_counts(testbed: Testbed) -> None:
     async def scene(service: Service) -> None:
         with_nobody = Program()
         with_nobody.die()
@@ -220,10 +220,10 @@ def test_of_two_that_announce_one_port_the_newer_one_counts(world: World) -> Non
         notebook.die()
         assert asked_for(notebook) <= {newer}
 
-    play(world, scene)
+    play(testbed, scene)
 
 
-def test_what_is_announced_ends_with_the_notebook_that_came_first_though_the_port_still_rests(world: World) -> None:
+def test_what_is_announced_ends_with_the_notebook_that_came_first_though_the_port_still_rests(testbed: Testbed) -> None:
     async def scene(service: Service) -> None:
         first = Program()
         old = await service.announced(first.port)
@@ -236,20 +236,20 @@ def test_what_is_announced_ends_with_the_notebook_that_came_first_though_the_por
         second.die()
         strangers = Program(port=first.port)
         await service.until_it_is(waiting, ENDED)
-        world.clock.now += world.settings.target_rest_seconds + 1
+        testbed.clock.now += testbed.settings.target_rest_seconds + 1
         await asyncio.sleep(0)
         strangers.die()
         assert asked_for(strangers) == set()
 
-    play(world, scene)
+    play(testbed, scene)
 
 
-def test_who_comes_late_must_stand_a_while_in_which_its_own_job_may_speak(world: World) -> None:
+def test_who_comes_late_must_stand_a_while_in_which_its_own_job_may_speak(testbed: Testbed) -> None:
     async def scene(service: Service) -> None:
         nobody = Program()
         nobody.die()
         stale = await service.announced(nobody.port)
-        world.clock.now += 240
+        testbed.clock.now += 240
         strangers = Program(port=nobody.port)
         await service.until_it_is_bound(stale)
         assert service.link(stale).state == STARTING
@@ -260,18 +260,18 @@ def test_who_comes_late_must_stand_a_while_in_which_its_own_job_may_speak(world:
         assert asked_for(strangers) <= {own}
         # One that nobody else announces is opened: an image may take long to come.
         late = await service.announced(nobody.port)
-        world.clock.now += 240
+        testbed.clock.now += 240
         slow = Program(port=nobody.port)
         await service.until_it_is_bound(late)
-        world.clock.now += SETTLE_SECONDS
+        testbed.clock.now += SETTLE_SECONDS
         await service.until_it_is(late, READY)
         slow.die()
 
-    play(world, scene)
+    play(testbed, scene)
 
 
 @pytest.mark.parametrize("how", ["destroyed", "revoked", "over"])
-def test_a_notebook_that_outlives_its_link_is_nobody_elses(world: World, how: str) -> None:
+def test_a_notebook_that_outlives_its_link_is_nobody_elses(testbed: Testbed, how: str) -> None:
     async def scene(service: Service) -> None:
         notebook = Program()
         first = await service.announced(notebook.port)
@@ -283,9 +283,9 @@ def test_a_notebook_that_outlives_its_link_is_nobody_elses(world: World, how: st
             await service.get(f"/destroytoken.cgi?token={first}")
         else:
             cause = Cause.REVOKED if how == "revoked" else Cause.TIME_LIMIT
-            await asyncio.to_thread(world.links.end, service.link(first), Ending(cause, "Over."))
+            await asyncio.to_thread(testbed.links.end, service.link(first), Ending(cause, "Over."))
         await service.until(lambda: service.watch.is_left(f"{NODE}:{notebook.port}"))
-        world.clock.now += world.settings.target_rest_seconds + 1
+        testbed.clock.now += testbed.settings.target_rest_seconds + 1
         assert (await service.get(redeem)).startswith("Oops! The notebook of an earlier link still listens at")
         assert service.link(second).state == WAITING
         notebook.die()
@@ -293,12 +293,12 @@ def test_a_notebook_that_outlives_its_link_is_nobody_elses(world: World, how: st
         assert await service.get(redeem) == "Success!\n"
         assert asked_for(notebook) <= {first}
 
-    play(world, scene)
+    play(testbed, scene)
 
 
 @pytest.mark.parametrize("answer", [None, VERSION_2], ids=["nobody", "another program"])
 def test_after_a_restart_of_the_service_a_link_goes_on_with_its_own_program_only(
-    world: World, answer: bytes | None
+    testbed: Testbed, answer: bytes | None
 ) -> None:
     notebook = Program(VERSION_1)
     names = []
@@ -309,23 +309,23 @@ def test_after_a_restart_of_the_service_a_link_goes_on_with_its_own_program_only
 
     async def the_same(service: Service) -> None:
         lease = service.link(names[0]).lease_until
-        world.clock.now += 1
+        testbed.clock.now += 1
         await service.until(lambda: service.link(names[0]).lease_until > lease)
 
     async def another(service: Service) -> None:
         await service.until_it_is(names[0], ENDED)
-        assert world.routes == {}
+        assert testbed.routes == {}
 
-    play(world, before)
-    play(world, the_same)
+    play(testbed, before)
+    play(testbed, the_same)
     notebook.die()
     successor = Program(answer, notebook.port) if answer else None
-    play(world, another)
+    play(testbed, another)
     if successor:
         successor.die()
 
 
-def test_a_store_that_cannot_be_written_keeps_no_route_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_cannot_be_written_keeps_no_route_open(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene(service: Service) -> None:
         notebook = Program()
         name = await service.announced(notebook.port)
@@ -335,18 +335,18 @@ def test_a_store_that_cannot_be_written_keeps_no_route_open(world: World, monkey
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as broken:
-            broken.setattr(world.store, "end", fails)
+            broken.setattr(testbed.store, "end", fails)
             notebook.die()
-            await service.until(lambda: world.routes == {})
-            world.reconciler.reconcile(spare_silent=True)
-            assert (world.routes, service.link(name).state) == ({}, READY)
+            await service.until(lambda: testbed.routes == {})
+            testbed.reconciler.reconcile(spare_silent=True)
+            assert (testbed.routes, service.link(name).state) == ({}, READY)
         await service.until_it_is(name, ENDED)
 
-    play(world, scene)
+    play(testbed, scene)
 
 
 def test_a_program_that_serves_one_connection_at_a_time_is_served_itself(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    testbed: Testbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lightship_registry.satellite.listener.ask.__defaults__", (0.2,))
 
@@ -356,6 +356,6 @@ def test_a_program_that_serves_one_connection_at_a_time_is_served_itself(
         await service.until_it_is(name, READY)
         await service.until_more("visits", 5)
         notebook.die()
-        await service.until(lambda: world.routes == {})
+        await service.until(lambda: testbed.routes == {})
 
-    play(world, scene)
+    play(testbed, scene)

@@ -16,7 +16,7 @@ import uvicorn
 
 from lightship_registry.cli import main
 from lightship_registry.server import Server
-from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World
+from unit.lightship_registry.testbed import DOMAIN, TOKEN, TOKEN_SHA256, Testbed
 
 SCRIPTS = str(Path(__file__).parents[3] / "scripts")
 # As systemd does it: the socket as descriptor 3, and the number of the process that it is for.
@@ -108,12 +108,12 @@ def test_own_socket_for_a_trial(tmp_path: Path) -> None:
 
 
 @contextmanager
-def served(world: World, path: Path) -> Iterator[None]:
+def served(testbed: Testbed, path: Path) -> Iterator[None]:
     """The service in a thread, which must stop at once though it would wait for a minute."""
     config = uvicorn.Config(
-        world.app, uds=str(path), log_config=None, lifespan="off", ws="none", http="h11", timeout_graceful_shutdown=60
+        testbed.app, uds=str(path), log_config=None, lifespan="off", ws="none", http="h11", timeout_graceful_shutdown=60
     )
-    server = Server(config, world.app)
+    server = Server(config, testbed.app)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_for(path)
@@ -135,26 +135,26 @@ def listen(path: Path, name: str) -> socket.socket:
     return client
 
 
-def test_it_stops_while_somebody_listens(world: World, tmp_path: Path) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    with served(world, tmp_path / "s"):
+def test_it_stops_while_somebody_listens(testbed: Testbed, tmp_path: Path) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    with served(testbed, tmp_path / "s"):
         client = listen(tmp_path / "s", made["name"])
     with client:
         while client.recv(4096):
             pass
 
 
-def test_those_who_hang_up_leave_no_descriptor_behind(world: World, tmp_path: Path) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_those_who_hang_up_leave_no_descriptor_behind(testbed: Testbed, tmp_path: Path) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
 
     def hang_up() -> int:
         listen(tmp_path / "s", made["name"]).close()
         deadline = time.monotonic() + 10
-        while world.app.pages.events.count:
+        while testbed.app.pages.events.count:
             assert time.monotonic() < deadline, "a listener is still counted"
             time.sleep(0.01)
         return len(list(Path("/proc/self/fd").iterdir()))
 
-    with served(world, tmp_path / "s"):
+    with served(testbed, tmp_path / "s"):
         first = hang_up()
         assert max(hang_up() for _ in range(30)) <= first + 1

@@ -21,14 +21,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from lightship_registry.core.records import Link
 from lightship_registry.pki.authorities import Authority, load_authority, new_authority, server_certificate
 from lightship_registry.pki.keystore import Keystore, key_of, pem
-from unit.lightship_registry.world import (
+from unit.lightship_registry.testbed import (
     DOMAIN,
     NODE,
     TOKEN,
     TOKEN_SHA256,
     Identity,
-    World,
-    build_world,
+    Testbed,
+    build_testbed,
     make_csr,
     notebook,
 )
@@ -52,15 +52,15 @@ def own_address() -> str:
 class Scene:
     """Alice's links, one in each state, and Mallory's own; the attacker may know all that is not secret."""
 
-    def __init__(self, world: World, folder: Path) -> None:
-        self.world = world
+    def __init__(self, testbed: Testbed, folder: Path) -> None:
+        self.testbed = testbed
         self.folder = folder
         self.random = random.Random(20260101)  # noqa: S311 - only to be the same each time
-        self.waiting, self.starting, self.ready = (world.create(token_sha256=TOKEN_SHA256) for _ in range(3))
-        self.mallory = world.create("mallory")
-        self.identity = world.claim(self.starting)
-        world.claim(self.ready)
-        world.publisher.publish(self.row(self.ready), "10.99.0.1:8888")
+        self.waiting, self.starting, self.ready = (testbed.create(token_sha256=TOKEN_SHA256) for _ in range(3))
+        self.mallory = testbed.create("mallory")
+        self.identity = testbed.claim(self.starting)
+        testbed.claim(self.ready)
+        testbed.publisher.publish(self.row(self.ready), "10.99.0.1:8888")
         self.open = contextlib.ExitStack()
 
     @property
@@ -68,23 +68,23 @@ class Scene:
         return self.waiting, self.starting, self.ready
 
     def row(self, made: dict[str, Any]) -> Link:
-        link = self.world.store.find(made["name"])
+        link = self.testbed.store.find(made["name"])
         assert link is not None
         return link
 
     def picture(self) -> tuple[list[Link], dict[str, str]]:
         """All that must not change: state, certificate and target of each link, and the route files."""
-        return [self.row(made) for made in self.victims], self.world.routes
+        return [self.row(made) for made in self.victims], self.testbed.routes
 
     def secrets(self) -> list[str]:
-        keys = [path.read_text() for path in self.world.settings.folders.clusters_dir.iterdir()]
+        keys = [path.read_text() for path in self.testbed.settings.folders.clusters_dir.iterdir()]
         return [TOKEN, *keys, *(made["secret"] for made in (*self.victims, self.mallory))]
 
     def victim(self, number: int) -> dict[str, Any]:
         return self.victims[number % 3]
 
     def post(self, path: str, data: dict[str, Any], headers: dict[str, str], body: bytes = b"") -> httpx.Response:
-        return self.world.send("POST", path, headers=headers, content=body or json.dumps(data).encode())
+        return self.testbed.send("POST", path, headers=headers, content=body or json.dumps(data).encode())
 
     def serve(self, authority: Authority, number: int, host: str = "") -> int:
         """An impostor with a certificate of that authority for the victim's host name; its port."""
@@ -112,7 +112,7 @@ def name_only(scene: Scene, number: int) -> Attack:
 def with_secret(choose: Callable[[Scene], str], actions: tuple[str, ...] = ACTIONS) -> Kind:
     def prepare(scene: Scene, number: int) -> Attack:
         action, made = actions[number % len(actions)], {**scene.victim(number // 4), "secret": choose(scene)}
-        return lambda: scene.world.job(made, action, BODIES.get(action))
+        return lambda: scene.testbed.job(made, action, BODIES.get(action))
 
     return prepare
 
@@ -121,12 +121,12 @@ def wrong_user(scene: Scene, number: int) -> Attack:
     action, data = (("cancel", {}), ("job", {"job_id": "666"}))[number % 2]
     path = f"/v1/links/{scene.victim(number)['name']}/{action}"
     user = ("mallory", "root", "Alice", "alice.")[number % 4]
-    return lambda: scene.world.agent("POST", path, {"user": user, **data})
+    return lambda: scene.testbed.agent("POST", path, {"user": user, **data})
 
 
 def wrong_cluster(scene: Scene, number: int) -> Attack:
     path, body = cancelling(scene, number)
-    return lambda: scene.post(path, {}, scene.world.signed("POST", path, body, "other"), body)
+    return lambda: scene.post(path, {}, scene.testbed.signed("POST", path, body, "other"), body)
 
 
 def cancelling(scene: Scene, number: int) -> tuple[str, bytes]:
@@ -135,13 +135,13 @@ def cancelling(scene: Scene, number: int) -> tuple[str, bytes]:
 
 def other_clusters_key(scene: Scene, number: int) -> Attack:
     path, body = cancelling(scene, number)
-    headers = {**scene.world.signed("POST", path, body, "other"), "X-Lightship-Cluster": "demo"}
+    headers = {**scene.testbed.signed("POST", path, body, "other"), "X-Lightship-Cluster": "demo"}
     return lambda: scene.post(path, {}, headers, body)
 
 
 def replayed(scene: Scene, number: int) -> Attack:
     path, body = f"/v1/links/{scene.victim(number)['name']}/job", b'{"user": "alice", "job_id": "17"}'
-    headers = scene.world.signed("POST", path, body)
+    headers = scene.testbed.signed("POST", path, body)
     assert scene.post(path, {}, headers, body).status_code == 200
     return lambda: scene.post(path, {}, headers, body)
 
@@ -149,27 +149,27 @@ def replayed(scene: Scene, number: int) -> Attack:
 def stale(scene: Scene, number: int) -> Attack:
     path, body = cancelling(scene, number)
     off = (31 + number) * (-1) ** number
-    scene.world.clock.now += off
-    headers = scene.world.signed("POST", path, body)
-    scene.world.clock.now -= off
+    scene.testbed.clock.now += off
+    headers = scene.testbed.signed("POST", path, body)
+    scene.testbed.clock.now -= off
     return lambda: scene.post(path, {}, headers, body)
 
 
 def forged_signature(scene: Scene, number: int) -> Attack:
     path, body = cancelling(scene, number)
-    headers = {**scene.world.signed("POST", path, body), "X-Lightship-Signature": scene.random.randbytes(32).hex()}
+    headers = {**scene.testbed.signed("POST", path, body), "X-Lightship-Signature": scene.random.randbytes(32).hex()}
     return lambda: scene.post(path, {}, headers, body)
 
 
 def moved_signature(scene: Scene, number: int) -> Attack:
     """Mallory's own request, signed for Mallory's link, with the victim's name in the address."""
     path, body = cancelling(scene, number)
-    headers = scene.world.signed("POST", f"/v1/links/{scene.mallory['name']}/cancel", body)
+    headers = scene.testbed.signed("POST", f"/v1/links/{scene.mallory['name']}/cancel", body)
     return lambda: scene.post(path, {}, headers, body)
 
 
 def at_the_target(scene: Scene, port: int) -> Attack:
-    return lambda: scene.world.job(scene.starting, "target", {"port": port})
+    return lambda: scene.testbed.job(scene.starting, "target", {"port": port})
 
 
 def forged_authority(scene: Scene, number: int) -> Attack:
@@ -178,18 +178,18 @@ def forged_authority(scene: Scene, number: int) -> Attack:
 
 
 def second_authority(scene: Scene, number: int) -> Attack:
-    folder = Keystore(scene.world.settings).folders[0]
+    folder = Keystore(scene.testbed.settings).folders[0]
     (proxy,) = [path for path in folder.glob("*.crt") if path.name != "links.crt"]
     return at_the_target(scene, scene.serve(load_authority(proxy, key_of(proxy)), number))
 
 
 def another_links_certificate(scene: Scene, number: int) -> Attack:
-    authority = Keystore(scene.world.settings).links()
+    authority = Keystore(scene.testbed.settings).links()
     return at_the_target(scene, scene.serve(authority, number, f"{scene.mallory['name']}.{DOMAIN}"))
 
 
 def second_certificate_of_the_link(scene: Scene, number: int) -> Attack:
-    return at_the_target(scene, scene.serve(Keystore(scene.world.settings).links(), number))
+    return at_the_target(scene, scene.serve(Keystore(scene.testbed.settings).links(), number))
 
 
 def address_in_the_body(scene: Scene, number: int) -> Attack:
@@ -199,7 +199,7 @@ def address_in_the_body(scene: Scene, number: int) -> Attack:
     port = scene.open.enter_context(notebook(scene.identity.server_context(folder)))
     key = ("address", "host", "ip", "target")[number % 4]
     data = {"port": port, key: f"{NODE}:{port}" if key == "target" else NODE}
-    return lambda: scene.world.job(scene.starting, "target", data, headers={"X-Real-IP": "127.0.0.9"})
+    return lambda: scene.testbed.job(scene.starting, "target", data, headers={"X-Real-IP": "127.0.0.9"})
 
 
 def from_address(*choices: str) -> Kind:
@@ -208,7 +208,7 @@ def from_address(*choices: str) -> Kind:
     def prepare(scene: Scene, number: int) -> Attack:
         address = choices[number % len(choices)]
         data = {"port": 1024 + number, "address": OUTSIDE}
-        return lambda: scene.world.job(scene.starting, "target", data, headers={"X-Real-IP": address})
+        return lambda: scene.testbed.job(scene.starting, "target", data, headers={"X-Real-IP": address})
 
     return prepare
 
@@ -217,17 +217,17 @@ def two_addresses(scene: Scene, number: int) -> Attack:
     path = f"/v1/links/{scene.starting['name']}/target"
     pairs = [("Host", f"registry.{DOMAIN}:8443"), ("Authorization", f"Bearer {scene.starting['secret']}")]
     pairs += [("X-Real-IP", OUTSIDE), ("X-Real-IP" if number % 2 else "x-real-ip", NODE if number % 3 else OUTSIDE)]
-    return lambda: scene.world.send_raw("POST", path, httpx.Headers(pairs), b'{"port": 4000}')
+    return lambda: scene.testbed.send_raw("POST", path, httpx.Headers(pairs), b'{"port": 4000}')
 
 
 def claimed_twice(scene: Scene, number: int) -> Attack:
     made = (scene.starting, scene.ready)[number % 2]
-    return lambda: scene.world.job(made, "claim", {"csr": CSR})
+    return lambda: scene.testbed.job(made, "claim", {"csr": CSR})
 
 
 def target_moved(scene: Scene, number: int) -> Attack:
     data, headers = {"port": 8889 + number}, {"X-Real-IP": ("10.99.0.1", OUTSIDE)[number % 2]}
-    return lambda: scene.world.job(scene.ready, "target", data, headers=headers)
+    return lambda: scene.testbed.job(scene.ready, "target", data, headers=headers)
 
 
 @dataclass(frozen=True)
@@ -286,11 +286,11 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
     attempts: Attempts = request.getfixturevalue("attempts")
     networks = tuple(ipaddress.ip_network(text) for text in (*NETWORKS, f"{own_address()}/32"))
     clusters = {"demo": networks, "other": networks}
-    world = build_world(tmp_path, clusters=clusters, allow_local_targets=attempts.local)
-    scene = Scene(world, tmp_path)
+    testbed = build_testbed(tmp_path, clusters=clusters, allow_local_targets=attempts.local)
+    scene = Scene(testbed, tmp_path)
     with scene.open:
         yield scene
-    world.engine.dispose()
+    testbed.engine.dispose()
 
 
 @pytest.mark.parametrize("attempts", ALL, ids=lambda attempts: attempts.title)

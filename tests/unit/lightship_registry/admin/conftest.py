@@ -11,14 +11,14 @@ import pytest
 
 from lightship_registry.admin import host, service_control
 from lightship_registry.admin.cli import main
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 
 @dataclass
 class Desk:
     """A registry and the command `lightship` for it."""
 
-    world: World
+    testbed: Testbed
     config: Path
     capture: pytest.CaptureFixture[str]
     out: str = ""
@@ -31,24 +31,24 @@ class Desk:
         return status
 
     def published(self, user: str = "alice", port: int = 4567) -> dict[str, Any]:
-        made = self.world.create(user, seconds=7200)
-        self.world.claim(made)
-        self.world.publisher.publish(self.world.links.of_secret(made["name"], made["secret"]), f"10.1.2.3:{port}")
+        made = self.testbed.create(user, seconds=7200)
+        self.testbed.claim(made)
+        self.testbed.publisher.publish(self.testbed.links.of_secret(made["name"], made["secret"]), f"10.1.2.3:{port}")
         return made
 
     @property
     def orders(self) -> dict[str, str]:
-        return {path.name: path.read_text() for path in self.world.settings.folders.cut_dir.iterdir()}
+        return {path.name: path.read_text() for path in self.testbed.settings.folders.cut_dir.iterdir()}
 
 
-def write_config(world: World, path: Path) -> Path:
-    kept = world.settings.folders
+def write_config(testbed: Testbed, path: Path) -> Path:
+    kept = testbed.settings.folders
     folders = [f'{field.name} = "{getattr(kept, field.name)}"\n' for field in fields(kept)]
     clusters = '[clusters.demo]\nnetworks = ["127.0.0.0/8"]\n[clusters.other]\nnetworks = ["10.0.0.0/8"]\n'
-    top = f'domain = "{world.settings.domain}"\nhttps_port = 8443\naudit_file = "{path.parent}/audit.jsonl"\n'
+    top = f'domain = "{testbed.settings.domain}"\nhttps_port = 8443\naudit_file = "{path.parent}/audit.jsonl"\n'
     tunnels = [
         f'[[tunnels]]\ncluster = "{owner.cluster}"\nuser = "{owner.user}"\nlisten = {list(places)}\n'
-        for owner, places in world.settings.tunnels.items()
+        for owner, places in testbed.settings.tunnels.items()
     ]
     path.write_text(f"{top}{''.join(folders)}{clusters}{''.join(tunnels)}")
     return path
@@ -56,7 +56,7 @@ def write_config(world: World, path: Path) -> Path:
 
 @pytest.fixture
 def desk(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    testbed: Testbed, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Desk]:
     # Audit lines go to standard error here, not to the journal of the machine that tests.
     monkeypatch.setattr(host, "JOURNAL", tmp_path / "no-journal")
@@ -67,5 +67,5 @@ def desk(
         monkeypatch.setattr(log, name, value)
     mask = os.umask(0o077)
     os.umask(mask)
-    yield Desk(world, write_config(world, tmp_path / "registry.toml"), capsys)
+    yield Desk(testbed, write_config(testbed, tmp_path / "registry.toml"), capsys)
     os.umask(mask)

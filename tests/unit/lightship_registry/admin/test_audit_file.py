@@ -22,7 +22,7 @@ def test_the_command_writes_to_the_same_file(desk: Desk) -> None:
         ("backup", "ok", "ann"),
     ]
     assert (lines[0]["user"], lines[0]["link"], lines[0]["target"]) == ("alice", made["name"], "10.1.2.3:4567")
-    assert path.stat().st_uid == desk.world.settings.folders.state_dir.stat().st_uid
+    assert path.stat().st_uid == desk.testbed.settings.folders.state_dir.stat().st_uid
 
 
 def test_the_command_works_without_it(desk: Desk) -> None:

@@ -40,7 +40,7 @@ def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_who_is_not_root_is_told_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: desk.world.settings.folders.state_dir.stat().st_uid + 12345)
+    monkeypatch.setattr(os, "geteuid", lambda: desk.testbed.settings.folders.state_dir.stat().st_uid + 12345)
     assert desk.run("links") == ExitStatus.FAILED
     assert "Only root may do this. Run it again with sudo." in desk.err
 
@@ -49,8 +49,8 @@ def test_what_is_done_as_the_service_is_done_as_the_service(desk: Desk) -> None:
     before, (read, write) = os.geteuid(), os.pipe()
     service = 4321 if before == 0 else before
     if before == 0:
-        os.chown(desk.world.settings.folders.state_dir, service, service)
-    host.as_service(desk.world.settings, lambda: (os.write(write, f"{os.getresuid()}".encode()), None)[1])
+        os.chown(desk.testbed.settings.folders.state_dir, service, service)
+    host.as_service(desk.testbed.settings, lambda: (os.write(write, f"{os.getresuid()}".encode()), None)[1])
     os.close(write)
     with os.fdopen(read) as answer:
         assert answer.read() == f"{(service,) * 3}"
@@ -62,9 +62,9 @@ def test_a_failure_of_that_part_is_a_failure_of_the_whole(desk: Desk) -> None:
         raise RegistryError("It went wrong.")
 
     if os.geteuid() == 0:
-        os.chown(desk.world.settings.folders.state_dir, 4321, 4321)
+        os.chown(desk.testbed.settings.folders.state_dir, 4321, 4321)
     with pytest.raises(RegistryError):
-        host.as_service(desk.world.settings, fail)
+        host.as_service(desk.testbed.settings, fail)
 
 
 def test_the_cutter_starts_without_the_libraries_of_the_service() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from lightship_registry.admin import name_checks
 from lightship_registry.admin.checks import NOTE, OK, WRONG
-from unit.lightship_registry.world import DOMAIN, make_settings
+from unit.lightship_registry.testbed import DOMAIN, make_settings
 
 Answering = Callable[[dns.message.Message], dns.message.Message | None]
 

@@ -12,27 +12,27 @@ from lightship_registry.core.records import Owner
 from lightship_registry.core.ssh_keys import SshKey, parse
 from unit.lightship_registry.admin.conftest import Desk
 from unit.lightship_registry.keys import new_key
-from unit.lightship_registry.world import World, build_world
+from unit.lightship_registry.testbed import Testbed, build_testbed
 
 ALICE, BOB = Owner("demo", "alice"), Owner("demo", "bob")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return build_world(tmp_path, tunnels={ALICE: ("localhost:8888",)})
+def testbed(tmp_path: Path) -> Testbed:
+    return build_testbed(tmp_path, tunnels={ALICE: ("localhost:8888",)})
 
 
 @pytest.fixture
-def keys(world: World, tmp_path: Path) -> list[SshKey]:
+def keys(testbed: Testbed, tmp_path: Path) -> list[SshKey]:
     """One of alice's, one of bob's, and one that both gave."""
     made = [parse(new_key(tmp_path, comment=comment)) for comment in ("laptop", "desk", "shared")]
     for owner, key in ((ALICE, made[0]), (BOB, made[1]), (ALICE, made[2]), (BOB, made[2])):
-        world.tunnels.add(owner, key)
+        testbed.tunnels.add(owner, key)
     return made
 
 
-def lines(world: World) -> list[str]:
-    return (world.settings.folders.tunnels_dir / "authorized_keys").read_text().splitlines()
+def lines(testbed: Testbed) -> list[str]:
+    return (testbed.settings.folders.tunnels_dir / "authorized_keys").read_text().splitlines()
 
 
 def test_it_says_whose_keys_open_what(desk: Desk, keys: list[SshKey]) -> None:
@@ -49,8 +49,8 @@ def test_it_says_whose_keys_open_what(desk: Desk, keys: list[SshKey]) -> None:
 def test_all_of_a_users_are_removed(desk: Desk, keys: list[SshKey]) -> None:
     assert desk.run("ssh-keys", "--user", "alice", "--remove", "--yes") == ExitStatus.OK
     assert "2 keys removed. Tunnels that are open stay open" in desk.err
-    assert lines(desk.world) == []
-    assert {key.user for key in desk.world.tunnels.kept()} == {"bob"}
+    assert lines(desk.testbed) == []
+    assert {key.user for key in desk.testbed.tunnels.kept()} == {"bob"}
     events = [json.loads(line) for line in desk.err.splitlines()[:2]]
     assert {(event["action"], event["user"], event["by"]) for event in events} == {("key-remove", "alice", "ann")}
     assert {event["reason"] for event in events} == {keys[0].fingerprint, keys[2].fingerprint}
@@ -60,13 +60,13 @@ def test_a_key_that_its_owner_takes_back_meanwhile_saves_no_other(
     desk: Desk, keys: list[SshKey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(_: str) -> str:
-        desk.world.tunnels.remove(ALICE, keys[0].fingerprint)
+        desk.testbed.tunnels.remove(ALICE, keys[0].fingerprint)
         return "y"
 
     monkeypatch.setattr("click.termui.visible_prompt_func", answer)
     assert desk.run("ssh-keys", "--user", "alice", "--remove") == ExitStatus.OK
-    assert lines(desk.world) == []
-    assert {key.user for key in desk.world.tunnels.kept()} == {"bob"}
+    assert lines(desk.testbed) == []
+    assert {key.user for key in desk.testbed.tunnels.kept()} == {"bob"}
 
 
 def test_a_lock_that_is_held_is_told(desk: Desk, keys: list[SshKey], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,21 +77,21 @@ def test_a_lock_that_is_held_is_told(desk: Desk, keys: list[SshKey], monkeypatch
 
 def test_one_key_is_removed_whoever_gave_it(desk: Desk, keys: list[SshKey]) -> None:
     assert desk.run("ssh-keys", "--key", keys[2].fingerprint, "--remove", "--yes") == ExitStatus.OK
-    assert {key.fingerprint for key in desk.world.tunnels.kept()} == {keys[0].fingerprint, keys[1].fingerprint}
+    assert {key.fingerprint for key in desk.testbed.tunnels.kept()} == {keys[0].fingerprint, keys[1].fingerprint}
 
 
 def test_without_a_yes_nothing_changes(desk: Desk, keys: list[SshKey], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
     assert desk.run("ssh-keys", "--user", "bob", "--remove") == ExitStatus.DECLINED
     assert keys[1].fingerprint in desk.out
-    assert len(desk.world.tunnels.kept()) == 4
+    assert len(desk.testbed.tunnels.kept()) == 4
 
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize("arguments", [["--remove"], ["--user", "bob", "--remove", "--json"]])
 def test_it_must_be_said_what_to_remove(desk: Desk, arguments: list[str]) -> None:
     assert desk.run("ssh-keys", *arguments) == ExitStatus.USAGE
-    assert len(desk.world.tunnels.kept()) == 4
+    assert len(desk.testbed.tunnels.kept()) == 4
 
 
 def test_there_may_be_none(desk: Desk) -> None:
@@ -104,4 +104,4 @@ def test_there_may_be_none(desk: Desk) -> None:
 def test_an_unknown_key_is_an_error(desk: Desk, keys: list[SshKey]) -> None:
     assert desk.run("ssh-keys", "--key", keys[0].fingerprint[:-1], "--remove", "--yes") == ExitStatus.NOT_FOUND
     assert "There is no key 'SHA256:" in desk.err
-    assert len(desk.world.tunnels.kept()) == 4
+    assert len(desk.testbed.tunnels.kept()) == 4

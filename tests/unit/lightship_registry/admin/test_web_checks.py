@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lightship_registry.admin import web_checks
 from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding
 from lightship_registry.core.settings import Settings
-from unit.lightship_registry.world import DOMAIN, make_settings
+from unit.lightship_registry.testbed import DOMAIN, make_settings
 
 NAMES = (DOMAIN, f"*.{DOMAIN}")
 DAY = 86400

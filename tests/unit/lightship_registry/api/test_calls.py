@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from lightship_registry.api.calls import Call, refusal
 from lightship_registry.api.hosts import registry_error
-from unit.lightship_registry.world import DOMAIN, World
+from unit.lightship_registry.testbed import DOMAIN, Testbed
 
 
 def test_the_journal_names_only_what_can_be_a_link() -> None:
@@ -23,19 +23,19 @@ def test_clients_learn_nothing_of_the_detail() -> None:
     assert b"private" not in bytes(refusal(error).body)
 
 
-def test_two_addresses_are_none(world: World) -> None:
-    made = world.create()
-    world.claim(made)
+def test_two_addresses_are_none(testbed: Testbed) -> None:
+    made = testbed.create()
+    testbed.claim(made)
     headers = httpx.Headers([("Host", f"registry.{DOMAIN}"), ("X-Real-IP", "127.0.0.1"), ("X-Real-IP", "10.0.0.1")])
     headers["Authorization"] = f"Bearer {made['secret']}"
-    answer = world.send_raw("POST", f"/v1/links/{made['name']}/target", headers, json.dumps({"port": 4000}).encode())
+    answer = testbed.send_raw("POST", f"/v1/links/{made['name']}/target", headers, json.dumps({"port": 4000}).encode())
     assert (answer.status_code, answer.json()["code"]) == (422, "bad-address")
 
 
-def test_refusals_are_recorded_with_their_reason(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_refusals_are_recorded_with_their_reason(testbed: Testbed, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "lightship")
-    made = world.create()
-    world.job({**made, "secret": "0" * 64}, "claim")
+    made = testbed.create()
+    testbed.job({**made, "secret": "0" * 64}, "claim")
     line = json.loads(caplog.messages[-1])
     assert (line["action"], line["result"], line["reason"], line["link"], line["address"]) == (
         "claim",

@@ -17,24 +17,26 @@ from lightship_registry.links.probe import Prober
 from lightship_registry.pki.keystore import Keystore
 from lightship_registry.store.jobs import JobStore
 from lightship_registry.store.nonces import NonceStore
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 
 
-def routes(world: World) -> list[Route]:
-    verifier = Verifier(world.settings, NonceStore(world.database).spend, world.clock)
-    jobs = Jobs(JobStore(world.database), world.reconciler, AgentFaults(world.settings, world.clock), world.clock)
-    keys = Keystore(world.settings)
+def routes(testbed: Testbed) -> list[Route]:
+    verifier = Verifier(testbed.settings, NonceStore(testbed.database).spend, testbed.clock)
+    jobs = Jobs(
+        JobStore(testbed.database), testbed.reconciler, AgentFaults(testbed.settings, testbed.clock), testbed.clock
+    )
+    keys = Keystore(testbed.settings)
     service = Service(
-        world.settings,
-        world.links,
-        world.publisher,
+        testbed.settings,
+        testbed.links,
+        testbed.publisher,
         jobs,
-        world.tunnels,
+        testbed.tunnels,
         Prober(keys),
         keys.proxy_pem(),
-        world.clock,
+        testbed.clock,
         NO_OBSERVER,
     )
     return Api(service, verifier).routes()
@@ -45,16 +47,16 @@ def described(operation: Operation) -> dict[str, Any]:
     return found
 
 
-def test_it_names_exactly_the_routes_of_the_application(world: World) -> None:
+def test_it_names_exactly_the_routes_of_the_application(testbed: Testbed) -> None:
     # Whatever may be read with GET may be asked for with HEAD.
-    served = {(route.path, method) for route in routes(world) for method in (route.methods or set()) - {"HEAD"}}
+    served = {(route.path, method) for route in routes(testbed) for method in (route.methods or set()) - {"HEAD"}}
     paths = operations.description()["paths"]
     assert {(path, method.upper()) for path, item in paths.items() for method in item} == served
     assert len(served) == len(OPERATIONS), "a line that another one hides"
 
 
-def test_everybody_may_read_it(world: World) -> None:
-    answer = world.send("GET", "/v1/openapi.json")
+def test_everybody_may_read_it(testbed: Testbed) -> None:
+    answer = testbed.send("GET", "/v1/openapi.json")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json() == operations.description()
 
@@ -96,7 +98,7 @@ def test_what_the_table_says_is_described(operation: Operation) -> None:
 
 @each_operation
 def test_every_code_is_described_with_its_status(operation: Operation) -> None:
-    """`World` looks up each refusal that a test meets in the table: those are all of the codes that there are."""
+    """`Testbed` looks up each refusal that a test meets in the table: those are all of the codes that there are."""
     for status, codes in operation.failures.items():
         schema = described(operation)["responses"][f"{status}"]["content"]["application/json"]["schema"]
         assert schema["properties"]["code"]["enum"] == [*codes]

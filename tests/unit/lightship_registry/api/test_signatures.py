@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightship_registry.api.signatures import Signed, Verifier, read_key, sign
 from lightship_registry.core.errors import RegistryError
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 KEY = bytes(range(32))
 REQUEST = Signed("POST", "/v1/links?x=1", b"{}", "1700000000", "0" * 32, "demo", "")
@@ -47,18 +47,18 @@ def test_key_may_end_its_line(tmp_path: Path) -> None:
     assert read_key(path) == KEY
 
 
-def test_a_refused_request_spends_no_nonce(world: World) -> None:
+def test_a_refused_request_spends_no_nonce(testbed: Testbed) -> None:
     spent: list[str] = []
 
     def spend(_cluster: str, nonce: str, _now: float) -> bool:
         spent.append(nonce)
         return True
 
-    verifier = Verifier(world.settings, spend, world.clock)
-    request = replace(REQUEST, time=str(int(world.clock())))
+    verifier = Verifier(testbed.settings, spend, testbed.clock)
+    request = replace(REQUEST, time=str(int(testbed.clock())))
     with pytest.raises(RegistryError):
         verifier.verify(replace(request, signature="0" * 64))
     assert spent == []
-    key = read_key(world.settings.folders.clusters_dir / "demo.key")
+    key = read_key(testbed.settings.folders.clusters_dir / "demo.key")
     verifier.verify(replace(request, signature=sign(key, request)))
     assert spent == [REQUEST.nonce]

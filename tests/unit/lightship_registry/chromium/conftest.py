@@ -17,35 +17,35 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from lightship_registry.pages import events, views
 from lightship_registry.server import Server
 from unit.lightship_registry.chromium.stand_in import CENTRE, StandIn, Tab, tls
-from unit.lightship_registry.world import DOMAIN, NODE, World, build_world
+from unit.lightship_registry.testbed import DOMAIN, NODE, Testbed, build_testbed
 
-# The sandbox cannot start as root, and nothing here opens a page of the outside world.
+# The sandbox cannot start as root, and nothing here opens a page of the outside testbed.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 RULE = f"--host-resolver-rules=MAP *.{DOMAIN} {NODE}, MAP {DOMAIN} {NODE}"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("world")
+def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    folder = tmp_path_factory.mktemp("testbed")
     with socket.create_server((NODE, 0)) as listener, pytest.MonkeyPatch.context() as patch:
         patch.setattr(events, "LOOK_SECONDS", 0.1)
         patch.setattr(views, "REFRESH_SECONDS", 1)
         patch.setattr(views, "STATUS_REFRESH_SECONDS", 1)
         port = listener.getsockname()[1]
-        world = build_world(folder, https_port=port, user_quota=100, message="Backup at night.", centre=CENTRE)
+        testbed = build_testbed(folder, https_port=port, user_quota=100, message="Backup at night.", centre=CENTRE)
         config = uvicorn.Config(
-            StandIn(world), log_config=None, access_log=False, lifespan="off", ws="none", http="h11"
+            StandIn(testbed), log_config=None, access_log=False, lifespan="off", ws="none", http="h11"
         )
         config.load()
         config.ssl = tls(folder)
-        server = Server(config, world.app)
+        server = Server(config, testbed.app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
-        yield world
+        yield testbed
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive(), "the service does not stop"
-    world.close()
+    testbed.close()
 
 
 @pytest.fixture(scope="module")

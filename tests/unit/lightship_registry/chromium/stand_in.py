@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from lightship_protocol.centre import Centre
-from unit.lightship_registry.world import DOMAIN, NODE, TOKEN, World
+from unit.lightship_registry.testbed import DOMAIN, NODE, TOKEN, Testbed
 
 PATHS = {
     "/.lightship/": "/status",
@@ -38,8 +38,8 @@ ENTERED: dict[str, str] = {}
 class StandIn:
     """Path, token and host as roles/web_proxy passes them on; at an open route, Jupyter's answers as it turns them."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, testbed: Testbed) -> None:
+        self._testbed = testbed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -51,7 +51,7 @@ class StandIn:
         if not scope["path"].startswith(OWN) and name == ELSEWHERE:
             await PlainTextResponse(ELSEWHERES_PAGE[0], media_type="text/html")(scope, receive, send)
             return
-        if not scope["path"].startswith(OWN) and name in self._world.routes:
+        if not scope["path"].startswith(OWN) and name in self._testbed.routes:
             await self._notebook(scope, query, cookies)(scope, receive, send)
             return
         headers |= {b"x-lightship-token": "".join(shown).encode(), b"x-real-ip": NODE.encode()}
@@ -62,7 +62,7 @@ class StandIn:
                 ENTERED[scope["query_string"].decode()] = dict(message["headers"]).get(b"location", b"").decode()
             await send(message)
 
-        await self._world.app({**scope, "path": path, "headers": list(headers.items())}, receive, sent)
+        await self._testbed.app({**scope, "path": path, "headers": list(headers.items())}, receive, sent)
 
     def _notebook(self, scope: Scope, query: dict[str, list[str]], cookies: SimpleCookie) -> Response:
         if query.get("token") == [TOKEN]:

@@ -22,7 +22,7 @@ from unit.lightship_registry.chromium.samples import (
     stopped,
 )
 from unit.lightship_registry.chromium.stand_in import CENTRE, ELSEWHERE, ELSEWHERES_PAGE, OWN, Tab
-from unit.lightship_registry.world import DOMAIN, World
+from unit.lightship_registry.testbed import DOMAIN, Testbed
 
 # Every text with less contrast to what is behind it than WCAG 2 asks for at level AA.
 FAINT = """() => {
@@ -48,9 +48,9 @@ FAINT = """() => {
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_a_line_of_the_log_stays_a_line(world: World, tab: Tab, width: int) -> None:
+def test_a_line_of_the_log_stays_a_line(testbed: Testbed, tab: Tab, width: int) -> None:
     page = tab(viewport={"width": width, "height": 800})
-    page.goto(address(world, ended(world)))
+    page.goto(address(testbed, ended(testbed)))
     region = page.get_by_role("region", name="Its last lines")
     wider, rows = region.evaluate(
         "element => [element.scrollWidth > element.clientWidth, element.firstChild.getBoundingClientRect().height /"
@@ -61,9 +61,9 @@ def test_a_line_of_the_log_stays_a_line(world: World, tab: Tab, width: int) -> N
 
 
 @pytest.mark.parametrize("width", [320, 375, 500, 620, 1280])
-def test_a_command_in_a_sentence_does_not_break(world: World, tab: Tab, width: int) -> None:
+def test_a_command_in_a_sentence_does_not_break(testbed: Testbed, tab: Tab, width: int) -> None:
     page = tab(viewport={"width": width, "height": 800})
-    landing(world, page)
+    landing(testbed, page)
     heights = page.locator("p > code").evaluate_all(
         "all => all.map((code) => Math.round(code.getBoundingClientRect().height / "
         "parseFloat(getComputedStyle(code).lineHeight)))"
@@ -71,45 +71,45 @@ def test_a_command_in_a_sentence_does_not_break(world: World, tab: Tab, width: i
     assert heights == [1] * len(heights) != []
 
 
-def test_after_the_time_was_over_a_longer_one_is_offered(world: World, tab: Tab) -> None:
+def test_after_the_time_was_over_a_longer_one_is_offered(testbed: Testbed, tab: Tab) -> None:
     page = tab()
-    page.goto(address(world, stopped(world)))
+    page.goto(address(testbed, stopped(testbed)))
     expect(page.locator("[data-command]")).to_have_text("start-jupyter -p gpu -t 120")
 
 
-def test_the_command_is_copied(world: World, tab: Tab) -> None:
+def test_the_command_is_copied(testbed: Testbed, tab: Tab) -> None:
     page = tab(permissions=["clipboard-read", "clipboard-write"])
-    page.goto(address(world, ended(world)))
+    page.goto(address(testbed, ended(testbed)))
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_text("The command was copied.")).to_be_attached()
     assert page.evaluate("navigator.clipboard.readText()") == "start-jupyter -p gpu -t 60"
 
 
-def landing(world: World, page: Page) -> None:
-    page.goto(f"https://{DOMAIN}:{world.settings.https_port}/")
+def landing(testbed: Testbed, page: Page) -> None:
+    page.goto(f"https://{DOMAIN}:{testbed.settings.https_port}/")
 
 
-def needs_token(world: World, page: Page) -> None:
-    made = queued(world)
-    reachable(world, made)
-    page.goto(f"{world.settings.origin(made['name'])}/lab?token={'f' * 32}")
+def needs_token(testbed: Testbed, page: Page) -> None:
+    made = queued(testbed)
+    reachable(testbed, made)
+    page.goto(f"{testbed.settings.origin(made['name'])}/lab?token={'f' * 32}")
 
 
-def opened_from_elsewhere(world: World, page: Page) -> None:
-    made = running(world)
-    page.goto(address(world, made, OWN))
-    ELSEWHERES_PAGE[0] = f'<a id="go" href="{world.settings.origin(made["name"])}/.lightship/enter">go</a>'
-    page.goto(world.settings.origin(ELSEWHERE))
+def opened_from_elsewhere(testbed: Testbed, page: Page) -> None:
+    made = running(testbed)
+    page.goto(address(testbed, made, OWN))
+    ELSEWHERES_PAGE[0] = f'<a id="go" href="{testbed.settings.origin(made["name"])}/.lightship/enter">go</a>'
+    page.goto(testbed.settings.origin(ELSEWHERE))
     page.locator("#go").click()
 
 
 @pytest.mark.parametrize("show", [landing, needs_token, opened_from_elsewhere])
 def test_pages_of_no_link_in_particular_fit_and_are_easy_to_read_as_well(
-    world: World, tab: Tab, show: Callable[[World, Page], None]
+    testbed: Testbed, tab: Tab, show: Callable[[Testbed, Page], None]
 ) -> None:
     for scheme in ("light", "dark"):
         page = tab(color_scheme=scheme, viewport={"width": 320, "height": 600})
-        show(world, page)
+        show(testbed, page)
         expect(page.get_by_role("link", name="Guide", exact=True)).to_have_attribute("href", CENTRE.guide_url)
         expect(page.get_by_role("link", name="Contact Example")).to_have_attribute("href", "mailto:help@example.org")
         texts, faint = page.evaluate(FAINT)
@@ -120,12 +120,12 @@ def test_pages_of_no_link_in_particular_fit_and_are_easy_to_read_as_well(
 
 @pytest.mark.parametrize("kind", [queued, running, ending, ended, plain, gone])
 def test_it_fits_a_narrow_screen_and_is_easy_to_read_by_day_and_night(
-    world: World, tab: Tab, kind: Callable[[World], dict[str, Any]]
+    testbed: Testbed, tab: Tab, kind: Callable[[Testbed], dict[str, Any]]
 ) -> None:
-    made = kind(world)
+    made = kind(testbed)
     for scheme in ("light", "dark"):
         page = tab(color_scheme=scheme, viewport={"width": 320, "height": 600})
-        page.goto(address(world, made, OWN))
+        page.goto(address(testbed, made, OWN))
         for summary in page.locator("summary").all():
             summary.click()
         texts, faint = page.evaluate(FAINT)
@@ -137,9 +137,9 @@ def test_it_fits_a_narrow_screen_and_is_easy_to_read_by_day_and_night(
         )
 
 
-def test_headings_and_regions_have_names(world: World, tab: Tab) -> None:
+def test_headings_and_regions_have_names(testbed: Testbed, tab: Tab) -> None:
     page = tab()
-    page.goto(address(world, ended(world)))
+    page.goto(address(testbed, ended(testbed)))
     assert page.locator("html").get_attribute("lang") == "en"
     levels = [int(tag[1]) for tag in re.findall(r"<(h\d)", page.content())]
     assert levels == [1, 2, 2]

@@ -7,50 +7,50 @@ from playwright.sync_api import expect
 
 from unit.lightship_registry.chromium.samples import address, queued, reachable, running
 from unit.lightship_registry.chromium.stand_in import ELSEWHERE, ELSEWHERES_PAGE, ENTERED, OWN, Tab
-from unit.lightship_registry.world import TOKEN, World
+from unit.lightship_registry.testbed import TOKEN, Testbed
 
 WAYS_AHEAD = {"frame", "image", "prefetch", "fetch"}
 
 
-def test_the_way_to_the_notebook_keeps_the_token_that_its_owner_came_with(world: World, tab: Tab) -> None:
-    made = running(world)
+def test_the_way_to_the_notebook_keeps_the_token_that_its_owner_came_with(testbed: Testbed, tab: Tab) -> None:
+    made = running(testbed)
     page = tab()
-    page.goto(address(world, made, OWN))
+    page.goto(address(testbed, made, OWN))
     # What runs at the same address could read it in the browser's history.
     assert "token" not in page.evaluate(
         "location.href + JSON.stringify(navigation.entries().map((entry) => entry.url))"
     )
     page.get_by_role("link", name="Open the notebook").click()
-    page.wait_for_url(address(world, made, "/"))
-    page.goto(f"{world.settings.origin(made['name'])}{OWN}")
+    page.wait_for_url(address(testbed, made, "/"))
+    page.goto(f"{testbed.settings.origin(made['name'])}{OWN}")
     assert page.get_by_role("link", name="Open the notebook").evaluate("link => link.search") == ""
 
 
 @pytest.mark.parametrize("script", [True, False])
 def test_an_owner_whom_the_cookie_alone_knows_is_let_in_from_the_waiting_page(
-    world: World, tab: Tab, script: bool
+    testbed: Testbed, tab: Tab, script: bool
 ) -> None:
-    made = queued(world)
-    world.change(made, state="starting")
+    made = queued(testbed)
+    testbed.change(made, state="starting")
     page = tab(java_script_enabled=script)
-    page.goto(address(world, made, OWN))
-    origin = world.settings.origin(made["name"])
+    page.goto(address(testbed, made, OWN))
+    origin = testbed.settings.origin(made["name"])
     page.goto(f"{origin}/lab/tree/a%20b?reset=1")
     expect(page.get_by_role("heading", level=1)).to_have_text("Your notebook is starting")
-    reachable(world, made)
+    reachable(testbed, made)
     expect(page).to_have_title("The notebook")
     assert page.url == f"{origin}/lab/tree/a%20b?reset=1&token={TOKEN}"
 
 
 @pytest.mark.parametrize("script", [True, False])
 def test_an_owner_whom_the_cookie_alone_knows_opens_the_notebook_from_its_page(
-    world: World, tab: Tab, script: bool
+    testbed: Testbed, tab: Tab, script: bool
 ) -> None:
-    made = running(world)
+    made = running(testbed)
     page = tab(java_script_enabled=script)
-    origin = world.settings.origin(made["name"])
-    page.goto(address(world, made, OWN))
-    reachable(world, made)
+    origin = testbed.settings.origin(made["name"])
+    page.goto(address(testbed, made, OWN))
+    reachable(testbed, made)
     page.goto(f"{origin}{OWN}")
     page.get_by_role("link", name="Open the notebook").click()
     expect(page).to_have_title("The notebook")
@@ -67,17 +67,17 @@ LEADS = {
 
 @pytest.mark.parametrize("way", LEADS)
 def test_a_page_elsewhere_that_leads_there_opens_nothing_before_the_owner_does(
-    world: World, tab: Tab, way: str
+    testbed: Testbed, tab: Tab, way: str
 ) -> None:
-    made = running(world)
+    made = running(testbed)
     page = tab()
-    page.goto(address(world, made, OWN))
-    reachable(world, made)
-    origin = world.settings.origin(made["name"])
+    page.goto(address(testbed, made, OWN))
+    reachable(testbed, made)
+    origin = testbed.settings.origin(made["name"])
     ELSEWHERES_PAGE[0] = LEADS[way].format(f"{origin}/.lightship/enter?next=%2Flab")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(world.settings.origin(ELSEWHERE))
+    page.goto(testbed.settings.origin(ELSEWHERE))
     page.locator("#go").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Open your notebook?")
     assert not any("token" in url for url in asked)
@@ -92,15 +92,15 @@ AHEAD = (
 
 
 def test_what_a_page_elsewhere_loads_without_its_reader_never_gets_the_token(
-    world: World, tab: Tab, complaints: list[str]
+    testbed: Testbed, tab: Tab, complaints: list[str]
 ) -> None:
-    made = running(world)
+    made = running(testbed)
     page = tab()
-    page.goto(address(world, made, OWN))
-    reachable(world, made)
-    ELSEWHERES_PAGE[0] = AHEAD.format(f"{world.settings.origin(made['name'])}/.lightship/enter")
+    page.goto(address(testbed, made, OWN))
+    reachable(testbed, made)
+    ELSEWHERES_PAGE[0] = AHEAD.format(f"{testbed.settings.origin(made['name'])}/.lightship/enter")
     ENTERED.clear()
-    page.goto(world.settings.origin(ELSEWHERE))
+    page.goto(testbed.settings.origin(ELSEWHERE))
     for _ in range(50):
         if len(ENTERED) >= len(WAYS_AHEAD):
             break
@@ -111,11 +111,11 @@ def test_what_a_page_elsewhere_loads_without_its_reader_never_gets_the_token(
     complaints.clear()
 
 
-def test_whoever_has_no_token_is_asked_for_it_and_then_let_in(world: World, tab: Tab) -> None:
-    made = queued(world)
-    reachable(world, made)
+def test_whoever_has_no_token_is_asked_for_it_and_then_let_in(testbed: Testbed, tab: Tab) -> None:
+    made = queued(testbed)
+    reachable(testbed, made)
     page = tab(java_script_enabled=False)
-    origin = world.settings.origin(made["name"])
+    origin = testbed.settings.origin(made["name"])
     page.goto(f"{origin}/lab/tree/x")
     expect(page.get_by_role("heading", level=1)).to_have_text("This address needs its token")
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -128,9 +128,9 @@ def test_whoever_has_no_token_is_asked_for_it_and_then_let_in(world: World, tab:
     assert page.url == f"{origin}/lab/tree/x?token={TOKEN}"
 
 
-def test_after_an_old_link_with_a_wrong_token_it_says_so(world: World, tab: Tab) -> None:
-    made = queued(world)
-    reachable(world, made)
+def test_after_an_old_link_with_a_wrong_token_it_says_so(testbed: Testbed, tab: Tab) -> None:
+    made = queued(testbed)
+    reachable(testbed, made)
     page = tab()
-    page.goto(f"{world.settings.origin(made['name'])}/lab?token={'f' * 32}")
+    page.goto(f"{testbed.settings.origin(made['name'])}/lab?token={'f' * 32}")
     expect(page.get_by_role("alert")).to_contain_text("That is not the token of this address")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lightship_registry.core import audit, audit_file
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 EVENT = audit.Event("create", "ok", cluster="demo", user="alice", link="one-two-three", address="10.1.2.3")
 
@@ -135,27 +135,27 @@ def test_strangers_cannot_fill_the_disk(
     assert len(told(caplog, "notice")) == 1
 
 
-def test_requests_are_in_it_without_any_secret(world: World, path: Path) -> None:
-    made = world.create(token_sha256="ab" * 32)
-    world.job({**made, "secret": "0" * 64}, "claim")
-    world.job(made, "end", {"cause": "stopped", "reason": "over", "tail": "token=private"})
+def test_requests_are_in_it_without_any_secret(testbed: Testbed, path: Path) -> None:
+    made = testbed.create(token_sha256="ab" * 32)
+    testbed.job({**made, "secret": "0" * 64}, "claim")
+    testbed.job(made, "end", {"cause": "stopped", "reason": "over", "tail": "token=private"})
     text = path.read_text()
     assert [line["result"] for line in lines(path)] == ["ok", "refused", "ok"]
     for secret in (made["secret"], "ab" * 32, "0" * 64, "private"):
         assert secret not in text
 
 
-def test_what_the_service_ends_by_itself_says_whose_it_was(world: World, path: Path) -> None:
-    made = world.create()
-    world.clock.now += 3600 * 169
-    world.reconciler.end_due(spare_silent=True)
+def test_what_the_service_ends_by_itself_says_whose_it_was(testbed: Testbed, path: Path) -> None:
+    made = testbed.create()
+    testbed.clock.now += 3600 * 169
+    testbed.reconciler.end_due(spare_silent=True)
     line = lines(path)[-1]
     assert (line["action"], line["link"], line["cluster"], line["user"]) == ("end", made["name"], "demo", "alice")
 
 
-def test_requests_go_on_without_it(world: World, path: Path) -> None:
+def test_requests_go_on_without_it(testbed: Testbed, path: Path) -> None:
     path.parent.rmdir()
-    assert world.status(world.create())["state"] == "waiting"
+    assert testbed.status(testbed.create())["state"] == "waiting"
 
 
 def test_one_handler_at_a_time(path: Path, tmp_path: Path) -> None:

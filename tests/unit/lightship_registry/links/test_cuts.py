@@ -12,113 +12,113 @@ from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.records import Cause, Ending
 from lightship_registry.links.cuts import REST_SECONDS
 from lightship_registry.links.parts import build_links
-from unit.lightship_registry.world import World, build_world
+from unit.lightship_registry.testbed import Testbed, build_testbed
 
 TARGET = "10.1.2.3:4567"
 OVER = Ending(Cause.STOPPED, "over")
 
 
-def published(world: World, user: str = "alice", target: str = TARGET) -> dict[str, Any]:
-    made = world.create(user, seconds=7200)
-    world.claim(made)
-    world.publisher.publish(world.links.of_secret(made["name"], made["secret"]), target)
+def published(testbed: Testbed, user: str = "alice", target: str = TARGET) -> dict[str, Any]:
+    made = testbed.create(user, seconds=7200)
+    testbed.claim(made)
+    testbed.publisher.publish(testbed.links.of_secret(made["name"], made["secret"]), target)
     return made
 
 
-def orders(world: World) -> dict[str, str]:
-    return {path.name: path.read_text() for path in world.settings.folders.cut_dir.iterdir()}
+def orders(testbed: Testbed) -> dict[str, str]:
+    return {path.name: path.read_text() for path in testbed.settings.folders.cut_dir.iterdir()}
 
 
-def test_an_ended_links_connections_are_cut(world: World) -> None:
-    made = published(world)
-    assert orders(world) == {}
-    world.job(made, "end", {"cause": "stopped"})
-    assert orders(world) == {made["name"]: f"{TARGET}\n"}
+def test_an_ended_links_connections_are_cut(testbed: Testbed) -> None:
+    made = published(testbed)
+    assert orders(testbed) == {}
+    testbed.job(made, "end", {"cause": "stopped"})
+    assert orders(testbed) == {made["name"]: f"{TARGET}\n"}
 
 
-def test_a_cancelled_and_an_overdue_and_a_silent_one_too(world: World) -> None:
-    cancelled, silent, overdue = (published(world, target=f"10.1.2.3:{port}") for port in (4001, 4002, 4003))
-    world.agent("POST", f"/v1/links/{cancelled['name']}/cancel", {"user": "alice", "reason": ""})
-    assert orders(world).keys() == {cancelled["name"]}
-    world.clock.now += 3600
-    world.job(overdue, "heartbeat")
-    world.clock.now += 100
-    world.reconciler.end_due(spare_silent=False)
-    assert orders(world).keys() == {cancelled["name"], silent["name"]}
-    world.clock.now += 7200
-    world.reconciler.end_due(spare_silent=False)
-    assert orders(world).keys() == {cancelled["name"], silent["name"], overdue["name"]}
+def test_a_cancelled_and_an_overdue_and_a_silent_one_too(testbed: Testbed) -> None:
+    cancelled, silent, overdue = (published(testbed, target=f"10.1.2.3:{port}") for port in (4001, 4002, 4003))
+    testbed.agent("POST", f"/v1/links/{cancelled['name']}/cancel", {"user": "alice", "reason": ""})
+    assert orders(testbed).keys() == {cancelled["name"]}
+    testbed.clock.now += 3600
+    testbed.job(overdue, "heartbeat")
+    testbed.clock.now += 100
+    testbed.reconciler.end_due(spare_silent=False)
+    assert orders(testbed).keys() == {cancelled["name"], silent["name"]}
+    testbed.clock.now += 7200
+    testbed.reconciler.end_due(spare_silent=False)
+    assert orders(testbed).keys() == {cancelled["name"], silent["name"], overdue["name"]}
 
 
-def test_a_missed_lease_alone_cuts_nothing(world: World) -> None:
-    published(world)
-    world.clock.now += 100
-    world.reconciler.end_due(spare_silent=False)
-    world.reconciler.reconcile(spare_silent=False)
-    assert world.routes == {}
-    assert orders(world) == {}
+def test_a_missed_lease_alone_cuts_nothing(testbed: Testbed) -> None:
+    published(testbed)
+    testbed.clock.now += 100
+    testbed.reconciler.end_due(spare_silent=False)
+    testbed.reconciler.reconcile(spare_silent=False)
+    assert testbed.routes == {}
+    assert orders(testbed) == {}
 
 
-def test_a_link_without_a_target_needs_no_cut(world: World) -> None:
-    made = world.create()
-    world.links.end(world.links.of_secret(made["name"], made["secret"]), OVER)
-    assert orders(world) == {}
+def test_a_link_without_a_target_needs_no_cut(testbed: Testbed) -> None:
+    made = testbed.create()
+    testbed.links.end(testbed.links.of_secret(made["name"], made["secret"]), OVER)
+    assert orders(testbed) == {}
 
 
-def test_the_route_is_closed_before_the_cut_is_ordered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = published(world)
+def test_the_route_is_closed_before_the_cut_is_ordered(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = published(testbed)
     seen: list[dict[str, str]] = []
-    monkeypatch.setattr("lightship_registry.links.cuts.Cuts.order", lambda *_: seen.append(world.routes))
-    world.job(made, "end")
+    monkeypatch.setattr("lightship_registry.links.cuts.Cuts.order", lambda *_: seen.append(testbed.routes))
+    testbed.job(made, "end")
     assert seen == [{}]
 
 
-def test_ending_it_again_cuts_nothing_again(world: World) -> None:
-    made = published(world)
-    world.job(made, "end")
-    (world.settings.folders.cut_dir / made["name"]).unlink()
-    world.job(made, "end")
-    assert orders(world) == {}
+def test_ending_it_again_cuts_nothing_again(testbed: Testbed) -> None:
+    made = published(testbed)
+    testbed.job(made, "end")
+    (testbed.settings.folders.cut_dir / made["name"]).unlink()
+    testbed.job(made, "end")
+    assert orders(testbed) == {}
 
 
-def test_a_crash_between_the_end_and_the_cut_is_made_good(world: World) -> None:
-    made = published(world)
-    world.store.end(made["name"], OVER, world.clock())
-    world.reconciler.reconcile(spare_silent=False)
-    assert orders(world) == {made["name"]: f"{TARGET}\n"}
+def test_a_crash_between_the_end_and_the_cut_is_made_good(testbed: Testbed) -> None:
+    made = published(testbed)
+    testbed.store.end(made["name"], OVER, testbed.clock())
+    testbed.reconciler.reconcile(spare_silent=False)
+    assert orders(testbed) == {made["name"]: f"{TARGET}\n"}
 
 
-def test_a_stray_route_of_a_link_that_ended_long_ago_cuts_nothing(world: World) -> None:
-    made = published(world)
-    world.store.end(made["name"], OVER, world.clock())
+def test_a_stray_route_of_a_link_that_ended_long_ago_cuts_nothing(testbed: Testbed) -> None:
+    made = published(testbed)
+    testbed.store.end(made["name"], OVER, testbed.clock())
     # By now the target may be another link's.
-    world.clock.now += 100
-    world.reconciler.reconcile(spare_silent=False)
-    assert world.routes == {}
-    assert orders(world) == {}
+    testbed.clock.now += 100
+    testbed.reconciler.reconcile(spare_silent=False)
+    assert testbed.routes == {}
+    assert orders(testbed) == {}
 
 
 def test_the_order_that_cannot_be_left_ends_the_link_all_the_same(
-    world: World, caplog: pytest.LogCaptureFixture
+    testbed: Testbed, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = published(world)
-    shutil.rmtree(world.settings.folders.cut_dir)
-    assert world.job(made, "end").json()["state"] == "ended"
+    made = published(testbed)
+    shutil.rmtree(testbed.settings.folders.cut_dir)
+    assert testbed.job(made, "end").json()["state"] == "ended"
     assert "cannot be cut" in caplog.text
-    assert world.routes == {}
+    assert testbed.routes == {}
 
 
 def test_a_target_rests_until_no_order_can_name_it_any_more(tmp_path: Path) -> None:
-    world = build_world(tmp_path, target_rest_seconds=0)
-    world.job(published(world), "end")
-    world.clock.now += REST_SECONDS - 1
+    testbed = build_testbed(tmp_path, target_rest_seconds=0)
+    testbed.job(published(testbed), "end")
+    testbed.clock.now += REST_SECONDS - 1
     with pytest.raises(RegistryError, match="until lately"):
-        published(world, "bob")
-    world.clock.now += 2
-    published(world, "bob")
+        published(testbed, "bob")
+    testbed.clock.now += 2
+    published(testbed, "bob")
 
 
-def test_a_restart_cuts_nothing(world: World) -> None:
-    published(world)
-    build_links(world.settings, world.database, world.clock).reconciler.restore()
-    assert orders(world) == {}
+def test_a_restart_cuts_nothing(testbed: Testbed) -> None:
+    published(testbed)
+    build_links(testbed.settings, testbed.database, testbed.clock).reconciler.restore()
+    assert orders(testbed) == {}

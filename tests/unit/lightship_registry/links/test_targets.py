@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
 from lightship_registry.links import targets
-from unit.lightship_registry.world import Hands, make_settings
+from unit.lightship_registry.testbed import Hands, make_settings
 
 EVERYWHERE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 

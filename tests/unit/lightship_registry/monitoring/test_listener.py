@@ -15,7 +15,7 @@ import pytest
 
 from lightship_registry.monitoring.listener import listening
 from unit.lightship_registry.test_server import ask, configure, running, wait_for
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 
 def free_port() -> int:
@@ -34,11 +34,11 @@ async def reach(port: int) -> httpx.Response:
     raise AssertionError("nobody listens")
 
 
-def test_it_listens_meanwhile_and_on_this_host_alone(world: World) -> None:
+def test_it_listens_meanwhile_and_on_this_host_alone(testbed: Testbed) -> None:
     port = free_port()
 
     async def go() -> None:
-        async with listening(port, world.app.dashboard):
+        async with listening(port, testbed.app.dashboard):
             assert "lightship_links" in (await reach(port)).text
             with pytest.raises(OSError, match="refused"):
                 socket.create_connection(("127.0.0.2", port), 1)
@@ -68,21 +68,21 @@ def test_it_stops_at_once_though_somebody_is_being_answered() -> None:
     assert asyncio.run(go()) < 2
 
 
-def test_no_port_is_no_listener(world: World) -> None:
+def test_no_port_is_no_listener(testbed: Testbed) -> None:
     async def go() -> int:
         before = len(asyncio.all_tasks())
-        async with listening(0, world.app.dashboard):
+        async with listening(0, testbed.app.dashboard):
             return len(asyncio.all_tasks()) - before
 
     assert asyncio.run(go()) == 0
 
 
-def test_a_taken_port_is_told_and_stops_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_taken_port_is_told_and_stops_nothing(testbed: Testbed, caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
         async def go() -> None:
-            async with listening(port, world.app.dashboard):
+            async with listening(port, testbed.app.dashboard):
                 await asyncio.sleep(0)
 
         asyncio.run(go())

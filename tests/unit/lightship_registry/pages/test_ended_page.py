@@ -6,7 +6,7 @@ from lightship_cluster.commands import stop
 from lightship_registry.core.records import Cause
 from lightship_registry.pages import routes
 from lightship_registry.pages.ended_page import TEXTS, ended_text, is_told
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 
 def test_each_cause_has_its_own_words() -> None:
@@ -17,8 +17,8 @@ def test_each_cause_has_its_own_words() -> None:
     assert "centre" in TEXTS[Cause.REVOKED].remedy
 
 
-def test_what_ran_was_ended_and_what_never_ran_was_cancelled(world: World) -> None:
-    link = world.store.find(world.create()["name"])
+def test_what_ran_was_ended_and_what_never_ran_was_cancelled(testbed: Testbed) -> None:
+    link = testbed.store.find(testbed.create()["name"])
     assert link
     waited = dataclasses.replace(link, cause=Cause.CANCELLED)
     assert ended_text(waited).heading == "This notebook was cancelled"
@@ -26,15 +26,15 @@ def test_what_ran_was_ended_and_what_never_ran_was_cancelled(world: World) -> No
     assert ended_text(dataclasses.replace(waited, ready_at=1.0, cause=Cause.STOPPED)) == TEXTS[Cause.STOPPED]
 
 
-def test_a_cause_of_another_version_is_no_cause(world: World) -> None:
-    link = world.store.find(world.create()["name"])
+def test_a_cause_of_another_version_is_no_cause(testbed: Testbed) -> None:
+    link = testbed.store.find(testbed.create()["name"])
     assert link
     for cause in ("", "struck by lightning"):
         assert ended_text(dataclasses.replace(link, cause=cause)) == TEXTS[Cause.ENDED]
 
 
-def test_who_ended_it_is_said_where_it_is_known(world: World) -> None:
-    link = world.store.find(world.create()["name"])
+def test_who_ended_it_is_said_where_it_is_known(testbed: Testbed) -> None:
+    link = testbed.store.find(testbed.create()["name"])
     assert link
     ways = {
         stop.REASON: "You stopped",
@@ -52,8 +52,8 @@ def test_who_ended_it_is_said_where_it_is_known(world: World) -> None:
     assert ended_text(dataclasses.replace(link, cause=Cause.FAILED, reason=stop.REASON)) == TEXTS[Cause.FAILED]
 
 
-def test_a_program_is_called_a_program(world: World) -> None:
-    link = world.store.find(world.create(subject="program")["name"])
+def test_a_program_is_called_a_program(testbed: Testbed) -> None:
+    link = testbed.store.find(testbed.create(subject="program")["name"])
     assert link
     for cause in Cause:
         said = ended_text(dataclasses.replace(link, cause=cause))

@@ -9,7 +9,7 @@ import pytest
 
 from lightship_registry.pages import events
 from lightship_registry.pages.events import ROOM, Events, EventStream
-from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World
+from unit.lightship_registry.testbed import DOMAIN, TOKEN, TOKEN_SHA256, Testbed
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 class Listener:
     """A browser that listens to one link, as the server sees it."""
 
-    def __init__(self, world: World, name: str, token: str = TOKEN, path: str = "/events") -> None:
+    def __init__(self, testbed: Testbed, name: str, token: str = TOKEN, path: str = "/events") -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.heard: list[str] = []
@@ -28,7 +28,7 @@ class Listener:
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         headers = [(b"host", f"{name}.{DOMAIN}".encode()), (b"x-lightship-token", token.encode())]
         scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
-        self.task = asyncio.create_task(world.app(scope, self._inbox.get, self._send))
+        self.task = asyncio.create_task(testbed.app(scope, self._inbox.get, self._send))
         self._inbox.put_nowait({"type": "http.request", "body": b"", "more_body": False})
 
     async def _send(self, message: Any) -> None:
@@ -60,88 +60,88 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(whole())
 
 
-def count(world: World) -> int:
-    return world.app.pages.events.count
+def count(testbed: Testbed) -> int:
+    return testbed.app.pages.events.count
 
 
-def test_changes_arrive_and_the_end_is_the_last(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_changes_arrive_and_the_end_is_the_last(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
 
     async def go() -> None:
-        listener = Listener(world, made["name"])
+        listener = Listener(testbed, made["name"])
         await until(lambda: listener.states)
         assert listener.states[0]["step"] == "1"
         assert listener.headers[b"content-type"].startswith(b"text/event-stream")
         assert listener.headers[b"x-accel-buffering"] == b"no"
-        world.change(made, job_state="queued", job_reason="<b>Busy</b>\nevent: state")
+        testbed.change(made, job_state="queued", job_reason="<b>Busy</b>\nevent: state")
         await until(lambda: len(listener.states) == 2)
         assert listener.states[1] == {"reason": "<b>Busy</b>\nevent: state"}
-        world.change(made, state="ended")
+        testbed.change(made, state="ended")
         await listener.task
         assert listener.states[2:] == [{"over": "ended"}]
 
     run(go)
-    assert count(world) == 0
+    assert count(testbed) == 0
 
 
 @pytest.mark.parametrize("state", ["ready", "ended"])
-def test_who_comes_too_late_is_told_at_once(world: World, state: str) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    world.change(made, state=state, target="https://127.0.0.1:1")
+def test_who_comes_too_late_is_told_at_once(testbed: Testbed, state: str) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    testbed.change(made, state=state, target="https://127.0.0.1:1")
 
     async def go() -> None:
-        listener = Listener(world, made["name"])
+        listener = Listener(testbed, made["name"])
         await listener.task
         assert listener.states == [{"over": state}]
 
     run(go)
 
 
-def test_the_page_of_a_running_notebook_hears_on_until_it_ends(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    now = world.clock()
-    world.change(made, state="ready", target="https://127.0.0.1:1", lease_until=now + 9999, expires_at=now + 1000)
+def test_the_page_of_a_running_notebook_hears_on_until_it_ends(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    now = testbed.clock()
+    testbed.change(made, state="ready", target="https://127.0.0.1:1", lease_until=now + 9999, expires_at=now + 1000)
 
     async def go() -> None:
-        listener = Listener(world, made["name"], path="/running")
+        listener = Listener(testbed, made["name"], path="/running")
         await until(lambda: listener.states)
         assert (listener.states[0]["heading"], listener.states[0]["left"]) == ("Your notebook is running", "16 minutes")
-        world.clock.now += 710
+        testbed.clock.now += 710
         await until(lambda: len(listener.states) == 2)
         assert listener.states[1]["ending"] == "4 min"
-        world.change(made, state="ended")
+        testbed.change(made, state="ended")
         await listener.task
         assert listener.states[2:] == [{"over": "ended"}]
 
     run(go)
-    assert count(world) == 0
+    assert count(testbed) == 0
 
 
 @pytest.mark.parametrize("state", ["waiting", "starting", "ended"])
-def test_the_page_of_a_notebook_that_does_not_run_is_over(world: World, state: str) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    world.change(made, state=state)
+def test_the_page_of_a_notebook_that_does_not_run_is_over(testbed: Testbed, state: str) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    testbed.change(made, state=state)
 
     async def go() -> None:
-        listener = Listener(world, made["name"], path="/running")
+        listener = Listener(testbed, made["name"], path="/running")
         await listener.task
         assert listener.states == [{"over": state}]
 
     run(go)
 
 
-def test_those_who_only_watch_leave_room_for_those_who_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits, runs = (world.create(token_sha256=TOKEN_SHA256) for _ in range(2))
-    world.change(runs, state="ready", target="https://127.0.0.1:1")
+def test_those_who_only_watch_leave_room_for_those_who_wait(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, runs = (testbed.create(token_sha256=TOKEN_SHA256) for _ in range(2))
+    testbed.change(runs, state="ready", target="https://127.0.0.1:1")
     monkeypatch.setattr(events, "MOST", 2)
 
     async def go() -> None:
-        watcher = Listener(world, runs["name"], path="/running")
+        watcher = Listener(testbed, runs["name"], path="/running")
         await until(lambda: watcher.heard)
-        late = Listener(world, runs["name"], path="/running")
+        late = Listener(testbed, runs["name"], path="/running")
         await late.task
         assert late.status == 503
-        waiter = Listener(world, waits["name"])
+        waiter = Listener(testbed, waits["name"])
         await until(lambda: waiter.heard)
         for listener in (watcher, waiter):
             listener.hang_up()
@@ -150,73 +150,73 @@ def test_those_who_only_watch_leave_room_for_those_who_wait(world: World, monkey
     run(go)
 
 
-def test_who_hangs_up_leaves_nothing_behind(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_who_hangs_up_leaves_nothing_behind(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
 
     async def go() -> None:
-        listeners = [Listener(world, made["name"]) for _ in range(3)]
+        listeners = [Listener(testbed, made["name"]) for _ in range(3)]
         await until(lambda: all(listener.heard for listener in listeners))
-        assert count(world) == 3
+        assert count(testbed) == 3
         for listener in listeners:
             listener.hang_up()
             await listener.task
-        assert count(world) == 0
+        assert count(testbed) == 0
 
     run(go)
 
 
-def test_a_listener_that_breaks_leaves_nothing_behind(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_a_listener_that_breaks_leaves_nothing_behind(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
 
     async def go() -> None:
-        listener = Listener(world, made["name"])
+        listener = Listener(testbed, made["name"])
         await until(lambda: listener.heard)
         listener.task.cancel()
         await asyncio.wait({listener.task})
-        assert count(world) == 0
+        assert count(testbed) == 0
 
     run(go)
 
 
 @pytest.mark.parametrize("limit", ["MOST", "MOST_PER_LINK"])
-def test_one_too_many_is_told_to_refresh(world: World, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_one_too_many_is_told_to_refresh(testbed: Testbed, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
     monkeypatch.setattr(events, limit, 2)
 
     async def go() -> None:
-        listeners = [Listener(world, made["name"]) for _ in range(3)]
+        listeners = [Listener(testbed, made["name"]) for _ in range(3)]
         await until(lambda: all(listener.status for listener in listeners))
         # Which of them comes too late is the threads' to say.
         listeners.sort(key=lambda listener: listener.status)
         assert [listener.status for listener in listeners] == [200, 200, 503]
         listeners[0].hang_up()
         await listeners[0].task
-        again = Listener(world, made["name"])
+        again = Listener(testbed, made["name"])
         await until(lambda: again.heard)
         assert again.status == 200
-        world.change(made, state="ended")
+        testbed.change(made, state="ended")
         await asyncio.gather(again.task, *(listener.task for listener in listeners))
 
     run(go)
 
 
-def test_a_service_that_stops_lets_go_of_everybody(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_a_service_that_stops_lets_go_of_everybody(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
 
     async def go() -> None:
-        listener = Listener(world, made["name"])
+        listener = Listener(testbed, made["name"])
         await until(lambda: listener.heard)
-        world.app.hang_up()
+        testbed.app.hang_up()
         await listener.task
-        late = Listener(world, made["name"])
+        late = Listener(testbed, made["name"])
         await late.task
         assert late.status == 503
 
     run(go)
 
 
-def test_silence_is_filled_and_nothing_lasts_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_silence_is_filled_and_nothing_lasts_for_ever(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
     ticks = 0.0
     sent: list[Any] = []
 
@@ -229,9 +229,9 @@ def test_silence_is_filled_and_nothing_lasts_for_ever(world: World, monkeypatch:
         sent.append(message.get("body", b""))
 
     async def go() -> None:
-        told = Events(world.store.find, world.clock, tick)
+        told = Events(testbed.store.find, testbed.clock, tick)
         forever = asyncio.get_running_loop().create_future()
-        await EventStream(told, made["name"], ROOM, {}, world.app)(
+        await EventStream(told, made["name"], ROOM, {}, testbed.app)(
             {"type": "http"}, lambda: asyncio.shield(forever), send
         )
 
@@ -244,24 +244,24 @@ def test_silence_is_filled_and_nothing_lasts_for_ever(world: World, monkeypatch:
 
 @pytest.mark.parametrize("path", ["/events", "/running"])
 @pytest.mark.parametrize("token", ["", "f" * 32])
-def test_without_the_token_nothing_is_told(world: World, token: str, path: str) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_without_the_token_nothing_is_told(testbed: Testbed, token: str, path: str) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
 
     async def go() -> None:
-        listener, nobody = (Listener(world, name, token, path) for name in (made["name"], "no-such-name"))
+        listener, nobody = (Listener(testbed, name, token, path) for name in (made["name"], "no-such-name"))
         await asyncio.gather(listener.task, nobody.task)
         assert (listener.status, listener.heard) == (404, nobody.heard)
 
     run(go)
 
 
-def test_trouble_with_the_store_ends_the_stream_and_is_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_trouble_with_the_store_ends_the_stream_and_is_told(testbed: Testbed, caplog: pytest.LogCaptureFixture) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
 
     async def go() -> None:
-        listener = Listener(world, made["name"])
+        listener = Listener(testbed, made["name"])
         await until(lambda: listener.heard)
-        with world.engine.connect() as connection:
+        with testbed.engine.connect() as connection:
             connection.exec_driver_sql("DROP TABLE links")
         await listener.task
 

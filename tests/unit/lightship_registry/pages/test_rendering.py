@@ -9,20 +9,20 @@ from lightship_registry.pages import running
 from lightship_registry.pages.ended_page import TEXTS
 from lightship_registry.pages.rendering import Renderer
 from lightship_registry.pages.start_again import Again
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 MARKUP = "<b>&\"'</b>{{ 7 * 7 }}</script></style>"
 
 
-def test_whatever_people_wrote_is_text(world: World) -> None:
-    made = world.create(title=MARKUP, command=MARKUP)
-    world.change(made, reason=MARKUP, tail=MARKUP, job_id="1", ready_at=1.0)
-    world.change(made, node=MARKUP, partition=MARKUP, folder=MARKUP)
-    link, renderer = world.store.find(made["name"]), Renderer(Centre(MARKUP, MARKUP, MARKUP))
+def test_whatever_people_wrote_is_text(testbed: Testbed) -> None:
+    made = testbed.create(title=MARKUP, command=MARKUP)
+    testbed.change(made, reason=MARKUP, tail=MARKUP, job_id="1", ready_at=1.0)
+    testbed.change(made, node=MARKUP, partition=MARKUP, folder=MARKUP)
+    link, renderer = testbed.store.find(made["name"]), Renderer(Centre(MARKUP, MARKUP, MARKUP))
     assert link
     state = dict.fromkeys(("heading", "status", "reason", "start", "start_text", "start_ahead", "waited"), MARKUP)
     state |= {"step": "1", "job": MARKUP, "heard": MARKUP}
-    alive = dict.fromkeys(running.state_of(link, world.clock()), MARKUP)
+    alive = dict.fromkeys(running.state_of(link, testbed.clock()), MARKUP)
     times = {**dict.fromkeys(("ended", "ended_text", "ran", "waited", "asked"), ""), "queued": True, "reported": MARKUP}
     told = {"text": next(iter(TEXTS.values())), "again": Again(MARKUP, MARKUP), **times}
     for page in (

@@ -13,68 +13,68 @@ import pytest
 from lightship_protocol.centre import Centre
 from lightship_registry.core.records import Glance
 from lightship_registry.store.links import LinkStore
-from unit.lightship_registry.world import DOMAIN, TOKEN, TOKEN_SHA256, World, build_world, notebook
+from unit.lightship_registry.testbed import DOMAIN, TOKEN, TOKEN_SHA256, Testbed, build_testbed, notebook
 
 
-def page(world: World, host: str, method: str = "GET", path: str = "/") -> httpx.Response:
-    return world.send(method, path, headers={"Host": host})
+def page(testbed: Testbed, host: str, method: str = "GET", path: str = "/") -> httpx.Response:
+    return testbed.send(method, path, headers={"Host": host})
 
 
-def of(world: World, made: dict[str, Any], **options: str) -> httpx.Response:
-    return page(world, f"{made['name']}.{DOMAIN}:8443", **options)
+def of(testbed: Testbed, made: dict[str, Any], **options: str) -> httpx.Response:
+    return page(testbed, f"{made['name']}.{DOMAIN}:8443", **options)
 
 
-def test_waiting_starting_ready_ended(world: World, tmp_path: Path) -> None:
-    made = world.create()
-    answers = [of(world, made)]
-    identity = world.claim(made)
-    answers.append(of(world, made))
+def test_waiting_starting_ready_ended(testbed: Testbed, tmp_path: Path) -> None:
+    made = testbed.create()
+    answers = [of(testbed, made)]
+    identity = testbed.claim(made)
+    answers.append(of(testbed, made))
     with notebook(identity.server_context(tmp_path)) as port:
-        world.job(made, "target", {"port": port})
-    answers.append(of(world, made))
+        testbed.job(made, "target", {"port": port})
+    answers.append(of(testbed, made))
     for answer in answers:
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
         assert '<meta http-equiv="refresh" content="3">' in answer.text, "without a URL the query stays"
         assert made["name"] in answer.text
         assert answer.text.count('aria-current="step"') == 1
     assert len({answer.text for answer in answers}) == 3
-    world.job(made, "end")
-    assert of(world, made).status_code == 404
+    testbed.job(made, "end")
+    assert of(testbed, made).status_code == 404
 
 
-def test_all_dead_names_look_alike(world: World) -> None:
-    made = world.create()
-    world.job(made, "end", {"reason": "told to nobody"})
-    ended = of(world, made)
+def test_all_dead_names_look_alike(testbed: Testbed) -> None:
+    made = testbed.create()
+    testbed.job(made, "end", {"reason": "told to nobody"})
+    ended = of(testbed, made)
     assert ended.status_code == 404
     hosts = ["never-was-there", "x", "registry.registry", "a.b", "UPPER-CASE-NAME", "..", "%00"]
     for host in (*(f"{label}.{DOMAIN}" for label in hosts), "other.example.org", "[::1]:80", made["name"]):
-        answer = page(world, host, path="/lab?token=x")
+        answer = page(testbed, host, path="/lab?token=x")
         assert (answer.status_code, answer.content, dict(answer.headers)) == (404, ended.content, dict(ended.headers))
 
 
-def test_host_is_read_kindly(world: World) -> None:
-    made = world.create()
-    assert page(world, f"{made['name'].upper()}.{DOMAIN}.").status_code == 503
+def test_host_is_read_kindly(testbed: Testbed) -> None:
+    made = testbed.create()
+    assert page(testbed, f"{made['name'].upper()}.{DOMAIN}.").status_code == 503
 
 
-def test_only_reading(world: World) -> None:
-    made = world.create()
+def test_only_reading(testbed: Testbed) -> None:
+    made = testbed.create()
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
-        known, unknown = of(world, made, method=method), page(world, f"no-such-name.{DOMAIN}", method)
+        known, unknown = of(testbed, made, method=method), page(testbed, f"no-such-name.{DOMAIN}", method)
         assert (known.status_code, known.content) == (405, unknown.content)
         assert known.headers["allow"] == "GET, HEAD"
-    assert of(world, made, method="HEAD").status_code == 503
+    assert of(testbed, made, method="HEAD").status_code == 503
 
 
-def test_the_api_is_on_its_own_host_only(world: World) -> None:
-    made = world.create()
+def test_the_api_is_on_its_own_host_only(testbed: Testbed) -> None:
+    made = testbed.create()
     for host in (f"{made['name']}.{DOMAIN}", DOMAIN):
-        assert "text/html" in page(world, host, path="/v1/ping").headers["content-type"]
+        assert "text/html" in page(testbed, host, path="/v1/ping").headers["content-type"]
 
 
-def test_headers_and_style(world: World) -> None:
-    answer = of(world, world.create())
+def test_headers_and_style(testbed: Testbed) -> None:
+    answer = of(testbed, testbed.create())
     (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = answer.headers["content-security-policy"]
@@ -87,65 +87,69 @@ def test_headers_and_style(world: World) -> None:
     assert "style=" not in answer.text
 
 
-def test_unusable_store(world: World) -> None:
-    made = world.create()
-    with world.engine.connect() as connection:
+def test_unusable_store(testbed: Testbed) -> None:
+    made = testbed.create()
+    with testbed.engine.connect() as connection:
         connection.exec_driver_sql("DROP TABLE links")
-    answer = of(world, made)
+    answer = of(testbed, made)
     assert answer.status_code == 500
     assert "not your notebook" in answer.text
 
 
 @pytest.mark.parametrize("host", ["", ":", ".", "a" * 5000])
-def test_odd_hosts(world: World, host: str) -> None:
-    assert page(world, host).status_code == 404
+def test_odd_hosts(testbed: Testbed, host: str) -> None:
+    assert page(testbed, host).status_code == 404
 
 
-def shown(world: World, made: dict[str, Any], method: str = "GET", path: str = "/", **headers: str) -> httpx.Response:
+def shown(
+    testbed: Testbed, made: dict[str, Any], method: str = "GET", path: str = "/", **headers: str
+) -> httpx.Response:
     """What the owner's browser gets."""
     host = f"{made['name']}.{DOMAIN}:8443"
-    return world.send(method, path, headers={"Host": host, "X-Lightship-Token": TOKEN, **headers})
+    return testbed.send(method, path, headers={"Host": host, "X-Lightship-Token": TOKEN, **headers})
 
 
-def test_the_owner_sees_what_a_stranger_does_not(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256, title="Protein folding")
-    world.change(made, job_id="4711", job_state="queued", job_reason="All nodes are busy", job_start=world.clock() + 60)
+def test_the_owner_sees_what_a_stranger_does_not(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256, title="Protein folding")
+    testbed.change(
+        made, job_id="4711", job_state="queued", job_reason="All nodes are busy", job_start=testbed.clock() + 60
+    )
     details = ("Protein folding", "4711", "All nodes are busy", "<form", "<script")
-    assert not any(detail in of(world, made).text for detail in details)
-    answer = shown(world, made)
+    assert not any(detail in of(testbed, made).text for detail in details)
+    answer = shown(testbed, made)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
     assert [detail for detail in details if detail not in answer.text] == []
     assert re.search(r'<noscript><meta http-equiv="refresh" content="\d+"></noscript>', answer.text)
 
 
-def test_the_owners_browser_is_remembered_and_no_other(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_the_owners_browser_is_remembered_and_no_other(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
     for _ in ("waiting", "ended"):
-        assert "set-cookie" not in of(world, made).headers
-        name, *attributes = shown(world, made).headers["set-cookie"].split("; ")
+        assert "set-cookie" not in of(testbed, made).headers
+        name, *attributes = shown(testbed, made).headers["set-cookie"].split("; ")
         assert name == f"__Host-lightship={TOKEN}"
         assert {"HttpOnly", "Secure", "Path=/", "SameSite=lax", "Max-Age=604800"} == set(attributes)
-        world.job(made, "end")
+        testbed.job(made, "end")
 
 
 def test_a_centre_tells_those_who_wait(tmp_path: Path) -> None:
-    world = build_world(tmp_path, message="Maintenance <on> Friday")
-    made = world.create(token_sha256=TOKEN_SHA256)
-    assert "Maintenance &lt;on&gt; Friday" in shown(world, made).text
-    assert "Maintenance" not in of(world, made).text
+    testbed = build_testbed(tmp_path, message="Maintenance <on> Friday")
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    assert "Maintenance &lt;on&gt; Friday" in shown(testbed, made).text
+    assert "Maintenance" not in of(testbed, made).text
 
 
-def test_a_page_that_gives_way_at_once_does_not_listen(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    world.change(made, state="ready", target="https://127.0.0.1:1", lease_until=world.clock() + 60)
-    assert "<noscript>" not in shown(world, made).text
-    assert '<meta http-equiv="refresh" content="3">' in shown(world, made).text
+def test_a_page_that_gives_way_at_once_does_not_listen(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    testbed.change(made, state="ready", target="https://127.0.0.1:1", lease_until=testbed.clock() + 60)
+    assert "<noscript>" not in shown(testbed, made).text
+    assert '<meta http-equiv="refresh" content="3">' in shown(testbed, made).text
 
 
-def run(world: World, made: dict[str, Any], left: float = 1000) -> None:
+def run(testbed: Testbed, made: dict[str, Any], left: float = 1000) -> None:
     """Its notebook answers, for so long."""
-    now = world.clock()
-    world.change(
+    now = testbed.clock()
+    testbed.change(
         made,
         state="ready",
         target="https://127.0.0.1:1",
@@ -156,10 +160,10 @@ def run(world: World, made: dict[str, Any], left: float = 1000) -> None:
     )
 
 
-def test_the_owner_of_a_running_notebook_sees_its_time_and_how_to_open_or_end_it(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256, title="Protein folding")
-    run(world, made)
-    answer = shown(world, made, path="/status")
+def test_the_owner_of_a_running_notebook_sees_its_time_and_how_to_open_or_end_it(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256, title="Protein folding")
+    run(testbed, made)
+    answer = shown(testbed, made, path="/status")
     assert answer.status_code == 200
     for part in (
         made["name"],
@@ -178,19 +182,19 @@ def test_the_owner_of_a_running_notebook_sees_its_time_and_how_to_open_or_end_it
     assert answer.headers["set-cookie"].startswith(f"__Host-lightship={TOKEN}; ")
 
 
-def test_a_running_notebooks_page_tells_it_nothing_that_it_does_not_know(world: World) -> None:
-    made, other = world.create(token_sha256=TOKEN_SHA256, command="start-jupyter -A abc"), world.create()
-    run(world, made)
-    link, text = world.store.find(made["name"]), shown(world, made, path="/status").text
+def test_a_running_notebooks_page_tells_it_nothing_that_it_does_not_know(testbed: Testbed) -> None:
+    made, other = testbed.create(token_sha256=TOKEN_SHA256, command="start-jupyter -A abc"), testbed.create()
+    run(testbed, made)
+    link, text = testbed.store.find(made["name"]), shown(testbed, made, path="/status").text
     assert link
     known = (TOKEN, TOKEN_SHA256, made["secret"], link.secret_sha256, other["name"], "alice", "127.0.0.1", "abc")
     assert [secret for secret in known if secret in text] == []
 
 
-def test_the_last_five_minutes_are_warned_of_in_heading_title_and_alert(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    run(world, made, 299)
-    text = shown(world, made, path="/status").text
+def test_the_last_five_minutes_are_warned_of_in_heading_title_and_alert(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    run(testbed, made, 299)
+    text = shown(testbed, made, path="/status").text
     end = re.search(r"<title>This notebook ends in 4 min, at (\d\d:\d\d UTC): save your work</title>", text)
     assert end
     (alert,) = re.findall(r'<div role="alert"[^>]*>(.*?)</div>', text, re.DOTALL)
@@ -200,85 +204,85 @@ def test_the_last_five_minutes_are_warned_of_in_heading_title_and_alert(world: W
     assert 'data-row="heading" hidden' in text
 
 
-def test_at_the_pages_own_path_the_owner_sees_room_and_ended_page_as_elsewhere(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    assert shown(world, made, path="/status").text == shown(world, made).text
-    world.job(made, "end")
-    assert shown(world, made, path="/status").status_code == 410
-    assert shown(world, made, path="/status").text == shown(world, made).text
+def test_at_the_pages_own_path_the_owner_sees_room_and_ended_page_as_elsewhere(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    assert shown(testbed, made, path="/status").text == shown(testbed, made).text
+    testbed.job(made, "end")
+    assert shown(testbed, made, path="/status").status_code == 410
+    assert shown(testbed, made, path="/status").text == shown(testbed, made).text
 
 
 @pytest.mark.parametrize("path", ["/status", "/none", "/running", "/events", "/enter"])
 def test_at_the_pages_own_paths_strangers_cannot_tell_names_apart(
-    world: World, monkeypatch: pytest.MonkeyPatch, path: str
+    testbed: Testbed, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     waiting, silent, ended, bare = (
-        world.create(token_sha256=TOKEN_SHA256),
-        world.create(token_sha256=TOKEN_SHA256),
-        world.create(token_sha256=TOKEN_SHA256),
-        world.create(),
+        testbed.create(token_sha256=TOKEN_SHA256),
+        testbed.create(token_sha256=TOKEN_SHA256),
+        testbed.create(token_sha256=TOKEN_SHA256),
+        testbed.create(),
     )
     # Without a route, as its own address is.
-    run(world, silent)
-    world.change(silent, lease_until=world.clock() - 1)
-    world.change(ended, state="ended")
-    unknown = page(world, f"no-such-name.{DOMAIN}:8443", path=path)
+    run(testbed, silent)
+    testbed.change(silent, lease_until=testbed.clock() - 1)
+    testbed.change(ended, state="ended")
+    unknown = page(testbed, f"no-such-name.{DOMAIN}:8443", path=path)
     # Not even a link whose waiting everybody may see is looked up.
     monkeypatch.setattr(LinkStore, "find", None)
     for made in (waiting, silent, ended, bare):
-        answer = of(world, made, path=path)
+        answer = of(testbed, made, path=path)
         assert (answer.status_code, answer.content, answer.headers) == (404, unknown.content, unknown.headers)
 
 
-def test_below_the_pages_own_path_there_is_nothing_else(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    run(world, made)
-    assert shown(world, made, path="/none").content == page(world, f"no-such-name.{DOMAIN}").content
+def test_below_the_pages_own_path_there_is_nothing_else(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    run(testbed, made)
+    assert shown(testbed, made, path="/none").content == page(testbed, f"no-such-name.{DOMAIN}").content
 
 
-def test_ending_a_running_notebook_closes_its_route_and_cuts_what_is_open(world: World, tmp_path: Path) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    identity = world.claim(made)
+def test_ending_a_running_notebook_closes_its_route_and_cuts_what_is_open(testbed: Testbed, tmp_path: Path) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    identity = testbed.claim(made)
     with notebook(identity.server_context(tmp_path)) as port:
-        world.job(made, "target", {"port": port})
-    assert made["name"] in world.routes
-    answer = shown(world, made, "POST", "/cancel", Origin=world.settings.origin(made["name"]))
+        testbed.job(made, "target", {"port": port})
+    assert made["name"] in testbed.routes
+    answer = shown(testbed, made, "POST", "/cancel", Origin=testbed.settings.origin(made["name"]))
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    assert world.routes == {}
-    assert [order.name for order in world.settings.folders.cut_dir.iterdir()] == [made["name"]]
-    assert world.job(made, "heartbeat").status_code == 410
-    text = shown(world, made).text
+    assert testbed.routes == {}
+    assert [order.name for order in testbed.settings.folders.cut_dir.iterdir()] == [made["name"]]
+    assert testbed.job(made, "heartbeat").status_code == 410
+    text = shown(testbed, made).text
     assert "You ended this notebook" in text
     assert "on its page" in text
-    assert world.status(made)["cause"] == "cancelled"
+    assert testbed.status(made)["cause"] == "cancelled"
 
 
-def test_the_ended_page_says_why_and_what_starts_it_again(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256, command="start-jupyter -t 60")
-    world.change(made, job_id="4711", ready_at=world.clock())
-    world.clock.now += 1200
-    world.job(made, "end", {"cause": "out-of-memory", "reason": "Killed", "tail": "first\nlast <line>"})
-    answer = shown(world, made)
+def test_the_ended_page_says_why_and_what_starts_it_again(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256, command="start-jupyter -t 60")
+    testbed.change(made, job_id="4711", ready_at=testbed.clock())
+    testbed.clock.now += 1200
+    testbed.job(made, "end", {"cause": "out-of-memory", "reason": "Killed", "tail": "first\nlast <line>"})
+    answer = shown(testbed, made)
     assert answer.status_code == 410
     for part in ("ran out of memory", "20 minutes of 30 minutes", "Killed", "last &lt;line&gt;", "start-jupyter -t 60"):
         assert part in answer.text
     assert "scancel" not in answer.text
-    assert of(world, made).status_code == 404
+    assert of(testbed, made).status_code == 404
 
 
-def test_the_ended_page_of_one_that_ran_out_of_memory_asks_for_twice_as_much(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256, command="start-jupyter -t 60 -m 4G")
-    world.job(made, "end", {"cause": "out-of-memory", "reason": "Killed"})
-    text = shown(world, made).text
+def test_the_ended_page_of_one_that_ran_out_of_memory_asks_for_twice_as_much(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256, command="start-jupyter -t 60 -m 4G")
+    testbed.job(made, "end", {"cause": "out-of-memory", "reason": "Killed"})
+    text = shown(testbed, made).text
     assert "<code data-command>start-jupyter -t 60 -m 8G</code>" in text
     assert "twice as much memory as before, <code>-m 8G</code>" in text
 
 
-def test_a_link_that_never_opened_tells_how_its_job_leaves_the_queue(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    world.change(made, job_id="4711")
-    shown(world, made, "POST", "/cancel", Origin=world.settings.origin(made["name"]))
-    text = shown(world, made).text
+def test_a_link_that_never_opened_tells_how_its_job_leaves_the_queue(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    testbed.change(made, job_id="4711")
+    shown(testbed, made, "POST", "/cancel", Origin=testbed.settings.origin(made["name"]))
+    text = shown(testbed, made).text
     assert "scancel 4711" in text
     assert "Never opened" in text
 
@@ -286,36 +290,36 @@ def test_a_link_that_never_opened_tells_how_its_job_leaves_the_queue(world: Worl
 @pytest.mark.parametrize(
     "columns", [{"job_state": "running"}, {"job_state": "ended"}, {"certificate_sha256": "0" * 64}, {"ready_at": 1.0}]
 )
-def test_a_job_that_ran_is_not_said_to_be_in_the_queue(world: World, columns: dict[str, object]) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    world.change(made, job_id="4711", **columns)
-    world.job(made, "end", {"cause": "failed"})
-    assert "in the queue" not in shown(world, made).text
+def test_a_job_that_ran_is_not_said_to_be_in_the_queue(testbed: Testbed, columns: dict[str, object]) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    testbed.change(made, job_id="4711", **columns)
+    testbed.job(made, "end", {"cause": "failed"})
+    assert "in the queue" not in shown(testbed, made).text
 
 
-def test_the_page_of_a_running_notebook_says_where_it_runs(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    run(world, made)
+def test_the_page_of_a_running_notebook_says_where_it_runs(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    run(testbed, made)
     # A job of an older version says nothing of it.
     for label in ("Node", "Partition", "Folder"):
-        assert f"<dt>{label}</dt>" not in shown(world, made, path="/status").text
+        assert f"<dt>{label}</dt>" not in shown(testbed, made, path="/status").text
     where = {"node": "node1", "partition": "gpu", "folder": "/home/alice/<b>"}
-    world.change(made, **where)
-    text = shown(world, made, path="/status").text
+    testbed.change(made, **where)
+    text = shown(testbed, made, path="/status").text
     for label, told in {"Cluster": "demo", "Node": "node1", "Partition": "gpu"}.items():
         assert f"<dt>{label}</dt><dd>{told}</dd>" in text
     assert "<dd>/home/alice/&lt;b&gt;</dd>" in text
     for detail in ("node1", "/home/alice", "gpu"):
-        assert detail not in of(world, made, path="/status").text
+        assert detail not in of(testbed, made, path="/status").text
 
 
-def test_a_program_is_called_a_program_on_every_page(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256, subject="program")
-    seen = [shown(world, made).text]
-    run(world, made)
-    seen.append(shown(world, made, path="/status").text)
-    world.job(made, "end", {"cause": "stopped"})
-    seen.append(shown(world, made).text)
+def test_a_program_is_called_a_program_on_every_page(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256, subject="program")
+    seen = [shown(testbed, made).text]
+    run(testbed, made)
+    seen.append(shown(testbed, made, path="/status").text)
+    testbed.job(made, "end", {"cause": "stopped"})
+    seen.append(shown(testbed, made).text)
     for text in seen:
         words = re.sub(r"(?s)<style>.*?</style>|<script>.*?</script>|<footer>.*", "", text)
         assert "program" in words
@@ -324,46 +328,50 @@ def test_a_program_is_called_a_program_on_every_page(world: World) -> None:
 
 def test_every_page_leads_to_the_guide_and_to_those_who_help(tmp_path: Path) -> None:
     centre = Centre("Example Centre", "help@example.org", "https://example.org/guide")
-    world = build_world(tmp_path, centre=centre)
-    made = world.create(token_sha256=TOKEN_SHA256)
-    seen = [of(world, made), page(world, DOMAIN), of(world, world.create()), shown(world, made)]
-    run(world, made)
-    seen += [shown(world, made, path="/status"), of(world, made, path="/enter"), shown(world, made, path="/enter")]
-    world.job(made, "end")
-    seen.append(shown(world, made))
+    testbed = build_testbed(tmp_path, centre=centre)
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    seen = [of(testbed, made), page(testbed, DOMAIN), of(testbed, testbed.create()), shown(testbed, made)]
+    run(testbed, made)
+    seen += [
+        shown(testbed, made, path="/status"),
+        of(testbed, made, path="/enter"),
+        shown(testbed, made, path="/enter"),
+    ]
+    testbed.job(made, "end")
+    seen.append(shown(testbed, made))
     assert len({answer.text for answer in seen}) == len(seen)
     for answer in seen:
         assert '<a href="https://example.org/guide">Guide</a>' in answer.text
         assert '<a href="mailto:help@example.org">Contact Example Centre</a>' in answer.text
 
 
-def test_the_owner_cancels(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
+def test_the_owner_cancels(testbed: Testbed, caplog: pytest.LogCaptureFixture) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
     with caplog.at_level(logging.INFO):
-        answers = [shown(world, made, "POST", "/cancel", Origin=world.settings.origin(made["name"])) for _ in "ab"]
+        answers = [shown(testbed, made, "POST", "/cancel", Origin=testbed.settings.origin(made["name"])) for _ in "ab"]
     assert [(answer.status_code, answer.headers["location"]) for answer in answers] == [(303, "/")] * 2
-    assert world.status(made)["reason"] == "Cancelled on its page."
-    assert world.status(made)["cause"] == "cancelled"
+    assert testbed.status(made)["reason"] == "Cancelled on its page."
+    assert testbed.status(made)["cause"] == "cancelled"
     assert caplog.text.count('"action": "cancel", "result": "ok", "cluster": "demo", "user": "alice"') == 1
     assert TOKEN not in caplog.text
 
 
-def test_nobody_else_cancels(world: World) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    stranger = of(world, made, method="POST", path="/cancel")
-    nobody = page(world, f"no-such-name.{DOMAIN}", "POST", "/cancel")
+def test_nobody_else_cancels(testbed: Testbed) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    stranger = of(testbed, made, method="POST", path="/cancel")
+    nobody = page(testbed, f"no-such-name.{DOMAIN}", "POST", "/cancel")
     assert (stranger.status_code, stranger.content) == (404, nobody.content)
     for origin in ("https://other-link-here.notebooks.test:8443", "null", ""):
-        assert shown(world, made, "POST", "/cancel", Origin=origin).status_code == 403
-    assert shown(world, made, "POST", "/cancel").status_code == 403
+        assert shown(testbed, made, "POST", "/cancel", Origin=origin).status_code == 403
+    assert shown(testbed, made, "POST", "/cancel").status_code == 403
     for method in ("GET", "HEAD", "PUT"):
-        assert shown(world, made, method, "/cancel").status_code == 405
-    assert world.status(made)["state"] == "waiting"
+        assert shown(testbed, made, method, "/cancel").status_code == 405
+    assert testbed.status(made)["state"] == "waiting"
 
 
-def test_ended_and_unknown_names_cost_the_same_small_lookup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = world.create(token_sha256=TOKEN_SHA256)
-    world.change(made, state="ended")
+def test_ended_and_unknown_names_cost_the_same_small_lookup(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = testbed.create(token_sha256=TOKEN_SHA256)
+    testbed.change(made, state="ended")
     asked: list[str] = []
     glance = LinkStore.glance
 
@@ -374,5 +382,5 @@ def test_ended_and_unknown_names_cost_the_same_small_lookup(world: World, monkey
     monkeypatch.setattr(LinkStore, "glance", counted)
     monkeypatch.setattr(LinkStore, "find", None)
     for host in (made["name"], "never-was-there", "UPPER", "a.b"):
-        assert page(world, f"{host}.{DOMAIN}").status_code == 404
+        assert page(testbed, f"{host}.{DOMAIN}").status_code == 404
     assert len(asked) == 4

@@ -8,12 +8,12 @@ import pytest
 from lightship_cluster.login.command_line import parse
 from lightship_registry.core.records import Cause, Link
 from lightship_registry.pages import start_again
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 
 @pytest.fixture
-def link(world: World) -> Link:
-    found = world.store.find(world.create(seconds=3600)["name"])
+def link(testbed: Testbed) -> Link:
+    found = testbed.store.find(testbed.create(seconds=3600)["name"])
     assert found
     return found
 

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.pki import authorities
 from lightship_registry.pki.authorities import CLIENT, SERVER, Authority
-from unit.lightship_registry.world import Hands
+from unit.lightship_registry.testbed import Hands
 
 NOW = Hands().now
 HOST = "one-two-three.notebooks.test"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.pki.csr import public_key_of
-from unit.lightship_registry.world import World, make_csr
+from unit.lightship_registry.testbed import Testbed, make_csr
 
 BEGIN, END = "-----BEGIN CERTIFICATE REQUEST-----\n", "-----END CERTIFICATE REQUEST-----\n"
 
@@ -72,15 +72,15 @@ def test_too_long() -> None:
         public_key_of("x" * 20_000)
 
 
-def test_wishes_of_the_request_are_ignored(world: World) -> None:
+def test_wishes_of_the_request_are_ignored(testbed: Testbed) -> None:
     wishes = (
         x509.SubjectAlternativeName([x509.DNSName("registry.notebooks.test"), x509.DNSName("*.notebooks.test")]),
         x509.BasicConstraints(ca=True, path_length=None),
         x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),
     )
-    made = world.create()
+    made = testbed.create()
     request = make_csr(ec_key(ec.SECP256R1()), "registry.notebooks.test", *wishes)
-    answer = world.job(made, "claim", {"csr": request}).json()
+    answer = testbed.job(made, "claim", {"csr": request}).json()
     leaf, authority = x509.load_pem_x509_certificates(answer["certificate"].encode())
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert list(names) == [x509.DNSName(f"{made['name']}.notebooks.test")]

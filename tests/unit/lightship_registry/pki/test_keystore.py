@@ -7,15 +7,15 @@ import pytest
 
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.pki.keystore import Keystore
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 
-def files(world: World) -> list[Path]:
-    return sorted(path for folder in Keystore(world.settings).folders for path in folder.iterdir())
+def files(testbed: Testbed) -> list[Path]:
+    return sorted(path for folder in Keystore(testbed.settings).folders for path in folder.iterdir())
 
 
-def test_keys_are_nobody_elses(world: World) -> None:
-    assert [path.name for path in files(world)] == [
+def test_keys_are_nobody_elses(testbed: Testbed) -> None:
+    assert [path.name for path in files(testbed)] == [
         "links.crt",
         "links.key",
         "proxy.crt",
@@ -23,55 +23,55 @@ def test_keys_are_nobody_elses(world: World) -> None:
         "client.crt",
         "client.key",
     ]
-    assert {path.suffix: path.stat().st_mode & 0o777 for path in files(world)} == {".crt": 0o644, ".key": 0o600}
+    assert {path.suffix: path.stat().st_mode & 0o777 for path in files(testbed)} == {".crt": 0o644, ".key": 0o600}
 
 
-def test_second_time_makes_nothing(world: World) -> None:
-    before = {path: path.read_bytes() for path in files(world)}
-    assert Keystore(world.settings).prepare(world.clock()) == []
-    assert {path: path.read_bytes() for path in files(world)} == before
+def test_second_time_makes_nothing(testbed: Testbed) -> None:
+    before = {path: path.read_bytes() for path in files(testbed)}
+    assert Keystore(testbed.settings).prepare(testbed.clock()) == []
+    assert {path: path.read_bytes() for path in files(testbed)} == before
 
 
 @pytest.mark.parametrize("lost", ["links.crt", "links.key", "proxy.key"])
-def test_half_a_pair_is_never_replaced(world: World, lost: str) -> None:
-    (world.settings.folders.state_dir / "authorities" / lost).unlink()
+def test_half_a_pair_is_never_replaced(testbed: Testbed, lost: str) -> None:
+    (testbed.settings.folders.state_dir / "authorities" / lost).unlink()
     with pytest.raises(RegistryError, match="Restore the other half"):
-        Keystore(world.settings).prepare(world.clock())
+        Keystore(testbed.settings).prepare(testbed.clock())
 
 
-def test_lost_client_certificate_is_made_again(world: World) -> None:
-    keys = Keystore(world.settings)
+def test_lost_client_certificate_is_made_again(testbed: Testbed) -> None:
+    keys = Keystore(testbed.settings)
     for suffix in (".crt", ".key"):
         keys.client.with_suffix(suffix).unlink()
-    assert keys.prepare(world.clock()) == [keys.client]
+    assert keys.prepare(testbed.clock()) == [keys.client]
 
 
-def test_key_of_another_certificate(world: World) -> None:
-    folder = world.settings.folders.state_dir / "authorities"
+def test_key_of_another_certificate(testbed: Testbed) -> None:
+    folder = testbed.settings.folders.state_dir / "authorities"
     (folder / "links.key").write_bytes((folder / "proxy.key").read_bytes())
     with pytest.raises(RegistryError, match="is not the key of"):
-        Keystore(world.settings).links()
+        Keystore(testbed.settings).links()
 
 
-def test_unreadable_authority(world: World) -> None:
-    folder = world.settings.folders.state_dir / "authorities"
+def test_unreadable_authority(testbed: Testbed) -> None:
+    folder = testbed.settings.folders.state_dir / "authorities"
     (folder / "links.crt").write_text("nonsense")
     with pytest.raises(RegistryError, match=r"links\.crt"):
-        Keystore(world.settings).links()
+        Keystore(testbed.settings).links()
     (folder / "proxy.crt").unlink()
     with pytest.raises(RegistryError, match=r"proxy\.crt"):
-        Keystore(world.settings).proxy_pem()
+        Keystore(testbed.settings).proxy_pem()
 
 
-def test_domain_changed(world: World) -> None:
+def test_domain_changed(testbed: Testbed) -> None:
     with pytest.raises(RegistryError, match="another domain"):
-        Keystore(replace(world.settings, domain="example.org")).prepare(world.clock())
+        Keystore(replace(testbed.settings, domain="example.org")).prepare(testbed.clock())
 
 
-def test_new_proxy_authority_signs_a_new_client(world: World) -> None:
-    keys = Keystore(world.settings)
+def test_new_proxy_authority_signs_a_new_client(testbed: Testbed) -> None:
+    keys = Keystore(testbed.settings)
     old = keys.client.read_bytes()
     for suffix in (".crt", ".key"):
-        (world.settings.folders.state_dir / "authorities" / f"proxy{suffix}").unlink()
-    assert keys.prepare(world.clock())[-1] == keys.client
+        (testbed.settings.folders.state_dir / "authorities" / f"proxy{suffix}").unlink()
+    assert keys.prepare(testbed.clock())[-1] == keys.client
     assert keys.client.read_bytes() != old

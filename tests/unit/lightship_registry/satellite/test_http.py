@@ -11,32 +11,32 @@ from pathlib import Path
 import pytest
 
 from lightship_registry.links.names import is_name
-from unit.lightship_registry.looking import look
+from unit.lightship_registry.dashboard_client import ask_dashboard
 from unit.lightship_registry.programs import program
 from unit.lightship_registry.satellites import LOGIN, NODE, OUTSIDE, Client, Rounds, build
-from unit.lightship_registry.world import DOMAIN, World, both_databases
+from unit.lightship_registry.testbed import DOMAIN, Testbed, both_databases
 
 pytestmark = both_databases
 
 
 @pytest.fixture
-def world(tmp_path: Path, store_url: str) -> Iterator[World]:
-    world = build(tmp_path, store_url=store_url)
-    yield world
-    world.close()
+def testbed(tmp_path: Path, store_url: str) -> Iterator[Testbed]:
+    testbed = build(tmp_path, store_url=store_url)
+    yield testbed
+    testbed.close()
 
 
 @pytest.fixture
-def login(world: World) -> Client:
-    return Client(world)
+def login(testbed: Testbed) -> Client:
+    return Client(testbed)
 
 
 @pytest.fixture
-def node(world: World) -> Client:
-    return Client(world, NODE)
+def node(testbed: Testbed) -> Client:
+    return Client(testbed, NODE)
 
 
-def test_a_notebook_lives_from_its_token_to_its_destruction(world: World, login: Client, node: Client) -> None:
+def test_a_notebook_lives_from_its_token_to_its_destruction(testbed: Testbed, login: Client, node: Client) -> None:
     name = login.token()
     assert is_name(name)
     assert login.state(name) == "PE"
@@ -47,12 +47,12 @@ def test_a_notebook_lives_from_its_token_to_its_destruction(world: World, login:
     assert login.state(f"{name}.{DOMAIN}") == "R"
     with program() as port:
         assert node.redeem(name, port) == "Success!\n"
-        assert (login.state(name), world.routes) == ("M", {})
-        Rounds(world).go()
-        assert (login.state(name), world.routes) == ("PR", {name: f"http://{NODE}:{port}\n"})
+        assert (login.state(name), testbed.routes) == ("M", {})
+        Rounds(testbed).go()
+        assert (login.state(name), testbed.routes) == ("PR", {name: f"http://{NODE}:{port}\n"})
     assert node.get(f"/destroytoken.cgi?token={name}") == "Success! Token destroyed.\n"
-    assert (login.state(name), world.routes) == ("U", {})
-    assert [path.name for path in world.settings.folders.cut_dir.iterdir()] == [name]
+    assert (login.state(name), testbed.routes) == ("U", {})
+    assert [path.name for path in testbed.settings.folders.cut_dir.iterdir()] == [name]
 
 
 def test_the_last_word_but_one_is_the_token_for_those_who_add_the_status(login: Client) -> None:
@@ -64,8 +64,8 @@ def test_the_last_word_but_one_is_the_token_for_those_who_add_the_status(login: 
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_refusal_begins_with_oops_and_has_status_200(world: World) -> None:
-    answer = Client(world, OUTSIDE).ask("/getlink.cgi")
+def test_a_refusal_begins_with_oops_and_has_status_200(testbed: Testbed) -> None:
+    answer = Client(testbed, OUTSIDE).ask("/getlink.cgi")
     assert answer.status_code == 200
     assert answer.text == "Oops! Your address is in no cluster's networks. Try again from within the cluster.\n"
 
@@ -96,11 +96,11 @@ def test_a_refusal_begins_with_oops_and_has_status_200(world: World) -> None:
         ("/getlink.cgi?" + "&".join("abcdefghijklmnopqrstuvw"), "Too many parameters"),
     ],
 )
-def test_what_is_wrong_is_said(world: World, node: Client, path: str, why: str) -> None:
+def test_what_is_wrong_is_said(testbed: Testbed, node: Client, path: str, why: str) -> None:
     name = node.token()
     assert node.get(path.replace("NAME", name)) == f"Oops! {why}\n"
     assert node.state(name) == "PE"
-    assert world.routes == {}
+    assert testbed.routes == {}
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
@@ -122,7 +122,7 @@ def test_a_token_serves_once(login: Client, node: Client) -> None:
     with program() as port:
         assert node.redeem(name, port) == "Success!\n"
         assert node.redeem(name, port).startswith("Oops! That token was redeemed already")
-        assert Client(node.world, "127.0.0.7").redeem(name, port).startswith("Oops! That token was redeemed already")
+        assert Client(node.testbed, "127.0.0.7").redeem(name, port).startswith("Oops! That token was redeemed already")
     assert login.get(f"/linktoken.cgi?token={name}&jobid=1") == "Success! Token linked to jobid.\n"
     assert login.get(f"/linktoken.cgi?token={name}&jobid=1").startswith("Oops! That token is linked to a jobid already")
 
@@ -139,29 +139,29 @@ def test_a_redeemed_token_is_destroyed_from_its_own_host_alone(login: Client, no
 
 def test_a_host_has_as_many_links_as_the_site_allows(tmp_path: Path, store_url: str) -> None:
     (tmp_path / "small").mkdir()
-    world = build(tmp_path / "small", satellite_quota=2, satellite_creations_per_hour=3, store_url=store_url)
-    login = Client(world)
+    testbed = build(tmp_path / "small", satellite_quota=2, satellite_creations_per_hour=3, store_url=store_url)
+    login = Client(testbed)
     name = login.token()
     login.token()
     assert login.get("/getlink.cgi").startswith("Oops! This host has 2 live links, as many as are allowed.")
     login.get(f"/destroytoken.cgi?token={name}")
     login.token()
     assert "This host made 3 links within the last hour" in login.get("/getlink.cgi")
-    Client(world, NODE).token()
-    world.close()
+    Client(testbed, NODE).token()
+    testbed.close()
 
 
 def test_without_such_networks_there_is_no_interface(tmp_path: Path, store_url: str) -> None:
     (tmp_path / "off").mkdir()
-    world = build(tmp_path / "off", satellite_networks={}, store_url=store_url)
-    answer = Client(world).ask("/getlink.cgi")
+    testbed = build(tmp_path / "off", satellite_networks={}, store_url=store_url)
+    answer = Client(testbed).ask("/getlink.cgi")
     assert (answer.status_code, "Oops" in answer.text) == (404, False)
-    assert "lightship_satellite_links" not in look(world, "/metrics").text
-    world.close()
+    assert "lightship_satellite_links" not in ask_dashboard(testbed, "/metrics").text
+    testbed.close()
 
 
 def test_every_step_is_in_the_audit_under_its_own_name(
-    world: World, login: Client, node: Client, caplog: pytest.LogCaptureFixture
+    testbed: Testbed, login: Client, node: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "lightship.audit")
     name = login.token()
@@ -169,8 +169,8 @@ def test_every_step_is_in_the_audit_under_its_own_name(
     login.state(name)
     with program() as port:
         node.redeem(name, port)
-        Rounds(world).go()
-        Client(world, OUTSIDE).redeem(name, port)
+        Rounds(testbed).go()
+        Client(testbed, OUTSIDE).redeem(name, port)
         node.get(f"/destroytoken.cgi?token={name}")
     told = [json.loads(entry.getMessage()) for entry in caplog.records]
     assert [(each["action"], each["result"], each.get("user")) for each in told] == [
@@ -185,10 +185,10 @@ def test_every_step_is_in_the_audit_under_its_own_name(
     assert told[3]["target"] == f"{NODE}:{port}"
 
 
-def test_those_who_look_see_which_links_are_satellites(world: World, login: Client) -> None:
+def test_those_who_look_see_which_links_are_satellites(testbed: Testbed, login: Client) -> None:
     login.token()
-    world.create("alice")
-    page, metrics = look(world).text, look(world, "/metrics").text
+    testbed.create("alice")
+    page, metrics = ask_dashboard(testbed).text, ask_dashboard(testbed, "/metrics").text
     assert "2 (1 by Satellite&#39;s API)" in page
     assert 'lightship_links{cluster="demo",state="waiting"} 2.0' in metrics
     assert 'lightship_satellite_links{cluster="demo",state="waiting"} 1.0' in metrics
@@ -196,22 +196,22 @@ def test_those_who_look_see_which_links_are_satellites(world: World, login: Clie
     assert 'lightship_http_requests_total{action="satellite-getlink",status="200"} 1.0' in metrics
 
 
-def test_its_address_has_the_waiting_page_and_afterwards_none(world: World, login: Client, node: Client) -> None:
+def test_its_address_has_the_waiting_page_and_afterwards_none(testbed: Testbed, login: Client, node: Client) -> None:
     name = login.token()
     page = {"Host": f"{name}.{DOMAIN}:8443"}
-    assert "waiting for its turn" in world.send("GET", "/", headers=page).text
+    assert "waiting for its turn" in testbed.send("GET", "/", headers=page).text
     with socket.create_server((NODE, 0)) as listener:
         node.redeem(name, listener.getsockname()[1])
-        assert world.send("GET", "/", headers=page).status_code == 503
+        assert testbed.send("GET", "/", headers=page).status_code == 503
         node.get(f"/destroytoken.cgi?token={name}")
-    assert world.send("GET", "/", headers=page).status_code == 404
+    assert testbed.send("GET", "/", headers=page).status_code == 404
 
 
-def page_of(world: World, name: str) -> str:
-    return html.unescape(world.send("GET", "/", headers={"Host": f"{name}.{DOMAIN}:8443"}).text)
+def page_of(testbed: Testbed, name: str) -> str:
+    return html.unescape(testbed.send("GET", "/", headers={"Host": f"{name}.{DOMAIN}:8443"}).text)
 
 
-def test_its_page_says_what_was_told_of_its_job(world: World, login: Client) -> None:
+def test_its_page_says_what_was_told_of_its_job(testbed: Testbed, login: Client) -> None:
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
     for word, expected in (
@@ -221,55 +221,57 @@ def test_its_page_says_what_was_told_of_its_job(world: World, login: Client) -> 
         ("NODE_FAIL", "no notebook came up"),
     ):
         login.report(f"17 {word}\n")
-        assert expected in page_of(world, name)
+        assert expected in page_of(testbed, name)
     # Anybody in the cluster may have said so.
     assert login.state(name) == "D"
     login.report("17 RUNNING\n")
-    assert "is starting on its node" in page_of(world, name)
+    assert "is starting on its node" in page_of(testbed, name)
 
 
-def test_its_page_says_for_how_long_its_port_rests(world: World, login: Client, node: Client) -> None:
-    rounds = Rounds(world)
+def test_its_page_says_for_how_long_its_port_rests(testbed: Testbed, login: Client, node: Client) -> None:
+    rounds = Rounds(testbed)
     with program() as port:
         first = login.token()
         node.redeem(first, port)
         rounds.go()
-    rounds.until(lambda: getattr(world.store.find(first), "state", "") == "ended")
+    rounds.until(lambda: getattr(testbed.store.find(first), "state", "") == "ended")
     second = login.token()
     with program(port=port):
         node.redeem(second, port)
         rounds.go()
-        world.clock.now += 20
-        assert f"Port {port} of its node was another notebook's" in page_of(world, second)
-        assert "it opens in 55 seconds" in page_of(world, second)
-        world.clock.now += 55
-        assert "is starting on its node" in page_of(world, second)
+        testbed.clock.now += 20
+        assert f"Port {port} of its node was another notebook's" in page_of(testbed, second)
+        assert "it opens in 55 seconds" in page_of(testbed, second)
+        testbed.clock.now += 55
+        assert "is starting on its node" in page_of(testbed, second)
         rounds.go()
         assert login.state(second) == "PR"
     fresh = login.token()
     node.redeem(fresh, port + 1)
-    assert "was another notebook's" not in page_of(world, fresh)
+    assert "was another notebook's" not in page_of(testbed, fresh)
 
 
 @pytest.mark.parametrize("words", [["PENDING"], ["PENDING", "RUNNING"], ["RUNNING", "COMPLETED"]])
-def test_a_state_that_comes_before_the_link_of_its_job_counts(world: World, login: Client, words: list[str]) -> None:
+def test_a_state_that_comes_before_the_link_of_its_job_counts(
+    testbed: Testbed, login: Client, words: list[str]
+) -> None:
     name = login.token()
     for word in words:
         login.report(f"16 R\n17 {word}\n")
     login.report("18 COMPLETED\n")
-    world.clock.now += 599
+    testbed.clock.now += 599
     assert login.state(name) == "PE"
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
     assert login.state(name) == {"PENDING": "Q", "RUNNING": "R", "COMPLETED": "D"}[words[-1]]
-    world.clock.now += 2
+    testbed.clock.now += 2
     assert login.state(name) == "PE"
 
 
-def test_a_state_of_another_cluster_or_of_long_ago_does_not(world: World, login: Client) -> None:
-    name, other = login.token(), Client(world, "127.8.0.1")
+def test_a_state_of_another_cluster_or_of_long_ago_does_not(testbed: Testbed, login: Client) -> None:
+    name, other = login.token(), Client(testbed, "127.8.0.1")
     other.report("17 RUNNING\n")
     login.report("18 RUNNING\n")
-    world.clock.now += 601
+    testbed.clock.now += 601
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
     late = login.token()
     login.get(f"/linktoken.cgi?token={late}&jobid=18")
@@ -277,7 +279,7 @@ def test_a_state_of_another_cluster_or_of_long_ago_does_not(world: World, login:
 
 
 @pytest.mark.parametrize("host", [f"{DOMAIN}:8443", f"{DOMAIN.upper()}.", f"manage.{DOMAIN}"])
-def test_the_domain_itself_has_the_interface_too(world: World, login: Client, host: str) -> None:
+def test_the_domain_itself_has_the_interface_too(testbed: Testbed, login: Client, host: str) -> None:
     def ask(path: str, method: str = "GET", body: bytes | None = None) -> str:
         return login.ask(path, method=method, body=body, headers={"Host": host}).text
 
@@ -286,7 +288,7 @@ def test_the_domain_itself_has_the_interface_too(world: World, login: Client, ho
     assert ask("/update-jobs.cgi", "POST", b"jobstates=\n17 RUNNING\n") == "Successfully updated jobs! \n"
     assert ask(f"/tokenjobstate.cgi?token={name}.{DOMAIN}") == "R"
     assert ask(f"/destroytoken.cgi?token={name}") == "Success! Token destroyed.\n"
-    outside = Client(world, OUTSIDE).ask("/getlink.cgi", headers={"Host": host}).text
+    outside = Client(testbed, OUTSIDE).ask("/getlink.cgi", headers={"Host": host}).text
     assert outside.startswith("Oops! Your address")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lightship_registry.satellite.listener import Answer, Found, Listener, ask, same_program
 from unit.lightship_registry.programs import Program, program
-from unit.lightship_registry.world import NODE
+from unit.lightship_registry.testbed import NODE
 
 HERE = ipaddress.ip_address(NODE)
 

@@ -11,14 +11,14 @@ from lightship_registry.satellite import rules
 from lightship_registry.satellite.rules import _ENDED_WORDS, _QUEUED_WORDS, JOB_WORDS, STALE_SECONDS, jobs_in
 from unit.lightship_registry.programs import program
 from unit.lightship_registry.satellites import NODE, Client, Rounds, build
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = build(tmp_path)
-    yield world
-    world.close()
+def testbed(tmp_path: Path) -> Iterator[Testbed]:
+    testbed = build(tmp_path)
+    yield testbed
+    testbed.close()
 
 
 @pytest.mark.parametrize(
@@ -40,55 +40,55 @@ def world(tmp_path: Path) -> Iterator[World]:
         ("", "PE"),
     ],
 )
-def test_a_waiting_link_says_what_the_scheduler_said(world: World, word: str, state: str) -> None:
-    login = Client(world)
+def test_a_waiting_link_says_what_the_scheduler_said(testbed: Testbed, word: str, state: str) -> None:
+    login = Client(testbed)
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
     login.report(f"16 RUNNING\n17   {word}\n18 COMPLETED\n")
     assert login.state(name) == state
 
 
-def test_an_old_word_counts_for_nothing(world: World) -> None:
-    login = Client(world)
+def test_an_old_word_counts_for_nothing(testbed: Testbed) -> None:
+    login = Client(testbed)
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
     login.report("17 PENDING")
-    world.clock.now += STALE_SECONDS
+    testbed.clock.now += STALE_SECONDS
     assert login.state(name) == "Q"
-    world.clock.now += 1
+    testbed.clock.now += 1
     assert login.state(name) == "PE"
 
 
-def test_a_notebook_that_answers_is_proxied_whatever_the_queue_says_but_for_a_dead_job(world: World) -> None:
-    login, node = Client(world), Client(world, NODE)
+def test_a_notebook_that_answers_is_proxied_whatever_the_queue_says_but_for_a_dead_job(testbed: Testbed) -> None:
+    login, node = Client(testbed), Client(testbed, NODE)
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
     with program() as port:
         node.redeem(name, port)
         login.report("17 RUNNING")
         assert login.state(name) == "M"
-        Rounds(world).go()
+        Rounds(testbed).go()
         login.report("17 PENDING")
         assert login.state(name) == "PR"
         login.report("17 COMPLETED")
         assert login.state(name) == "D"
         # Anybody in the cluster may have said so.
-        assert list(world.routes) == [name]
-        world.clock.now += world.settings.lease_seconds
+        assert list(testbed.routes) == [name]
+        testbed.clock.now += testbed.settings.lease_seconds
         login.report("17 RUNNING")
         assert login.state(name) == "M"
 
 
-def test_an_array_job_is_the_same_job_wherever_it_is_named(world: World) -> None:
-    login = Client(world)
+def test_an_array_job_is_the_same_job_wherever_it_is_named(testbed: Testbed) -> None:
+    login = Client(testbed)
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17_[4]")
     login.report("17_[4] PD")
     assert login.state(name) == "Q"
 
 
-def test_jobs_are_of_one_cluster(world: World) -> None:
-    login, elsewhere = Client(world), Client(world, "127.8.0.1")
+def test_jobs_are_of_one_cluster(testbed: Testbed) -> None:
+    login, elsewhere = Client(testbed), Client(testbed, "127.8.0.1")
     name = login.token()
     login.get(f"/linktoken.cgi?token={name}&jobid=17")
     elsewhere.report("17 COMPLETED")

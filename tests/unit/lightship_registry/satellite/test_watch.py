@@ -17,21 +17,21 @@ from lightship_registry.satellite import watch
 from lightship_registry.satellite.watch import CHECK_SECONDS
 from unit.lightship_registry.programs import Program, program
 from unit.lightship_registry.satellites import NODE, Client, Rounds, build, watch_of
-from unit.lightship_registry.world import OK, World
+from unit.lightship_registry.testbed import OK, Testbed
 
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = build(tmp_path)
-    yield world
-    world.close()
+def testbed(tmp_path: Path) -> Iterator[Testbed]:
+    testbed = build(tmp_path)
+    yield testbed
+    testbed.close()
 
 
 @pytest.fixture
-def rounds(world: World) -> Rounds:
-    return Rounds(world)
+def rounds(testbed: Testbed) -> Rounds:
+    return Rounds(testbed)
 
 
 def free_port() -> int:
@@ -39,68 +39,68 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def redeemed(world: World, port: int) -> str:
-    node = Client(world, NODE)
+def redeemed(testbed: Testbed, port: int) -> str:
+    node = Client(testbed, NODE)
     name = node.token()
     assert node.redeem(name, port) == "Success!\n"
     return name
 
 
-def row(world: World, name: str) -> Link:
-    link = world.store.find(name)
+def row(testbed: Testbed, name: str) -> Link:
+    link = testbed.store.find(name)
     assert link is not None
     return link
 
 
-def test_a_route_opens_when_the_notebook_comes_up_and_not_before(world: World, rounds: Rounds) -> None:
+def test_a_route_opens_when_the_notebook_comes_up_and_not_before(testbed: Testbed, rounds: Rounds) -> None:
     port = free_port()
-    name = redeemed(world, port)
+    name = redeemed(testbed, port)
     rounds.go(3)
-    assert (row(world, name).state, world.routes) == ("starting", {})
+    assert (row(testbed, name).state, testbed.routes) == ("starting", {})
     with program(port=port):
         rounds.go()
-        assert world.routes == {name: f"http://{NODE}:{port}\n"}
+        assert testbed.routes == {name: f"http://{NODE}:{port}\n"}
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n", TLS_ALERT, b"HTTP/0.9\r\n", b"x" * 9000])
 def test_what_does_not_speak_http_gets_no_route(
-    world: World, rounds: Rounds, answer: bytes, monkeypatch: pytest.MonkeyPatch
+    testbed: Testbed, rounds: Rounds, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(satellite_listener.ask, "__defaults__", (0.2,))
     with program(answer) as port:
-        name = redeemed(world, port)
+        name = redeemed(testbed, port)
         rounds.go()
-        assert (row(world, name).state, world.routes) == ("starting", {})
+        assert (row(testbed, name).state, testbed.routes) == ("starting", {})
 
 
 def test_a_notebook_that_answers_keeps_its_lease_and_one_that_is_slow_keeps_its_link(
-    world: World, rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+    testbed: Testbed, rounds: Rounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notebook = Program()
     try:
-        name = redeemed(world, notebook.port)
+        name = redeemed(testbed, notebook.port)
         rounds.go()
-        world.clock.now += 80
+        testbed.clock.now += 80
         rounds.go(later=CHECK_SECONDS)
-        assert row(world, name).lease_until == world.clock.now + 90
+        assert row(testbed, name).lease_until == testbed.clock.now + 90
         monkeypatch.setattr(satellite_listener.ask, "__defaults__", (0.2,))
         notebook.answer = b""
         rounds.go(later=CHECK_SECONDS)
-        assert (row(world, name).state, list(world.routes)) == ("ready", [name])
-        world.clock.now += 90
+        assert (row(testbed, name).state, list(testbed.routes)) == ("ready", [name])
+        testbed.clock.now += 90
         # Whatever is spared of others: an answer is what renews a lease.
-        world.reconciler.reconcile(spare_silent=True)
-        assert world.routes == {}
+        testbed.reconciler.reconcile(spare_silent=True)
+        assert testbed.routes == {}
         notebook.answer = OK
         rounds.go(later=CHECK_SECONDS)
-        assert (row(world, name).state, world.routes) == ("ended", {})
+        assert (row(testbed, name).state, testbed.routes) == ("ended", {})
     finally:
         notebook.die()
 
 
-def test_it_is_asked_now_and_then_only_though_it_is_knocked_at_each_second(world: World, rounds: Rounds) -> None:
+def test_it_is_asked_now_and_then_only_though_it_is_knocked_at_each_second(testbed: Testbed, rounds: Rounds) -> None:
     notebook = Program()
-    redeemed(world, notebook.port)
+    redeemed(testbed, notebook.port)
     rounds.go()
     # Once before a connection stands to it, and once beside it.
     assert notebook.requests == [b"GET /api HTTP/1.1"] * 2
@@ -114,80 +114,82 @@ def test_it_is_asked_now_and_then_only_though_it_is_knocked_at_each_second(world
 
 @pytest.mark.parametrize("answer", [None, TLS_ALERT])
 def test_a_port_that_is_left_or_taken_by_something_else_ends_the_link_at_once(
-    world: World, rounds: Rounds, answer: bytes | None
+    testbed: Testbed, rounds: Rounds, answer: bytes | None
 ) -> None:
     with program() as port:
-        name = redeemed(world, port)
+        name = redeemed(testbed, port)
         rounds.go()
     with program(answer, port) if answer else contextlib.nullcontext():
         rounds.go(later=CHECK_SECONDS)
-    link = row(world, name)
-    assert (link.state, link.cause, world.routes) == ("ended", Cause.ENDED, {})
-    assert [path.name for path in world.settings.folders.cut_dir.iterdir()] == [name]
+    link = row(testbed, name)
+    assert (link.state, link.cause, testbed.routes) == ("ended", Cause.ENDED, {})
+    assert [path.name for path in testbed.settings.folders.cut_dir.iterdir()] == [name]
     with program(port=port):
         rounds.go(2, later=CHECK_SECONDS)
-        assert world.routes == {}
+        assert testbed.routes == {}
 
 
-def test_a_port_rests_before_the_next_notebook_there_is_opened(world: World, rounds: Rounds) -> None:
+def test_a_port_rests_before_the_next_notebook_there_is_opened(testbed: Testbed, rounds: Rounds) -> None:
     with program() as port:
-        first = redeemed(world, port)
+        first = redeemed(testbed, port)
         rounds.go()
-    rounds.until(lambda: row(world, first).state == "ended")
+    rounds.until(lambda: row(testbed, first).state == "ended")
     with program(port=port):
-        second = redeemed(world, port)
+        second = redeemed(testbed, port)
         rounds.go(2)
-        assert (row(world, second).state, world.routes) == ("starting", {})
-        world.clock.now += world.settings.target_rest_seconds + 1
+        assert (row(testbed, second).state, testbed.routes) == ("starting", {})
+        testbed.clock.now += testbed.settings.target_rest_seconds + 1
         rounds.go()
-        assert list(world.routes) == [second]
+        assert list(testbed.routes) == [second]
 
 
-def test_a_link_that_never_answers_is_given_up_and_one_that_lives_too_long_too(world: World, rounds: Rounds) -> None:
-    silent = redeemed(world, free_port())
+def test_a_link_that_never_answers_is_given_up_and_one_that_lives_too_long_too(
+    testbed: Testbed, rounds: Rounds
+) -> None:
+    silent = redeemed(testbed, free_port())
     with program() as port:
-        busy = redeemed(world, port)
+        busy = redeemed(testbed, port)
         rounds.go()
-        world.clock.now += ANNOUNCED_SECONDS - 1
-        world.links.heartbeat(row(world, busy))
-        world.reconciler.end_due(spare_silent=False)
-        assert row(world, silent).state == "starting"
-        world.clock.now += 1
-        world.links.heartbeat(row(world, busy))
-        world.reconciler.end_due(spare_silent=False)
-        assert (row(world, silent).cause, row(world, busy).state) == (Cause.FAILED, "ready")
-        world.clock.now += world.settings.max_hours * 3600
-        world.reconciler.end_due(spare_silent=True)
-        assert (row(world, busy).cause, world.routes) == (Cause.TIME_LIMIT, {})
+        testbed.clock.now += ANNOUNCED_SECONDS - 1
+        testbed.links.heartbeat(row(testbed, busy))
+        testbed.reconciler.end_due(spare_silent=False)
+        assert row(testbed, silent).state == "starting"
+        testbed.clock.now += 1
+        testbed.links.heartbeat(row(testbed, busy))
+        testbed.reconciler.end_due(spare_silent=False)
+        assert (row(testbed, silent).cause, row(testbed, busy).state) == (Cause.FAILED, "ready")
+        testbed.clock.now += testbed.settings.max_hours * 3600
+        testbed.reconciler.end_due(spare_silent=True)
+        assert (row(testbed, busy).cause, testbed.routes) == (Cause.TIME_LIMIT, {})
 
 
-def test_a_token_that_nobody_redeems_is_given_up(world: World) -> None:
-    name = Client(world).token()
-    world.clock.now += world.settings.waiting_hours * 3600
-    world.reconciler.end_due(spare_silent=True)
-    assert row(world, name).cause == Cause.NOT_STARTED
-    assert Client(world, NODE).redeem(name, 8888).startswith("Oops! Unknown token")
+def test_a_token_that_nobody_redeems_is_given_up(testbed: Testbed) -> None:
+    name = Client(testbed).token()
+    testbed.clock.now += testbed.settings.waiting_hours * 3600
+    testbed.reconciler.end_due(spare_silent=True)
+    assert row(testbed, name).cause == Cause.NOT_STARTED
+    assert Client(testbed, NODE).redeem(name, 8888).startswith("Oops! Unknown token")
 
 
-def test_a_cluster_that_was_switched_off_is_not_looked_after_any_more(world: World) -> None:
+def test_a_cluster_that_was_switched_off_is_not_looked_after_any_more(testbed: Testbed) -> None:
     with program() as port:
-        name = redeemed(world, port)
-        world.settings.satellite_networks.pop("demo")
-        Rounds(world).go()
-        assert row(world, name).state == "starting"
+        name = redeemed(testbed, port)
+        testbed.settings.satellite_networks.pop("demo")
+        Rounds(testbed).go()
+        assert row(testbed, name).state == "starting"
 
 
-def test_the_service_looks_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_service_looks_by_itself(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "ROUND_SECONDS", 0.01)
 
     async def serve() -> None:
-        watching = asyncio.create_task(watch_of(world).run())
-        while not world.routes:
+        watching = asyncio.create_task(watch_of(testbed).run())
+        while not testbed.routes:
             await asyncio.sleep(0.01)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 
     with program(OK) as port:
-        name = redeemed(world, port)
+        name = redeemed(testbed, port)
         asyncio.run(asyncio.wait_for(serve(), 20))
-        assert list(world.routes) == [name]
+        assert list(testbed.routes) == [name]

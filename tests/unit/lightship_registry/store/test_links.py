@@ -11,7 +11,7 @@ from lightship_protocol.states import READY
 from lightship_registry.core.records import Cause, Creation, Ending, NewLink, Owner, Wish
 from lightship_registry.store.links import LinkStore
 from lightship_registry.store.schema import links
-from unit.lightship_registry.world import World, both_databases
+from unit.lightship_registry.testbed import Testbed, both_databases
 
 pytestmark = both_databases
 
@@ -22,8 +22,8 @@ OTHER = replace(NEW, name="four-five-six", owner=Owner("demo", "bob"))
 
 
 @pytest.fixture
-def store(world: World) -> LinkStore:
-    return world.store
+def store(testbed: Testbed) -> LinkStore:
+    return testbed.store
 
 
 def published(store: LinkStore, link: NewLink, target: str, *, lease_until: float = 1100.0) -> bool:
@@ -108,10 +108,10 @@ def test_target_rests(store: LinkStore) -> None:
     assert not store.had_target(OTHER.name, "10.0.0.1:4001")
 
 
-def test_the_database_itself_refuses_a_second_live_link(store: LinkStore, world: World) -> None:
+def test_the_database_itself_refuses_a_second_live_link(store: LinkStore, testbed: Testbed) -> None:
     published(store, NEW, "10.0.0.1:4000")
     store.create(OTHER, 10, 60)
-    with world.engine.connect() as connection, pytest.raises(IntegrityError):
+    with testbed.engine.connect() as connection, pytest.raises(IntegrityError):
         connection.execute(update(links).where(links.c.name == OTHER.name).values(state=READY, target="10.0.0.1:4000"))
 
 

@@ -22,7 +22,7 @@ from lightship_registry.store import migrate
 from lightship_registry.store.migrate import require_current, upgrade
 from lightship_registry.store.schema import links, metadata, open_engine
 from unit.lightship_registry.postgres import Cluster
-from unit.lightship_registry.world import Hands, World, both_databases, make_settings
+from unit.lightship_registry.testbed import Hands, Testbed, both_databases, make_settings
 
 # The step that this program is at, and the one that comes next.
 NOW = max(path.name[:4] for path in (Path(migrate.__file__).parent / "migrations" / "versions").glob("*.py"))
@@ -174,29 +174,29 @@ def test_tables_from_before_the_first_release_are_not_touched(settings: Settings
         upgrade(settings)
 
 
-def test_the_file_is_copied_before_it_is_changed(world: World, steps: Path) -> None:
-    made = world.create()
+def test_the_file_is_copied_before_it_is_changed(testbed: Testbed, steps: Path) -> None:
+    made = testbed.create()
     (steps / f"{NEXT}_colour.py").write_text(SECOND)
-    (line,) = upgrade(world.settings)
-    copy = world.settings.store_file.with_name(f"registry.sqlite3.before-{NEXT}")
+    (line,) = upgrade(testbed.settings)
+    copy = testbed.settings.store_file.with_name(f"registry.sqlite3.before-{NEXT}")
     assert line.endswith(f"it is kept in {copy}")
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as connection:
         rows = connection.execute("SELECT name, state, version_num FROM links, alembic_version").fetchall()
         assert rows == [(made["name"], "waiting", NOW)]
         assert not [column for column in connection.execute("PRAGMA table_info(links)") if column[1] == "colour"]
-    left = {path.name for path in world.settings.folders.state_dir.iterdir() if path.is_file()}
+    left = {path.name for path in testbed.settings.folders.state_dir.iterdir() if path.is_file()}
     assert {name for name in left if "before" in name} == {copy.name}
-    world.create()
+    testbed.create()
 
 
-def test_without_a_copy_nothing_is_changed(world: World, steps: Path) -> None:
+def test_without_a_copy_nothing_is_changed(testbed: Testbed, steps: Path) -> None:
     (steps / f"{NEXT}_colour.py").write_text(SECOND)
-    world.settings.store_file.with_name(f"registry.sqlite3.before-{NEXT}").mkdir()
-    before = tables_of(world.engine)
+    testbed.settings.store_file.with_name(f"registry.sqlite3.before-{NEXT}").mkdir()
+    before = tables_of(testbed.engine)
     with pytest.raises(RegistryError, match="could not be copied"):
-        upgrade(world.settings)
-    assert tables_of(world.engine) == before
+        upgrade(testbed.settings)
+    assert tables_of(testbed.engine) == before
 
 
 def test_the_single_file_has_its_steps_with_it(tmp_path: Path) -> None:

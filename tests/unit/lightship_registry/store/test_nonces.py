@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lightship_registry.store.nonces import NonceStore
-from unit.lightship_registry.world import World, both_databases
+from unit.lightship_registry.testbed import Testbed, both_databases
 
 pytestmark = both_databases
 
 
 @pytest.fixture
-def store(world: World) -> NonceStore:
-    return NonceStore(world.database)
+def store(testbed: Testbed) -> NonceStore:
+    return NonceStore(testbed.database)
 
 
 def test_nonces_are_spent_once_per_cluster(store: NonceStore) -> None:

@@ -9,26 +9,26 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lightship_registry.store.schema import links, open_engine
 from unit.lightship_registry.postgres import Cluster
-from unit.lightship_registry.world import World, both_databases, make_settings
+from unit.lightship_registry.testbed import Testbed, both_databases, make_settings
 
 
-def test_what_a_power_cut_must_not_undo_is_written_through(world: World) -> None:
-    with world.engine.connect() as connection:
+def test_what_a_power_cut_must_not_undo_is_written_through(testbed: Testbed) -> None:
+    with testbed.engine.connect() as connection:
         modes = [connection.exec_driver_sql(f"PRAGMA {key}").scalar() for key in ("journal_mode", "synchronous")]
     assert modes == ["wal", 2]
 
 
-def test_what_was_opened_on_a_read_only_disk_is_opened_again(world: World) -> None:
-    with world.engine.connect() as connection:
+def test_what_was_opened_on_a_read_only_disk_is_opened_again(testbed: Testbed) -> None:
+    with testbed.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")  # as if
-    assert (world.agent("POST", "/v1/links", {"user": "alice", "seconds": 60, "title": ""}).status_code) == 500
-    world.create()
+    assert (testbed.agent("POST", "/v1/links", {"user": "alice", "seconds": 60, "title": ""}).status_code) == 500
+    testbed.create()
 
 
 @both_databases
-def test_errors_do_not_show_values(world: World) -> None:
+def test_errors_do_not_show_values(testbed: Testbed) -> None:
     value = "-".join(["a", "secret", "value"])
-    with world.engine.connect() as connection, pytest.raises(SQLAlchemyError) as caught:
+    with testbed.engine.connect() as connection, pytest.raises(SQLAlchemyError) as caught:
         connection.execute(insert(links).values(name=value))
     assert "cluster" in str(caught.value)
     assert value not in str(caught.value)

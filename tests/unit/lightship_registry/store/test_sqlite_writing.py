@@ -19,39 +19,39 @@ from lightship_registry.store import sqlite_writing
 from lightship_registry.store.nonces import NonceStore
 from lightship_registry.store.schema import BUSY_SECONDS
 from unit.lightship_registry.test_app import running
-from unit.lightship_registry.world import World
+from unit.lightship_registry.testbed import Testbed
 
 BODY = b'{"user": "alice", "seconds": 600, "title": ""}'
 
 
 @contextmanager
-def locked(world: World) -> Iterator[None]:
+def locked(testbed: Testbed) -> Iterator[None]:
     """Another program is in the middle of a change."""
-    with closing(sqlite3.connect(world.settings.store_file, isolation_level=None)) as other:
+    with closing(sqlite3.connect(testbed.settings.store_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
 
 
-async def creations(world: World, client: httpx.AsyncClient, count: int) -> list[asyncio.Task[httpx.Response]]:
+async def creations(testbed: Testbed, client: httpx.AsyncClient, count: int) -> list[asyncio.Task[httpx.Response]]:
     sends = []
     for _ in range(count):
-        headers = {"Host": world.settings.registry_host, "X-Real-IP": "127.0.0.1"}
-        headers |= world.signed("POST", "/v1/links", BODY)
+        headers = {"Host": testbed.settings.registry_host, "X-Real-IP": "127.0.0.1"}
+        headers |= testbed.signed("POST", "/v1/links", BODY)
         sends.append(asyncio.create_task(client.post("/v1/links", content=BODY, headers=headers)))
     await asyncio.sleep(0)
     return sends
 
 
 @pytest.mark.parametrize("writers", [3, 12])
-def test_who_waits_for_a_locked_store_keeps_nobody_from_reading(world: World, writers: int) -> None:
-    page = {"Host": f"{world.create()['name']}.{world.settings.domain}", "X-Real-IP": "127.0.0.1"}
+def test_who_waits_for_a_locked_store_keeps_nobody_from_reading(testbed: Testbed, writers: int) -> None:
+    page = {"Host": f"{testbed.create()['name']}.{testbed.settings.domain}", "X-Real-IP": "127.0.0.1"}
 
     async def go() -> list[int]:
-        transport = httpx.ASGITransport(world.app)
-        async with running(world), httpx.AsyncClient(transport=transport, base_url="https://x") as client:
-            with locked(world):
-                waiting = await creations(world, client, writers)
+        transport = httpx.ASGITransport(testbed.app)
+        async with running(testbed), httpx.AsyncClient(transport=transport, base_url="https://x") as client:
+            with locked(testbed):
+                waiting = await creations(testbed, client, writers)
                 # Each of the pages needs a thread and the store: none waits for as long as the writers do.
                 for _ in range(5):
                     async with asyncio.timeout(BUSY_SECONDS / 2):
@@ -63,14 +63,14 @@ def test_who_waits_for_a_locked_store_keeps_nobody_from_reading(world: World, wr
     assert set(asyncio.run(go())) == ({201} if writers < 10 else {201, 429})
 
 
-def test_not_everybody_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_everybody_waits(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_slots, "MOST_WAITING", 1)
 
     async def go() -> list[int]:
-        transport = httpx.ASGITransport(world.app)
-        async with running(world), httpx.AsyncClient(transport=transport, base_url="https://x") as client:
-            with locked(world):
-                waiting = await creations(world, client, 2)
+        transport = httpx.ASGITransport(testbed.app)
+        async with running(testbed), httpx.AsyncClient(transport=transport, base_url="https://x") as client:
+            with locked(testbed):
+                waiting = await creations(testbed, client, 2)
                 done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 assert [task.result().json()["code"] for task in done] == ["registry-error"]
             return sorted([task.result().status_code for task in done] + [(await each).status_code for each in waiting])
@@ -78,22 +78,22 @@ def test_not_everybody_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert set(asyncio.run(go())) == {201, 500}
 
 
-def test_a_store_that_stays_locked_is_said_to_be(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_stays_locked_is_said_to_be(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_writing, "BUSY_SECONDS", 0.2)
-    failures = world.database.failures
-    with locked(world), pytest.raises(OperationalError, match="database is locked"):
-        NonceStore(world.database).forget(0.0)
+    failures = testbed.database.failures
+    with locked(testbed), pytest.raises(OperationalError, match="database is locked"):
+        NonceStore(testbed.database).forget(0.0)
     # Once, though it was tried twice.
-    assert world.database.failures == failures + 1
-    NonceStore(world.database).forget(0.0)
+    assert testbed.database.failures == failures + 1
+    NonceStore(testbed.database).forget(0.0)
 
 
-def after_a_crash(world: World, folder: Path) -> dict[str, str]:
+def after_a_crash(testbed: Testbed, folder: Path) -> dict[str, str]:
     """The states of links in a store whose log is damaged in the middle of each of its pages."""
     folder.mkdir()
     store = folder / "copy.sqlite3"
-    store.write_bytes(world.settings.store_file.read_bytes())
-    log = bytearray(world.settings.store_file.with_name(world.settings.store_file.name + "-wal").read_bytes())
+    store.write_bytes(testbed.settings.store_file.read_bytes())
+    log = bytearray(testbed.settings.store_file.with_name(testbed.settings.store_file.name + "-wal").read_bytes())
     for at in range(32 + 24 + 2048, len(log), 24 + 4096):
         log[at] ^= 0xFF
     store.with_name("copy.sqlite3-wal").write_bytes(log)
@@ -101,29 +101,29 @@ def after_a_crash(world: World, folder: Path) -> dict[str, str]:
         return dict(database.execute("SELECT name, state FROM links"))
 
 
-def ready(world: World) -> dict[str, Any]:
-    made = world.create()
-    world.claim(made)
-    world.publisher.publish(world.links.of_secret(made["name"], made["secret"]), "127.0.0.1:4567")
-    assert world.database.settle()
+def ready(testbed: Testbed) -> dict[str, Any]:
+    made = testbed.create()
+    testbed.claim(made)
+    testbed.publisher.publish(testbed.links.of_secret(made["name"], made["secret"]), "127.0.0.1:4567")
+    assert testbed.database.settle()
     return made
 
 
-def test_damage_in_the_log_undoes_what_is_in_it_alone(world: World, tmp_path: Path) -> None:
-    made = ready(world)
-    world.links.end(world.links.of_secret(made["name"], made["secret"]), Ending(Cause.CANCELLED, "Over."))
-    assert after_a_crash(world, tmp_path / "before")[made["name"]] == "ready"
-    world.sweeper().sweep()
-    assert after_a_crash(world, tmp_path / "after")[made["name"]] == "ended"
+def test_damage_in_the_log_undoes_what_is_in_it_alone(testbed: Testbed, tmp_path: Path) -> None:
+    made = ready(testbed)
+    testbed.links.end(testbed.links.of_secret(made["name"], made["secret"]), Ending(Cause.CANCELLED, "Over."))
+    assert after_a_crash(testbed, tmp_path / "before")[made["name"]] == "ready"
+    testbed.sweeper().sweep()
+    assert after_a_crash(testbed, tmp_path / "after")[made["name"]] == "ended"
 
 
-def test_a_reader_is_not_waited_for_and_the_next_round_does_it(world: World, tmp_path: Path) -> None:
-    made = ready(world)
-    with closing(sqlite3.connect(world.settings.store_file, isolation_level=None)) as reader:
+def test_a_reader_is_not_waited_for_and_the_next_round_does_it(testbed: Testbed, tmp_path: Path) -> None:
+    made = ready(testbed)
+    with closing(sqlite3.connect(testbed.settings.store_file, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM links").fetchone()
-        world.links.end(world.links.of_secret(made["name"], made["secret"]), Ending(Cause.CANCELLED, "Over."))
-        assert not world.database.settle(0.1)
-        world.create()
-    assert world.database.settle()
-    assert after_a_crash(world, tmp_path / "after")[made["name"]] == "ended"
+        testbed.links.end(testbed.links.of_secret(made["name"], made["secret"]), Ending(Cause.CANCELLED, "Over."))
+        assert not testbed.database.settle(0.1)
+        testbed.create()
+    assert testbed.database.settle()
+    assert after_a_crash(testbed, tmp_path / "after")[made["name"]] == "ended"

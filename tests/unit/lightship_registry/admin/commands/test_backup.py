@@ -27,8 +27,8 @@ from unit.lightship_registry.keys import new_key
 def file(desk: Desk, tmp_path: Path) -> Path:
     """Return a backup with one link that is ready, one that starts and one that waits."""
     desk.published()
-    desk.world.claim(desk.world.create("bob"))
-    desk.world.create("carol")
+    desk.testbed.claim(desk.testbed.create("bob"))
+    desk.testbed.create("carol")
     path = tmp_path / "backup.tar.gz"
     assert desk.run("backup", str(path)) == ExitStatus.OK, desk.err
     return path
@@ -62,7 +62,7 @@ def test_a_backup_holds_everything_and_only_root_reads_it(desk: Desk, file: Path
         *(f"state/authorities/{name}" for name in ("links.crt", "links.key", "proxy.crt", "proxy.key")),
         *(f"state/web_proxy/{name}" for name in ("client.crt", "client.key")),
     }
-    assert [path for path in desk.world.settings.folders.state_dir.iterdir() if path.name.startswith(".")] == []
+    assert [path for path in desk.testbed.settings.folders.state_dir.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_backup_replaces_no_file(desk: Desk, file: Path) -> None:
@@ -71,17 +71,17 @@ def test_a_backup_replaces_no_file(desk: Desk, file: Path) -> None:
 
 
 def test_a_damaged_store_gives_no_backup(desk: Desk, tmp_path: Path) -> None:
-    desk.world.engine.dispose()
-    desk.world.settings.store_file.write_bytes(b"nonsense " * 1000)
+    desk.testbed.engine.dispose()
+    desk.testbed.settings.store_file.write_bytes(b"nonsense " * 1000)
     assert desk.run("backup", str(tmp_path / "b")) == ExitStatus.FAILED
     assert "cannot be copied" in desk.err
     assert not (tmp_path / "b").exists()
 
 
 def test_a_restore_on_the_same_host_disturbs_no_notebook_that_runs(desk: Desk, file: Path) -> None:
-    routes = desk.world.routes
+    routes = desk.testbed.routes
     assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
-    assert desk.world.routes == routes
+    assert desk.testbed.routes == routes
     assert {user: link["state"] for user, link in by_user(desk).items()} == {
         "alice": "ready",
         "bob": "starting",
@@ -95,14 +95,14 @@ def test_what_ended_since_the_backup_stays_ended(desk: Desk, file: Path) -> None
     desk.run("restore", str(file), "--yes")
     alice = by_user(desk)["alice"]
     assert (alice["state"], alice["cause"]) == ("ended", "revoked")
-    assert desk.world.routes == {}
+    assert desk.testbed.routes == {}
 
 
 def test_on_an_empty_host_links_have_no_route_until_they_are_heard_of(desk: Desk, file: Path) -> None:
-    desk.world.engine.dispose()
-    store = desk.world.settings.store_file
+    desk.testbed.engine.dispose()
+    store = desk.testbed.settings.store_file
     store.unlink()
-    for route in desk.world.settings.folders.routes_dir.iterdir():
+    for route in desk.testbed.settings.folders.routes_dir.iterdir():
         route.unlink()
     # A backup of yesterday: all leases are over.
     _age(file, desk)
@@ -112,52 +112,52 @@ def test_on_an_empty_host_links_have_no_route_until_they_are_heard_of(desk: Desk
     assert found["bob"]["cause"] == "ended"
     assert "restored from a backup" in found["bob"]["reason"]
     assert (found["alice"]["state"], found["carol"]["state"]) == ("ready", "waiting")
-    assert desk.world.routes == {}
-    left = found["alice"]["lease_until"] + SILENCE_SECONDS - desk.world.clock()
+    assert desk.testbed.routes == {}
+    left = found["alice"]["lease_until"] + SILENCE_SECONDS - desk.testbed.clock()
     assert abs(left - GRACE_SECONDS) < 60
 
 
 def test_where_only_the_store_was_lost_what_is_open_stays_open(desk: Desk, file: Path) -> None:
-    desk.world.engine.dispose()
-    desk.world.settings.store_file.write_bytes(b"no database any more" * 1000)
-    routes = desk.world.routes
+    desk.testbed.engine.dispose()
+    desk.testbed.settings.store_file.write_bytes(b"no database any more" * 1000)
+    routes = desk.testbed.routes
     _age(file, desk)
     assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
     found = by_user(desk)
     assert found["alice"]["state"] == "ready"
-    assert desk.world.routes == {found["alice"]["name"]: routes[found["alice"]["name"]]}
+    assert desk.testbed.routes == {found["alice"]["name"]: routes[found["alice"]["name"]]}
 
 
 def test_a_link_in_the_clear_is_not_trusted_after_an_outage(desk: Desk, tmp_path: Path) -> None:
-    parts, now = desk.world.parts, desk.world.clock()
+    parts, now = desk.testbed.parts, desk.testbed.clock()
     made, _ = parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), Wish(7200))
     parts.publisher.announce(made, "10.1.2.9:8888")
     parts.publisher.publish(made, "10.1.2.9:8888")
-    assert desk.world.routes[made.name] == "http://10.1.2.9:8888\n"
-    desk.world.change({"name": made.name}, lease_until=now - 60)
+    assert desk.testbed.routes[made.name] == "http://10.1.2.9:8888\n"
+    desk.testbed.change({"name": made.name}, lease_until=now - 60)
     assert desk.run("backup", str(tmp_path / "clear")) == ExitStatus.OK
     assert desk.run("restore", str(tmp_path / "clear"), "--yes") == ExitStatus.OK, desk.err
     found = by_user(desk)["satellite:10.1.0.1"]
     assert (found["state"], "restored from a backup" in found["reason"]) == ("ended", True)
-    assert desk.world.routes == {}
+    assert desk.testbed.routes == {}
 
 
 def test_a_link_that_the_backup_does_not_know_loses_its_route_and_what_is_open(desk: Desk, file: Path) -> None:
     newer = desk.published("dan", 4999)
     assert desk.run("restore", str(file), "--yes") == ExitStatus.OK
-    assert newer["name"] not in desk.world.routes
+    assert newer["name"] not in desk.testbed.routes
     assert desk.orders == {newer["name"]: "10.1.2.3:4999\n"}
 
 
 def test_no_name_of_the_time_since_the_backup_is_given_again(desk: Desk, file: Path) -> None:
-    given = {desk.world.create("erin")["name"] for _ in range(5)}
+    given = {desk.testbed.create("erin")["name"] for _ in range(5)}
     desk.run("restore", str(file), "--yes")
-    state = desk.world.settings.folders.state_dir
+    state = desk.testbed.settings.folders.state_dir
     assert len(names.read_series(state)) == 2
     series = names.read_series(state)[-1]
     assert series != 0
     assert {names.series_of(name) for name in given} == {0}
-    links = build_links(desk.world.settings, desk.world.database, desk.world.clock).links
+    links = build_links(desk.testbed.settings, desk.testbed.database, desk.testbed.clock).links
     assert links._maker._series == series
     assert {names.series_of(names.new_name(series)) for _ in range(20)} == {series}
     # Again, from the same backup: yet another one.
@@ -167,7 +167,7 @@ def test_no_name_of_the_time_since_the_backup_is_given_again(desk: Desk, file: P
 
 
 def test_the_authorities_are_those_of_the_backup_and_what_was_here_is_kept(desk: Desk, file: Path) -> None:
-    state = desk.world.settings.folders.state_dir
+    state = desk.testbed.settings.folders.state_dir
     certificate = state / "authorities" / "links.crt"
     before = certificate.read_text()
     certificate.write_text("something else")
@@ -182,7 +182,7 @@ def test_the_authorities_are_those_of_the_backup_and_what_was_here_is_kept(desk:
 
 
 def test_keys_that_were_revoked_since_come_back_only_when_asked_for(desk: Desk, file: Path) -> None:
-    key = desk.world.settings.folders.clusters_dir / "demo.key"
+    key = desk.testbed.settings.folders.clusters_dir / "demo.key"
     content = key.read_text()
     desk.run("keys", "revoke", "demo", "--yes")
     desk.run("restore", str(file), "--yes")
@@ -194,29 +194,29 @@ def test_keys_that_were_revoked_since_come_back_only_when_asked_for(desk: Desk, 
 
 def test_an_ssh_key_that_was_taken_back_since_stays_so(desk: Desk, tmp_path: Path) -> None:
     alice, lost, given = Owner("demo", "alice"), parse(new_key(tmp_path)), parse(new_key(tmp_path))
-    desk.world.tunnels.add(alice, lost)
+    desk.testbed.tunnels.add(alice, lost)
     file = tmp_path / "with-a-key.tar.gz"
     desk.run("backup", str(file))
-    desk.world.tunnels.remove(alice, lost.fingerprint)
-    desk.world.tunnels.add(alice, given)
+    desk.testbed.tunnels.remove(alice, lost.fingerprint)
+    desk.testbed.tunnels.add(alice, given)
     assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
-    assert [key.fingerprint for key in desk.world.tunnels.kept()] == [given.fingerprint]
+    assert [key.fingerprint for key in desk.testbed.tunnels.kept()] == [given.fingerprint]
 
 
 def test_where_the_store_was_lost_the_ssh_keys_are_those_of_the_backup(desk: Desk, tmp_path: Path) -> None:
     key = parse(new_key(tmp_path))
-    desk.world.tunnels.add(Owner("demo", "alice"), key)
+    desk.testbed.tunnels.add(Owner("demo", "alice"), key)
     file = tmp_path / "with-a-key.tar.gz"
     desk.run("backup", str(file))
-    desk.world.engine.dispose()
-    desk.world.settings.store_file.unlink()
+    desk.testbed.engine.dispose()
+    desk.testbed.settings.store_file.unlink()
     assert desk.run("restore", str(file), "--yes") == ExitStatus.OK, desk.err
     assert "lightship ssh-keys" in desk.out
-    assert [kept.fingerprint for kept in desk.world.tunnels.kept()] == [key.fingerprint]
+    assert [kept.fingerprint for kept in desk.testbed.tunnels.kept()] == [key.fingerprint]
 
 
 def test_a_damaged_backup_changes_nothing(desk: Desk, file: Path, tmp_path: Path) -> None:
-    before = desk.world.settings.store_file.read_bytes()
+    before = desk.testbed.settings.store_file.read_bytes()
     raw = bytearray(gzip.decompress(file.read_bytes()))
     at = raw.index(b"SQLite format 3") + 20000
     raw[at] ^= 1
@@ -225,8 +225,8 @@ def test_a_damaged_backup_changes_nothing(desk: Desk, file: Path, tmp_path: Path
     assert "registry.sqlite3 is not what its manifest says" in desk.err
     (tmp_path / "short").write_bytes(file.read_bytes()[:2000])
     assert desk.run("restore", str(tmp_path / "short"), "--yes") == ExitStatus.FAILED
-    assert desk.world.settings.store_file.read_bytes() == before
-    assert list(desk.world.settings.folders.state_dir.glob("*before*")) == []
+    assert desk.testbed.settings.store_file.read_bytes() == before
+    assert list(desk.testbed.settings.folders.state_dir.glob("*before*")) == []
 
 
 MANIFEST = {"format": 1, "version": "0", "time": 1, "domain": "notebooks.test", "store": "sqlite", "files": {}}
@@ -267,10 +267,10 @@ def test_a_service_that_runs_is_stopped_only_when_forced(
         return state
 
     monkeypatch.setattr(service_control, "_systemctl", systemctl)
-    before = desk.world.settings.store_file.read_bytes()
+    before = desk.testbed.settings.store_file.read_bytes()
     assert desk.run("restore", str(file), "--yes") == ExitStatus.FAILED
     assert "--force" in desk.err
-    assert desk.world.settings.store_file.read_bytes() == before
+    assert desk.testbed.settings.store_file.read_bytes() == before
     calls.clear()
     assert desk.run("restore", str(file), "--yes", "--force") == ExitStatus.OK
     units = ("lightship-registry.socket", "lightship-registry.service")
@@ -288,7 +288,7 @@ def test_where_systemd_says_nothing_nothing_is_replaced(
 def test_a_restore_asks_first(desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
     assert desk.run("restore", str(file)) == ExitStatus.DECLINED
-    assert list(desk.world.settings.folders.state_dir.glob("before*")) == []
+    assert list(desk.testbed.settings.folders.state_dir.glob("before*")) == []
 
 
 def test_a_swap_that_fails_half_way_is_undone(desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +304,7 @@ def test_a_swap_that_fails_half_way_is_undone(desk: Desk, file: Path, monkeypatc
     assert desk.run("restore", str(file), "--yes") == ExitStatus.FAILED
     monkeypatch.setattr(Path, "rename", rename)
     assert by_user(desk).keys() == {"alice", "bob", "carol"}
-    assert (desk.world.settings.folders.state_dir / "authorities" / "links.key").exists()
+    assert (desk.testbed.settings.folders.state_dir / "authorities" / "links.key").exists()
 
 
 def _age(file: Path, desk: Desk) -> None:
@@ -315,7 +315,7 @@ def _age(file: Path, desk: Desk) -> None:
         manifest = archive.unpack(opened, folder)
     database = sqlite3.connect(folder / archive.STORE)
     with database:
-        database.execute("UPDATE links SET lease_until = ? WHERE lease_until > 0", (desk.world.clock() - 86400,))
+        database.execute("UPDATE links SET lease_until = ? WHERE lease_until > 0", (desk.testbed.clock() - 86400,))
     database.close()
     with file.open("wb") as out:
         archive.pack(out, manifest, {name: folder / name for name in manifest.files})
@@ -335,8 +335,8 @@ def test_a_manifest_is_not_believed_about_the_store(desk: Desk, tmp_path: Path) 
 
 def test_an_ending_is_an_ending(desk: Desk, file: Path) -> None:
     made = by_user(desk)["carol"]
-    link = desk.world.store.find(made["name"])
+    link = desk.testbed.store.find(made["name"])
     assert link is not None
-    desk.world.links.end(link, Ending(Cause.CANCELLED, "no more"))
+    desk.testbed.links.end(link, Ending(Cause.CANCELLED, "no more"))
     desk.run("restore", str(file), "--yes")
     assert (by_user(desk)["carol"]["cause"], by_user(desk)["carol"]["reason"]) == ("cancelled", "no more")

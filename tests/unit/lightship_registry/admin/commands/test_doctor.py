@@ -63,10 +63,10 @@ def healthy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
         monkeypatch.setattr(module, "unit", lambda *_: {"LoadState": "not-found", "ActiveState": "inactive"})
     monkeypatch.setattr(web_checks, "DEPLOYED", desk.config.parent / "no-deployed.ini")
     monkeypatch.setattr(name_checks, "LIST", desk.config.parent / "no-list")
-    heard = {cluster: Heard(time.time() - 30, 0.5) for cluster in desk.world.settings.clusters}
-    last_heard.save(last_heard.path_of(desk.world.settings), heard)
+    heard = {cluster: Heard(time.time() - 30, 0.5) for cluster in desk.testbed.settings.clusters}
+    last_heard.save(last_heard.path_of(desk.testbed.settings), heard)
     monkeypatch.setattr(machine_checks, "cut", lambda _targets: 0)
-    kept = desk.world.settings.folders
+    kept = desk.testbed.settings.folders
     kept.clusters_dir.chmod(0o750)
     kept.routes_dir.chmod(0o2750)
     kept.cut_dir.chmod(0o700)
@@ -150,7 +150,7 @@ def test_a_service_that_does_not_answer_is_wrong(healthy: Desk, listener: Path, 
 
 
 def test_open_folders_and_keys_are_wrong_and_the_remedy_closes_them(healthy: Desk, listener: Path) -> None:
-    kept = healthy.world.settings.folders
+    kept = healthy.testbed.settings.folders
     kept.cut_dir.chmod(0o777)
     (kept.clusters_dir / "demo.key").chmod(0o644)
     found = examined(healthy, listener)[WRONG]
@@ -164,7 +164,7 @@ def test_open_folders_and_keys_are_wrong_and_the_remedy_closes_them(healthy: Des
 
 
 def test_a_missing_folder_and_a_missing_key_are_wrong(healthy: Desk, listener: Path) -> None:
-    kept = healthy.world.settings.folders
+    kept = healthy.testbed.settings.folders
     shutil.rmtree(kept.cut_dir)
     (kept.clusters_dir / "demo.key").unlink()
     said = [finding["what"] for finding in examined(healthy, listener)[WRONG]]
@@ -175,7 +175,7 @@ def test_a_missing_folder_and_a_missing_key_are_wrong(healthy: Desk, listener: P
 def test_routes_that_are_not_what_the_store_says_are_named(healthy: Desk, listener: Path) -> None:
     made = healthy.published()
     assert examined(healthy, listener)[WRONG] == []
-    route = healthy.world.settings.folders.routes_dir / made["name"]
+    route = healthy.testbed.settings.folders.routes_dir / made["name"]
     route.write_text("https://10.9.9.9:1\n")
     (finding,) = examined(healthy, listener)[WRONG]
     assert made["name"] in finding["what"]
@@ -183,7 +183,7 @@ def test_routes_that_are_not_what_the_store_says_are_named(healthy: Desk, listen
 
 
 def test_cuts_that_nobody_carries_out_are_wrong(healthy: Desk, listener: Path) -> None:
-    order = healthy.world.settings.folders.cut_dir / "one-two-three"
+    order = healthy.testbed.settings.folders.cut_dir / "one-two-three"
     order.write_text("10.1.2.3:4567\n")
     assert examined(healthy, listener)[WRONG] == []
     then = order.stat().st_mtime - ORDER_SECONDS - 5
@@ -193,8 +193,8 @@ def test_cuts_that_nobody_carries_out_are_wrong(healthy: Desk, listener: Path) -
 
 
 def test_a_store_that_does_not_open_is_wrong(healthy: Desk, listener: Path) -> None:
-    healthy.world.engine.dispose()
-    healthy.world.settings.store_file.write_bytes(b"nonsense " * 1000)
+    healthy.testbed.engine.dispose()
+    healthy.testbed.settings.store_file.write_bytes(b"nonsense " * 1000)
     (finding,) = examined(healthy, listener)[WRONG]
     assert "store" in finding["what"]
 
@@ -223,7 +223,7 @@ def test_no_name_of_a_program_moves_the_cursor(healthy: Desk, listener: Path, mo
 
 
 def test_agents_that_fell_silent_or_have_another_clock_are_told(healthy: Desk, listener: Path) -> None:
-    path = last_heard.path_of(healthy.world.settings)
+    path = last_heard.path_of(healthy.testbed.settings)
     last_heard.save(path, {"demo": Heard(time.time() - 7200, 0.0), "other": Heard(time.time(), -21.4)})
     found = examined(healthy, listener)
     (silent,), (clocks,) = found[WRONG], found[WARNING]
@@ -233,7 +233,7 @@ def test_agents_that_fell_silent_or_have_another_clock_are_told(healthy: Desk, l
 
 
 def test_agents_that_cannot_ask_their_scheduler_are_told_with_the_cause(healthy: Desk, listener: Path) -> None:
-    faults = AgentFaults(healthy.world.settings, time.time)
+    faults = AgentFaults(healthy.testbed.settings, time.time)
     faults.tell("demo", "login1", "qstat failed: its pbs_iff cannot connect.")
     faults.tell("demo", "login2", "")
     (found,) = examined(healthy, listener)[WARNING]
@@ -245,26 +245,26 @@ def test_agents_that_cannot_ask_their_scheduler_are_told_with_the_cause(healthy:
 
 @pytest.mark.parametrize("kept", [None, "", "[]", '{"demo": 3}', '{"demo": ["x", "y"]}', '{"demo": [1'])
 def test_a_cluster_that_was_never_heard_is_a_warning(healthy: Desk, listener: Path, kept: str | None) -> None:
-    path = last_heard.path_of(healthy.world.settings)
+    path = last_heard.path_of(healthy.testbed.settings)
     path.unlink() if kept is None else path.write_text(kept)
     said = [finding["what"] for finding in examined(healthy, listener)[WARNING]]
     assert said == [f"no agent of cluster {cluster} was ever heard" for cluster in ("demo", "other")]
 
 
 def test_every_finding_names_its_check_and_the_report_has_their_worst_levels(healthy: Desk, listener: Path) -> None:
-    folder = healthy.world.settings.folders.cut_dir
+    folder = healthy.testbed.settings.folders.cut_dir
     folder.chmod(0o777)
     healthy.run("doctor", "--json", "--report", "--socket", str(listener))
     found = json.loads(healthy.out)
     assert all(check_report.CHECK.fullmatch(finding["check"]) for finding in found)
-    report = check_report.load(check_report.path_of(healthy.world.settings))
+    report = check_report.load(check_report.path_of(healthy.testbed.settings))
     assert report.levels.keys() == {finding["check"] for finding in found}
     assert {check for check, level in report.levels.items() if level} == {"folders"}
     assert report.levels["folders"] == 2
     assert abs(report.time - time.time()) < 60
-    assert str(folder) not in check_report.path_of(healthy.world.settings).read_text(), "it holds no text"
+    assert str(folder) not in check_report.path_of(healthy.testbed.settings).read_text(), "it holds no text"
 
 
 def test_looking_keeps_nothing_unless_it_is_asked_to(healthy: Desk, listener: Path) -> None:
     healthy.run("doctor", "--socket", str(listener))
-    assert not check_report.path_of(healthy.world.settings).exists()
+    assert not check_report.path_of(healthy.testbed.settings).exists()

@@ -13,7 +13,7 @@ from unit.lightship_registry.admin.conftest import Desk
 
 
 def keys(desk: Desk) -> ClusterKeys:
-    return ClusterKeys(desk.world.settings.folders.clusters_dir, "demo")
+    return ClusterKeys(desk.testbed.settings.folders.clusters_dir, "demo")
 
 
 def ping(desk: Desk, key: str) -> int:
@@ -21,11 +21,11 @@ def ping(desk: Desk, key: str) -> int:
     kept = path.read_text() if path.exists() else None
     # The agent of the tests signs with what it finds there.
     path.write_text(key)
-    headers = desk.world.signed("GET", "/v1/ping", b"")
+    headers = desk.testbed.signed("GET", "/v1/ping", b"")
     path.unlink()
     if kept is not None:
         path.write_text(kept)
-    return desk.world.send("GET", "/v1/ping", headers=headers).status_code
+    return desk.testbed.send("GET", "/v1/ping", headers=headers).status_code
 
 
 def test_after_a_rotation_both_keys_count_until_the_overlap_ends(desk: Desk) -> None:
@@ -34,7 +34,7 @@ def test_after_a_rotation_both_keys_count_until_the_overlap_ends(desk: Desk) -> 
     new = keys(desk).path.read_text()
     assert new != old
     assert (ping(desk, old), ping(desk, new), ping(desk, "00" * 32)) == (200, 200, 403)
-    desk.world.clock.now += 2 * 3600 + 5
+    desk.testbed.clock.now += 2 * 3600 + 5
     assert (ping(desk, old), ping(desk, new)) == (403, 200)
 
 
@@ -49,7 +49,7 @@ def test_no_key_is_printed_and_what_is_next_is_said(desk: Desk) -> None:
 
 def test_the_files_are_for_root_and_the_service_only(desk: Desk) -> None:
     desk.run("keys", "rotate", "demo")
-    group = desk.world.settings.folders.state_dir.stat().st_gid
+    group = desk.testbed.settings.folders.state_dir.stat().st_gid
     for path in (keys(desk).path, keys(desk).old_path):
         seen = path.stat()
         assert (stat.S_IMODE(seen.st_mode), seen.st_gid, seen.st_uid) == (0o640, group, os.geteuid())
@@ -122,6 +122,6 @@ def test_authorities_are_shown_without_their_keys(desk: Desk) -> None:
     assert all(one["days_left"] > 3600 for one in shown)
     desk.run("authorities")
     assert "PRIVATE" not in desk.out
-    (desk.world.settings.folders.state_dir / "authorities" / "links.crt").unlink()
+    (desk.testbed.settings.folders.state_dir / "authorities" / "links.crt").unlink()
     assert desk.run("authorities") == ExitStatus.FAILED
     assert "links.crt" in desk.err

@@ -11,8 +11,8 @@ from unit.lightship_registry.admin.conftest import Desk
 
 
 def test_live_links_are_listed_and_ended_ones_when_asked_for(desk: Desk) -> None:
-    live, waiting, ended = desk.published(), desk.world.create("bob"), desk.world.create("carol")
-    desk.world.job(ended, "end")
+    live, waiting, ended = desk.published(), desk.testbed.create("bob"), desk.testbed.create("carol")
+    desk.testbed.job(ended, "end")
     assert desk.run("links") == ExitStatus.OK
     assert live["name"] in desk.out
     assert waiting["name"] in desk.out
@@ -25,7 +25,7 @@ def test_live_links_are_listed_and_ended_ones_when_asked_for(desk: Desk) -> None
 
 def test_links_are_chosen_by_user_and_cluster(desk: Desk) -> None:
     desk.published()
-    bobs = desk.world.create("bob")
+    bobs = desk.testbed.create("bob")
     desk.run("links", "--user", "bob", "--json")
     assert [link["name"] for link in json.loads(desk.out)] == [bobs["name"]]
     desk.run("links", "--cluster", "other")
@@ -33,7 +33,7 @@ def test_links_are_chosen_by_user_and_cluster(desk: Desk) -> None:
 
 
 def test_a_link_of_the_is_marked(desk: Desk) -> None:
-    link, _ = desk.world.parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), Wish(60))
+    link, _ = desk.testbed.parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), Wish(60))
     desk.published()
     desk.run("links")
     (line,) = [line for line in desk.out.splitlines() if link.name in line]
@@ -47,7 +47,7 @@ def test_a_link_of_the_is_marked(desk: Desk) -> None:
 
 def test_a_long_list_says_that_there_is_more(desk: Desk) -> None:
     for _ in range(3):
-        desk.world.create()
+        desk.testbed.create()
     desk.run("links", "--limit", "2")
     assert "more than these 2" in desk.out
 
@@ -56,7 +56,7 @@ def test_everything_but_secrets_is_shown(desk: Desk) -> None:
     made = desk.published()
     assert desk.run("show", made["name"]) == ExitStatus.OK
     assert "10.1.2.3:4567" in desk.out
-    secret = desk.world.links.of_secret(made["name"], made["secret"]).secret_sha256
+    secret = desk.testbed.links.of_secret(made["name"], made["secret"]).secret_sha256
     assert desk.run("show", made["name"], "--json") == ExitStatus.OK
     shown = json.loads(desk.out)
     assert (shown["route"], shown["target"], shown["user"]) == (True, "10.1.2.3:4567", "alice")

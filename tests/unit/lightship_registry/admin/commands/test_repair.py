@@ -33,9 +33,9 @@ def crowded(desk: Desk) -> dict[str, Any]:
     """Return one link that is ready, among so many that the tables fill many pages."""
     made = desk.published()
     for number in range(USERS):
-        desk.world.links.create(Owner("demo", f"user{number}"), Wish(3600))
-    desk.world.engine.dispose()
-    with closing(sqlite3.connect(desk.world.settings.store_file)) as database:
+        desk.testbed.links.create(Owner("demo", f"user{number}"), Wish(3600))
+    desk.testbed.engine.dispose()
+    with closing(sqlite3.connect(desk.testbed.settings.store_file)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return made
 
@@ -68,8 +68,8 @@ def destroy(store: Path, *pages: int) -> None:
 
 def change(desk: Desk, statement: str) -> None:
     """Change the store in the file itself, not in its log."""
-    desk.world.engine.dispose()
-    with closing(sqlite3.connect(desk.world.settings.store_file)) as database:
+    desk.testbed.engine.dispose()
+    with closing(sqlite3.connect(desk.testbed.settings.store_file)) as database:
         database.execute(statement)
         database.commit()
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -81,22 +81,22 @@ def listed(desk: Desk) -> dict[str, str]:
 
 
 def test_a_damaged_index_loses_nothing(desk: Desk, crowded: dict[str, Any]) -> None:
-    store = desk.world.settings.store_file
-    before, routes = listed(desk), desk.world.routes
+    store = desk.testbed.settings.store_file
+    before, routes = listed(desk), desk.testbed.routes
     destroy(store, pages_of(store, "index", "sqlite_autoindex_links_1")[1])
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert f"{USERS + 1} links were read" in desk.out
     assert "could not be read" not in desk.out
     assert listed(desk) == before
     assert before[crowded["name"]] == "ready"
-    assert desk.world.routes == routes
-    (kept,) = desk.world.settings.folders.state_dir.glob("before-repair-*")
+    assert desk.testbed.routes == routes
+    (kept,) = desk.testbed.settings.folders.state_dir.glob("before-repair-*")
     assert (kept / store.name).exists()
-    assert len(names.read_series(desk.world.settings.folders.state_dir)) == 2, "no name is given again"
+    assert len(names.read_series(desk.testbed.settings.folders.state_dir)) == 2, "no name is given again"
 
 
 def test_only_what_is_on_a_damaged_page_is_lost(desk: Desk, crowded: dict[str, Any]) -> None:
-    store = desk.world.settings.store_file
+    store = desk.testbed.settings.store_file
     before = listed(desk)
     leaves = pages_of(store, "table", "links")
     destroy(store, leaves[len(leaves) // 2])
@@ -112,8 +112,8 @@ def test_only_what_is_on_a_damaged_page_is_lost(desk: Desk, crowded: dict[str, A
 
 def test_what_is_only_in_the_log_is_read_too(desk: Desk) -> None:
     desk.published()
-    desk.world.create("bob")
-    store = desk.world.settings.store_file
+    desk.testbed.create("bob")
+    store = desk.testbed.settings.store_file
     assert store.with_name("registry.sqlite3-wal").stat().st_size > 0
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert sorted(listed(desk).values()) == ["ready", "waiting"]
@@ -121,20 +121,20 @@ def test_what_is_only_in_the_log_is_read_too(desk: Desk) -> None:
 
 def test_users_ssh_keys_are_kept(desk: Desk, crowded: dict[str, Any], tmp_path: Path) -> None:
     key = parse(new_key(tmp_path))
-    desk.world.tunnels.add(Owner("demo", "alice"), key)
-    desk.world.engine.dispose()
-    store = desk.world.settings.store_file
+    desk.testbed.tunnels.add(Owner("demo", "alice"), key)
+    desk.testbed.engine.dispose()
+    store = desk.testbed.settings.store_file
     destroy(store, pages_of(store, "index", "sqlite_autoindex_links_1")[1])
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert listed(desk)[crowded["name"]] == "ready"
-    assert [kept.key for kept in desk.world.tunnels.kept()] == [key.text]
+    assert [kept.key for kept in desk.testbed.tunnels.kept()] == [key.text]
 
 
 def test_rows_of_an_older_version_take_the_migrations_that_change_values(desk: Desk) -> None:
-    ours, (theirs, _) = desk.published(), desk.world.parts.satellite_links.create(SATELLITES, Wish(3600))
+    ours, (theirs, _) = desk.published(), desk.testbed.parts.satellite_links.create(SATELLITES, Wish(3600))
     change(desk, "UPDATE alembic_version SET version_num = '0006'")
     change(desk, "UPDATE links SET api = 'ancestor', user = 'ancestor:10.1.0.1' WHERE api = 'satellite'")
-    store = desk.world.settings.store_file
+    store = desk.testbed.settings.store_file
     destroy(store, *pages_of(store, "index", "sqlite_autoindex_links_1"))
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert "2 links were read" in desk.out
@@ -147,7 +147,7 @@ def test_rows_of_an_older_version_take_the_migrations_that_change_values(desk: D
 
 
 def test_tables_of_an_older_version_get_what_they_lack(desk: Desk, tmp_path: Path) -> None:
-    settings, made = desk.world.settings, desk.published()
+    settings, made = desk.testbed.settings, desk.published()
     older = replace(settings, folders=replace(settings.folders, state_dir=tmp_path / "older"))
     older.folders.state_dir.mkdir()
     upgrade(older, "0002")
@@ -156,7 +156,7 @@ def test_tables_of_an_older_version_get_what_they_lack(desk: Desk, tmp_path: Pat
         database.execute("ATTACH ? AS new", [str(settings.store_file)])
         database.execute(f"INSERT INTO links ({columns}) SELECT {columns} FROM new.links")  # noqa: S608
         database.commit()
-    desk.world.engine.dispose()
+    desk.testbed.engine.dispose()
     older.store_file.replace(settings.store_file)
     assert desk.run("repair") == ExitStatus.OK, desk.err
     assert listed(desk) == {made["name"]: "ready"}
@@ -175,15 +175,15 @@ def test_a_store_of_a_newer_version_is_not_repaired(desk: Desk) -> None:
     change(desk, "UPDATE alembic_version SET version_num = '9999'")
     assert desk.run("repair") == ExitStatus.FAILED
     assert "step 9999, which this program does not know" in desk.err
-    assert made["name"] in desk.world.routes
+    assert made["name"] in desk.testbed.routes
 
 
 def test_where_nothing_can_be_read_nothing_changes(desk: Desk, crowded: dict[str, Any]) -> None:
-    store = desk.world.settings.store_file
+    store = desk.testbed.settings.store_file
     destroy(store, 1)
     before = store.read_bytes()
     assert desk.run("repair") == ExitStatus.FAILED
     assert "Restore a backup" in desk.err
     assert store.read_bytes() == before
-    assert crowded["name"] in desk.world.routes
-    assert [path.name for path in desk.world.settings.folders.state_dir.iterdir() if "repair" in path.name] == []
+    assert crowded["name"] in desk.testbed.routes
+    assert [path.name for path in desk.testbed.settings.folders.state_dir.iterdir() if "repair" in path.name] == []

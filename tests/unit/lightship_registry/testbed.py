@@ -87,7 +87,10 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
     return Settings(**{**values, **changes})
 
 
-class World:
+class Testbed:
+    # Its name begins like that of a class of tests.
+    __test__ = False
+
     def __init__(self, settings: Settings, clock: Hands) -> None:
         self.settings = settings
         self.clock = clock
@@ -263,7 +266,7 @@ def _serve(listener: socket.socket, context: ssl.SSLContext | None, answer: byte
                 peer.recv(1)
 
 
-def build_world(folder: Path, **changes: Any) -> World:
+def build_testbed(folder: Path, **changes: Any) -> Testbed:
     settings, clock = make_settings(folder, **changes), Hands()
     folders = settings.folders
     for each in (folders.routes_dir, folders.clusters_dir, folders.cut_dir, folders.tunnels_dir):
@@ -271,4 +274,4 @@ def build_world(folder: Path, **changes: Any) -> World:
     for cluster in settings.clusters:
         (settings.folders.clusters_dir / f"{cluster}.key").write_text(secrets.token_hex(32))
     prepare(settings, clock)
-    return World(settings, clock)
+    return Testbed(settings, clock)
