@@ -151,7 +151,7 @@ def test_the_group_of_the_socket_and_of_the_routes_is_one(render: Render) -> Non
     assert "2750 lightship webservers\n" in render("link_registry", "tmpfiles.conf.j2", **site)
 
 
-def test_the_cutter_has_one_capability_and_writes_its_folder_alone(render: Render) -> None:
+def test_the_connection_killer_has_one_capability_and_writes_its_folder_alone(render: Render) -> None:
     text = render("link_registry", "lightship-cut.service.j2", **SITE)
     found = re.findall(r"^(\w+)=(.*)$", text, re.M)
     assert ("CapabilityBoundingSet", "CAP_NET_ADMIN") in found

@@ -6,7 +6,7 @@ from lightship_registry.api import models
 from lightship_registry.api.calls import Call
 from lightship_registry.api.operation import Service
 from lightship_registry.api.reports import Reports, Watch
-from lightship_registry.core.records import Cause, Ending, Link, Wish
+from lightship_registry.core.records import Cause, Ending, Link, LinkRequest
 from lightship_registry.links.jobs import INTERVAL_SECONDS
 
 
@@ -24,8 +24,8 @@ def report(service: Service, call: Call, asked: Reports) -> Watch:
 
 def create(service: Service, call: Call, asked: models.Create) -> models.Made:
     """Make a link."""
-    wish = Wish(asked.seconds, asked.title, asked.command, asked.token_sha256, asked.subject)
-    link, secret = service.links.create(call.owner, wish)
+    request = LinkRequest(asked.seconds, asked.title, asked.command, asked.token_sha256, asked.subject)
+    link, secret = service.links.create(call.owner, request)
     call.name = link.name
     call.expect(secret, link.expires_at - service.clock())
     return models.Made(link.name, secret, service.settings.origin(link.name), int(link.expires_at))

@@ -117,7 +117,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Wish:
+class LinkRequest:
     """The owner's request for a link; `command` and `token_sha256` are for the pages at its address."""
 
     seconds: int
@@ -160,7 +160,7 @@ class NewLink:
     name: str
     owner: Owner
     secret_sha256: str
-    wish: Wish
+    request: LinkRequest
     created_at: float
     expires_at: float
     api: str = V1.name

@@ -84,7 +84,7 @@ def _ss(option: str, filter_: list[str]) -> str:
     return done.stdout
 
 
-class Cutter:
+class ConnectionKiller:
     """Carries out the orders in a folder until no more come."""
 
     def __init__(self, folder: Path, routes: Path, cut_: Cut = cut, clock: Callable[[], float] = time.time) -> None:

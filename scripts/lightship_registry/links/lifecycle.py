@@ -13,7 +13,7 @@ from lightship_registry.core import errors
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.interfaces import Interface
 from lightship_registry.core.observer import Observer
-from lightship_registry.core.records import NO_HASH, NOWHERE, Ending, Link, Location, Owner, Wish
+from lightship_registry.core.records import NO_HASH, NOWHERE, Ending, Link, LinkRequest, Location, Owner
 from lightship_registry.links import names
 from lightship_registry.links.making import Maker, sha256_of
 from lightship_registry.links.routes import Routing
@@ -58,9 +58,9 @@ class Links:
         self._clock = clock
         self._observer = observer
 
-    def create(self, owner: Owner, wish: Wish) -> tuple[Link, str]:
+    def create(self, owner: Owner, request: LinkRequest) -> tuple[Link, str]:
         """Make a link; only this answer holds its secret."""
-        name, secret = self._maker.make(owner, wish)
+        name, secret = self._maker.make(owner, request)
         self._observer.created(owner.cluster)
         return self._store.get(name), secret
 

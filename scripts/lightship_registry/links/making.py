@@ -10,7 +10,7 @@ from lightship_registry.core import errors
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.interfaces import Interface
-from lightship_registry.core.records import Allowance, Creation, NewLink, Owner, Wish
+from lightship_registry.core.records import Allowance, Creation, LinkRequest, NewLink, Owner
 from lightship_registry.core.settings import Settings
 from lightship_registry.links import names
 from lightship_registry.store.links import HOUR, LinkStore
@@ -31,17 +31,17 @@ class Maker:
         self._clock = clock
         self._series = names.read_series(settings.folders.state_dir)[-1]
 
-    def make(self, owner: Owner, wish: Wish) -> tuple[str, str]:
+    def make(self, owner: Owner, request: LinkRequest) -> tuple[str, str]:
         """Make a link; its name and its secret."""
         longest = self._settings.max_hours * HOUR
-        if not 1 <= wish.seconds <= longest:
+        if not 1 <= request.seconds <= longest:
             raise errors.invalid(
                 f"seconds must be from 1 to {longest}: a link lasts {self._settings.max_hours} hours at most."
             )
         secret = secrets.token_hex(32)
         allowed = self._allowance
         for _ in range(NAME_DRAWS):
-            link = self._new(owner, wish, secret)
+            link = self._new(owner, request, secret)
             made = self._store.create(link, allowed.live, allowed.hourly)
             if made is Creation.OVER_QUOTA:
                 raise _over_quota(allowed)
@@ -51,11 +51,11 @@ class Maker:
                 return link.name, secret
         raise RegistryError("No free name was found. Try again.")
 
-    def _new(self, owner: Owner, wish: Wish, secret: str) -> NewLink:
+    def _new(self, owner: Owner, request: LinkRequest, secret: str) -> NewLink:
         now = self._clock()
         waits_until = now + self._settings.waiting_hours * HOUR
         name = names.new_name(self._series)
-        return NewLink(name, owner, sha256_of(secret), wish, now, waits_until, self._interface.name)
+        return NewLink(name, owner, sha256_of(secret), request, now, waits_until, self._interface.name)
 
     def _too_many(self, owner: Owner, now: float) -> RegistryError:
         allowed = self._allowance

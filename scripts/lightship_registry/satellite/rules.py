@@ -14,7 +14,7 @@ from lightship_registry.core import errors
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.interfaces import SATELLITE
-from lightship_registry.core.records import Cause, Ending, Link, Owner, Wish
+from lightship_registry.core.records import Cause, Ending, Link, LinkRequest, Owner
 from lightship_registry.core.settings import Settings
 from lightship_registry.links import names, targets
 from lightship_registry.links.lifecycle import Links
@@ -72,9 +72,9 @@ class SatelliteRules:
 
     def get_link(self, cluster: str, address: targets.Address) -> Link:
         """Make a link for the longest time allowed: the request does not name a time."""
-        wish = Wish(self._settings.max_hours * HOUR)
+        request = LinkRequest(self._settings.max_hours * HOUR)
         # Not a valid name of a Unix user, so no cluster can vouch for such an owner.
-        link, _ = self._links.create(Owner(cluster, f"{SATELLITE.name}:{address}"), wish)
+        link, _ = self._links.create(Owner(cluster, f"{SATELLITE.name}:{address}"), request)
         return link
 
     def link_token(self, cluster: str, name: str, job_id: str) -> Link:

@@ -68,7 +68,7 @@ class LinkStore:
             "new_cluster": link.owner.cluster,
             "new_user": link.owner.user,
             "new_secret_sha256": link.secret_sha256,
-            **{f"new_{key}": value for key, value in asdict(link.wish).items()},
+            **{f"new_{key}": value for key, value in asdict(link.request).items()},
             "new_api": link.api,
             "new_created_at": link.created_at,
             "new_expires_at": link.expires_at,

@@ -31,12 +31,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from lightship_registry.admin import host
 from lightship_registry.core import settings
-from lightship_registry.core.records import Owner, Wish
+from lightship_registry.core.records import Owner, LinkRequest
 loaded = settings.load(Path("/etc/lightship/registry.toml"))
 host.become_service(loaded)
 _, parts = host.open_links(loaded)
 links = parts.links
-link, secret = links.create(Owner("demo", sys.argv[1]), Wish(3600))
+link, secret = links.create(Owner("demo", sys.argv[1]), LinkRequest(3600))
 if len(sys.argv) > 2:
     key = ec.generate_private_key(ec.SECP256R1())
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
@@ -130,7 +130,7 @@ def test_what_is_open_to_an_ended_link_is_cut_and_nothing_else(host: Host, light
     lightship("revoke", other, "--yes")
 
 
-def test_many_ends_at_once_do_not_stop_the_cutter(host: Host, lightship: Any) -> None:
+def test_many_ends_at_once_do_not_stop_the_connection_killer(host: Host, lightship: Any) -> None:
     names = [publish(host, f"user{number}", f"10.89.77.32:{5000 + number}") for number in range(8)]
     for name in names:
         lightship("revoke", name, "--yes")
@@ -140,7 +140,7 @@ def test_many_ends_at_once_do_not_stop_the_cutter(host: Host, lightship: Any) ->
     assert host.run("systemctl is-failed lightship-cut.path lightship-cut.service").rc != 0
 
 
-def test_the_cutter_is_exposed_at_most_2_5(host: Host) -> None:
+def test_the_connection_killer_is_exposed_at_most_2_5(host: Host) -> None:
     report = host.check_output("systemd-analyze security --no-pager lightship-cut.service")
     exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", report)
     assert exposure

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import delete, select
 
-from lightship_registry.core.records import Cause, Creation, Ending, NewLink, Owner, Wish
+from lightship_registry.core.records import Cause, Creation, Ending, LinkRequest, NewLink, Owner
 from lightship_registry.store.schema import links
 from unit.lightship_registry.testbed import Testbed
 
@@ -81,7 +81,7 @@ class LinkStates(RuleBasedStateMachine):
             expected = Creation.OVER_QUOTA
         elif name in self.rows:
             expected = Creation.NAME_TAKEN
-        link = NewLink(name, owner, "5" * 64, Wish(wish), self.now, self.now + WAIT)
+        link = NewLink(name, owner, "5" * 64, LinkRequest(wish), self.now, self.now + WAIT)
         assert self.store.create(link, QUOTA, HOURLY) is expected
         if expected is Creation.DONE:
             self.rows[name] = Row(owner, self.now, self.now + WAIT)

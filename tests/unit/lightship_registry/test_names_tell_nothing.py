@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Message
 
-from lightship_registry.core.records import Cause, Ending, Owner, Wish
+from lightship_registry.core.records import Cause, Ending, LinkRequest, Owner
 from lightship_registry.links import names
 from unit.lightship_registry.testbed import DOMAIN, TOKEN_SHA256, Testbed, build_testbed
 
@@ -35,7 +35,7 @@ def testbed(tmp_path: Path) -> Iterator[Testbed]:
 def made(testbed: Testbed, count: int, *, end: bool = False, run: bool = False) -> list[str]:
     found = []
     for number in range(count):
-        link, _secret = testbed.links.create(ALICE, Wish(3600, "Protein folding", token_sha256=TOKEN_SHA256))
+        link, _secret = testbed.links.create(ALICE, LinkRequest(3600, "Protein folding", token_sha256=TOKEN_SHA256))
         if end:
             testbed.links.end(link, Ending(Cause.FAILED, "Told to nobody.", "last line"))
         if run:

@@ -10,7 +10,7 @@ import click
 
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.core import audit
-from lightship_registry.links.connection_killer import CANNOT, Cutter
+from lightship_registry.links.connection_killer import CANNOT, ConnectionKiller
 
 
 @click.command()
@@ -24,7 +24,7 @@ def cut(folder: Path, routes: Path) -> int:
     """
     audit.set_up()
     try:
-        return ExitStatus.OK if Cutter(folder, routes).run() else ExitStatus.FAILED
+        return ExitStatus.OK if ConnectionKiller(folder, routes).run() else ExitStatus.FAILED
     except (OSError, subprocess.SubprocessError) as error:
         audit.problem(f"Connections of ended links were not cut: {error}. {CANNOT}")
         # systemd restarts the unit at once while there are files: this limits it to once a second.

@@ -67,7 +67,7 @@ def test_a_failure_of_that_part_is_a_failure_of_the_whole(desk: Desk) -> None:
         host.as_service(desk.testbed.settings, fail)
 
 
-def test_the_cutter_starts_without_the_libraries_of_the_service() -> None:
+def test_the_connection_killer_starts_without_the_libraries_of_the_service() -> None:
     program = (
         "import sys; from lightship_registry.admin import cli; from lightship_registry.admin.commands import cut; "
         "print(sorted(sys.modules))"
@@ -78,7 +78,9 @@ def test_the_cutter_starts_without_the_libraries_of_the_service() -> None:
         assert f"'{heavy}'" not in done.stdout, heavy
 
 
-def test_the_cutter_carries_out_what_lies_in_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_connection_killer_carries_out_what_lies_in_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("cut", "routes"):
         (tmp_path / name).mkdir()
     (tmp_path / "cut" / "one-two-three").write_text("nonsense")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from lightship_registry.core.records import Owner, Wish
+from lightship_registry.core.records import LinkRequest, Owner
 from unit.lightship_registry.testbed import TOKEN, TOKEN_SHA256, Testbed
 
 PORTS = itertools.count(20000)
@@ -14,7 +14,7 @@ TAIL = "\n".join(f"slurmstepd: line {number} " + "x" * 200 for number in range(2
 
 def plain(testbed: Testbed, token_sha256: str = "") -> dict[str, Any]:
     # Not asked for over HTTP: the testbed's client has a loop of its own, and so has Playwright.
-    wish = Wish(1800, "Protein folding", "start-jupyter -p gpu -t 60", token_sha256)
+    wish = LinkRequest(1800, "Protein folding", "start-jupyter -p gpu -t 60", token_sha256)
     link, _ = testbed.links.create(Owner("demo", "alice"), wish)
     return {"name": link.name}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lightship_registry.links import connection_killer
-from lightship_registry.links.connection_killer import AGAIN_SECONDS, MOST_CUTS, Cutter, target_in
+from lightship_registry.links.connection_killer import AGAIN_SECONDS, MOST_CUTS, ConnectionKiller, target_in
 from lightship_registry.links.cuts import ORDER_SECONDS, REST_SECONDS, Cuts
 
 
@@ -51,7 +51,7 @@ class Desk:
         self.now = folder.stat().st_mtime
         self.calls: list[list[str]] = []
         self.left = 0
-        self.cutter = Cutter(self.orders, self.routes, self._cut, lambda: self.now)
+        self.killer = ConnectionKiller(self.orders, self.routes, self._cut, lambda: self.now)
 
     def _cut(self, targets: Sequence[str]) -> int:
         self.calls.append(list(targets))
@@ -145,23 +145,23 @@ def test_nothing_to_cut_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_order_is_carried_out_at_once_and_once_more_then_it_is_gone(desk: Desk) -> None:
     order = desk.order("one-two-three", "10.1.2.3:4567\n")
-    assert desk.cutter.step()
+    assert desk.killer.step()
     assert desk.calls == [["10.1.2.3:4567"]]
-    assert order.exists(), "a cutter that dies now would leave the second cut undone"
-    assert desk.cutter.step()
+    assert order.exists(), "a connection killer that dies now would leave the second cut undone"
+    assert desk.killer.step()
     assert len(desk.calls) == 1
     desk.now += AGAIN_SECONDS
-    desk.cutter.step()
+    desk.killer.step()
     assert len(desk.calls) == 2
     assert not order.exists()
-    assert not desk.cutter.step()
+    assert not desk.killer.step()
 
 
 def test_connections_that_come_back_are_cut_again_and_then_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     desk.order("one-two-three", "10.1.2.3:4567\n")
     desk.left = 3
     for _ in range(MOST_CUTS + 2):
-        desk.cutter.step()
+        desk.killer.step()
         desk.now += AGAIN_SECONDS
     assert len(desk.calls) == MOST_CUTS
     assert "3 connections to targets of ended links stay open" in caplog.text
@@ -172,18 +172,18 @@ def test_connections_that_come_back_are_cut_again_and_then_told(desk: Desk, capl
 def test_a_live_links_target_is_spared(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     desk.order("one-two-three", "10.1.2.3:4567\n")
     (desk.routes / "four-five-six").write_text("https://10.1.2.3:4567\n")
-    desk.cutter.step()
+    desk.killer.step()
     assert desk.calls == []
     assert "spared" in caplog.text
-    assert not desk.cutter.step()
+    assert not desk.killer.step()
 
 
 def test_a_live_link_that_appears_between_the_cuts_is_spared(desk: Desk) -> None:
     desk.order("one-two-three", "10.1.2.3:4567\n")
-    desk.cutter.step()
+    desk.killer.step()
     (desk.routes / "four-five-six").write_text("https://10.1.2.3:4567\n")
     desk.now += AGAIN_SECONDS
-    desk.cutter.step()
+    desk.killer.step()
     assert desk.calls == [["10.1.2.3:4567"]]
 
 
@@ -192,7 +192,7 @@ def test_an_old_order_is_dropped_for_its_target_may_be_anothers_by_then(
 ) -> None:
     desk.order("one-two-three", "10.1.2.3:4567\n")
     desk.now += ORDER_SECONDS + 1
-    desk.cutter.step()
+    desk.killer.step()
     assert desk.calls == []
     assert "21 seconds old" in caplog.text
     assert list(desk.orders.iterdir()) == []
@@ -205,7 +205,7 @@ def test_no_order_outlives_the_rest_of_its_target() -> None:
 @pytest.mark.parametrize("content", ["nonsense", "10.1.2.3:22\n", "10.1.2.3:4567 or dst 10.0.0.0/8\n", "\udcff"])
 def test_nonsense_in_the_folder_is_removed_and_told(desk: Desk, content: str, caplog: pytest.LogCaptureFixture) -> None:
     (desk.orders / "x").write_bytes(content.encode("utf-8", "surrogateescape"))
-    desk.cutter.step()
+    desk.killer.step()
     assert desk.calls == []
     assert "does not hold a target" in caplog.text
     assert list(desk.orders.iterdir()) == []
@@ -215,24 +215,24 @@ def test_a_pipe_and_a_link_to_a_file_are_not_opened(desk: Desk, tmp_path: Path) 
     os.mkfifo(desk.orders / "pipe")
     (tmp_path / "elsewhere").write_text("10.1.2.3:4567\n")
     (desk.orders / "link").symlink_to(tmp_path / "elsewhere")
-    desk.cutter.step()
+    desk.killer.step()
     assert desk.calls == []
     assert list(desk.orders.iterdir()) == []
 
 
 def test_a_file_that_is_being_written_is_left_alone_and_removed_when_its_writer_died(desk: Desk) -> None:
     beside = desk.order(".tmp-0011", "10.1.")
-    desk.cutter.step()
+    desk.killer.step()
     assert beside.exists()
     desk.now += ORDER_SECONDS + 1
-    desk.cutter.step()
+    desk.killer.step()
     assert not beside.exists()
 
 
 def test_a_busy_moment_takes_few_commands(desk: Desk) -> None:
     for number in range(120):
         desk.order(f"link-{number}", f"10.1.2.3:{4000 + number}\n")
-    desk.cutter.step()
+    desk.killer.step()
     assert [len(call) for call in desk.calls] == [50, 50, 20]
 
 
@@ -251,6 +251,6 @@ def test_it_lingers_until_there_is_nothing_for_a_while(tmp_path: Path, monkeypat
         return 0
 
     Cuts(orders).order("one-two-three", "10.1.2.3:4567")
-    assert Cutter(orders, routes, cut).run()
+    assert ConnectionKiller(orders, routes, cut).run()
     assert [call for call in calls if "10.1.2.3:5000" in call]
     assert list(orders.iterdir()) == []

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from lightship_protocol.states import READY
-from lightship_registry.core.records import Cause, Creation, Ending, NewLink, Owner, Wish
+from lightship_registry.core.records import Cause, Creation, Ending, LinkRequest, NewLink, Owner
 from lightship_registry.store.links import LinkStore
 from lightship_registry.store.schema import links
 from unit.lightship_registry.testbed import Testbed, both_databases
@@ -16,7 +16,7 @@ from unit.lightship_registry.testbed import Testbed, both_databases
 pytestmark = both_databases
 
 ALICE = Owner("demo", "alice")
-NEW = NewLink("one-two-three", ALICE, "5" * 64, Wish(60), 1000.0, 2000.0)
+NEW = NewLink("one-two-three", ALICE, "5" * 64, LinkRequest(60), 1000.0, 2000.0)
 OVER = Ending(Cause.STOPPED, "over")
 OTHER = replace(NEW, name="four-five-six", owner=Owner("demo", "bob"))
 

@@ -14,7 +14,7 @@ import pytest
 from lightship_registry.admin import archive, service_control
 from lightship_registry.admin.restored_store import GRACE_SECONDS
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.core.records import Cause, Ending, Owner, Wish
+from lightship_registry.core.records import Cause, Ending, LinkRequest, Owner
 from lightship_registry.core.ssh_keys import parse
 from lightship_registry.links import names
 from lightship_registry.links.parts import build_links
@@ -130,7 +130,7 @@ def test_where_only_the_store_was_lost_what_is_open_stays_open(desk: Desk, file:
 
 def test_a_link_in_the_clear_is_not_trusted_after_an_outage(desk: Desk, tmp_path: Path) -> None:
     parts, now = desk.testbed.parts, desk.testbed.clock()
-    made, _ = parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), Wish(7200))
+    made, _ = parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), LinkRequest(7200))
     parts.publisher.announce(made, "10.1.2.9:8888")
     parts.publisher.publish(made, "10.1.2.9:8888")
     assert desk.testbed.routes[made.name] == "http://10.1.2.9:8888\n"

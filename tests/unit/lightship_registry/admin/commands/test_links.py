@@ -6,7 +6,7 @@ import pytest
 
 from lightship_registry.admin.output import print_table
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.core.records import Owner, Wish
+from lightship_registry.core.records import LinkRequest, Owner
 from unit.lightship_registry.admin.conftest import Desk
 
 
@@ -33,7 +33,7 @@ def test_links_are_chosen_by_user_and_cluster(desk: Desk) -> None:
 
 
 def test_a_link_of_the_is_marked(desk: Desk) -> None:
-    link, _ = desk.testbed.parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), Wish(60))
+    link, _ = desk.testbed.parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), LinkRequest(60))
     desk.published()
     desk.run("links")
     (line,) = [line for line in desk.out.splitlines() if link.name in line]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lightship_registry.admin.status import ExitStatus
-from lightship_registry.core.records import Owner, Wish
+from lightship_registry.core.records import LinkRequest, Owner
 from lightship_registry.core.ssh_keys import parse
 from lightship_registry.links import names
 from lightship_registry.store import migrate
@@ -33,7 +33,7 @@ def crowded(desk: Desk) -> dict[str, Any]:
     """Return one link that is ready, among so many that the tables fill many pages."""
     made = desk.published()
     for number in range(USERS):
-        desk.testbed.links.create(Owner("demo", f"user{number}"), Wish(3600))
+        desk.testbed.links.create(Owner("demo", f"user{number}"), LinkRequest(3600))
     desk.testbed.engine.dispose()
     with closing(sqlite3.connect(desk.testbed.settings.store_file)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -131,7 +131,7 @@ def test_users_ssh_keys_are_kept(desk: Desk, crowded: dict[str, Any], tmp_path: 
 
 
 def test_rows_of_an_older_version_take_the_migrations_that_change_values(desk: Desk) -> None:
-    ours, (theirs, _) = desk.published(), desk.testbed.parts.satellite_links.create(SATELLITES, Wish(3600))
+    ours, (theirs, _) = desk.published(), desk.testbed.parts.satellite_links.create(SATELLITES, LinkRequest(3600))
     change(desk, "UPDATE alembic_version SET version_num = '0006'")
     change(desk, "UPDATE links SET api = 'ancestor', user = 'ancestor:10.1.0.1' WHERE api = 'satellite'")
     store = desk.testbed.settings.store_file
