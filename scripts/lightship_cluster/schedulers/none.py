@@ -171,13 +171,23 @@ def _stop(process: Process) -> None:
 
 
 def _lives(process: Process) -> bool:
+    known = _exists(process.number)
+    if known is not True:
+        return known is None
+    began = _began(process.number)
+    # Without a start it has ended since the first question.
+    return began == process.began if began else _exists(process.number) is not False
+
+
+def _exists(number: int) -> bool | None:
+    """Whether there is such a process; None if it is another user's, of which the agent sees no more."""
     try:
-        os.kill(process.number, 0)
+        os.kill(number, 0)
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        return True  # another user's process, of which the agent sees no more
-    return _began(process.number) in (process.began, "")
+        return None
+    return True
 
 
 def _began(number: int) -> str:

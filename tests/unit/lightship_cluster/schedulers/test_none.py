@@ -153,6 +153,21 @@ def test_another_users_process_is_only_known_to_be_there(monkeypatch: pytest.Mon
         Here().cancel(job_id)
 
 
+def test_a_process_that_ends_while_it_is_examined_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = none._began
+    with subprocess.Popen(["/bin/sleep", "600"]) as process:
+        job_id = f"here.{none._host()}.{process.pid}.{seen(process.pid)}"
+        assert lives(job_id)
+
+        def end_first(number: int) -> str:
+            process.kill()
+            process.wait()
+            return seen(number)
+
+        monkeypatch.setattr(none, "_began", end_first)
+        assert not lives(job_id)
+
+
 def test_a_job_that_cannot_be_started_says_why(host: Path) -> None:
     request = JobRequest(Path("/b/x.sh"), ("/link", "/bin/register"), host, host / "no" / "job.log", Resources(30))
     job_id = Here().submit(request).job_id
