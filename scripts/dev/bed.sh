@@ -68,7 +68,11 @@ case ${1:-} in
   up) [[ -f $marker && $(cat "$marker") == "$(source_hash; running)" ]] ;;
   mark) { source_hash; running; } >"$marker" ;;
   deployed) [[ $(cat "$deployed" 2>/dev/null) == "$(deployed_hash)" ]] ;;
-  mark-deployed) deployed_hash >"$deployed" ;;
+  mark-deployed)
+    deployed_hash >"$deployed"
+    # For scenario.sh: it need not be deployed for a role that builds on it.
+    echo proxy.yml >>"$bed_state/applied"
+    ;;
   down)
     if [[ ${2:-} == pbs ]]; then
       label=$label=pbs

@@ -90,10 +90,9 @@ save_base() {
   local archive=$bed_state/images/debian.tar
   if [[ -f $archive && $(cat "$archive.source" 2>/dev/null) == "$wanted" ]]; then return; fi
   mkdir -p "$bed_state/images"
-  rm -f "$archive"
-  "$CONTAINER_ENGINE" save --output "$archive" "$prefix/base:trixie" >/dev/null 2>&1
-  chmod 0644 "$archive"
-  echo "$wanted" >"$archive.source"
+  rm -f "$archive.new"
+  "$CONTAINER_ENGINE" save --output "$archive.new" "$prefix/base:trixie" >/dev/null 2>&1 && chmod 0644 "$archive.new" &&
+    mv "$archive.new" "$archive" && echo "$wanted" >"$archive.source"
 }
 
 explain() {
@@ -122,7 +121,10 @@ build_others() {
 # One at a time builds a group of images: with_lock NAME COMMAND.
 with_lock() {
   exec 9>"$bed_state/images-$1.lock"
-  flock 9
+  flock --nonblock 9 || {
+    say "waiting for another build"
+    flock 9
+  }
   "$2"
   exec 9>&-
 }

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Runs one Molecule scenario: scenario.sh NAME [deploy|verify]; of `default` either half alone can be wanted. The bed stays for
-# whoever wants to look; what Molecule remembers of the last one does not. A role's scenario makes the hosts that it needs
-# where there is no bed. The scenario pbs removes its own hosts, and where there is no OpenPBS it is not run, which the sum of
-# the tests then says.
+# Runs one Molecule scenario: scenario.sh NAME [deploy|verify]; `deploy` and `verify` are the halves of `default`. The bed is
+# kept; Molecule's own state of the last run is not. A role's scenario makes the hosts that it needs where there is no bed. The
+# scenario pbs removes its own hosts; without OpenPBS it is not run, which the sum of the tests then says.
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
 
 scenario=$1
 part=${2:-whole}
+# Its tests want to know that it was deployed, which is remembered after the first half.
+if [[ $scenario/$part == default/whole ]]; then "$0" default deploy && exec "$0" default verify || exit; fi
 destroy=never
 # The first is written by the tests, the second when the scenario has something to say without them.
 results=$bed_state/results/$scenario.xml
@@ -33,14 +34,14 @@ prepare() {
   [[ $hosts ]] || return 0
   if ! "$CONTAINER_ENGINE" container inspect "lightship-$hosts" >/dev/null 2>&1; then
     ansible-playbook --inventory tests/molecule/inventory tests/molecule/default/create.yml \
-      --limit "localhost,acme,proxy$([[ $hosts == proxy13 ]] && echo 13 || echo ,bed_cluster)"
+      --limit "localhost,acme,proxy$([[ $hosts == proxy13 ]] && echo 13 || echo ,bed_cluster)" || return
   fi
   for need in $(setting ROLE_AFTER "$scenario"); do
     if ! grep -qsx "$need" "$applied"; then
       if [[ $need == *.yml ]]; then
-        ansible-playbook --inventory tests/molecule/inventory "ansible/$need"
+        ansible-playbook --inventory tests/molecule/inventory "ansible/$need" || return
       else
-        molecule converge --scenario-name "$need"
+        molecule converge --scenario-name "$need" || return
       fi
       echo "$need" >>"$applied"
     fi
@@ -56,6 +57,10 @@ if [[ $scenario == pbs ]]; then
 fi
 rm -f "$results"
 if [[ $part == verify ]]; then
+  scripts/dev/bed.sh up || {
+    report failure "there is no bed; make molecule SCENARIOS=default makes one"
+    exit 1
+  }
   molecule verify --scenario-name "$scenario" && exit
 else
   rm -f "$itself"
@@ -63,12 +68,7 @@ else
   # Read by the scenario's own file.
   [[ $part == whole ]] || export BED_VERIFY=false
   if prepare && molecule test --scenario-name "$scenario" --destroy "$destroy"; then
-    if [[ $scenario == default ]]; then
-      echo proxy.yml >>"$applied"
-      scripts/dev/bed.sh mark-deployed
-    else
-      echo "$scenario" >>"$applied"
-    fi
+    if [[ $scenario == default ]]; then scripts/dev/bed.sh mark-deployed; else echo "$scenario" >>"$applied"; fi
     exit
   fi
 fi

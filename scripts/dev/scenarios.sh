@@ -38,8 +38,10 @@ meanwhile() {
     shift
   done
   shift
+  set -m
   for name in "$@"; do run "$name"; done >"$state/meanwhile.log" 2>&1 &
   lane=$!
+  set +m
   run "${first[@]}"
   wait "$lane"
   cat "$state/meanwhile.log"
@@ -47,7 +49,12 @@ meanwhile() {
 
 mkdir -p "$state"
 rm -f "$failed"
-trap 'kill $(jobs -p) 2>/dev/null' EXIT
+# The lane is a group of its own, so that it can be ended with all that it started.
+end_jobs() {
+  local job
+  for job in $(jobs -p); do kill -- "-$job" 2>/dev/null; done
+}
+trap end_jobs EXIT
 [[ $deploy == no ]] || run default deploy
 meanwhile default verify -- "${on_own_host[@]}"
 meanwhile pbs -- "${on_login[@]}"

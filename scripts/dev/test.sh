@@ -32,24 +32,30 @@ done_meanwhile() {
   return $status
 }
 
-trap 'kill $(jobs -p) 2>/dev/null' EXIT
+# Jobs in groups of their own, so that each can be ended with all that it started.
+end_jobs() {
+  local job
+  for job in $(jobs -p); do kill -- "-$job" 2>/dev/null; done
+}
+trap end_jobs EXIT
+set -m
 scripts/dev/images.sh bed >.bed/images.log 2>&1 &
 hosts=$!
 after_hosts() {
   tail --pid=$hosts -f /dev/null
-  "$@"
+  exec "$@"
 }
 after_hosts scripts/dev/scenario.sh default deploy >.bed/deploy.log 2>&1 &
 deploy=$!
 after_hosts scripts/dev/images.sh >>.bed/images.log 2>&1 &
 images=$!
+set +m
 step lint make --no-print-directory lint
 step unit make --no-print-directory unit
-if step "images of the test bed" done_meanwhile images $images; then
+step "images of the test bed" done_meanwhile images $images &&
   step "unit tests of the cluster's side on Python 3.9" scripts/dev/oldest_python.sh
-  step "the service on the test bed" done_meanwhile deploy $deploy
-  step molecule scripts/dev/scenarios.sh --deployed
-fi
+step "the service on the test bed" done_meanwhile deploy $deploy
+step molecule scripts/dev/scenarios.sh --deployed
 
 printf '\n'
 [[ ${#failed[@]} -eq 0 ]] || printf 'Failed: %s\n' "${failed[*]}"

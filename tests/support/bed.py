@@ -110,7 +110,7 @@ class _Connections:
         """Return the command of ssh to a host, whose connection is there by then."""
         command = [*self._command(host), host]
         with self._lock:
-            # Of two at once that both want to be the first, one would say so.
+            # Two first connections at once would make one of them print a warning.
             if host not in self._open:
                 subprocess.run([*command, "true"], capture_output=True, timeout=60, check=False)
                 self._open.add(host)
@@ -122,7 +122,7 @@ class _Connections:
         return ["ssh", "-F", str(STATE / "ssh_config"), *(word for each in settings for word in ("-o", each))]
 
     def end(self, host: str) -> None:
-        """End the one to a host, before that is lost: nobody would tell ssh."""
+        """Close the connection to a host before it is removed; ssh would not notice."""
         with self._lock:
             self._open.discard(host)
         subprocess.run([*self._command(host), "-O", "exit", host], capture_output=True, timeout=10, check=False)
@@ -268,6 +268,11 @@ def refused(command: str, status: int, *phrases: str, login: str = "login") -> N
 def stop(notebook: Notebook) -> None:
     """End a notebook's job and wait until its link is gone."""
     run("login", f"scancel {notebook.job}")
+    wait_until_gone(notebook)
+
+
+def wait_until_gone(notebook: Notebook) -> None:
+    """Wait until the link of a job that was cancelled is gone."""
     eventually(lambda: status_of(notebook.name) == httpx.codes.NOT_FOUND, "the link of a cancelled job is still there")
 
 

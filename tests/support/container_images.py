@@ -13,10 +13,10 @@ IMAGES = {
 }
 QUICK = "--mksquashfs-args '-comp gzip -Xcompression-level 1'"
 BUILD = {
-    "apptainer": f"apptainer build {QUICK} notebook.sif docker-archive:{ARCHIVE}",
+    "apptainer": f"apptainer build {QUICK} notebook.sif.new docker-archive:{ARCHIVE}",
     "charliecloud": "ch-convert -i podman -o dir $(podman load --quiet --input "
     + ARCHIVE
-    + " | sed 's/^.*: //') notebook",
+    + " | sed 's/^.*: //') notebook.new",
 }
 
 
@@ -24,4 +24,5 @@ def build(runtime: str) -> None:
     """Build the one for a runtime, unless it is there; it takes a minute."""
     image = IMAGES[runtime]
     bed.run("login", f"mkdir -p {STORE}")
-    bed.run("login", f"cd {STORE} && [ -e {image} ] || {{ umask 022; {BUILD[runtime]}; chmod -R a+rX {image}; }}")
+    whole = f"umask 022; rm -rf {image}.new; {BUILD[runtime]} && chmod -R a+rX {image}.new && mv {image}.new {image}"
+    bed.run("login", f"cd {STORE} && [ -e {image} ] || {{ {whole}; }}")

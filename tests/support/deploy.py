@@ -10,7 +10,8 @@ from pathlib import Path
 
 from testinfra.host import Host
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from support.bed import REPOSITORY
+
 INVENTORY = REPOSITORY / "tests" / "molecule" / "inventory"
 PLAYBOOK = "[{hosts: %s, become: true, roles: [%s]}]\n"
 

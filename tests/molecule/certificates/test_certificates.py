@@ -14,7 +14,8 @@ import pytest
 from cryptography import x509
 from testinfra.host import Host
 
-from support.deploy import REPOSITORY, deploy
+from support.bed import REPOSITORY
+from support.deploy import deploy
 
 testinfra_hosts = ["ssh://proxy13"]
 

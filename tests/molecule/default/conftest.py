@@ -1,4 +1,4 @@
-"""What takes a minute and nobody waits for goes on while other tests run."""
+"""Builds the runtimes' images in the background while other tests run."""
 
 from __future__ import annotations
 

@@ -90,9 +90,7 @@ class Cluster(ABC):
     def stop(self, notebook: bed.Notebook) -> None:
         """End a notebook's job and wait until its link is gone."""
         self.cancel(notebook.job)
-        bed.eventually(
-            lambda: bed.status_of(notebook.name) == httpx.codes.NOT_FOUND, "the link of a cancelled job is still there"
-        )
+        bed.wait_until_gone(notebook)
 
     @contextmanager
     def left_in_the_queue(self, user: str, options: str, words: str) -> Iterator[bed.Notebook]:

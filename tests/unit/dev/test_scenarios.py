@@ -106,6 +106,16 @@ def test_a_role_of_the_login_nodes_has_the_cluster_and_the_proxy_that_it_asks(ch
     assert others == ["ansible/proxy.yml", "test cluster_tools "]
 
 
+def test_what_a_role_builds_on_is_not_remembered_where_it_failed(checkout: Path) -> None:
+    stand_in = checkout / "bin" / "molecule"
+    stand_in.write_text(STAND_IN.replace(">>asked; exit;", ">>asked; exit 1;"))
+    done = run(checkout, "web_proxy", there="")
+    assert done.returncode == 1
+    assert (checkout / "asked").read_text().splitlines()[1:] == ["converge dns_zone"]
+    assert not (checkout / ".bed" / "applied").exists()
+    assert count_tests.main([str(checkout / ".bed" / "results")]) == 1
+
+
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*/molecule.yml")), ids=lambda path: path.parent.name)
 def test_a_role_comes_after_those_that_it_builds_on(path: Path) -> None:
     settings = yaml.safe_load(path.read_text())["ansible"].get("env", {})
