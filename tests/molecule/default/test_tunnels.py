@@ -73,7 +73,7 @@ def test_it_opens_nothing_but_her_place() -> None:
 def test_another_users_key_opens_nothing() -> None:
     assert "Permission denied (publickey)" in refused("bob", TUNNEL.format(PLACE))
     told = bed.run("login", "start-jupyter keys --add tunnel.pub", user="bob").stdout
-    assert "open nothing yet" in told
+    assert "open no tunnel yet" in told
     assert "Permission denied (publickey)" in refused("bob", TUNNEL.format(PLACE))
     private = bed.run("login", "start-jupyter keys --add tunnel", user="bob", check=False)
     assert private.returncode != 0
