@@ -81,10 +81,12 @@ class SatelliteApi:
         if call.request.method != method:
             raise errors.invalid(f"Only {method} method is supported", "bad-method")
         if method == "POST":
-            sent = (await read_body(call.request, largest=LARGEST_REPORT)).decode("latin-1")
+            body = await read_body(call.request, largest=LARGEST_REPORT)
+            # A large form is parsed in a thread: the event loop must not stand still for so long.
+            fields = await run_in_threadpool(_fields, body)
         else:
-            sent = call.request.scope["query_string"].decode("latin-1")
-        return await handler(call, address, _fields(sent))
+            fields = _fields(call.request.scope["query_string"])
+        return await handler(call, address, fields)
 
     async def _get_link(self, call: Call, address: targets.Address, _fields: Fields) -> str:
         link = await run_in_threadpool(self._rules.get_link, call.cluster, address)
@@ -134,14 +136,18 @@ class SatelliteApi:
         return await run_in_threadpool(self._rules.state, call.cluster, call.name)
 
     async def _update_jobs(self, call: Call, _address: targets.Address, fields: Fields) -> str:
-        said = jobs_in(_one(fields, "jobstates"))
-        await run_in_threadpool(self._rules.report, call.cluster, said)
+        await run_in_threadpool(self._report, call.cluster, _one(fields, "jobstates"))
         return "Successfully updated jobs! \n"
 
+    def _report(self, cluster: str, lines: str) -> None:
+        self._rules.report(cluster, jobs_in(lines))
 
-def _fields(sent: str) -> Fields:
+
+def _fields(sent: bytes) -> Fields:
     try:
-        pairs = parse_qsl(sent, keep_blank_values=True, encoding="latin-1", max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(
+            sent.decode("latin-1"), keep_blank_values=True, encoding="latin-1", max_num_fields=MOST_FIELDS
+        )
     except ValueError as error:
         raise errors.invalid("Too many parameters") from error
     found: Fields = {}
