@@ -193,3 +193,14 @@ def test_the_service_looks_by_itself(testbed: Testbed, monkeypatch: pytest.Monke
         name = redeemed(testbed, port)
         asyncio.run(asyncio.wait_for(serve(), 20))
         assert list(testbed.routes) == [name]
+
+
+@pytest.mark.parametrize("damage", [{"name": "../x"}, {"announced": "127.0.0.\ufffd:4567"}, {"announced": ""}])
+def test_a_damaged_row_is_not_looked_after(testbed: Testbed, rounds: Rounds, damage: dict[str, str]) -> None:
+    with program(OK) as port:
+        damaged, whole = redeemed(testbed, port), redeemed(testbed, port + 1)
+        testbed.change({"name": damaged}, **damage)
+        rounds.go(3)
+        assert testbed.routes == {}
+        assert not (testbed.settings.folders.routes_dir.parent / "x").exists()
+        assert row(testbed, whole).state == "starting"
