@@ -1,4 +1,4 @@
-"""Statements on the links of the Satellite interface; no other link can match them."""
+"""Statements for the Satellite interface, which finds links of its own alone, by `find` and `running`."""
 
 from __future__ import annotations
 
