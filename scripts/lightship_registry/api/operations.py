@@ -56,7 +56,7 @@ def description() -> Json:
 
 
 def _describe(_service: Service, _call: Call, _asked: Nothing) -> Json:
-    """This description."""
+    """Get this description."""
     return description()
 
 
