@@ -25,13 +25,14 @@ from lightship_registry.links.lifecycle import Links
 from lightship_registry.links.names import is_name
 from lightship_registry.links.publisher import Publisher
 from lightship_registry.pages import entrance, events, waiting
+from lightship_registry.pages.ended_page import CANCELLED_BY_BUTTON, ENDED_BY_BUTTON
 from lightship_registry.pages.events import Events, EventStream
 from lightship_registry.pages.page_auth import proven, proven_token, remembered
 from lightship_registry.pages.views import REFRESH_SECONDS, View, Views
 from lightship_registry.store.links import LinkStore
 
-CANCELLED = Ending(Cause.CANCELLED, "Cancelled on its page.")
-ENDED_BY_OWNER = Ending(Cause.CANCELLED, "Ended on its page.")
+CANCELLED = Ending(Cause.CANCELLED, CANCELLED_BY_BUTTON)
+ENDED_BY_OWNER = Ending(Cause.CANCELLED, ENDED_BY_BUTTON)
 READING = ("GET", "HEAD")
 STATUS = "/.lightship/"
 
@@ -60,7 +61,10 @@ Handler = Callable[[Visit], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class PagePath:
-    """What answers at a path, to which methods; a public one shows everybody how far a link without a hash is."""
+    """What answers at a path, and to which methods.
+
+    A public one shows everybody the state of a link that was made without its token's hash.
+    """
 
     handler: Handler
     methods: tuple[str, ...]
