@@ -25,7 +25,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 Render = Callable[[RegistryError, Mapping[str, str]], Response]
 
 
-class Address(Route):
+class ExactRoute(Route):
     """One path to the letter, with every method: what answers there says itself what is wrong with one."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

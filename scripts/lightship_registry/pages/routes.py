@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from lightship_protocol.states import ENDED, READY
 from lightship_registry.api.bodies import read_body
 from lightship_registry.api.calls import Endpoint, address_of
-from lightship_registry.api.hosts import Address
+from lightship_registry.api.hosts import ExactRoute
 from lightship_registry.core import audit
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.counting import ACTION
@@ -97,9 +97,9 @@ class Pages:
         }
         self._page_path = PagePath(self._page, READING, public=True)
 
-    def routes(self) -> list[Address]:
+    def routes(self) -> list[ExactRoute]:
         """The paths that are more than the page."""
-        return [Address(path, self._endpoint(page)) for path, page in self._paths.items()]
+        return [ExactRoute(path, self._endpoint(page)) for path, page in self._paths.items()]
 
     @property
     def anywhere(self) -> ASGIApp:
@@ -205,12 +205,12 @@ class Pages:
     async def _listen_running(self, visit: Visit) -> Response:
         return self._listen(visit, events.STATUS)
 
-    def _listen(self, visit: Visit, view: events.View) -> Response:
+    def _listen(self, visit: Visit, feed: events.Feed) -> Response:
         if visit.link is None or not visit.token:
             return self._nothing()
         later = {**self._headers, "Retry-After": str(REFRESH_SECONDS)}
         busy = PlainTextResponse("Too many listen. Load the page again now and then.\n", 503, later)
-        return EventStream(self.events, visit.link.name, view, self._headers, busy)
+        return EventStream(self.events, visit.link.name, feed, self._headers, busy)
 
     async def _cancel(self, visit: Visit) -> Response:
         link = visit.link

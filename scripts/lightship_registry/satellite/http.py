@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from lightship_registry.api.bodies import read_body
 from lightship_registry.api.calls import Call, begin
-from lightship_registry.api.hosts import Address
+from lightship_registry.api.hosts import ExactRoute
 from lightship_registry.core import audit, errors
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.links import targets
@@ -50,7 +50,7 @@ class SatelliteApi:
         self._rules = rules
         self._notebooks = watch
 
-    def routes(self) -> list[Address]:
+    def routes(self) -> list[ExactRoute]:
         """One for each, with its method; those whose success is too common to be recorded are quiet."""
         return [
             self._route("getlink", self._get_link),
@@ -61,7 +61,7 @@ class SatelliteApi:
             self._route("update-jobs", self._update_jobs, "POST", quiet=True),
         ]
 
-    def _route(self, name: str, handler: Handler, method: str = "GET", *, quiet: bool = False) -> Address:
+    def _route(self, name: str, handler: Handler, method: str = "GET", *, quiet: bool = False) -> ExactRoute:
         action = f"satellite-{name}"
 
         async def answer_to(request: Request) -> Response:
@@ -71,7 +71,7 @@ class SatelliteApi:
                 audit.record(call.event(action, "ok", call.reason))
             return PlainTextResponse(text, 200, HEADERS)
 
-        return Address(f"/{name}.cgi", answer_to)
+        return ExactRoute(f"/{name}.cgi", answer_to)
 
     async def _run(self, call: Call, handler: Handler, method: str) -> str:
         # Where from comes first: to everybody else all of this looks alike.
