@@ -1,4 +1,4 @@
-"""The causes of a link's end, as words for programs; a sentence for people goes beside them."""
+"""The causes of a link's end, as words for programs; a sentence for people, the reason, goes beside them."""
 
 from __future__ import annotations
 
@@ -12,3 +12,6 @@ NOT_STARTED = "not-started"  # the job did not start within the time for waiting
 SILENT = "silent"  # no heartbeat for a long time
 REVOKED = "revoked"  # by an administrator
 ENDED = "ended"  # the job gave no cause
+
+# The reason beside CANCELLED when `start-jupyter stop` ended the link: the ended page knows it by this sentence.
+STOPPED_BY_COMMAND = "Stopped with start-jupyter stop."

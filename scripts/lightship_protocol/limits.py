@@ -1,4 +1,7 @@
-"""The longest texts that the registry takes, in characters. Longer ones are shortened, except keys."""
+"""Limits that both sides keep: the longest texts, in characters, and how early the end of a notebook is warned of.
+
+The registry shortens longer texts, except keys.
+"""
 
 from __future__ import annotations
 
@@ -16,3 +19,5 @@ FAULT = 500
 SSH_KEY, SSH_KEY_COMMENT = 4096, 100
 # The centre's name on the pages.
 CENTRE_NAME = 100
+# The seconds before a notebook's end from which its terminals and its page warn; at most half of its time.
+WARN_SECONDS = 300.0

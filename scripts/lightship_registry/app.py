@@ -17,7 +17,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lightship_registry.api.calls import refusal
-from lightship_registry.api.hosts import Address, application
+from lightship_registry.api.hosts import ExactRoute, application
 from lightship_registry.api.operation import Service
 from lightship_registry.api.operations import Api
 from lightship_registry.api.signatures import Verifier
@@ -83,7 +83,7 @@ class HostSwitch:
 def build(settings: Settings, clock: Clock = wall) -> HostSwitch:
     """Put the service together from its settings; everything it needs must have been prepared.
 
-    A full disk or a database that is away is no reason not to start: requests would wait for nothing on the socket.
+    Starts even with a full disk or without the database: otherwise requests would hang on systemd's socket.
     """
     try:
         require_current(settings)
@@ -147,13 +147,13 @@ def assemble(settings: Settings, engine: Engine, clock: Clock) -> HostSwitch:
         plain = by_host[settings.manage_host] = application(routes, http.refusal, metrics, default=http.NOTHING_HERE)
         # Satellite had its interface on the domain as well, where the rest is pages.
         by_host[settings.domain] = Router(
-            [Address(each.path, plain) for each in routes], redirect_slashes=False, default=html
+            [ExactRoute(each.path, plain) for each in routes], redirect_slashes=False, default=html
         )
     return HostSwitch(by_host, json, html, pages, dashboard)
 
 
 async def _end_soon() -> None:
-    # To be started anew: a start checks the store and writes all routes. Nor would a disk that was read-only at the
-    # start ever become writable for this process, which has its mounts from then.
+    # To be started anew: a start checks the store and writes all routes.
+    # The process keeps the mounts of its start, so a disk that was read-only then stays so for it.
     await asyncio.sleep(TROUBLE_SECONDS)
     signal.raise_signal(signal.SIGTERM)

@@ -299,6 +299,54 @@ def test_what_is_refused_for_links_is_refused_for_links_in_the_clear() -> None:
     assert 'require("lightship_answers").filter(false)' in plain
 
 
+@pytest.mark.parametrize("host", ["manage.notebooks.example.org", "notebooks.example.org"])
+def test_reports_on_jobs_have_a_limit_of_their_own_and_the_same_answer_beyond_it(host: str) -> None:
+    site = render(web_proxy_satellite=True, web_proxy_satellite_rate=7)
+    found = places(site)
+    others, reports = found[rf"{host} ~ ^/[a-z-]+\.cgi$"], found[f"{host} = /update-jobs.cgi"]
+    assert re.findall(r"limit_req .*", others) == ["limit_req zone=lightship_satellite burst=35 nodelay;"]
+    assert re.findall(r"limit_req .*", reports) == ["limit_req zone=lightship_reports burst=10 nodelay;"]
+    assert "limit_req_zone $binary_remote_addr zone=lightship_reports:4m rate=1r/s;" in site
+
+    def rest(text: str) -> list[str]:
+        return [line for line in text.splitlines()[1:] if "limit_req " not in line]
+
+    assert rest(reports) == rest(others)
+    assert "limit_req_status 429;" in reports
+    assert "lightship_reports" not in render()
+
+
+def test_a_request_that_names_two_hosts_reaches_the_registry_from_nowhere() -> None:
+    """As in `GET https://one/ HTTP/1.1` with `Host: two`: one chooses the server, and the other what answers."""
+    asking = {}
+    for place, text in places(render(web_proxy_satellite=True)).items():
+        if "proxy_pass http://lightship_registry" in text:
+            before = text.split("proxy_pass")[0]
+            checked = re.search(r'require\("lightship_origins"\)\.(names_two_hosts)\(\)', before)
+            answers = re.findall(r"if \(\$lightship_two_hosts\) \{\s+return 400 '(.*)\\n';\n", before)
+            asking[place] = (bool(checked), *answers)
+    text = "The request names two hosts."
+    assert {place: found for place, found in asking.items() if not place.startswith("*.")} == {
+        "registry.notebooks.example.org /v1/": (
+            True,
+            '{"error": "The request names two hosts.", "code": "bad-request"}',
+        ),
+        r"manage.notebooks.example.org ~ ^/[a-z-]+\.cgi$": (True, f"Oops! {text}"),
+        "manage.notebooks.example.org = /update-jobs.cgi": (True, f"Oops! {text}"),
+        r"notebooks.example.org ~ ^/[a-z-]+\.cgi$": (True, f"Oops! {text}"),
+        "notebooks.example.org = /update-jobs.cgi": (True, f"Oops! {text}"),
+        "notebooks.example.org /": (True, text),
+    }
+    # A link's own server checks this together with where a request comes from.
+    assert sorted(asking.keys() - {place for place in asking if not place.startswith("*.")}) == [
+        "*.notebooks.example.org = /.lightship/enter",
+        "*.notebooks.example.org @instead",
+        "*.notebooks.example.org ^~ /.lightship/",
+    ]
+    origins = render(template="lightship_origins.lua.j2")
+    assert "function origins.names_two_hosts()" in origins
+
+
 def test_strict_transport_security_is_sent_from_the_satellite_locations_too() -> None:
     site = render(web_proxy_satellite=True, web_proxy_hsts_seconds=60)
     places = answering(site)

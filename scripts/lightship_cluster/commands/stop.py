@@ -14,9 +14,10 @@ from lightship_cluster.login.command_line import Asked
 from lightship_cluster.login.links import MyLink, find_link, my_links, status_of
 from lightship_cluster.schedulers import find_scheduler
 from lightship_cluster.schedulers.base import JobState, Scheduler
+from lightship_protocol.causes import STOPPED_BY_COMMAND
 from lightship_protocol.states import ENDED
 
-REASON = "Stopped with start-jupyter stop."
+REASON = STOPPED_BY_COMMAND
 # A job of this machine may take as long to end as Jupyter does.
 GONE_SECONDS, POLL_SECONDS = 30.0, 0.3
 # The states in Slurm and PBS of a job that is ending on its node.

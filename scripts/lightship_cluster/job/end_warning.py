@@ -15,8 +15,8 @@ from pathlib import Path
 from lightship_cluster.core.durations import humanized
 from lightship_cluster.core.job_log import say
 from lightship_cluster.job.endings import end_of_job
+from lightship_protocol.limits import WARN_SECONDS
 
-WARN_SECONDS = 300.0
 PROC = Path("/proc")
 
 

@@ -82,7 +82,6 @@ _REASONS = rules(
         ("(QOS|Assoc)Max.*Per(Job|Node)", f"it asks for more than one job may have; {_NEVER}"),
         ("QOSMin", "it asks for less than its quality of service is for; cancel it and ask for more"),
         ("(QOS|Assoc)Max(Submit)?Jobs?(PerUser)?Limit", "you have as many jobs as you may"),
-        ("QOSMaxSubmitJobPerUserLimit", "you have as many jobs as you may"),
         ("Max.*RunMins?Per(User|Account)", "the jobs that run hold as much compute time as may be held at once"),
         ("(QOS|Assoc)\\w*(Minutes|RunMins|TimeLimit)", "not enough compute time is left in your project"),
         ("(QOS|Assoc)GrpWall", "not enough compute time is left in your project"),

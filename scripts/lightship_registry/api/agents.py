@@ -11,12 +11,12 @@ from lightship_registry.links.jobs import INTERVAL_SECONDS
 
 
 def ping(service: Service, call: Call, _asked: models.Nothing) -> models.Pong:
-    """Do key and clock fit?"""
+    """Check the cluster's key and clock."""
     return models.Pong(ok=True, cluster=call.cluster, time=int(service.clock()))
 
 
 def report(service: Service, call: Call, asked: Reports) -> Watch:
-    """Report on jobs."""
+    """Report the states of jobs."""
     service.jobs.report(call.cluster, [job.record for job in asked.jobs])
     service.jobs.faults.tell(call.cluster, asked.host, asked.fault)
     return Watch(service.jobs.watch(call.cluster), INTERVAL_SECONDS)
@@ -32,12 +32,12 @@ def create(service: Service, call: Call, asked: models.Create) -> models.Made:
 
 
 def status(service: Service, call: Call, _asked: models.OfUser) -> models.Status:
-    """How is a link?"""
+    """Get the state of a link."""
     return _status_of(service, service.links.of_owner(call.name, call.owner))
 
 
 def job(service: Service, call: Call, asked: models.SetJob) -> models.Status:
-    """Say which job the link is for."""
+    """Set the job of a link, once."""
     call.reason = f"job {asked.job_id}"
     return _status_of(service, service.links.set_job(call.name, call.owner, asked.job_id))
 

@@ -60,7 +60,7 @@ class Call:
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Handler = Callable[[Call], Awaitable[object]]
+Run = Callable[[Call], Awaitable[object]]
 
 
 def begin(request: Request, action: str) -> Call:
@@ -75,7 +75,7 @@ def refusal(error: RegistryError, for_web_server: Mapping[str, str] = NOTHING) -
     return JSONResponse({"error": error.sentence, "code": error.code}, error.status, {**NO_STORE, **for_web_server})
 
 
-def endpoint(action: str, run: Handler, *, status: int, quiet: bool) -> Endpoint:
+def endpoint(action: str, run: Run, *, status: int, quiet: bool) -> Endpoint:
     """An endpoint whose success is answered and, unless it is quiet, recorded."""
 
     async def answer_to(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,11 +20,12 @@ from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.observer import Observer
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Puts an error as one kind of client reads it, with headers of the answer.
 Render = Callable[[RegistryError, Mapping[str, str]], Response]
 
 
-class Address(Route):
+class ExactRoute(Route):
     """One path to the letter, with every method: what answers there says itself what is wrong with one."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -33,6 +35,24 @@ class Address(Route):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on."""
         await self.app(scope, receive, send)
+
+
+class ControlCharacters(BaseRoute):
+    """Every path with a control character, which is no route's.
+
+    Starlette's own patterns end in `$`, which takes a path with a line feed at its end for the same.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Search; with `FULL`, no later route is asked."""
+        return (Match.FULL if CONTROL.search(scope["path"]) else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        await self._app(scope, receive, send)
 
 
 def application(
@@ -68,6 +88,7 @@ def application(
     app.router.redirect_slashes = False
     if default is not None:
         app.router.default = default
+    app.router.routes.insert(0, ControlCharacters(app.router.default))
     return app
 
 

@@ -16,7 +16,7 @@ Aim = tuple[targets.Address, int, Expected]
 
 
 def claim(service: Service, call: Call, asked: models.Claim) -> models.Claimed:
-    """Take the link's certificate, once."""
+    """Claim the link, once, and get its certificate."""
     settings = service.settings
     claimed = service.links.claim(call.link, asked.csr, Location(asked.node, asked.partition, asked.folder))
     return models.Claimed(

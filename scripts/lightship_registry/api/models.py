@@ -75,12 +75,14 @@ JobId = Annotated[str, read_by(fields.job_id, "The scheduler's name for a job.",
 Reason = Annotated[str, note(limits.REASON, "Why, in plain words.")]
 Fingerprint = Annotated[
     str,
-    read_by(fields.fingerprint, "The key's, as `ssh-keygen -l` prints it.", pattern=matching(forms.FINGERPRINT)),
+    read_by(
+        fields.fingerprint, "The key's fingerprint, as `ssh-keygen -l` prints it.", pattern=matching(forms.FINGERPRINT)
+    ),
 ]
 State = Annotated[
     str,
     Meta(
-        description="Waiting for its job; claimed; published; ended.",
+        description="The link waits for its job, was claimed, was published, or has ended.",
         extra_json_schema=one_of((WAITING, STARTING, READY, ENDED)),
     ),
 ]
@@ -90,7 +92,7 @@ Pem = Annotated[str, Meta(pattern="^-----BEGIN CERTIFICATE-----", description="C
 
 
 class Nothing(Body, frozen=True):
-    """A request that says nothing but who asks."""
+    """A request without fields."""
 
 
 class OfUser(Body, frozen=True):
@@ -100,53 +102,60 @@ class OfUser(Body, frozen=True):
 
 
 class Create(OfUser, frozen=True):
-    """What a link is to be."""
+    """The properties of a new link."""
 
     seconds: Annotated[
         int,
-        read_by(fields.whole_number, "For how long, once claimed; the longest is the centre's setting.", ge=1),
+        read_by(
+            fields.whole_number, "How many seconds the link lives after its claim; the centre sets the maximum.", ge=1
+        ),
     ]
-    title: Annotated[str, note(limits.TITLE, "The owner's name for it.")] = ""
-    command: Annotated[str, note(limits.COMMAND, "What makes such a link again.")] = ""
+    title: Annotated[str, note(limits.TITLE, "The owner's title for the link.")] = ""
+    command: Annotated[str, note(limits.COMMAND, "The command that makes such a link again.")] = ""
     token_sha256: Annotated[
-        str, read_by(fields.digest, "Of the notebook's token.", pattern=f"^(?:{forms.SHA256.pattern})?$")
+        str,
+        read_by(
+            fields.digest,
+            "SHA-256 of the notebook's token, in lower-case hexadecimal digits.",
+            pattern=f"^(?:{forms.SHA256.pattern})?$",
+        ),
     ] = ""
     subject: Annotated[
         str,
         read_by(
             functools.partial(fields.word, words=SUBJECTS),
-            "What the link leads to; a notebook when it is not said.",
+            "What the link leads to; a notebook if it is empty.",
             extra_json_schema=one_of(("", *SUBJECTS)),
         ),
     ] = ""
 
 
 class SetJob(OfUser, frozen=True):
-    """Which job a link is for."""
+    """The job of a link."""
 
     job_id: JobId
 
 
 class Cancel(OfUser, frozen=True):
-    """Why a link is to end."""
+    """Why a link ends."""
 
     reason: Reason = ""
 
 
 class GiveKey(OfUser, frozen=True):
-    """An SSH key."""
+    """An SSH key to add."""
 
     key: Annotated[str, read_by(fields.string, "The line of a .pub file.", pattern=matching(ssh_keys.LINE))]
 
 
 class TakeKey(OfUser, frozen=True):
-    """Which SSH key is meant."""
+    """An SSH key to remove."""
 
     fingerprint: Fingerprint
 
 
 class Claim(Body, frozen=True, kw_only=True):
-    """The job's key, and where it runs."""
+    """The job's certificate signing request, and where the job runs."""
 
     node: Annotated[str, note(limits.NODE, "The node's name, for the owner to read.")] = ""
     partition: Annotated[str, note(limits.PARTITION, "The partition or queue, for the owner to read.")] = ""
@@ -155,7 +164,7 @@ class Claim(Body, frozen=True, kw_only=True):
 
 
 class Target(Body, frozen=True):
-    """Where the notebook listens on the host that asks."""
+    """The port at which the notebook listens, on the host that sends the request."""
 
     port: Annotated[int, read_by(fields.whole_number, ge=targets.LOWEST_PORT, le=targets.HIGHEST_PORT)]
 
@@ -175,7 +184,7 @@ class End(Body, frozen=True):
 
 
 class Pong(Answer, frozen=True):
-    """Key and clock fit."""
+    """The cluster's key and clock are right."""
 
     ok: Annotated[bool, Meta(extra_json_schema={"const": True})]
     cluster: str
@@ -186,13 +195,15 @@ class Made(Answer, frozen=True):
     """A new link."""
 
     name: Name
-    secret: Annotated[str, Meta(pattern=matching(forms.SHA256), description="Told here and never again.")]
+    secret: Annotated[
+        str, Meta(pattern=matching(forms.SHA256), description="The link's secret, which no later answer holds.")
+    ]
     url: Url
     expires: Instant
 
 
 class Status(Answer, frozen=True):
-    """How a link is."""
+    """The state of a link."""
 
     name: Name
     state: State
@@ -201,12 +212,14 @@ class Status(Answer, frozen=True):
         Meta(description="Why it ended; empty while it lives.", extra_json_schema=one_of(("", *Cause))),
     ]
     reason: Annotated[str, Meta(max_length=limits.REASON, description="Why it ended, for people.")]
-    job_id: Annotated[str, Meta(pattern=f"^(?:{forms.JOB_ID.pattern})?$", description="Empty until it is known.")]
+    job_id: Annotated[
+        str, Meta(pattern=f"^(?:{forms.JOB_ID.pattern})?$", description="The link's job; empty until it is known.")
+    ]
     url: Url
     expires: Instant
     ready: Annotated[int, Meta(ge=0, description="When its notebook first answered, in Unix time; 0 if it has not.")]
     ended: Annotated[int, Meta(ge=0, description="When it ended, in Unix time; 0 while it lives.")]
-    seconds: Annotated[int, Meta(ge=1, description="The time that was asked for.")]
+    seconds: Annotated[int, Meta(ge=1, description="The time that was asked for, in seconds.")]
 
 
 class Key(Answer, frozen=True):
@@ -222,14 +235,14 @@ class Keys(Answer, frozen=True):
     """All of a user's SSH keys, and what they open."""
 
     keys: Annotated[list[Key], Meta(max_length=tunnels.MOST_KEYS)]
-    listen: list[Annotated[str, Meta(description="Where a tunnel may listen, as ssh -R is told.")]]
+    listen: list[Annotated[str, Meta(description="Where a tunnel may listen, in the form that `ssh -R` takes.")]]
     destination: Annotated[
         str, Meta(description="Where the user's ssh logs in to; empty if the centre has no such account.")
     ]
 
 
 class Claimed(Answer, frozen=True):
-    """What a notebook needs to be let in."""
+    """The link's certificate, and what its notebook must know."""
 
     certificate: Pem
     client_ca: Pem
@@ -246,14 +259,14 @@ class Published(Answer, frozen=True):
 
 
 class Renewed(Answer, frozen=True):
-    """The lease is."""
+    """The lease was renewed."""
 
     state: State
     expires: Instant
 
 
 class Over(Answer, frozen=True):
-    """The link has ended, and the first reason that was given for it."""
+    """The link has ended; the reason is the first that was given."""
 
     state: State
     reason: Annotated[str, Meta(max_length=limits.REASON)]

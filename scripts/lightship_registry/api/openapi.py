@@ -10,6 +10,7 @@ import msgspec
 
 from lightship_registry.api.models import Name, one_of
 from lightship_registry.api.operation import Operation, Proof
+from lightship_registry.api.signatures import CLOCK_SECONDS
 
 Schema = dict[str, Any]
 
@@ -25,8 +26,8 @@ SIGNED_TEXT = (
 # In every signed request at once.
 HEADERS = {
     "cluster": "The cluster's name.",
-    "time": "Unix time in seconds, at most 30 off.",
-    "nonce": "32 hexadecimal digits, each once.",
+    "time": f"Unix time in seconds, at most {CLOCK_SECONDS} off.",
+    "nonce": "32 hexadecimal digits, other ones in each request.",
     "signature": SIGNED_TEXT,
 }
 PROOFS = {Proof.SIGNATURE: tuple(HEADERS), Proof.SECRET: ("secret",), Proof.NONE: ()}
@@ -34,14 +35,14 @@ SENTENCES = {
     200: "Done.",
     201: "Made.",
     400: "The body is not a JSON object.",
-    403: "Who asks is not proven.",
+    403: "The request does not prove who sends it.",
     404: "There is no such link or key of this owner, or no such address.",
     408: "The body came too slowly.",
     409: "The link is in another state.",
     410: "The link has ended.",
     413: "The body is too large.",
     422: "A field of the request is wrong.",
-    429: "As many links, or keys, as are allowed.",
+    429: "The owner has, or lately made, as many links or keys as are allowed.",
     500: "Only the administrator can mend this.",
     502: "The link's notebook does not answer at the target.",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from collections import Counter
 from http import HTTPMethod
 from typing import Any
 
@@ -55,7 +56,7 @@ def description() -> Json:
 
 
 def _describe(_service: Service, _call: Call, _asked: Nothing) -> Json:
-    """This description."""
+    """Get this description."""
     return description()
 
 
@@ -139,8 +140,9 @@ class Api:
 
 def _query(request: Request) -> Data:
     """What is asked for in a request that has no body; what is said twice is not said."""
-    query = request.query_params
-    return {key: value for key, value in query.items() if len(query.getlist(key)) == 1}
+    pairs = request.query_params.multi_items()
+    times = Counter(key for key, _ in pairs)
+    return {key: value for key, value in pairs if times[key] == 1}
 
 
 def _signed_parts(request: Request, body: bytes) -> Signed:

@@ -65,7 +65,7 @@ def _report(entry: object) -> Report:
 
 
 class Report(Body, frozen=True, kw_only=True):
-    """How one job is."""
+    """The state of one job."""
 
     state: Annotated[str, read_by(_state, extra_json_schema=one_of(JOB_STATES))]
     start: Annotated[
@@ -78,7 +78,7 @@ class Report(Body, frozen=True, kw_only=True):
         str,
         read_by(
             _cause,
-            "If the scheduler itself said how the job ended.",
+            "Why the job ended, if the scheduler itself said so.",
             extra_json_schema=one_of(sorted(CAUSES)),
         ),
     ] = ""
@@ -91,17 +91,20 @@ class Report(Body, frozen=True, kw_only=True):
 
 
 class Reports(Body, frozen=True):
-    """How a cluster's jobs are, and whether its agent can ask; older agents do not say."""
+    """The states of a cluster's jobs, and what keeps an agent from asking; older agents do not say."""
 
     jobs: Annotated[list[Report], read_by(_jobs, max_length=MOST_JOBS)]
-    host: Annotated[str, read_by(_host, "The login node whose agent tells a fault.", max_length=LONGEST_HOST)] = ""
+    host: Annotated[
+        str, read_by(_host, "The login node of the agent that reports a fault.", max_length=LONGEST_HOST)
+    ] = ""
     fault: Annotated[str, note(limits.FAULT, "Why that agent cannot ask its scheduler; empty when it can again.")] = ""
 
 
 class Watch(Answer, frozen=True):
-    """Which jobs to report on."""
+    """The jobs to report on."""
 
     watch: Annotated[list[JobId], Meta(max_length=MOST_JOBS)]
     interval: Annotated[
-        int, Meta(description="Report on them after so many seconds.", extra_json_schema={"const": INTERVAL_SECONDS})
+        int,
+        Meta(description="The number of seconds until the next report.", extra_json_schema={"const": INTERVAL_SECONDS}),
     ]

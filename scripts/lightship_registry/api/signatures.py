@@ -1,4 +1,7 @@
-"""Requests that a cluster's key vouches for: HMAC, clock, and each nonce once."""
+"""Requests that a cluster's key vouches for: HMAC, clock, and each nonce once.
+
+`api/operations.py` calls `Verifier.verify` for each operation that is proven by a signature.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,7 @@ class Verifier:
         if abs(off) > CLOCK_SECONDS:
             raise RegistryError(
                 f"Refused: the cluster's clock and the registry's differ by {abs(off):.0f} seconds. "
-                "Set both by NTP; at most 30 are accepted.",
+                f"Set both by NTP; at most {CLOCK_SECONDS} are accepted.",
                 "clock",
                 403,
             )

@@ -11,14 +11,14 @@ from lightship_registry.store.ssh_keys import KeptKey
 
 
 def listed(service: Service, call: Call, _asked: models.OfUser) -> models.Keys:
-    """Which SSH keys open a user's tunnels, and where these may listen."""
+    """List the SSH keys for a user's tunnels, and where these may listen."""
     tunnels = service.tunnels
     keys = [_told(key) for key in tunnels.kept(call.cluster, call.user)]
     return models.Keys(keys, list(tunnels.listen_addresses(call.owner)), tunnels.destination)
 
 
 def add(service: Service, call: Call, asked: models.GiveKey) -> models.Keys:
-    """Let a key open the user's tunnels; again is no error."""
+    """Add an SSH key for the user's tunnels; adding it again is no error."""
     key = ssh_keys.parse(asked.key)
     call.reason = key.fingerprint
     service.tunnels.add(call.owner, key)
@@ -26,7 +26,7 @@ def add(service: Service, call: Call, asked: models.GiveKey) -> models.Keys:
 
 
 def remove(service: Service, call: Call, asked: models.TakeKey) -> models.Keys:
-    """Let it open them no longer."""
+    """Remove an SSH key: it opens the user's tunnels no longer."""
     call.reason = asked.fingerprint
     if not service.tunnels.remove(call.owner, call.reason):
         raise RegistryError("You have no such key.", "no-such-key", 404)

@@ -14,6 +14,8 @@ from lightship_registry.core.records import Cause
 JOBS_CAUSES = frozenset(Cause) - {Cause.REVOKED, Cause.SILENT, Cause.NOT_STARTED}
 # People paste URLs into reasons and titles: nothing that may be a secret may reach the store or the journal.
 SECRET_LIKE = re.compile(r"[0-9A-Fa-f]{24,}")
+# Larger ones are not exact in every program that reads JSON, and Python's have up to 4,300 digits, all for the audit.
+LARGEST = 2**53 - 1
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -30,9 +32,9 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def whole_number(data: dict[str, Any], key: str) -> int:
-    """A whole number; true, 1.0 and "1" are not."""
+    """A whole number; true, 1.0, "1" and what is too large for JSON are not."""
     value = data.get(key)
-    if type(value) is not int:
+    if type(value) is not int or abs(value) > LARGEST:
         raise invalid(f"{key} must be a whole number.")
     return value
 

@@ -1,7 +1,10 @@
-"""The two interfaces that make links: Lightship's own and Satellite's. Neither sees the links of the other.
+"""The two interfaces that make links: Lightship's own and Satellite's.
+
+Each finds links of its own alone (`Links._own`, `SatelliteStore.find`). A statement on a link that was found does not
+ask again which interface made it.
 
 Every difference between their links is a value of `Interface`, or is given to the parts that `links/parts.py` builds
-for one of them. Only queries of the store compare the names.
+for one of them.
 """
 
 from __future__ import annotations

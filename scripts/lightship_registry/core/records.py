@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
-from lightship_protocol import causes
+from lightship_protocol import causes, forms
 from lightship_protocol.states import (
     NOTEBOOK,
     READY,
@@ -21,6 +22,10 @@ JOB, SCHEDULER = "job", "scheduler"
 
 # Compared with if there is no link or no token, so that the answer takes the same time.
 NO_HASH = "0" * 64
+
+
+# A target as `links.targets` writes it.
+TARGET = re.compile(r"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\]):[1-9][0-9]{0,4}")
 
 
 class Cause(StrEnum):
@@ -114,6 +119,18 @@ class Link:
     def owner(self) -> Owner:
         """The owner."""
         return Owner(self.cluster, self.user)
+
+
+def is_whole(name: object, target: object) -> bool:
+    """Whether the name and the target of a row have their forms.
+
+    Damage changes rows, and SQLite keeps any type in any column. A file must neither be named nor filled by such a row.
+    """
+    return _fits(forms.LINK, name) and _fits(TARGET, target)
+
+
+def _fits(form: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and form.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,12 @@ from lightship_registry.store.links import LinkStore
 class Claimed:
     """A link's certificate, and when it expires."""
 
-    link: Link
     certificate: str
     expires: int
 
 
 class Links:
-    """The links of one interface. Links of the other one are unknown here; only `end` takes any link."""
+    """The links of one interface: no other's are found. A method that takes a link does not ask which one made it."""
 
     def __init__(
         self,
@@ -105,7 +104,7 @@ class Links:
         if not self._store.claim(link.name, print_, now, expires, location):
             _require_waiting(self._store.get(link.name))
             raise errors.link_ended()
-        return Claimed(link, pem(certificate) + self._authority_pem, expires)
+        return Claimed(pem(certificate) + self._authority_pem, expires)
 
     def heartbeat(self, link: Link) -> Link:
         """Renew the lease."""

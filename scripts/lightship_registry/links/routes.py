@@ -13,8 +13,9 @@ from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.files import write_beside
 from lightship_registry.core.locks import SharedLock
 from lightship_registry.core.observer import Observer
-from lightship_registry.core.records import Ending, Link
+from lightship_registry.core.records import Ending, Link, is_whole
 from lightship_registry.links.cuts import Cuts
+from lightship_registry.links.names import is_name
 from lightship_registry.store.links import LinkStore
 
 
@@ -108,7 +109,7 @@ class Routing:
     def shut(self, name: str) -> None:
         """Close a route at once, without the lock. The caller ends the link next, however long the store takes."""
         self._shut.add(name)
-        self._routes.remove(name)
+        self._remove(name)
 
     def is_shut(self, name: str) -> bool:
         """Whether the route must stay closed, whatever the store says."""
@@ -116,13 +117,13 @@ class Routing:
 
     def close(self, name: str) -> None:
         """Remove the route of a link that has ended in the store."""
-        self._routes.remove(name)
+        self._remove(name)
         self._shut.discard(name)
 
     def close_all(self, names: Iterable[str], ending: Ending) -> None:
         """Remove the routes of links that the service ended, cut their connections, and record each end."""
         for name in names:
-            self._routes.remove(name)
+            self._remove(name)
             link = self._store.get(name)
             self.cut(link)
             action = link.interface.end_action
@@ -136,10 +137,18 @@ class Routing:
         """
         if link.state != ENDED or not link.target or self._clock() - link.ended_at > self._rest_seconds:
             return
+        if not is_whole(link.name, link.target):
+            # A damaged row: it never had a route.
+            return
         try:
             self._cuts.order(link.name, link.target)
         except OSError as error:
             audit.problem(f"The open connections of {link.name} to {link.target} cannot be cut: {error}.")
+
+    def _remove(self, name: str) -> None:
+        # What a damaged row has for a name may lead out of the folder.
+        if is_name(name):
+            self._routes.remove(name)
 
 
 def _only(routes: Mapping[str, str], names: Container[str]) -> dict[str, str]:

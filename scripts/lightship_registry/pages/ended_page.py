@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lightship_protocol.causes import STOPPED_BY_COMMAND
 from lightship_registry.core.records import Cause, Link
 from lightship_registry.pages import humanize
 
@@ -68,10 +69,11 @@ CANCELLED_RUNNING = EndedText("This notebook was ended", "It ran until its link 
 BY_COMMAND = EndedText("You stopped this notebook", "Its job was stopped too, by `start-jupyter stop`.", AGAIN)
 ON_PAGE = EndedText("You ended this notebook", "It was ended with the button on its page.", AGAIN)
 CANCELLED_ON_PAGE = EndedText("You cancelled this notebook", "It was cancelled with the button on its page.", AGAIN)
+ENDED_BY_BUTTON, CANCELLED_BY_BUTTON = "Ended on its page.", "Cancelled on its page."
 BY_REASON = {
-    "Stopped with start-jupyter stop.": BY_COMMAND,
-    "Ended on its page.": ON_PAGE,
-    "Cancelled on its page.": CANCELLED_ON_PAGE,
+    STOPPED_BY_COMMAND: BY_COMMAND,
+    ENDED_BY_BUTTON: ON_PAGE,
+    CANCELLED_BY_BUTTON: CANCELLED_ON_PAGE,
 }
 
 
@@ -82,7 +84,7 @@ def ended_text(link: Link) -> EndedText:
 
 
 def is_told(link: Link) -> bool:
-    """Whether that says all that the reason would."""
+    """Whether `ended_text` already says what the link's reason says."""
     return link.cause == Cause.CANCELLED and link.reason in BY_REASON
 
 

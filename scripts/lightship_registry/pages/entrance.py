@@ -54,7 +54,7 @@ def form_fields(body: bytes) -> tuple[str, str]:
 def is_own_navigation(request: Request, origin: str) -> bool:
     """Whether the reader goes there: by hand, from a bookmark or from a page of this address; never a page elsewhere.
 
-    What a browser fetches ahead it fetches for a page, and says none of whom.
+    A prefetch is started by a page, and the browser does not say by which.
     """
     headers = request.headers
     if "prefetch" in headers.get("sec-purpose", "") + headers.get("purpose", ""):

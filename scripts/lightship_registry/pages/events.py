@@ -33,20 +33,20 @@ Find = Callable[[str], Link | None]
 
 
 @dataclass(frozen=True)
-class View:
+class Feed:
     """What one kind of page hears: texts by name, as long as the link is in one of the states."""
 
     states: frozenset[str]
     texts: Callable[[Link, float], dict[str, str]]
     # What nobody waits for is looked at less often.
     every: int = 1
-    # Of the places for listeners, those that it leaves to others.
+    # The share of the listeners' slots that this page leaves to others.
     spares: float = 0.0
 
 
-ROOM = View(frozenset({WAITING, STARTING}), waiting.state_of)
+ROOM = Feed(frozenset({WAITING, STARTING}), waiting.state_of)
 # Some keep such a page open for days: those who wait for theirs must not be kept from listening, nor the store busy.
-STATUS = View(frozenset({READY}), running.state_of, every=5, spares=0.5)
+STATUS = Feed(frozenset({READY}), running.state_of, every=5, spares=0.5)
 
 
 class Events:
@@ -65,9 +65,9 @@ class Events:
         """How many listen."""
         return self._listeners.total()
 
-    def full(self, name: str, view: View) -> bool:
+    def full(self, name: str, feed: Feed) -> bool:
         """No room for another listener to this link."""
-        most = MOST * (1 - view.spares)
+        most = MOST * (1 - feed.spares)
         return self._closed or self.count >= most or self._listeners[name] >= MOST_PER_LINK
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class Events:
             # Names that nobody listens to any more must not add up.
             self._listeners += Counter()
 
-    async def texts(self, name: str, view: View, over: asyncio.Future[None]) -> AsyncIterator[str]:
+    async def texts(self, name: str, feed: Feed, over: asyncio.Future[None]) -> AsyncIterator[str]:
         """What one listener hears until the page is over, it has to go, or time is up."""
         known: dict[str, str] = {}
         begun = spoken = self._ticks()
@@ -99,15 +99,15 @@ class Events:
             link = await self._look(name)
             if link is None:
                 return
-            if link.state not in view.states:
+            if link.state not in feed.states:
                 yield _event({"over": link.state})
                 return
-            state = view.texts(link, self._clock())
+            state = feed.texts(link, self._clock())
             changed = {key: text for key, text in state.items() if known.get(key) != text}
             if changed or self._ticks() - spoken >= COMMENT_SECONDS:
                 yield _event(changed) if changed else ": still here\n\n"
                 known, spoken = state, self._ticks()
-            await asyncio.wait({over}, timeout=LOOK_SECONDS * view.every)
+            await asyncio.wait({over}, timeout=LOOK_SECONDS * feed.every)
 
     async def _look(self, name: str) -> Link | None:
         try:
@@ -120,22 +120,22 @@ class Events:
 class EventStream(StreamingResponse):
     """The answer to one listener, or `busy` when there are too many."""
 
-    def __init__(self, events: Events, name: str, view: View, headers: Mapping[str, str], busy: ASGIApp) -> None:
+    def __init__(self, events: Events, name: str, feed: Feed, headers: Mapping[str, str], busy: ASGIApp) -> None:
         # The last one tells nginx to pass each line on as it comes.
         kind = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
         super().__init__((), headers={**headers, **kind})
         self._events = events
         self._name = name
-        self._view = view
+        self._feed = feed
         self._busy = busy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak until there is nothing more to say, or nobody listens."""
-        if self._events.full(self._name, self._view):
+        if self._events.full(self._name, self._feed):
             await self._busy(scope, receive, send)
             return
         with self._events.listening(self._name) as over:
-            self.body_iterator = self._events.texts(self._name, self._view, over)
+            self.body_iterator = self._events.texts(self._name, self._feed, over)
             await super().__call__(scope, receive, send)
 
 

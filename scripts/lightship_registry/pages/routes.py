@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from lightship_protocol.states import ENDED, READY
 from lightship_registry.api.bodies import read_body
 from lightship_registry.api.calls import Endpoint, address_of
-from lightship_registry.api.hosts import Address
+from lightship_registry.api.hosts import ExactRoute
 from lightship_registry.core import audit
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.counting import ACTION
@@ -25,13 +25,14 @@ from lightship_registry.links.lifecycle import Links
 from lightship_registry.links.names import is_name
 from lightship_registry.links.publisher import Publisher
 from lightship_registry.pages import entrance, events, waiting
+from lightship_registry.pages.ended_page import CANCELLED_BY_BUTTON, ENDED_BY_BUTTON
 from lightship_registry.pages.events import Events, EventStream
 from lightship_registry.pages.page_auth import proven, proven_token, remembered
 from lightship_registry.pages.views import REFRESH_SECONDS, View, Views
 from lightship_registry.store.links import LinkStore
 
-CANCELLED = Ending(Cause.CANCELLED, "Cancelled on its page.")
-ENDED_BY_OWNER = Ending(Cause.CANCELLED, "Ended on its page.")
+CANCELLED = Ending(Cause.CANCELLED, CANCELLED_BY_BUTTON)
+ENDED_BY_OWNER = Ending(Cause.CANCELLED, ENDED_BY_BUTTON)
 READING = ("GET", "HEAD")
 STATUS = "/.lightship/"
 
@@ -60,7 +61,10 @@ Handler = Callable[[Visit], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class PagePath:
-    """What answers at a path, to which methods; a public one shows everybody how far a link without a hash is."""
+    """What answers at a path, and to which methods.
+
+    A public one shows everybody the state of a link that was made without its token's hash.
+    """
 
     handler: Handler
     methods: tuple[str, ...]
@@ -93,9 +97,9 @@ class Pages:
         }
         self._page_path = PagePath(self._page, READING, public=True)
 
-    def routes(self) -> list[Address]:
+    def routes(self) -> list[ExactRoute]:
         """The paths that are more than the page."""
-        return [Address(path, self._endpoint(page)) for path, page in self._paths.items()]
+        return [ExactRoute(path, self._endpoint(page)) for path, page in self._paths.items()]
 
     @property
     def anywhere(self) -> ASGIApp:
@@ -201,12 +205,12 @@ class Pages:
     async def _listen_running(self, visit: Visit) -> Response:
         return self._listen(visit, events.STATUS)
 
-    def _listen(self, visit: Visit, view: events.View) -> Response:
+    def _listen(self, visit: Visit, feed: events.Feed) -> Response:
         if visit.link is None or not visit.token:
             return self._nothing()
         later = {**self._headers, "Retry-After": str(REFRESH_SECONDS)}
         busy = PlainTextResponse("Too many listen. Load the page again now and then.\n", 503, later)
-        return EventStream(self.events, visit.link.name, view, self._headers, busy)
+        return EventStream(self.events, visit.link.name, feed, self._headers, busy)
 
     async def _cancel(self, visit: Visit) -> Response:
         link = visit.link

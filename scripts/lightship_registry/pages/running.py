@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from lightship_protocol.limits import WARN_SECONDS
 from lightship_registry.core.records import Link
 from lightship_registry.pages import humanize
-
-# As early as the notebook's own terminals are warned.
-WARN_SECONDS = 300.0
 
 RUNNING = ("Your notebook is running", "It stops when its time is over, or when you end it.")
 LOST = (

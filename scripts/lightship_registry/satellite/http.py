@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from lightship_registry.api.bodies import read_body
 from lightship_registry.api.calls import Call, begin
-from lightship_registry.api.hosts import Address
+from lightship_registry.api.hosts import ExactRoute
 from lightship_registry.core import audit, errors
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.links import targets
@@ -50,7 +50,7 @@ class SatelliteApi:
         self._rules = rules
         self._notebooks = watch
 
-    def routes(self) -> list[Address]:
+    def routes(self) -> list[ExactRoute]:
         """One for each, with its method; those whose success is too common to be recorded are quiet."""
         return [
             self._route("getlink", self._get_link),
@@ -61,7 +61,7 @@ class SatelliteApi:
             self._route("update-jobs", self._update_jobs, "POST", quiet=True),
         ]
 
-    def _route(self, name: str, handler: Handler, method: str = "GET", *, quiet: bool = False) -> Address:
+    def _route(self, name: str, handler: Handler, method: str = "GET", *, quiet: bool = False) -> ExactRoute:
         action = f"satellite-{name}"
 
         async def answer_to(request: Request) -> Response:
@@ -71,7 +71,7 @@ class SatelliteApi:
                 audit.record(call.event(action, "ok", call.reason))
             return PlainTextResponse(text, 200, HEADERS)
 
-        return Address(f"/{name}.cgi", answer_to)
+        return ExactRoute(f"/{name}.cgi", answer_to)
 
     async def _run(self, call: Call, handler: Handler, method: str) -> str:
         # Where from comes first: to everybody else all of this looks alike.
@@ -81,10 +81,12 @@ class SatelliteApi:
         if call.request.method != method:
             raise errors.invalid(f"Only {method} method is supported", "bad-method")
         if method == "POST":
-            sent = (await read_body(call.request, largest=LARGEST_REPORT)).decode("latin-1")
+            body = await read_body(call.request, largest=LARGEST_REPORT)
+            # A large form is parsed in a thread: the event loop must not stand still for so long.
+            fields = await run_in_threadpool(_fields, body)
         else:
-            sent = call.request.scope["query_string"].decode("latin-1")
-        return await handler(call, address, _fields(sent))
+            fields = _fields(call.request.scope["query_string"])
+        return await handler(call, address, fields)
 
     async def _get_link(self, call: Call, address: targets.Address, _fields: Fields) -> str:
         link = await run_in_threadpool(self._rules.get_link, call.cluster, address)
@@ -134,14 +136,18 @@ class SatelliteApi:
         return await run_in_threadpool(self._rules.state, call.cluster, call.name)
 
     async def _update_jobs(self, call: Call, _address: targets.Address, fields: Fields) -> str:
-        said = jobs_in(_one(fields, "jobstates"))
-        await run_in_threadpool(self._rules.report, call.cluster, said)
+        await run_in_threadpool(self._report, call.cluster, _one(fields, "jobstates"))
         return "Successfully updated jobs! \n"
 
+    def _report(self, cluster: str, lines: str) -> None:
+        self._rules.report(cluster, jobs_in(lines))
 
-def _fields(sent: str) -> Fields:
+
+def _fields(sent: bytes) -> Fields:
     try:
-        pairs = parse_qsl(sent, keep_blank_values=True, encoding="latin-1", max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(
+            sent.decode("latin-1"), keep_blank_values=True, encoding="latin-1", max_num_fields=MOST_FIELDS
+        )
     except ValueError as error:
         raise errors.invalid("Too many parameters") from error
     found: Fields = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from itertools import islice
 
 from lightship_protocol.states import ENDED, JOB_ENDED, JOB_QUEUED, JOB_RUNNING, READY, STARTING, WAITING
 from lightship_registry.core import errors
@@ -180,12 +181,15 @@ def job_of(text: str) -> str:
 
 
 def jobs_in(text: str) -> dict[str, str]:
-    """Parse lines of a job and a word; unknown words and other lines are ignored. The states, by job."""
+    """Parse lines of a job and a word; unknown words and other lines are ignored. The states, by job.
+
+    Empty lines cost next to nothing, and lines beyond the limit nothing: a body can hold a million of them.
+    """
     said: dict[str, str] = {}
-    for line in text.splitlines():
-        job_id, _, word = " ".join(line.split()).partition(" ")
-        job_id = JOB_REST.sub("", job_id)[: LONGEST_JOB + 1]
-        state = JOB_WORDS.get(re.sub(r"[^A-Z]", "", word.partition(" ")[0].upper()), "")
+    for line in islice(filter(str.strip, text.splitlines()), MOST_TOLD):
+        job, word, *_ = *line.split(maxsplit=2), ""
+        job_id = JOB_REST.sub("", job)[: LONGEST_JOB + 1]
+        state = JOB_WORDS.get(re.sub(r"[^A-Z]", "", word.upper()), "")
         if job_id and state:
             said[job_id] = state
     return said

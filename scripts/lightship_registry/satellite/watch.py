@@ -20,6 +20,7 @@ from lightship_registry.core import audit
 from lightship_registry.core.clock import Clock, steady
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.interfaces import SATELLITE
 from lightship_registry.core.records import Cause, Ending, Link
 from lightship_registry.core.settings import Settings
 from lightship_registry.links import targets
@@ -77,6 +78,7 @@ class SatelliteWatch:
         self._known: dict[str, Link] = {}
         # Programs that outlived their links, by target. A new link at such a target would lead to the old program.
         self._left: dict[str, Listener] = {}
+        self._visits: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
         # Links whose programs are gone. An older answer of the store must not bind them to the next program.
         self._over: set[str] = set()
@@ -89,19 +91,14 @@ class SatelliteWatch:
                 # A round over a thousand links takes a large part of a second itself.
                 await asyncio.sleep(max(ROUND_SECONDS / 4, ROUND_SECONDS - spent))
                 began = self._ticks()
-                try:
-                    await self.start_round()
-                except (SQLAlchemyError, OSError) as error:
-                    audit.problem(f"looking after Satellite's links: {explain(error)}")
-                except Exception:  # without rounds, every link would end with its lease
-                    audit.problem("looking after Satellite's links: unexpected error", traceback=True)
+                await self._guarded("Satellite's links", self.start_round())
                 spent = self._ticks() - began
         finally:
             self.close()
 
     def close(self) -> None:
         """Cancel all checks and close all connections."""
-        for task in self._under_way.values():
+        for task in (*self._under_way.values(), *self._visits):
             task.cancel()
         for listener in (*self._listeners.values(), *self._left.values()):
             listener.leave()
@@ -121,12 +118,12 @@ class SatelliteWatch:
         started = []
         for count, link in enumerate(running):
             if link.name not in self._under_way and (work := self._work(link, busy)):
-                self._under_way[link.name] = task = asyncio.create_task(self._guarded(link, work))
+                self._under_way[link.name] = task = asyncio.create_task(self._guarded(link.name, work))
                 started.append(task)
             if count % SLICE == SLICE - 1:
                 await asyncio.sleep(SLICE_SECONDS)
         for target, listener in list(self._left.items()):
-            started.append(asyncio.create_task(self._visit(target, listener)))
+            started.append(_held(self._visits, self._guarded(target, self._visit(target, listener))))
         return started
 
     def _forget(self, running: dict[str, Link]) -> None:
@@ -173,14 +170,16 @@ class SatelliteWatch:
     def _age(self, link: Link) -> float:
         return self._clock() - (link.expires_at - link.seconds)
 
-    async def _guarded(self, link: Link, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, what: str, work: Coroutine[None, None, object]) -> None:
         try:
             await work
         except RegistryError:
             # The link ended meanwhile, or its port was another link's until lately: the next round decides.
             return
         except (SQLAlchemyError, OSError) as error:
-            audit.problem(f"looking after {link.name}: {explain(error)}")
+            audit.problem(f"looking after {what}: {explain(error)}")
+        except Exception:  # nobody awaits a check, and without rounds every link would end with its lease
+            audit.problem(f"looking after {what}: unexpected error", traceback=True)
 
     async def _knock(self, link: Link, listener: Listener) -> None:
         async with self._knocks:
@@ -271,10 +270,7 @@ class SatelliteWatch:
             return
         self._over.add(name)
         self._routing.shut(name)
-        # The event loop keeps only weak references to tasks.
-        task = asyncio.get_running_loop().create_task(self._guarded(link, self._end(link)))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        _held(self._ending, self._guarded(name, self._end(link)))
 
     async def _end(self, link: Link) -> None:
         listener = self._listeners.pop(link.name, None)
@@ -285,10 +281,18 @@ class SatelliteWatch:
         self._routing.shut(link.name)
         ended = await run_in_threadpool(self._links.end, link, GONE)
         if ended.reason == GONE.reason:
-            self._record("satellite-end", link, link.target or link.announced, GONE.cause)
+            self._record(SATELLITE.end_action, link, link.target or link.announced, GONE.cause)
 
     def _record(self, action: str, link: Link, target: str, reason: str) -> None:
         audit.record(audit.Event(action, "ok", link.cluster, link.user, link.name, target=target, reason=reason))
+
+
+def _held(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    # The event loop keeps only weak references to tasks.
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
 
 
 def _address(link: Link) -> str:

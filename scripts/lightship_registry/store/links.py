@@ -10,7 +10,17 @@ from sqlalchemy.exc import IntegrityError
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 from lightship_registry.core.errors import no_such_link
 from lightship_registry.core.interfaces import INTERFACES, interface_of
-from lightship_registry.core.records import NOWHERE, Creation, Ending, Glance, Link, Location, NewLink, Owner
+from lightship_registry.core.records import (
+    NOWHERE,
+    Creation,
+    Ending,
+    Glance,
+    Link,
+    Location,
+    NewLink,
+    Owner,
+    is_whole,
+)
 from lightship_registry.store import statements
 from lightship_registry.store.database import Database
 from lightship_registry.store.schema import links
@@ -59,7 +69,9 @@ class LinkStore:
         columns = select(links.c.name, links.c.api, links.c.target)
         with self._database.read() as connection:
             rows = connection.execute(columns.where(links.c.state == READY, links.c.expires_at > now, lease))
-            return {row.name: interface_of(row.api).route(row.target) for row in rows}
+            # The link of a damaged row stays closed: it must not keep the others from their routes.
+            whole = [row for row in rows if is_whole(row.name, row.target)]
+        return {row.name: interface_of(row.api).route(row.target) for row in whole}
 
     def create(self, link: NewLink, quota: int, hourly: int) -> Creation:
         """Make the link, unless its owner's allowance is used up or the name was ever given."""

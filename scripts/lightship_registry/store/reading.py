@@ -46,7 +46,10 @@ class Reader:
         query = found.where(links.c.state.in_(LIVE)).group_by(links.c.cluster, links.c.state)
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()
-        return {(cluster, state): Count(int(n), float(oldest), int(old)) for cluster, state, n, oldest, old in rows}
+        return {
+            (cluster, state): Count(int(n), float(oldest), int(satellite))
+            for cluster, state, n, oldest, satellite in rows
+        }
 
     def clusters(self) -> dict[str, tuple[int, float]]:
         """For each cluster the number of live links, and when the last link was made."""

@@ -1,4 +1,4 @@
-"""Statements on the links of the Satellite interface; no other link can match them."""
+"""Statements for the Satellite interface, which finds links of its own alone, by `find` and `running`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
 
 from lightship_protocol.states import ENDED, READY, STARTING, WAITING
 from lightship_registry.core.interfaces import SATELLITE
-from lightship_registry.core.records import Ending, Link
+from lightship_registry.core.records import Ending, Link, is_whole
 from lightship_registry.store.database import Database
 from lightship_registry.store.schema import links
 from lightship_registry.store.statements import FIND, end_all, ended_values
@@ -102,7 +102,8 @@ class SatelliteStore:
         wanted = and_(links.c.state.in_([STARTING, READY]), _THEIRS, links.c.expires_at > now)
         with self._database.read() as connection:
             rows = connection.execute(select(links).where(wanted, links.c.cluster.in_(sorted(clusters))))
-            return [Link(**row._mapping) for row in rows]
+            found = [Link(**row._mapping) for row in rows]
+        return [link for link in found if is_whole(link.name, link.target or link.announced)]
 
     def end_unanswered(self, ending: Ending, now: float, patience: float) -> list[str]:
         """End the links that were announced that many seconds ago and never answered; their names."""

@@ -11,7 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
 
+from lightship_registry.api.operations import _query
 from lightship_registry.api.signatures import CLOCK_SECONDS
 from unit.lightship_registry.testbed import DOMAIN, Testbed, build_testbed, make_csr, notebook
 
@@ -231,6 +234,14 @@ class TestTarget:
         testbed, made, _ = ready
         assert testbed.job(made, "target", {"port": port}).status_code == 422
 
+    def test_a_number_that_is_no_number_of_anything_fills_no_audit(
+        self, ready: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        testbed, made, _ = ready
+        caplog.set_level("INFO", "lightship.audit")
+        assert testbed.job(made, "target", {"port": 10**4299}).status_code == 422
+        assert 0 < len(caplog.records[-1].getMessage()) < 500
+
     @pytest.mark.parametrize("port", [True, "4000", 4000.0, None, [4000], {}])
     def test_port_of_another_type(self, ready: Any, port: object) -> None:
         testbed, made, _ = ready
@@ -321,6 +332,24 @@ class TestInput:
         testbed.create("bob")
         testbed.clock.now += 600
         testbed.create()
+
+    def test_a_query_is_counted_once_however_many_keys_it_has(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def scan(*_: object) -> None:
+            raise AssertionError("This reads the whole query again.")
+
+        monkeypatch.setattr(QueryParams, "getlist", scan)
+        query = "&".join(["user=alice", "again=1", "again=2", *(f"k{number}=" for number in range(3000))])
+        asked = _query(Request({"type": "http", "query_string": query.encode()}))
+        assert asked["user"] == "alice"
+        assert "again" not in asked
+        assert len(asked) == 3001
+
+    @pytest.mark.parametrize("end", ["%0A", "%0a%0a", "%00", "%7F", "%1b[2J", "%C2%85"])
+    @pytest.mark.parametrize("path", ["/v1/ping", "/v1/openapi.json", "/v1/links/keen-otter-mural"])
+    def test_a_path_with_a_control_character_is_no_address(self, testbed: Testbed, path: str, end: str) -> None:
+        for method in ("GET", "POST"):
+            answer = testbed.send(method, f"{path}{end}", headers=testbed.signed(method, f"{path}{end}", b""))
+            assert (answer.status_code, answer.json()["code"]) == (404, "no-such-address")
 
     def test_unknown_address_and_method(self, testbed: Testbed) -> None:
         assert testbed.send("GET", "/v1/nothing").json()["code"] == "no-such-address"

@@ -27,6 +27,19 @@ def test_a_body_is_an_object_or_refused(body: bytes) -> None:
     assert isinstance(data, dict)
 
 
+@pytest.mark.parametrize("number", [0, -1, 2**53 - 1, 1 - 2**53])
+def test_whole_numbers(number: int) -> None:
+    assert fields.whole_number({"port": number}, "port") == number
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 1.0, "1", [], 2**53, -(2**53), 10**4299, -(10**4299)], ids=lambda value: repr(value)[:20]
+)
+def test_what_is_no_whole_number_or_too_large_for_one(value: object) -> None:
+    with pytest.raises(RegistryError, match=r"\Aport must be a whole number\.\Z"):
+        fields.whole_number({"port": value}, "port")
+
+
 def test_empty_body_is_an_empty_object() -> None:
     assert fields.parse_object(b" \n") == {}
 

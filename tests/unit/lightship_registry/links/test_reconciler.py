@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from lightship_registry.links.parts import build_links
 from unit.lightship_registry.testbed import Testbed, both_databases
 
@@ -80,3 +82,48 @@ def test_a_damaged_row_does_not_keep_the_others_from_being_ended(testbed: Testbe
     row = testbed.store.find(damaged["name"])
     assert row is not None
     assert row.state == "ended"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"target": "10.1.2.\ufffd:4567"},
+        {"target": "10.1.2.3:4567\nhttp://10.1.2.4:1"},
+        {"target": "10.1.2.3"},
+        {"target": ""},
+        {"target": "node17:4567"},
+        {"name": "../x"},
+        {"name": "../cut/one-two-three"},
+        {"name": ""},
+        {"name": "one-two-three\n"},
+    ],
+)
+def test_the_route_of_a_damaged_row_stays_closed_and_the_others_open(
+    testbed: Testbed, ready: dict[str, Any], damage: dict[str, str]
+) -> None:
+    routes, folder = testbed.routes, testbed.settings.folders.routes_dir
+    now = testbed.clock()
+    damaged = testbed.create("bob")
+    columns = {"state": "ready", "target": "10.1.2.3:4567", "lease_until": now + 90, "expires_at": now + 1800}
+    testbed.change(damaged, **{**columns, **damage})
+    there = sorted(path.name for path in folder.parent.iterdir())
+
+    # At a start, at each round, and when the doctor compares.
+    testbed.reconciler.restore()
+    testbed.reconciler.reconcile(spare_silent=True)
+    testbed.clock.now += 100
+    testbed.reconciler.reconcile(spare_silent=True)
+    assert testbed.reconciler.differing_routes() == []
+    assert testbed.routes == routes
+
+    # Its end comes, and neither it nor its cut touches a file that is not the link's.
+    kept = folder.parent / "x"
+    kept.write_text("not a route")
+    testbed.clock.now += 7200
+    testbed.reconciler.end_due(spare_silent=True)
+    testbed.reconciler.reconcile(spare_silent=True)
+    assert testbed.routes == {}
+    assert kept.read_text() == "not a route"
+    assert [path.name for path in testbed.settings.folders.cut_dir.iterdir()] == [ready["name"]]
+    kept.unlink()
+    assert sorted(path.name for path in folder.parent.iterdir()) == there

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lightship_cluster.job import end_warning
+from lightship_protocol import limits
 from lightship_registry.pages import running
 from unit.lightship_registry.testbed import Testbed
 
@@ -29,7 +30,7 @@ def test_it_says_since_when_it_runs_and_how_long_it_still_may(testbed: Testbed) 
 
 
 def test_it_warns_as_early_as_the_notebooks_own_terminals_do() -> None:
-    assert running.WARN_SECONDS == end_warning.WARN_SECONDS
+    assert vars(running)["WARN_SECONDS"] == vars(end_warning)["WARN_SECONDS"] == limits.WARN_SECONDS
 
 
 @pytest.mark.parametrize(

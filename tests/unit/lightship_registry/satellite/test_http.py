@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import html
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lightship_registry.links.names import is_name
+from lightship_registry.satellite import http
 from unit.lightship_registry.dashboard_client import ask_dashboard
 from unit.lightship_registry.programs import program
 from unit.lightship_registry.satellites import LOGIN, NODE, OUTSIDE, Client, Rounds, build
@@ -317,3 +321,26 @@ def test_a_report_of_a_large_cluster_is_taken_and_a_larger_one_refused(login: Cl
     assert login.state(name) == "R"
     body = b"jobstates=" + b"x" * 2**20
     assert login.ask("/update-jobs.cgi", method="POST", body=body).text.startswith("Oops! The body is larger than")
+
+
+def test_a_report_is_parsed_in_a_thread_and_keeps_nobody_else_waiting(
+    login: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: dict[str, bool] = {}
+
+    def noting(name: str) -> None:
+        parse: Callable[..., Any] = getattr(http, name)
+
+        def noted(text: Any) -> Any:
+            with contextlib.suppress(RuntimeError):
+                asyncio.get_running_loop()
+                parsed[name] = False
+            parsed.setdefault(name, True)
+            return parse(text)
+
+        monkeypatch.setattr(http, name, noted)
+
+    for name in ("_fields", "jobs_in"):
+        noting(name)
+    assert login.report("\n" * 1_000_000) == "Successfully updated jobs! \n"
+    assert parsed == {"_fields": True, "jobs_in": True}

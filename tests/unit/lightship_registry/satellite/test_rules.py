@@ -120,3 +120,11 @@ def test_no_more_states_are_kept_than_a_large_cluster_has_jobs(monkeypatch: pyte
         ("queued", 200.0),
         ("queued", 200.0),
     ]
+
+
+def test_of_a_report_no_more_lines_are_read_than_jobs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MOST_TOLD", 3)
+    # Empty lines do not count, and lines without a meaning do.
+    lines = "\n \n\r\n".join(["1 R", "no job here", "2 R", "3 R"])
+    assert jobs_in(lines) == {"1": "running", "2": "running"}
+    assert jobs_in("\n" * 2**20 + lines) == {"1": "running", "2": "running"}

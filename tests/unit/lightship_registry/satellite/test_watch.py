@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,47 @@ def test_the_service_looks_by_itself(testbed: Testbed, monkeypatch: pytest.Monke
         name = redeemed(testbed, port)
         asyncio.run(asyncio.wait_for(serve(), 20))
         assert list(testbed.routes) == [name]
+
+
+@pytest.mark.parametrize("damage", [{"name": "../x"}, {"announced": "127.0.0.\ufffd:4567"}, {"announced": ""}])
+def test_a_damaged_row_is_not_looked_after(testbed: Testbed, rounds: Rounds, damage: dict[str, str]) -> None:
+    with program(OK) as port:
+        damaged, whole = redeemed(testbed, port), redeemed(testbed, port + 1)
+        testbed.change({"name": damaged}, **damage)
+        rounds.go(3)
+        assert testbed.routes == {}
+        assert not (testbed.settings.folders.routes_dir.parent / "x").exists()
+        assert row(testbed, whole).state == "starting"
+
+
+def test_visits_to_programs_that_outlived_their_links_end_with_the_watch_and_tell_errors(
+    testbed: Testbed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_: satellite_listener.Listener) -> None:
+        raise ZeroDivisionError
+
+    async def no_more_files(_: satellite_listener.Listener) -> None:
+        raise OSError(24, "Too many open files")
+
+    async def hanging(_: satellite_listener.Listener) -> None:
+        await asyncio.sleep(3600)
+
+    async def go() -> None:
+        watching = watch_of(testbed)
+        watching._left[f"{NODE}:4567"] = satellite_listener.Listener(ip_address(NODE), 4567)
+        for knock, said in ((broken, "unexpected error"), (no_more_files, "Too many open files")):
+            monkeypatch.setattr(satellite_listener.Listener, "knock", knock)
+            await asyncio.gather(*await watching.start_round())
+            assert f"looking after {NODE}:4567: " in caplog.text
+            assert said in caplog.text
+        monkeypatch.setattr(satellite_listener.Listener, "knock", hanging)
+        visits = await watching.start_round()
+        await asyncio.sleep(0)
+        assert watching._visits == set(visits) != set()
+        watching.close()
+        await asyncio.wait(visits, timeout=10)
+        assert all(visit.cancelled() for visit in visits)
+        await asyncio.sleep(0)
+        assert watching._visits == set()
+
+    asyncio.run(go())
