@@ -1,4 +1,4 @@
-"""A notebook's job from the queue to its end, as its owner sees it in the terminal, on the page and in the queue."""
+"""A notebook's job that runs, as its owner sees it, and that ends with its link."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from support import bed, cell, clusters
-from support.clusters.base import HELD, RUNS, WAITS
+from support.clusters.base import RUNS
 
 HERE = clusters.here()
 
@@ -50,37 +50,6 @@ def test_a_cancelled_job_takes_its_link_and_its_secrets_along() -> None:
         lambda: bed.run(HERE.login, f"ls {folder}/secret {folder}/token", check=False).returncode != 0,
         "the secrets of an ended link are still on the disk",
     )
-
-
-def waits_for(waiting: bed.Notebook, state: str, words: str) -> None:
-    """Assert that the terminal, `list` and the page all say why the job waits."""
-    assert words in waiting.output
-    bed.eventually(lambda: bed.record(waiting.name)["job_state"] == state, f"the registry was not told: {state}")
-    reason = bed.record(waiting.name)["job_reason"]
-    assert words in reason[:1].lower() + reason[1:]
-    assert reason[0].isupper()
-    assert reason.endswith(".")
-    assert reason in HERE.waiting_page(waiting)
-
-
-def test_jobs_that_wait_say_why_and_begin_when_they_may() -> None:
-    with (
-        HERE.left_in_the_queue("alice", f"-t 5 -- {HERE.hold}", HERE.held_words) as held,
-        HERE.left_in_the_queue("bob", f"-t 5 -- {HERE.after.format(job=held.job)}", HERE.dependent_words) as dependent,
-    ):
-        with HERE.drained(), HERE.left_in_the_queue("alice", "-p debug -t 5", HERE.drained_words) as without_node:
-            # Ctrl-C leaves the job alone, and says how to stop it.
-            assert HERE.stops.format(job=without_node.job) in without_node.output
-            states = {job.state for job in map(HERE.job, (held.job, without_node.job)) if job}
-            assert states == {HELD, WAITS}
-            waits_for(without_node, "queued", HERE.drained_words)
-            waits_for(held, "held", HERE.held_words)
-            waits_for(dependent, "queued", HERE.dependent_words)
-            assert {bed.links("alice")[held.name], bed.links("bob")[dependent.name]} == {"waiting"}
-        HERE.release(held.job)
-        bed.eventually(lambda: bed.answers(held), "a job that was released does not begin")
-        HERE.cancel(held.job)
-        bed.eventually(lambda: bed.answers(dependent), "a job does not begin though the one before it is over")
 
 
 def test_a_job_runs_in_a_reservation_by_the_name_that_the_scheduler_printed() -> None:

@@ -197,6 +197,23 @@ def test_names_cannot_be_told_apart_and_whoever_tries_many_is_slowed_down() -> N
     assert bed.agent("bob", op="cancel", name=links[1], reason="test")["ok"]
 
 
+@pytest.mark.parametrize(("host", "path"), [(f"registry.{bed.DOMAIN}", "/v1/ping"), (bed.DOMAIN, "/lab")])
+def test_a_request_that_names_two_hosts_reaches_neither(host: str, path: str) -> None:
+    def status(first: str, second: str) -> int:
+        plain = socket.create_connection(("127.0.0.1", bed.PORT), timeout=20)
+        with closing(bed.trust().wrap_socket(plain, server_hostname=host)) as connection:
+            lines = (
+                f"GET https://{first}:{bed.PORT}{path} HTTP/1.1",
+                f"Host: {second}:{bed.PORT}",
+                "Connection: close",
+            )
+            connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+            return int(connection.recv(4096).split()[1])
+
+    assert status(host, f"some-other-name.{bed.DOMAIN}") == httpx.codes.BAD_REQUEST
+    assert status(host, host) != httpx.codes.BAD_REQUEST
+
+
 def test_no_secret_is_seen_in_a_process_a_log_or_a_journal(notebook: bed.Notebook) -> None:
     with bed.client(f"{notebook.name}.{bed.DOMAIN}") as browser:
         browser.get("/lab", params={"token": notebook.token})

@@ -159,6 +159,15 @@ def test_job_states_come_from_whoever_knows_the_queue(launched: Launched) -> Non
     assert state(name) == "U"
 
 
+def test_a_flood_of_reports_costs_other_requests_nothing(launched: Launched) -> None:
+    post = f"{CURL} curl --data-binary 'jobstates=4711 PENDING' -XPOST {MANAGE}/update-jobs.cgi"
+    flood = f"for number in $(seq 40); do {post} & done; wait"
+    said = bed.run("login", flood, user="alice").stdout
+    assert "Successfully updated jobs!" in said
+    assert "Oops!" in said
+    assert state(launched.name) == "PR"
+
+
 def test_nobody_outside_the_cluster_is_answered(launched: Launched) -> None:
     with bed.client(f"manage.{bed.DOMAIN}") as outside:
         for path in (
