@@ -1,4 +1,4 @@
-# The only commands anyone types. `make help` lists them.
+# All commands for work on this repository. `make help` lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -10,10 +10,10 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible/ansible.cfg
 export MOLECULE_GLOB := tests/molecule/*/molecule.yml
 export DEMO_PORT ?= 8443
 export CONTAINER_ENGINE ?= podman
-# The engine's settings for the bed; the machine's stay as they are.
+# The engine's settings for the test bed. The machine's own settings do not change.
 export CONTAINERS_CONF := $(CURDIR)/.bed/containers.conf
 
-# Which of tests/molecule to run; all, if nothing is said.
+# The scenarios of tests/molecule to run; all by default.
 SCENARIOS ?=
 
 help: ## This list
@@ -54,7 +54,7 @@ bench: setup ## Measure: the command's own time; on the running bed, CPU per req
 	@python tests/benchmarks/start_up.py
 	python tests/benchmarks/requests_per_cpu.py
 	python tests/benchmarks/link_life.py
-	# The whole takes five minutes: python tests/benchmarks/many_links.py 10000
+	# The full run takes five minutes: python tests/benchmarks/many_links.py 10000
 	python tests/benchmarks/many_links.py 1000
 
 dist: ## Build the single-file commands, their manual, completion and batch scripts into dist/
@@ -63,10 +63,10 @@ dist: ## Build the single-file commands, their manual, completion and batch scri
 	python3 scripts/dev/write_completion.py
 	python3 scripts/dev/write_batch_scripts.py
 
-docs: .venv/.complete ## Write what the READMEs of the roles say of variables, from their argument specifications
+docs: .venv/.complete ## Write the tables of variables in the roles' READMEs, from their argument specifications
 	@python scripts/dev/write_variable_tables.py
 
-clean: ## Remove all that any of these made, except installed packages
+clean: ## Remove everything that these commands made, except installed packages
 	@if command -v "$(CONTAINER_ENGINE)" >/dev/null; then scripts/dev/bed.sh clean; fi
 	rm -rf .venv .bed dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible .benchmarks
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The containers of the test bed as a whole.
+# Manages the containers of the test bed as a whole.
 #   bed.sh up      ends with 0 when the bed that this checkout made last is still running, unchanged
 #   bed.sh mark    remembers the running bed as this checkout's
 #   bed.sh deployed      ends with 0 when the service on it was deployed from these playbooks and programs
 #   bed.sh mark-deployed remembers that it was
-#   bed.sh down    removes every container, volume and network of a bed, whichever checkout made it; `down pbs` what the
-#                  scenario pbs made for its own time, and says what that was
-#   bed.sh clean   the same, and the images
+#   bed.sh down    removes every container, volume and network of a bed, whichever checkout made it; `down pbs` removes the hosts
+#                  that the scenario pbs made for itself, and prints their names
+#   bed.sh clean   does the same, and removes the images
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
@@ -15,29 +15,29 @@ label=label=lightship.bed
 marker=$bed_state/bed
 deployed=$bed_state/deployed
 
-# What the bed was made from: another port, host list or image means another bed.
+# A hash of everything that determines the bed: another port, host list or image means another bed.
 source_hash() {
   { echo "${DEMO_PORT:-8443}"; find images/testhost tests/molecule/inventory tests/molecule/resources/engines \
     tests/molecule/resources/start_hosts.yml tests/molecule/default/create.yml -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; } | sha256sum | cut -c 1-16
 }
 
-# What was deployed: everything that site.yml reads.
+# A hash of everything that site.yml reads.
 deployed_hash() {
   find ansible roles scripts images/notebook tests/molecule/inventory -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z |
     xargs -0 sha256sum | sha256sum | cut -c 1-16
 }
 
-# A container's id dies with it, so a bed that another checkout made anew is not taken for this one's. The hosts that a
-# scenario starts for its own time have another value of the label, and count for `down` alone.
+# A new container has a new id, so a bed that another checkout made again is not taken for this one's. The hosts that a
+# scenario starts for itself have another value of the label, and only `down` counts them.
 running() { "$CONTAINER_ENGINE" ps --quiet --no-trunc --filter "$label=yes" | LC_ALL=C sort; }
 
 listed() { "$CONTAINER_ENGINE" "$1" ls --quiet --filter "$label" 2>/dev/null; }
 
-# The containers and volumes that are there, removed.
+# Removes the bed's containers and volumes.
 remove_hosts() {
   local ids
   ids=$("$CONTAINER_ENGINE" ps --all --quiet --filter "$label")
-  # Killed first: there is nothing in a test host to shut down tidily, and removing would wait for it.
+  # Killed first: a test host needs no orderly shutdown, and removing would wait for one.
   # shellcheck disable=SC2086
   if [[ -n $ids ]]; then
     "$CONTAINER_ENGINE" kill $ids >/dev/null 2>&1 || true
@@ -70,7 +70,7 @@ case ${1:-} in
   deployed) [[ $(cat "$deployed" 2>/dev/null) == "$(deployed_hash)" ]] ;;
   mark-deployed)
     deployed_hash >"$deployed"
-    # For scenario.sh: it need not be deployed for a role that builds on it.
+    # Tells scenario.sh that proxy.yml is deployed, for a role that builds on it.
     echo proxy.yml >>"$bed_state/applied"
     ;;
   down)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole service on this machine: the test bed, ansible/site.yml, and a notebook that an ordinary user starts through
-# Slurm. A bed that is up is used as it is, and playbooks that have not changed since they were deployed are not run again.
+# Runs the whole service on this machine: the test bed, ansible/site.yml, and a notebook that an ordinary user starts through
+# Slurm. It uses a running bed as it is, and does not repeat playbooks that have not changed since they were deployed.
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
@@ -23,7 +23,7 @@ fi
 say "Starting a notebook: alice@login runs start-jupyter"
 ssh -F "$bed_state/ssh_config" -o LogLevel=ERROR -tt alice@login 'start-jupyter -b slurm/jupyterlab.sh -t 60' </dev/null
 
-# The keys of the bed are for whoever made it.
+# Only the user who made the bed can read its keys.
 sudo=${SUDO_USER:+sudo }
 cat <<END
 

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Sourced: which container engine, and how to call it. CONTAINER_ENGINE may say podman or docker.
+# Sourced by the other scripts: chooses the container engine and its settings. CONTAINER_ENGINE may be podman or docker.
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 bed_state=.bed
 export CONTAINER_ENGINE="${CONTAINER_ENGINE:-podman}"
-# The test bed's own settings; the machine's stay as they are.
+# The engine's settings for the test bed. The machine's own settings do not change.
 CONTAINERS_CONF="$PWD/$bed_state/containers.conf"
 export CONTAINERS_CONF
 mkdir -p "$bed_state"
@@ -14,7 +14,7 @@ fail() {
   exit 1
 }
 
-# Podman's default limits are refused where root may not raise its own, and crun needs control groups v2.
+# Podman's default limits fail if root may not raise its own, and crun needs control groups v2.
 write_containers_conf() {
   local files processes runtime=""
   files=$(ulimit -Hn)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds what is missing of the test bed's images, two at a time: `images.sh bed` those of the hosts that the demo has,
-# `images.sh` those of the tests too.
-# An image carries a label with the hash of what it was made from, so a second call only looks.
+# Builds the missing images of the test bed, two at a time: `images.sh bed` those of the demo's hosts,
+# `images.sh` also those of the tests.
+# Each image has a label with the hash of its sources, so a second call only compares hashes.
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
@@ -28,7 +28,7 @@ make_context() {
 
 current() { [[ $("$CONTAINER_ENGINE" image inspect --format '{{ index .Config.Labels "lightship.source" }}' "$1" 2>/dev/null) == "$2" ]]; }
 
-# A registry is asked once and briefly: many machines reach none, and must not wait for it.
+# Asks the registry once, with a short timeout: many machines cannot reach one, and must not wait for it.
 registry_answers() {
   python3 - <<'PY' 2>/dev/null
 import sys, urllib.error, urllib.request
@@ -67,7 +67,7 @@ build() {
   say "$target on $release: ready"
 }
 
-# OpenPBS is nowhere to be had as a package. Without it all but the scenario pbs goes on, which says so itself.
+# OpenPBS is not available as a package. Without it everything runs except the scenario pbs, which says so itself.
 build_pbs() {
   local kind
   kind=$(scripts/dev/openpbs.sh 2>"$bed_state/log/openpbs.log") || {
@@ -79,13 +79,13 @@ build_pbs() {
   build pbs trixie --build-arg "OPENPBS=$kind"
 }
 
-# What a build that went well has to say nevertheless.
+# Prints the notices of a successful build.
 notices() {
   local line
   while read -r line; do say "$line"; done < <(grep -o 'NOTICE: .*' "$1" || true)
 }
 
-# The base for images that the cluster's hosts build themselves.
+# Saves the base image for the images that the cluster's hosts build themselves.
 save_base() {
   local archive=$bed_state/images/debian.tar
   if [[ -f $archive && $(cat "$archive.source" 2>/dev/null) == "$wanted" ]]; then return; fi
@@ -100,7 +100,7 @@ explain() {
   fail "Building failed; the whole log is $1"
 }
 
-# The hosts of the demo and of most tests.
+# Builds the images for the hosts of the demo and of most tests.
 build_bed() {
   local bookworm cluster
   { base_image bookworm && build host bookworm; } &
@@ -118,7 +118,7 @@ build_others() {
   build_pbs && wait "$python39"
 }
 
-# One at a time builds a group of images: with_lock NAME COMMAND.
+# Lets only one process at a time build a group of images: with_lock NAME COMMAND.
 with_lock() {
   exec 9>"$bed_state/images-$1.lock"
   flock --nonblock 9 || {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every static check, each named before it runs. All of them run, and any complaint ends it with 1.
+# Runs every static check and prints its name first. All checks run; if any fails, the script ends with 1.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
@@ -11,7 +11,7 @@ check() {
   "$@" || failed+=("$name")
 }
 
-# Files that git tracks or would track, whose first line says shell.
+# Lists the shell scripts, by their first line, among the files that git tracks or would track.
 shell_sources() {
   git ls-files --cached --others --exclude-standard | while IFS= read -r file; do
     if [[ -f $file ]] && head -n 1 "$file" | LC_ALL=C grep -qaE '^#!.*\b(ba)?sh\b|^# shellcheck shell='; then

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The unit tests of the cluster's side on the oldest Python that it promises to run on: Debian 11's, in a container.
+# Runs the unit tests of the cluster's programs on the oldest Python that they support: Debian 11's, in a container.
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
 
 mkdir -p "$bed_state/results"
-# A shell comes first in there: it takes in the processes whose parents have ended, as a host's init does.
+# The container's first process is a shell: it reaps processes whose parents have ended, as a host's init does.
 "$CONTAINER_ENGINE" run --rm --network=none --label=lightship.bed=yes \
   --volume="$PWD:/src:ro" --volume="$PWD/$bed_state/results:/results" --workdir=/src --env=PYTHONDONTWRITEBYTECODE=1 \
   localhost/lightship/python39:bullseye \

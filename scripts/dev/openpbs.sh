@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Finds OpenPBS for the test bed, in the first place that has it, and proves it by its hash:
+# Finds OpenPBS for the test bed, in the first place that has it, and checks its hash:
 #   ../shared/openpbs/openpbs-23.06.06-trixie.tar.gz    built for Debian 13 on x86-64
 #   github.com/openpbs/openpbs                          its public source, which the image builds in some minutes
-# Puts it into .bed/openpbs/openpbs.tar.gz, and prints `built` or `source`. Where it is nowhere, it prints nothing, writes the
-# sentence that says so to standard error and ends with 1: what needs OpenPBS is then not run.
+# Copies it to .bed/openpbs/openpbs.tar.gz, and prints `built` or `source`. If no place has it, the script prints nothing, writes
+# a sentence that says so to standard error and ends with 1: tests that need OpenPBS are then not run.
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
@@ -11,7 +11,7 @@ set -euo pipefail
 readonly archive=../shared/openpbs/openpbs-23.06.06-trixie.tar.gz
 readonly archive_sha256=98a72e7c3cd429afc560fabc7636049673bfcc03d5e6d94496a5e59e330a4a52
 readonly commit=cd7ab5edaf03dcac2f1cb9e2f42d75eb117d468a
-# Of all files of that commit: the same tree in an archive made anew may have other bytes.
+# The hash of all files of that commit, because a new archive of the same tree may have other bytes.
 readonly tree_sha256=1b8484727c5685c8ea5757e0b958ff74f4e8e25208529e61cb75db5f48538b8b
 readonly found=$bed_state/openpbs
 

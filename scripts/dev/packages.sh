@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the distribution's packages that the test bed and its tests need. As root it does so; otherwise it prints the
-# one line to run. With everything there it says nothing.
+# Installs the distribution's packages that the test bed and its tests need, if it runs as root; otherwise it prints the
+# one line to run. If everything is installed, it prints nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -13,7 +13,8 @@ case $engine in
   *) echo "CONTAINER_ENGINE is \"$engine\"; set it to podman or docker." >&2; exit 2 ;;
 esac
 
-# Of Debian's prometheus the tests need one program. Installed whole, it would run a server on this machine: it is taken out.
+# The tests need only promtool of Debian's package prometheus. The installed package would run a server on this machine, so
+# only that program is extracted.
 promtool=.bed/bin/promtool
 fetch_prometheus() { apt-get -o Acquire::Retries=3 -o APT::Sandbox::User= download prometheus; }
 take_promtool() {
@@ -21,7 +22,7 @@ take_promtool() {
   if command -v promtool >/dev/null || [[ -x $promtool ]]; then return; fi
   echo "Taking promtool out of the package prometheus ..."
   folder=$(mktemp -d)
-  # Lists of packages that are missing or old are fetched, where that is allowed.
+  # If the package lists are missing or old, it fetches them, where that is allowed.
   (cd "$folder" && { fetch_prometheus || { apt-get update && fetch_prometheus; }; } >log 2>&1 &&
     dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool) || status=$?
   if [[ $status == 0 ]]; then
@@ -47,8 +48,8 @@ if [[ $(id -u) != 0 ]]; then
   printf 'Some packages are missing. Run this once, then try again:\n    sudo apt-get update && sudo apt-get install --no-install-recommends %s\n' "${missing[*]}" >&2
   exit 1
 fi
-# The tests start a PostgreSQL of their own. The package would also make one for this machine, and run it: unless its own
-# configuration says no while it is installed. Afterwards the machine's administrator decides again.
+# The tests start their own PostgreSQL. The package would also create and run a server for this machine, unless its
+# configuration forbids that during the installation. Afterwards the machine's administrator decides again.
 clusters=/etc/postgresql-common/createcluster.d
 mkdir -p "$clusters"
 echo 'create_main_cluster = false' >"$clusters/lightship.conf"

@@ -1,33 +1,33 @@
 #!/usr/bin/env bash
 # Runs one Molecule scenario: scenario.sh NAME [deploy|verify]; `deploy` and `verify` are the halves of `default`. The bed is
-# kept; Molecule's own state of the last run is not. A role's scenario makes the hosts that it needs where there is no bed. The
-# scenario pbs removes its own hosts; without OpenPBS it is not run, which the sum of the tests then says.
+# kept; Molecule's own state of the last run is not. Without a bed, a role's scenario makes the hosts that it needs. The
+# scenario pbs removes its own hosts; without OpenPBS it does not run, and the summary of the tests says so.
 set -euo pipefail
 # shellcheck source=scripts/dev/engine.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
 
 scenario=$1
 part=${2:-whole}
-# Its tests want to know that it was deployed, which is remembered after the first half.
+# The tests need to know that the service was deployed, which is recorded after the first half.
 if [[ $scenario/$part == default/whole ]]; then "$0" default deploy && exec "$0" default verify || exit; fi
 destroy=never
-# The first is written by the tests, the second when the scenario has something to say without them.
+# The tests write the first file; this script writes the second when the scenario itself fails or is skipped.
 results=$bed_state/results/$scenario.xml
-# Which roles and playbooks the hosts have had; bed.sh removes it with them.
+# Lists the roles and playbooks that were applied to the hosts; bed.sh removes it with them.
 applied=$bed_state/applied
 itself=$bed_state/results/$scenario-itself.xml
 
-# One line in the sum of the tests for the scenario as a whole: report failure|skipped REASON.
+# Adds a line for the whole scenario to the summary of the tests: report failure|skipped REASON.
 report() {
   echo "$scenario: $2" >&2
   printf '<testsuites><testsuite><testcase classname="molecule" name="%s"><%s message="%s"/></testcase></testsuite></testsuites>\n' \
     "$scenario" "$1" "$2" >"$itself"
 }
 
-# What a scenario's file says of its role: setting NAME SCENARIO.
+# Prints a setting from a scenario's molecule.yml: setting NAME SCENARIO.
 setting() { sed -n "s/^ *$1: *//p" "tests/molecule/$2/molecule.yml"; }
 
-# The hosts of a role's scenario, and on them what its role builds on, unless that is there already.
+# Makes the hosts of a role's scenario and applies the roles that its role builds on, unless that is done already.
 prepare() {
   local hosts need
   hosts=$(setting ROLE_HOSTS "$scenario")
@@ -65,7 +65,7 @@ if [[ $part == verify ]]; then
 else
   rm -f "$itself"
   molecule reset --scenario-name "$scenario" >/dev/null 2>&1 || true
-  # Read by the scenario's own file.
+  # The scenario's molecule.yml reads this.
   [[ $part == whole ]] || export BED_VERIFY=false
   if prepare && molecule test --scenario-name "$scenario" --destroy "$destroy"; then
     if [[ $scenario == default ]]; then scripts/dev/bed.sh mark-deployed; else echo "$scenario" >>"$applied"; fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs Molecule scenarios: scenarios.sh [--deployed] [NAME...], without names all. `default` makes the bed and deploys the
-# service, unless that was done; while its tests go on, the roles that have a host of their own are tested beside them,
-# and what needs the cluster's login node afterwards, beside `pbs`.
+# service, unless --deployed says that this is done. The roles that have a host of their own are tested in parallel with its
+# tests, and the roles that need the cluster's login node afterwards, in parallel with `pbs`.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
@@ -25,12 +25,12 @@ for name in "$@"; do
   fi
 done
 
-# run NAME [deploy|verify]: nothing, unless it was asked for.
+# run NAME [deploy|verify]: does nothing if the scenario was not asked for.
 run() {
   [[ $names != *" $1 "* ]] || scripts/dev/scenario.sh "$@" || echo "$1" >>"$failed"
 }
 
-# meanwhile FIRST -- NAME...: what the others print comes after the first, with which they run one after the other.
+# meanwhile FIRST -- NAME...: runs the others one after the other, in parallel with the first; prints their output after it.
 meanwhile() {
   local first=() name lane
   while [[ $1 != -- ]]; do
@@ -49,7 +49,7 @@ meanwhile() {
 
 mkdir -p "$state"
 rm -f "$failed"
-# The lane is a group of its own, so that it can be ended with all that it started.
+# The background jobs are a process group, so that all their processes can be ended together.
 end_jobs() {
   local job
   for job in $(jobs -p); do kill -- "-$job" 2>/dev/null; done

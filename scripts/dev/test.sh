@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Everything: static checks, unit tests, the whole service and every role on the test bed. The test bed's images are built and
-# the service is deployed while the tests run that need no host. Nothing is skipped after a failure that others do not
-# depend on; any failure ends it with 1.
+# Runs everything: static checks, unit tests, the whole service and every role on the test bed. The test bed's images are built and
+# the service is deployed while the tests run that need no host. After a failure only the steps that depend on it are skipped;
+# any failure ends the script with 1.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
@@ -23,7 +23,7 @@ step() {
   fi
 }
 
-# What went on meanwhile: wait for it, and show what it printed.
+# Waits for a background job and shows what it printed.
 done_meanwhile() {
   local log=.bed/$1.log status
   wait "$2"
@@ -32,7 +32,7 @@ done_meanwhile() {
   return $status
 }
 
-# Jobs in groups of their own, so that each can be ended with all that it started.
+# Each job is a process group, so that all its processes can be ended together.
 end_jobs() {
   local job
   for job in $(jobs -p); do kill -- "-$job" 2>/dev/null; done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the repository's own Python environment, .venv, from the pinned groups in pyproject.toml.
+# Makes the repository's Python environment, .venv, from the pinned groups in pyproject.toml.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

@@ -26,7 +26,7 @@ FILES = ("cert", "privkey", "chain", "fullchain")
 RENEW = "/opt/certbot/bin/certbot renew --force-renewal --cert-name"
 COMMAND_SECONDS = 60
 CONNECT_SECONDS = 5
-# For a moment after a reload, workers that are ending answer too: so many looks in a row must meet new ones.
+# For a moment after a reload, old workers answer too: so many checks in a row must reach new ones.
 SWITCH_SECONDS = 15
 STEADY_LOOKS, LOOK_SECONDS = 5, 0.2
 
@@ -83,7 +83,7 @@ def leaf(path: Path) -> bytes:
         text = path.read_text(encoding="ascii")
         return ssl.PEM_cert_to_DER_cert(text[: text.index(end) + len(end)])
     except ValueError:
-        return b""  # no web server shows that, so its own test will refuse the file
+        return b""  # no web server serves that, so its own test will refuse the file
 
 
 def serial(certificate: bytes) -> str:
@@ -107,7 +107,7 @@ def content(data: bytes, at: int) -> tuple[int, int]:
 
 def served(settings: Settings) -> bytes | None:
     """Return the certificate that the web server shows for the domain, nothing if it shows none."""
-    # Whether the certificate is to be trusted is for browsers to say; here it must be the right one to the last bit.
+    # Browsers decide whether to trust the certificate; here it only has to be exactly the right one.
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -126,7 +126,7 @@ def state_of(service: str) -> str:
 
 def test(settings: Settings) -> str:
     """Return what the web server says against its configuration, nothing if all is well."""
-    # Through the service manager: the test writes to the web server's own folders, which this service may not.
+    # Through the service manager, because the test writes to the web server's own folders, which this service may not.
     done = run("systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--", *settings.test)
     return "" if done.returncode == 0 else done.stdout.strip() or f"it ended with status {done.returncode}"
 

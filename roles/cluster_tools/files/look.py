@@ -13,17 +13,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-# By which commands start-jupyter and the agent know a scheduler; PBS and Torque share theirs.
+# The commands by which start-jupyter and the agent detect a scheduler; PBS and Torque share theirs.
 COMMANDS = {"slurm": ("sbatch", "sinfo"), "pbs": ("qsub", "qstat"), "torque": ("qsub", "qstat")}
 
 SECONDS = 20
-# What the programs' first line names, and where they look when that is too old.
+# The interpreter in the programs' first line, and where they look if it is too old.
 PYTHON = Path("/usr/bin/python3")
 NEWER = ["/usr/bin/python3.%d" % minor for minor in range(9, 41)]  # noqa: UP031 - no f-strings in the oldest
 
 prefix, scheduler_path = sys.argv[1:3]
 chosen = sys.argv[3] if len(sys.argv) > 3 else ""
-# Where its package, or a site that builds it, puts what loads completions as they are needed.
+# Where its package, or a site that builds it, puts the file that loads completions on first use.
 COMPLETION = [Path(folder) / "share/bash-completion/bash_completion" for folder in ("/usr", "/usr/local")]
 
 

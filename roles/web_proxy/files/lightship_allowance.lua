@@ -1,23 +1,23 @@
 -- Managed by Ansible.
 
--- On whose allowance does a request to the registry count? Many share an address: all users of a login node, and all jobs of a
--- compute node. None of them may use up what the others need. nginx cannot check a signature, nor a link's secret, so the
--- registry tells it which it has found to be true. What is known to be true has an allowance of its own, which nobody else can
--- use up, because nobody else can send it. Everything else, forged or new, counts on its address.
+-- Decides against whose allowance a request to the registry counts. Many clients share an address: all users of a login node, and
+-- all jobs of a compute node. None of them may use up what the others need. nginx cannot check a signature or a link's secret, so
+-- the registry tells it which ones are valid. A valid one has an allowance of its own, which nobody else can use up, because
+-- nobody else can send it. Everything else, forged or new, counts against its address.
 
 local known = ngx.shared.lightship_known
 local var = ngx.var
 local LONGEST = 64
 
--- Never the thing itself: this host's memory need not hold secrets.
+-- Only a digest, so that nginx's memory holds no secrets.
 local function digest(text)
     return (string.gsub(ngx.sha1_bin(string.lower(text)), ".", function(byte)
         return string.format("%02x", string.byte(byte))
     end))
 end
 
--- Which kind of allowance a request claims, and the key under which it would be known. The kind is part of it: whoever has the
--- secret of a link must not get an agent's allowance with it.
+-- Returns the kind of allowance that a request claims, and the key under which it would be known. The kind is part of the key, so
+-- that the secret of a link does not give an agent's allowance.
 local function claimed()
     local secret = string.match(var.http_authorization or "", "^%a+ (%x+)$")
     if secret and #secret == LONGEST then
@@ -32,7 +32,7 @@ end
 
 local allowance = {}
 
--- Before nginx looks at the limits: each counts what its variable names, and nothing while that is empty.
+-- Runs before nginx checks the limits: each limit counts by its variable, and does not count while that is empty.
 function allowance.choose()
     local kind, key = claimed()
     if key and known:get(key) then
@@ -51,12 +51,12 @@ local function remember(key, seconds)
     end
 end
 
--- When the registry has answered: these headers are for this host alone.
+-- Runs when the registry has answered: these headers are for this host alone.
 function allowance.learn()
     local kind, key = claimed()
     local seconds = var.upstream_http_x_lightship_known
-    -- Without a word of the registry's, as in a failure, all stays as it was, unless it refuses a secret that was true once. An
-    -- agent whose clock is wrong is refused too, and must not take the allowance from the cluster's other agents.
+    -- If the registry says nothing, as in a failure, nothing changes, unless it refuses a secret that was once valid. An agent
+    -- whose clock is wrong is refused too, and must not take the allowance from the cluster's other agents.
     if key and (seconds or kind == "job" and ngx.status == ngx.HTTP_FORBIDDEN) then
         remember(key, tonumber(seconds))
     end

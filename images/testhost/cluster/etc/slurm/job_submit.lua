@@ -1,5 +1,5 @@
--- As centres have it: jobs without what the site asks for are refused in the site's own words, and some news goes with
--- those that are taken. Here a job asks for either by its comment.
+-- As at real centres: the site refuses jobs that lack something it requires, with its own message, and prints news with
+-- those that it accepts. Here a job asks for either by its comment.
 
 function slurm_job_submit(job, _partitions, _uid)
    if job.comment == "refuse" then
