@@ -7,6 +7,8 @@ import hmac
 from collections.abc import Sequence
 
 KEY_BYTES = 32
+# By how much the two clocks may differ.
+CLOCK_SECONDS = 30
 # The headers of a signed request.
 CLUSTER, TIME, NONCE = "X-Lightship-Cluster", "X-Lightship-Time", "X-Lightship-Nonce"
 SIGNATURE, ALLOWANCE = "X-Lightship-Signature", "X-Lightship-Allowance"

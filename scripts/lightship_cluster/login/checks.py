@@ -22,9 +22,10 @@ from lightship_cluster.login.links import MyLink, my_links
 from lightship_cluster.login.plan import Plan
 from lightship_cluster.registry_client.server_check import ServerCheck, check_server
 from lightship_cluster.registry_client.transport import Transport
+from lightship_protocol.signing import CLOCK_SECONDS
 
-# The registry refuses requests of a clock that is farther off.
-CLOCK_SECONDS, CLOCK_DOUBT = 30, 5
+# From so many seconds on, the clock is worth a word though the registry still takes its requests.
+CLOCK_DOUBT = 5
 # Authorities recommend renewal when a third of the validity is left, or half of a short one.
 RENEWED_SHARE = 1 / 6
 # A name that the registry never gives: it has the same word three times.

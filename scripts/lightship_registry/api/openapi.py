@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from lightship_protocol.signing import CLOCK_SECONDS
 from lightship_registry.api.models import Name, one_of
 from lightship_registry.api.operation import Operation, Proof
-from lightship_registry.api.signatures import CLOCK_SECONDS
 
 Schema = dict[str, Any]
 

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightship_protocol.signing import request_signature
+from lightship_protocol.signing import CLOCK_SECONDS, request_signature
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError, unsigned
 from lightship_registry.core.settings import Settings
 
-CLOCK_SECONDS = 30
 # Longer than a stamp can stay valid: it may be half a minute ahead now and half a minute old later.
 NONCE_SECONDS = 4 * CLOCK_SECONDS
 TIME = re.compile(r"[0-9]{1,12}")

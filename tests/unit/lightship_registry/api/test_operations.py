@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
+from lightship_protocol.signing import CLOCK_SECONDS
 from lightship_registry.api.operations import _query
-from lightship_registry.api.signatures import CLOCK_SECONDS
 from unit.lightship_registry.testbed import DOMAIN, Testbed, build_testbed, make_csr, notebook
 
 
