@@ -171,23 +171,17 @@ def _stop(process: Process) -> None:
 
 
 def _lives(process: Process) -> bool:
-    known = _exists(process.number)
-    if known is not True:
-        return known is None
-    began = _began(process.number)
-    # Without a start it has ended since the first question.
-    return began == process.began if began else _exists(process.number) is not False
-
-
-def _exists(number: int) -> bool | None:
-    """Whether there is such a process; None if it is another user's, of which the agent sees no more."""
     try:
-        os.kill(number, 0)
+        os.kill(process.number, 0)
+        began = _began(process.number)
+        if not began:
+            # It has ended since, which this raises, or it cannot be seen.
+            os.kill(process.number, 0)
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        return None
-    return True
+        return True  # another user's process, of which the agent sees no more
+    return began in (process.began, "")
 
 
 def _began(number: int) -> str:
