@@ -23,9 +23,8 @@ JOB, SCHEDULER = "job", "scheduler"
 # Compared with if there is no link or no token, so that the answer takes the same time.
 NO_HASH = "0" * 64
 
-
-# A target as `links.targets` writes it.
-TARGET = re.compile(r"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\]):[1-9][0-9]{0,4}")
+# A target as `links.targets` writes it: the address of either version, and the port.
+TARGET = re.compile(r"(?:([0-9.]{7,15})|\[([0-9a-f:.]{2,45})\]):([1-9][0-9]{0,4})")
 
 
 class Cause(StrEnum):

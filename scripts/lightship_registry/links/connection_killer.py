@@ -7,7 +7,6 @@ one link at a time, so every connection from this host to that address and port 
 from __future__ import annotations
 
 import ipaddress
-import re
 import stat
 import subprocess
 import time
@@ -18,9 +17,9 @@ from pathlib import Path
 
 from lightship_registry.core import audit
 from lightship_registry.core.files import TEMPORARY
+from lightship_registry.core.records import TARGET
 from lightship_registry.links.cuts import ORDER_SECONDS, REST_SECONDS
 
-TARGET = re.compile(r"(?:([0-9.]{7,15})|\[([0-9a-f:.]{2,45})\]):([1-9][0-9]{0,4})")
 LONGEST_ORDER = 64
 # A request that the web server accepted just before the route closed may connect just after the first cut.
 AGAIN_SECONDS = 2.0
