@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from starlette.concurrency import run_in_threadpool
 
 from lightship_registry.api import models
@@ -10,9 +12,6 @@ from lightship_registry.api.operation import Service
 from lightship_registry.core.clock import steady
 from lightship_registry.core.records import JOB, Cause, Ending, Location
 from lightship_registry.links import targets
-from lightship_registry.links.probe import Expected
-
-Aim = tuple[targets.Address, int, Expected]
 
 
 def claim(service: Service, call: Call, asked: models.Claim) -> models.Claimed:
@@ -29,21 +28,21 @@ def claim(service: Service, call: Call, asked: models.Claim) -> models.Claimed:
     )
 
 
-async def target(service: Service, call: Call, asked: models.Target) -> models.Published:
+def target(service: Service, call: Call, asked: models.Target) -> Awaitable[models.Published]:
     """Publish the notebook that listens where the request comes from."""
     began = steady()
-    address, port, expected = await run_in_threadpool(_aim, service, call, asked)
-    await service.prober.probe(address, port, expected)
-    published = await run_in_threadpool(service.publisher.publish, call.link, call.target)
-    service.observer.published(steady() - began)
-    return models.Published(published.state)
-
-
-def _aim(service: Service, call: Call, asked: models.Target) -> Aim:
     # Never from the body: a job could name another user's node there.
     address = targets.address_of(call.address)
     call.target = targets.target_of(address, asked.port)
-    return address, asked.port, service.publisher.expected(call.link, address, asked.port)
+    expected = service.publisher.expected(call.link, address, asked.port)
+    return _publish(service, call, service.prober.probe(address, asked.port, expected), began)
+
+
+async def _publish(service: Service, call: Call, probe: Awaitable[None], began: float) -> models.Published:
+    await probe
+    published = await run_in_threadpool(service.publisher.publish, call.link, call.target)
+    service.observer.published(steady() - began)
+    return models.Published(published.state)
 
 
 def heartbeat(service: Service, call: Call, _asked: models.Nothing) -> models.Renewed:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
 from http import HTTPMethod
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from lightship_registry.api.calls import Call
 from lightship_registry.api.models import Body
@@ -61,8 +61,8 @@ class Service:
     observer: Observer
 
 
-# Its annotation says which models it takes and returns, its first line what it is for. It is a coroutine function if it
-# waits for the network, and works in a thread otherwise.
+# Its annotation says which models it takes and returns, its first line what it is for. It works in a thread; if the
+# answer needs the network, it returns what the event loop is to wait for.
 Handler = Callable[[Service, Call, Any], Any]
 
 
@@ -108,4 +108,5 @@ class Operation:
     @cached_property
     def answered(self) -> Any:  # noqa: ANN401 - a model, or a plain type
         """What is answered."""
-        return get_type_hints(self.handler)["return"]
+        hint = get_type_hints(self.handler)["return"]
+        return get_args(hint)[0] if get_origin(hint) is Awaitable else hint

@@ -91,7 +91,6 @@ class Api:
 
     def _endpoint(self, operation: Operation) -> Endpoint:
         handler, service = operation.handler, self._service
-        waits = inspect.iscoroutinefunction(handler)
 
         # Who asks, and what comes of it, in one go in a worker thread: each change of threads costs as much as a query.
         def in_thread(call: Call, body: bytes) -> object:
@@ -100,11 +99,8 @@ class Api:
         async def run(call: Call) -> object:
             if operation.proof is Proof.NONE:
                 return handler(service, call, Nothing())
-            body = await read_body(call.request)
-            if waits:
-                asked = await run_in_threadpool(self._asked, operation, call, body)
-                return await handler(service, call, asked)
-            return await run_in_threadpool(in_thread, call, body)
+            answer = await run_in_threadpool(in_thread, call, await read_body(call.request))
+            return await answer if inspect.isawaitable(answer) else answer
 
         return endpoint(operation.action, run, status=operation.status, quiet=operation.quiet)
 
