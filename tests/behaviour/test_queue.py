@@ -1,6 +1,6 @@
 """Jobs that wait, as their owners see them in the terminal and on the page, and what other users' jobs make of them.
 
-Another user puts text into jobs of their own, for whoever reads the scheduler's answers to take for more.
+Another user puts text into jobs of their own that looks like the scheduler's answer about somebody else's job.
 """
 
 from __future__ import annotations

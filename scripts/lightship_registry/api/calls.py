@@ -64,7 +64,7 @@ Run = Callable[[Call], Awaitable[object]]
 
 
 def begin(request: Request, action: str) -> Call:
-    """Take up a request; whoever deals with its errors finds the call in the scope."""
+    """Take up a request; the handlers of errors find the call in the scope."""
     call = Call(request, request.path_params.get("name", ""), address_of(request))
     request.scope[ACTION], request.scope[CALL] = action, call
     return call

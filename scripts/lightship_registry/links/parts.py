@@ -26,7 +26,7 @@ from lightship_registry.store.satellite import SatelliteStore
 
 @dataclass(frozen=True)
 class LinkParts:
-    """The parts, for whoever assembles a program. Every other part is handed only those that it needs."""
+    """The parts, for the code that assembles a program. Every other part is handed only those that it needs."""
 
     store: LinkStore
     satellite_store: SatelliteStore
