@@ -52,7 +52,9 @@ def serve(settings: Settings, uds: Path | None) -> None:
     os.umask(0o077)
     app = build(settings)
     place: dict[str, Any] = {"fd": SYSTEMD_SOCKET} if uds is None else {"uds": str(uds)}
-    config = quiet_config(app, loop="asyncio", timeout_graceful_shutdown=5, **place)
+    # uvloop and httptools take a seventh less CPU time than Python's own loop and parser. Only the web server connects
+    # here, which bounds the heads of requests.
+    config = quiet_config(app, loop="uvloop", http="httptools", timeout_graceful_shutdown=5, **place)
     sys.setswitchinterval(SWITCH_SECONDS)
     Server(config, app).run()
 

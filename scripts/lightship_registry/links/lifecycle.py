@@ -13,7 +13,7 @@ from lightship_registry.core import errors
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.interfaces import Interface
 from lightship_registry.core.observer import Observer
-from lightship_registry.core.records import NO_HASH, NOWHERE, Ending, Link, LinkRequest, Location, Owner
+from lightship_registry.core.records import NO_HASH, NOWHERE, Ending, Link, LinkRequest, Location, NewLink, Owner
 from lightship_registry.links import names
 from lightship_registry.links.making import Maker, sha256_of
 from lightship_registry.links.routes import Routing
@@ -57,11 +57,11 @@ class Links:
         self._clock = clock
         self._observer = observer
 
-    def create(self, owner: Owner, request: LinkRequest) -> tuple[Link, str]:
+    def create(self, owner: Owner, request: LinkRequest) -> tuple[NewLink, str]:
         """Make a link; only this answer holds its secret."""
-        name, secret = self._maker.make(owner, request)
+        made, secret = self._maker.make(owner, request)
         self._observer.created(owner.cluster)
-        return self._store.get(name), secret
+        return made, secret
 
     def of_owner(self, name: str, owner: Owner) -> Link:
         """The link, for its owner."""
@@ -109,21 +109,22 @@ class Links:
     def heartbeat(self, link: Link) -> Link:
         """Renew the lease."""
         now = self._clock()
-        if not self._store.renew(link.name, now, now + self._lease_seconds):
+        renewed = self._store.renew(link.name, now, now + self._lease_seconds)
+        if renewed is None:
             require_claimed(self._store.get(link.name))
             raise errors.link_ended()
-        return self._store.get(link.name)
+        return renewed
 
     def end(self, link: Link, ending: Ending) -> Link:
         """End the link and close its route. Ending it again is no error, and the first ending stays."""
         with self._routing.hold():
             ended = self._store.end(link.name, ending, self._clock())
             self._routing.close(link.name)
-            over = self._store.get(link.name)
-            if ended:
-                self._routing.cut(over)
-                self._observer.ended(link.cluster, ending.cause)
-        return over
+            if ended is None:
+                return self._store.get(link.name)
+            self._routing.cut(ended)
+            self._observer.ended(link.cluster, ending.cause)
+        return ended
 
 
 def require_claimed(link: Link) -> None:

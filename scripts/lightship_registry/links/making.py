@@ -31,8 +31,8 @@ class Maker:
         self._clock = clock
         self._series = names.read_series(settings.folders.state_dir)[-1]
 
-    def make(self, owner: Owner, request: LinkRequest) -> tuple[str, str]:
-        """Make a link; its name and its secret."""
+    def make(self, owner: Owner, request: LinkRequest) -> tuple[NewLink, str]:
+        """Make a link; only this answer holds its secret."""
         longest = self._settings.max_hours * HOUR
         if not 1 <= request.seconds <= longest:
             raise errors.invalid(
@@ -48,7 +48,7 @@ class Maker:
             if made is Creation.TOO_MANY:
                 raise self._too_many(owner, link.created_at)
             if made is Creation.DONE:
-                return link.name, secret
+                return link, secret
         raise RegistryError("No free name was found. Try again.")
 
     def _new(self, owner: Owner, request: LinkRequest, secret: str) -> NewLink:

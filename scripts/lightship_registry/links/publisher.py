@@ -88,11 +88,11 @@ class Publisher:
         now = self._clock()
         lease, rested = now + self._settings.lease_seconds, now - self._rest_seconds
         with self._routing.hold():
-            if not self._store.publish(link.name, target, now, lease, rested):
+            published = self._store.publish(link.name, target, now, lease, rested)
+            if published is None:
                 require_claimed(self._store.get(link.name))
                 raise _resting(target)
             self._routing.open(link, target)
-        published = self._store.get(link.name)
         # A job asks again if the answer was lost: the first time counts.
         if published.ready_at == now:
             self._observer.ready(link.cluster, now - (link.expires_at - link.seconds))

@@ -33,8 +33,16 @@ async def listening(port: int, app: ASGIApp) -> AsyncIterator[None]:
         yield
         return
     with listener:
-        # Enough for some scrapers and browsers.
-        config = quiet_config(app, interface="asgi3", lifespan="off", limit_concurrency=20, timeout_graceful_shutdown=1)
+        config = quiet_config(
+            app,
+            # Every user of this host can connect, and h11 alone bounds the head of a request.
+            http="h11",
+            interface="asgi3",
+            lifespan="off",
+            # Enough for some scrapers and browsers.
+            limit_concurrency=20,
+            timeout_graceful_shutdown=1,
+        )
         server = Second(config)
         serving = asyncio.create_task(server.serve([listener]))
         try:
@@ -65,7 +73,6 @@ def quiet_config(app: ASGIApp, **more: Any) -> uvicorn.Config:  # noqa: ANN401 -
         access_log=False,
         log_level="warning",
         ws="none",
-        http="h11",
         proxy_headers=False,
         server_header=False,
         **more,

@@ -15,7 +15,7 @@ from lightship_registry.core import errors
 from lightship_registry.core.clock import Clock
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.interfaces import SATELLITE
-from lightship_registry.core.records import Cause, Ending, Link, LinkRequest, Owner
+from lightship_registry.core.records import Cause, Ending, Link, LinkRequest, NewLink, Owner
 from lightship_registry.core.settings import Settings
 from lightship_registry.links import names, targets
 from lightship_registry.links.lifecycle import Links
@@ -71,7 +71,7 @@ class SatelliteRules:
         sentence = "Your address is in no cluster's networks. Try again from within the cluster."
         raise RegistryError(sentence, "wrong-network", 403)
 
-    def get_link(self, cluster: str, address: targets.Address) -> Link:
+    def get_link(self, cluster: str, address: targets.Address) -> NewLink:
         """Make a link for the longest time allowed: the request does not name a time."""
         request = LinkRequest(self._settings.max_hours * HOUR)
         # Not a valid name of a Unix user, so no cluster can vouch for such an owner.

@@ -5,9 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, ExceptionContext, Insert, Update, event, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    ExceptionContext,
+    Insert,
+    Row,
+    Update,
+    event,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from lightship_registry.core.thread_slots import ThreadSlots
 from lightship_registry.store.schema import BUSY_SECONDS, is_sqlite
@@ -61,6 +75,11 @@ class Database:
         """Change one row; false if no row met the conditions."""
         with self.write(*queue) as connection:
             return connection.execute(statement, values).rowcount == 1
+
+    def changed(self, statement: ReturningUpdate[Any], values: Mapping[str, object], *queue: str) -> Row[Any] | None:
+        """Change one row and return it as it is then; None if no row met the conditions."""
+        with self.write(*queue) as connection:
+            return connection.execute(statement, values).one_or_none()
 
 
 def _number_of(queue: tuple[str, ...]) -> int:

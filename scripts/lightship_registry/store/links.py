@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from sqlalchemy import ColumnElement, Row, Update, and_, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -80,7 +78,7 @@ class LinkStore:
             "new_cluster": link.owner.cluster,
             "new_user": link.owner.user,
             "new_secret_sha256": link.secret_sha256,
-            **{f"new_{key}": value for key, value in asdict(link.request).items()},
+            **{f"new_{key}": value for key, value in vars(link.request).items()},
             "new_api": link.api,
             "new_created_at": link.created_at,
             "new_expires_at": link.expires_at,
@@ -114,36 +112,36 @@ class LinkStore:
     ) -> bool:
         """Claim the link, once, while it waits."""
         values = {"of_name": name, "print": certificate_sha256, "now": now, "expires": expires_at}
-        told = {f"at_{key}": value for key, value in asdict(location).items()}
+        told = {f"at_{key}": value for key, value in vars(location).items()}
         return self._database.change(statements.CLAIM, {**values, **told})
 
-    def publish(self, name: str, target: str, now: float, lease_until: float, rested_since: float) -> bool:
-        """Give the link its target, unless another link has it or had it until lately."""
+    def publish(self, name: str, target: str, now: float, lease_until: float, rested_since: float) -> Link | None:
+        """Give the link its target; None if another link has it or had it until lately, or this one cannot have one."""
         values = {"of_name": name, "at": target, "now": now, "lease": lease_until, "rested_since": rested_since}
         try:
-            return self._database.change(statements.PUBLISH, values, "target", target)
+            return _link(self._database.changed(statements.PUBLISH, values, "target", target))
         except IntegrityError:
             # The unique index knows what the statement could not see yet: another link has just taken the target.
-            return False
+            return None
 
     def had_target(self, name: str, target: str) -> bool:
         """Whether another link ever had the target."""
         with self._database.read() as connection:
             return connection.execute(statements.HAD_TARGET, {"of_name": name, "at": target}).first() is not None
 
-    def renew(self, name: str, now: float, lease_until: float) -> bool:
-        """Renew the lease of a claimed link that has not expired."""
-        return self._database.change(statements.RENEW, {"of_name": name, "now": now, "lease": lease_until})
+    def renew(self, name: str, now: float, lease_until: float) -> Link | None:
+        """Renew the lease of a claimed link that has not expired; None for any other."""
+        return _link(self._database.changed(statements.RENEW, {"of_name": name, "now": now, "lease": lease_until}))
 
-    def end(self, name: str, ending: Ending, now: float) -> bool:
-        """End the link; false if it had ended before, and the first ending stays."""
+    def end(self, name: str, ending: Ending, now: float) -> Link | None:
+        """End the link; None if it had ended before, and the first ending stays."""
         told = {
             "why": ending.cause.value,
             "sentence": ending.reason,
             "last_lines": ending.tail,
             "teller": ending.told_by,
         }
-        return self._database.change(statements.END, {"of_name": name, "now": now, **told})
+        return _link(self._database.changed(statements.END, {"of_name": name, "now": now, **told}))
 
     def end_waiting(self, ending: Ending, now: float) -> list[str]:
         """End the links that no job claimed in time; their names."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, case, func, select
 
-from lightship_protocol.states import ENDED
+from lightship_protocol.states import ENDED, READY, STARTING
 from lightship_registry.core.interfaces import SATELLITE
 from lightship_registry.core.records import LIVE, Link
 from lightship_registry.store.schema import links
@@ -38,6 +38,18 @@ class Reader:
         with self._engine.connect() as connection:
             rows = connection.execute(query.limit(limit) if limit >= 0 else query)
             return [Link(**row._mapping) for row in rows]
+
+    def claimed_until(self, moment: float) -> list[Link]:
+        """The links that run and were claimed no later than this moment, the one that ends last first.
+
+        Those of Satellite's are left out: they have no certificate.
+        """
+        # A claim gives the link all its time, so its end tells when the claim was.
+        claimed_at = links.c.expires_at - links.c.seconds
+        runs = links.c.state.in_([STARTING, READY]), links.c.certificate_sha256 != ""
+        query = select(links).where(*runs, claimed_at <= moment).order_by(links.c.expires_at.desc(), links.c.name)
+        with self._engine.connect() as connection:
+            return [Link(**row._mapping) for row in connection.execute(query)]
 
     def live(self) -> dict[tuple[str, str], Count]:
         """The live links, counted by cluster and state; pairs without links are left out."""

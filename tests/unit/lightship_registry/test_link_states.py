@@ -116,7 +116,8 @@ class LinkStates(RuleBasedStateMachine):
         fresh = row.state == "starting" or (row.state == "ready" and row.target == address)
         free = all(other.state == "ended" and other.ended_at <= self.now - REST for other in others)
         expected = fresh and free and self.now < row.expires_at
-        assert self.store.publish(name, address, self.now, self.now + LEASE, self.now - REST) is expected
+        published = self.store.publish(name, address, self.now, self.now + LEASE, self.now - REST)
+        assert published == (self.store.get(name) if expected else None)
         assert self.store.had_target(name, address) is bool(others)
         if expected:
             row.state, row.target, row.lease_until = "ready", address, self.now + LEASE
@@ -127,7 +128,8 @@ class LinkStates(RuleBasedStateMachine):
     def heartbeat(self, number: int) -> None:
         name, row = self.some(number)
         expected = row.state in ("starting", "ready") and self.now < row.expires_at
-        assert self.store.renew(name, self.now, self.now + LEASE) is expected
+        renewed = self.store.renew(name, self.now, self.now + LEASE)
+        assert renewed == (self.store.get(name) if expected else None)
         if expected:
             row.lease_until = self.now + LEASE
 
@@ -136,7 +138,8 @@ class LinkStates(RuleBasedStateMachine):
     def end(self, number: int, cause: Cause) -> None:
         name, row = self.some(number)
         expected = row.state != "ended"
-        assert self.store.end(name, Ending(cause, cause.value), self.now) is expected
+        ended = self.store.end(name, Ending(cause, cause.value), self.now)
+        assert ended == (self.store.get(name) if expected else None)
         if expected:
             self.over([name], cause)
 

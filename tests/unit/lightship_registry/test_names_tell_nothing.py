@@ -37,7 +37,7 @@ def made(testbed: Testbed, count: int, *, end: bool = False, run: bool = False) 
     for number in range(count):
         link, _secret = testbed.links.create(ALICE, LinkRequest(3600, "Protein folding", token_sha256=TOKEN_SHA256))
         if end:
-            testbed.links.end(link, Ending(Cause.FAILED, "Told to nobody.", "last line"))
+            testbed.links.end(testbed.store.get(link.name), Ending(Cause.FAILED, "Told to nobody.", "last line"))
         if run:
             testbed.change({"name": link.name}, state="ready", target=f"https://127.0.0.1:{number}")
         found.append(link.name)

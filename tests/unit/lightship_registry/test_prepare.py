@@ -18,6 +18,7 @@ def test_says_what_it_made_and_then_nothing(tmp_path: Path) -> None:
         "web_proxy",
         "links.crt",
         "proxy.crt",
+        "links-trusted.crt",
         "client.crt",
         "registry.sqlite3",
     ]

@@ -42,7 +42,7 @@ def test_a_target_that_is_taken_at_this_moment_is_taken(testbed: Testbed) -> Non
         publishing = pool.submit(testbed.store.publish, NEW.name, TARGET, 1000.0, 1100.0, 900.0)
         wait_for_a_lock(testbed)
         connection.commit()
-        assert publishing.result(10) is False
+        assert publishing.result(10) is None
     found = testbed.store.find(NEW.name)
     assert found is not None
     assert (found.state, found.target) == ("starting", "")

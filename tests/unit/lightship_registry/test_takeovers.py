@@ -179,7 +179,7 @@ def forged_authority(scene: Scene, number: int) -> Attack:
 
 def second_authority(scene: Scene, number: int) -> Attack:
     folder = Keystore(scene.testbed.settings).folders[0]
-    (proxy,) = [path for path in folder.glob("*.crt") if path.name != "links.crt"]
+    proxy = folder / "proxy.crt"
     return at_the_target(scene, scene.serve(load_authority(proxy, key_of(proxy)), number))
 
 

@@ -13,6 +13,7 @@ from lightship_registry.core.errors import RegistryError
 from lightship_registry.links.probe import Expected, Prober
 from lightship_registry.links.targets import address_of
 from lightship_registry.pki.keystore import Keystore
+from lightship_registry.pki.rollover import LinksRollover
 from unit.lightship_registry.testbed import NODE, Identity, Testbed, notebook
 
 
@@ -40,6 +41,23 @@ def code_of(testbed: Testbed, who: Expected, port: int, seconds: float = 3) -> s
 def test_the_notebook_itself(testbed: Testbed, identity: Identity, tmp_path: Path) -> None:
     with notebook(identity.server_context(tmp_path)) as port:
         ask(testbed, expected(identity), port)
+
+
+def test_notebooks_of_both_authorities_while_one_replaces_the_other(
+    testbed: Testbed, identity: Identity, tmp_path: Path
+) -> None:
+    rollover = LinksRollover(testbed.settings)
+    rollover.begin(testbed.clock())
+    rollover.switch()
+    again = Testbed(testbed.settings, testbed.clock)
+    newer = again.claim(again.create())
+    again.close()
+    for one in (identity, newer):
+        with notebook(one.server_context(tmp_path)) as port:
+            ask(testbed, expected(one), port)
+    rollover.close()
+    with notebook(identity.server_context(tmp_path)) as port:
+        assert code_of(testbed, expected(identity), port) == "wrong-certificate"
 
 
 def test_one_link_has_one_probe_at_a_time(testbed: Testbed, identity: Identity) -> None:

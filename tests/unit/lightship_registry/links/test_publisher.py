@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -49,5 +50,7 @@ def test_connection_kept_by_the_first_owner_keeps_the_target(testbed: Testbed, t
     with kept, notebook(testbed.claim(second).server_context(tmp_path / "bob"), port=port):
         answer = testbed.job(second, "target", {"port": port})
         assert (answer.status_code, answer.json()["code"]) == (409, "target-taken")
+        # Reset: else the kernel has the connection until the notebook's thread has closed the other end.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         kept.close()
         assert testbed.job(second, "target", {"port": port}).status_code == 200
