@@ -22,7 +22,7 @@ CHUNK = 1024 * 1024
 STORE = "state/registry.sqlite3"
 # No other file is ever extracted from an archive, whoever made it.
 KNOWN = re.compile(
-    r"state/registry\.sqlite3|state/name_series|state/(authorities|web_proxy)/[a-z]+\.(crt|key)"
+    r"state/registry\.sqlite3|state/name_series|state/(authorities|web_proxy)/[a-z]+(-[a-z]+)?\.(crt|key|since)"
     r"|clusters/[a-z][a-z0-9-]{0,31}\.key(\.old)?|registry\.toml"
 )
 

@@ -18,7 +18,7 @@ CONFIG = "/etc/lightship/registry.toml"
 # In the order of the help. Each command is a function in a module of the same name, which is imported when the command
 # is called: `lightship cut` must start fast.
 COMMANDS = (
-    *("links", "show", "revoke", "clusters", "keys", "ssh-keys", "authorities"),
+    *("links", "show", "revoke", "clusters", "keys", "ssh-keys", "certificates", "authorities"),
     *("doctor", "backup", "restore", "repair", "cut"),
 )
 STATUS = {
@@ -80,7 +80,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RegistryError as error:
         print(f"lightship: {error.sentence}", file=sys.stderr)
         return STATUS.get(error.code, ExitStatus.FAILED)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            again = "Run it again; `lightship doctor` says whether something is unfinished."
+            print(f"lightship: interrupted. {again}", file=sys.stderr)
+            return ExitStatus.FAILED
         print("lightship: nothing was changed.", file=sys.stderr)
         return ExitStatus.DECLINED
     except click.ClickException as error:

@@ -56,6 +56,12 @@ class ClusterKeys:
         if not overlap:
             self.old_path.unlink(missing_ok=True)
 
+    def end_old(self) -> bool:
+        """Remove the previous key; false if there was none."""
+        present = self.old_path.exists()
+        self.old_path.unlink(missing_ok=True)
+        return present
+
     def revoke(self) -> bool:
         """Remove both keys; false if there was none."""
         present = [path for path in (self.path, self.old_path) if path.exists()]

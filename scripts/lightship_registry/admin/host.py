@@ -141,6 +141,8 @@ def _worked(loaded: Settings, work: Callable[[], None]) -> int:
         work()
     except RegistryError as error:
         print(f"lightship: {error.sentence}", file=sys.stderr, flush=True)
+    except OSError as error:
+        print(f"lightship: {error.filename or 'the command'}: {error.strerror or error}", file=sys.stderr, flush=True)
     except Exception:  # nothing else prints it in the child
         traceback.print_exc()
     else:

@@ -20,11 +20,9 @@ from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
 from lightship_registry.links import agent_faults
 from lightship_registry.links.cuts import ORDER_SECONDS
-from lightship_registry.pki.certificates import certificates
+from lightship_registry.pki.keystore import Keystore
 from lightship_registry.store.schema import begin_writing, is_sqlite
 
-# The fewest days that the authorities and the proxy's certificate should be valid; they are made for ten years.
-DAYS = 90
 # Agents ask every minute, after errors every five; the time is written to disk once a minute.
 AGENT_SECONDS = 600
 OFFSET_SECONDS = 10
@@ -40,7 +38,8 @@ def folders(settings: Settings) -> Iterator[Finding]:
     for path, forbidden in closed.items():
         yield _folder(path, forbidden, owner.st_uid)
     yield _closed(known.clusters_dir, 0o027)
-    for path in [*sorted((known.state_dir / "authorities").glob("*.key")), settings.store_file]:
+    keys = [path for folder in Keystore(settings).folders for path in sorted(folder.glob("*.key"))]
+    for path in [*keys, settings.store_file]:
         if path.exists():
             yield _closed(path, 0o077)
 
@@ -141,18 +140,3 @@ def agents(settings: Settings) -> Iterator[Finding]:
         for host_name, fault in sorted(agent_faults.current(faults.get(cluster, {}), now).items()):
             said = f"the agent of {host_name}, cluster {cluster}, cannot ask how jobs are: {fault.sentence}"
             yield warning(said, "On that login node: journalctl -u lightship-agent, and start-jupyter doctor")
-
-
-def lifetimes(settings: Settings) -> Iterator[Finding]:
-    """Check for how many days the authorities and the proxy's certificate are valid."""
-    now = wall()
-    try:
-        seen = certificates(settings)
-    except RegistryError as error:
-        yield wrong(error.sentence, "Restore it, or run site.yml.")
-        return
-    remedy = "Move it and its key away when no notebook runs, run site.yml, and reload nginx."
-    for one in seen:
-        said = f"{one.path.name} lasts {one.days(now)} days"
-        level = wrong if one.ends <= now else warning
-        yield ok(said) if one.days(now) >= DAYS else level(said, remedy)

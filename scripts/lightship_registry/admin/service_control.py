@@ -1,4 +1,4 @@
-"""Stops the service while its state is replaced."""
+"""Stops the service while its state is replaced, and restarts it when its certificates were."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = 60.0
 def stopped(*, force: bool) -> Iterator[None]:
     """Refuse if the service runs; with `force`, stop it and start it again after the block."""
     # systemd restarts a failing service every half second: it could start in the middle of the work.
-    running = [unit for unit in UNITS if _state(unit) not in ("inactive", "failed")]
+    running = [unit for unit in UNITS if _runs(unit, "Nothing was changed.")]
     if not running:
         yield
         return
@@ -31,16 +31,28 @@ def stopped(*, force: bool) -> Iterator[None]:
         _must("start", *running)
 
 
+def restart() -> None:
+    """Restart the service if it runs on this host: it reads its certificates once, when it starts."""
+    # It goes on with the certificates from before until then.
+    if _runs(SERVICE, f"Restart it: systemctl try-restart {SERVICE}"):
+        _must("try-restart", SERVICE)
+
+
+def done(*arguments: str) -> bool:
+    """Run systemctl; whether it succeeded."""
+    return _systemctl(*arguments) is not None
+
+
 def _must(*arguments: str) -> None:
     if _systemctl(*arguments) is None:
         raise RegistryError(f"systemctl {' '.join(arguments)} failed. See: journalctl -u {SERVICE}")
 
 
-def _state(unit: str) -> str:
+def _runs(unit: str, next_step: str) -> bool:
     state = _systemctl("show", "--property=ActiveState", "--value", unit)
     if state is None:
-        raise RegistryError(f"systemd does not say whether {unit} runs. Nothing was changed.")
-    return state
+        raise RegistryError(f"systemd does not say whether {unit} runs. {next_step}")
+    return state not in ("inactive", "failed")
 
 
 def _systemctl(*arguments: str) -> str | None:

@@ -2,61 +2,29 @@
 
 from __future__ import annotations
 
-import configparser
 import shlex
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from cryptography import x509
 
-from lightship_registry.admin.checks import SECONDS, Finding, note, ok, run, unit, warning, wrong
+from lightship_registry.admin.checks import SECONDS, Finding, note, ok, unit, warning, wrong
+from lightship_registry.admin.web_server import Deployed, deployed, refusal
 from lightship_registry.core.clock import wall
 from lightship_registry.core.settings import Settings
 from lightship_registry.pki.certificates import DAY
 
-# The role certificates writes it: the certificate's files, and the web server that uses them.
-DEPLOYED = Path("/etc/letsencrypt/lightship/deployed.ini")
 PROVE = "/usr/local/lib/lightship/certificates-deployed"
 RENEWAL = "lightship-certificates"
 RENEW = f"systemctl start {RENEWAL}.service; journalctl -u {RENEWAL}.service"
+GIVEN = "Request a new one, put it into certificates_given_chain and certificates_given_key, and run site.yml."
 # certbot renews at a third of the certificate's life: at a quarter it has failed for days, at a tenth it is urgent.
 LATE, LAST = 1 / 4, 1 / 10
 # The timer runs twice a day.
 RENEWAL_SECONDS = 2 * DAY
 CLOCK_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """The web server, and the certificate that it uses."""
-
-    service: str
-    test: list[str]
-    address: str
-    port: int
-    # None if the role certificates did not make it: then only the presented certificate is known.
-    certificate: Path | None
-
-
-def deployed(settings: Settings) -> Deployed:
-    """Read what the playbook wrote; defaults if there is none."""
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(DEPLOYED, "utf-8")
-        part = parser["deployed"]
-        lineage = Path(part["lineage"])
-        return Deployed(
-            f"{part['service']}.service",
-            shlex.split(part["test"]),
-            part["address"],
-            int(part["port"]),
-            lineage / "fullchain.pem",
-        )
-    except (OSError, configparser.Error, KeyError, ValueError):
-        return Deployed("nginx.service", [], "127.0.0.1", settings.https_port, None)
 
 
 def web_server(settings: Settings) -> Iterator[Finding]:
@@ -71,13 +39,11 @@ def web_server(settings: Settings) -> Iterator[Finding]:
     yield ok(said) if state.get("ActiveState") == "active" else wrong(said, remedy)
     if not known.test:
         return
-    status, printed = run(known.test)
-    if status == 0:
+    if not (said := refusal(known)):
         yield ok(f"{known.service} accepts its configuration")
         return
     # The running server keeps the previous configuration until it is restarted.
-    last = next((line for line in printed.splitlines() if "[emerg]" in line), printed[-200:] or "it cannot be run")
-    yield wrong(f"{known.service} would not start again: {last}", f"{shlex.join(known.test)}; run site.yml.")
+    yield wrong(f"{known.service} would not start again: {said}", f"{shlex.join(known.test)}; run site.yml.")
 
 
 def public_certificate(settings: Settings) -> Iterator[Finding]:
@@ -92,7 +58,7 @@ def public_certificate(settings: Settings) -> Iterator[Finding]:
         yield wrong(f"nobody shows a certificate at {where}: {error}", f"systemctl status {known.service}")
         return
     yield _names(shown, settings.domain)
-    yield _lifetime(shown)
+    yield _lifetime(shown, RENEW if known.certbot or known.certificate is None else GIVEN)
     yield _same(shown, known)
 
 
@@ -120,18 +86,18 @@ def _names(shown: x509.Certificate, domain: str) -> Finding:
     return ok(f"the public certificate is for {domain} and *.{domain}")
 
 
-def _lifetime(shown: x509.Certificate) -> Finding:
+def _lifetime(shown: x509.Certificate, remedy: str) -> Finding:
     now, begins, ends = wall(), shown.not_valid_before_utc.timestamp(), shown.not_valid_after_utc.timestamp()
     left, life = ends - now, ends - begins
     said = f"the public certificate lasts {left / DAY:.1f} days"
     if begins > now + CLOCK_SECONDS:
         finding = wrong("the public certificate is not valid yet", "Set this host's clock by NTP: date")
     elif left <= 0:
-        finding = wrong(f"the public certificate ended {-left / DAY:.1f} days ago", RENEW)
+        finding = wrong(f"the public certificate ended {-left / DAY:.1f} days ago", remedy)
     elif left < LAST * life:
-        finding = wrong(f"{said}, and was not renewed", RENEW)
+        finding = wrong(f"{said}, and was not replaced", remedy)
     elif left < LATE * life:
-        finding = warning(f"{said}, and should have been renewed", RENEW)
+        finding = warning(f"{said}, and should have been replaced", remedy)
     else:
         finding = ok(said)
     return replace(finding, ends=ends)

@@ -63,3 +63,21 @@ class SharedLock:
         return RegistryError(
             f"Another process holds {self._path} for {self._seconds:.0f} seconds. Look: fuser {self._path}"
         )
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Keep other commands from changing the folder's files meanwhile; refuse if one does.
+
+    The folder itself is locked: root makes no file in a folder of the service's for it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sentence = f"Another command holds {folder}. Run this again when it has ended; which one: fuser {folder}"
+            raise RegistryError(sentence) from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -33,6 +34,12 @@ class Authority:
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+
+    @cached_property
+    def identifier(self) -> x509.AuthorityKeyIdentifier:
+        """By what its certificates name it; each access would decode all of the certificate's extensions."""
+        own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
 def new_authority(title: str, usage: x509.ObjectIdentifier, now: float, domain: str | None = None) -> Authority:
@@ -101,15 +108,13 @@ def _leaf(
     start: datetime.datetime,
     end: datetime.datetime,
 ) -> x509.CertificateBuilder:
-    issuer = authority.certificate
-    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return (
-        _builder(subject, issuer.subject, public_key, start, end)
+        _builder(subject, authority.certificate.subject, public_key, start, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(rsa_key=isinstance(public_key, rsa.RSAPublicKey)), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(_key_identifier(public_key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+        .add_extension(authority.identifier, critical=False)
     )
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
-from lightship_registry.pki.keystore import Keystore
+from lightship_registry.pki.keystore import NEXT, OLD, Keystore, beside
 
 DAY = 86400
 
@@ -38,6 +38,18 @@ def certificates(settings: Settings) -> list[Seen]:
         _seen("signs the proxy's certificate", authorities / "proxy.crt"),
         _seen("the proxy, to notebooks", web_proxy / "client.crt"),
     ]
+
+
+def replaced(settings: Settings) -> list[Seen]:
+    """Those that are there only while an authority is replaced."""
+    authorities, _ = Keystore(settings).folders
+    links, proxy = authorities / "links.crt", authorities / "proxy.crt"
+    uses = {
+        beside(links, NEXT): "will sign notebooks' certificates, and is trusted",
+        beside(links, OLD): "trusted until its notebooks have ended",
+        beside(proxy, NEXT): "trusted by new notebooks, will sign the proxy's certificate",
+    }
+    return [_seen(use, path) for path, use in uses.items() if path.exists()]
 
 
 def _seen(use: str, path: Path) -> Seen:

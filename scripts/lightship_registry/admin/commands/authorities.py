@@ -1,4 +1,4 @@
-"""`lightship authorities`: the certificates that notebooks and proxy trust."""
+"""`lightship authorities`: shows and replaces the certificates that notebooks and proxy trust."""
 
 from __future__ import annotations
 
@@ -6,18 +6,66 @@ from pathlib import Path
 
 import click
 
-from lightship_registry.admin import host
-from lightship_registry.admin.output import json_option, print_json, print_pairs
+from lightship_registry.admin import host, rollovers
+from lightship_registry.admin.output import examples, json_option, print_json, print_pairs
 from lightship_registry.core.clock import wall
-from lightship_registry.pki.certificates import certificates
+from lightship_registry.core.settings import Settings
+from lightship_registry.pki.certificates import certificates, replaced
+
+ROTATE = {"links": rollovers.rotate_links, "proxy": rollovers.rotate_proxy, "client": rollovers.rotate_client}
+FINISH = {"links": rollovers.finish_links, "proxy": rollovers.finish_proxy}
 
 
-@click.command()
+@click.group(
+    invoke_without_command=True,
+    epilog=examples(
+        "lightship authorities                 what there is, and for how long",
+        "lightship authorities rotate links    new notebooks get certificates of a new authority",
+        "lightship authorities finish links    the old one is trusted no more",
+    ),
+)
 @json_option
+@click.pass_context
+def authorities(context: click.Context, as_json: bool) -> None:
+    """Show both private authorities and the proxy's client certificate, with the days that are left.
+
+    The subcommands replace them, while notebooks run.
+    """
+    if context.invoked_subcommand is None:
+        _show(host.load(context.obj), as_json=as_json)
+
+
+@authorities.command()
+@click.argument("what", type=click.Choice(tuple(ROTATE)))
 @click.pass_obj
-def authorities(config: Path, as_json: bool) -> None:
-    """Show both private authorities and the proxy's client certificate, with the days that are left."""
+def rotate(config: Path, what: str) -> None:
+    """Begin to replace one; notebooks that run go on.
+
+    `links` signs notebooks' certificates, and `proxy` the proxy's; finish both later. `client` is the proxy's own
+    certificate, and is replaced at once. The service restarts, and the web server reads its files again.
+    """
+    ROTATE[what](_load(config))
+
+
+@authorities.command()
+@click.argument("what", type=click.Choice(tuple(FINISH)))
+@click.option("--yes", is_flag=True, help="Now, though notebooks need the old one: they cannot be reached any more.")
+@click.pass_obj
+def finish(config: Path, what: str, yes: bool) -> None:
+    """Trust the new authority alone.
+
+    It is refused while notebooks need the old one.
+    """
+    FINISH[what](_load(config), force=yes)
+
+
+def _load(config: Path) -> Settings:
     loaded = host.load(config)
+    host.require_root(loaded)
+    return loaded
+
+
+def _show(loaded: Settings, *, as_json: bool) -> None:
     host.become_service(loaded)
     now = wall()
     data = [
@@ -29,7 +77,7 @@ def authorities(config: Path, as_json: bool) -> None:
             "days_left": seen.days(now),
             "ends": int(seen.ends),
         }
-        for seen in certificates(loaded)
+        for seen in (*certificates(loaded), *replaced(loaded))
     ]
     if as_json:
         print_json(data)

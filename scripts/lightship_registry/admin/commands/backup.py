@@ -16,6 +16,7 @@ from lightship_registry.admin.output import examples
 from lightship_registry.core import audit
 from lightship_registry.core.clock import wall
 from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.locks import hold_folder
 from lightship_registry.core.settings import Settings
 from lightship_registry.links.names import SERIES_FILE
 from lightship_registry.store.schema import is_sqlite
@@ -57,6 +58,12 @@ def backup(config: Path, file: Path) -> None:
 
 def write(settings: Settings, config: Path, descriptor: int) -> None:
     """Write the archive to an open file."""
+    # Certificates and keys that a rollover changes meanwhile would not fit together.
+    with hold_folder(settings.folders.state_dir / "authorities"):
+        _write(settings, config, descriptor)
+
+
+def _write(settings: Settings, config: Path, descriptor: int) -> None:
     kept = settings.folders
     files = {f"state/{path.relative_to(kept.state_dir)}": path for path in _state_files(kept.state_dir)}
     files |= {f"clusters/{path.name}": path for path in sorted(kept.clusters_dir.glob("*.key*")) if path.is_file()}
@@ -90,5 +97,6 @@ def copy_store(source: Path, target: Path) -> None:
 
 
 def _state_files(state: Path) -> list[Path]:
-    pairs = [path for folder in ("authorities", "web_proxy") for path in sorted((state / folder).glob("*"))]
+    folders = (state / "authorities", state / "web_proxy")
+    pairs = [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
     return pairs + [path for path in (state / SERIES_FILE,) if path.exists()]

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from lightship_registry.admin import host, machine_checks, name_checks, service_checks, web_checks
+from lightship_registry.admin import authority_checks, host, machine_checks, name_checks, service_checks, web_checks
 from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding, ok, wrong
 from lightship_registry.admin.output import cell, console, examples, json_option, print_json, printable
 from lightship_registry.admin.status import ExitStatus
@@ -68,7 +68,8 @@ def examine(config: Path, socket: Path) -> Iterator[Finding]:
     yield from _named("folders", service_checks.folders(loaded))
     yield from _named("cluster-keys", service_checks.keys(loaded))
     yield from _named("agents", service_checks.agents(loaded))
-    yield from _named("authorities", service_checks.lifetimes(loaded))
+    yield from _named("authorities", authority_checks.lifetimes(loaded))
+    yield from _named("authorities", authority_checks.unfinished(loaded))
     yield from _named("store", service_checks.store(loaded))
     yield from _named("cuts", service_checks.orders(loaded))
 

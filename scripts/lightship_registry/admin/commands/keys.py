@@ -53,7 +53,8 @@ def rotate(config: Path, cluster: str, overlap: int) -> None:
     if until and overlap:
         raise RegistryError(
             f"The key before the last rotation counts until {host.moment(until)}, and a login node may still have it. "
-            "Wait until then, or make only the new key count: --overlap 0."
+            f"Run clusters.yml, which brings the present one there, and `lightship keys finish {cluster}`, then this "
+            "again. Or make only the new key count from now on: --overlap 0."
         )
     pair.rotate(now, overlap * HOUR)
     host.record(loaded, audit.Event("rotate-key", "ok", cluster, reason=f"overlap {overlap} h", by=host.who()))
@@ -62,6 +63,20 @@ def rotate(config: Path, cluster: str, overlap: int) -> None:
     counts = f"The old key counts until {host.moment(until)}." if until else "The old key counts no more."
     click.echo(f"{counts} Next, on the control machine, take the new one to the login nodes:")
     click.echo("    ansible-playbook clusters.yml --tags cluster_tools")
+
+
+@keys.command()
+@click.argument("cluster")
+@click.pass_obj
+def finish(config: Path, cluster: str) -> None:
+    """End a cluster's old key now, before its overlap ends.
+
+    Every login node must have the new one by then: rotate_certificates.yml sees to that.
+    """
+    loaded = _load(config)
+    ended = _keys_of(loaded, cluster).end_old()
+    host.record(loaded, audit.Event("finish-key", "ok" if ended else "had-none", cluster, by=host.who()))
+    click.echo(f"The old key of cluster {cluster} counts no more." if ended else f"Cluster {cluster} has no old key.")
 
 
 @keys.command()

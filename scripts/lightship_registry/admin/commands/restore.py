@@ -13,7 +13,7 @@ from typing import BinaryIO
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightship_registry.admin import archive, host, putting_back, service_control
+from lightship_registry.admin import archive, host, putting_back, service_control, web_server
 from lightship_registry.admin.output import examples
 from lightship_registry.admin.restored_store import GRACE_SECONDS, Mended, mend
 from lightship_registry.core import audit
@@ -53,7 +53,7 @@ def restore(config: Path, file: Path, force: bool, cluster_keys: bool, yes: bool
                 _replace_keys(loaded, opened, stamp)
     what = f"backup of {host.moment(manifest.time)}"
     host.record(loaded, audit.Event("restore", "ok", reason=what, by=host.who()))
-    _say_what_is_next()
+    _say_what_is_next(web_server.deployed(loaded).service)
 
 
 def _require_fit(settings: Settings, manifest: archive.Manifest) -> None:
@@ -107,8 +107,10 @@ def _tell(mended: Mended) -> None:
         click.echo("    lightship ssh-keys                 # those of the backup's time open tunnels again")
 
 
-def _say_what_is_next() -> None:
+def _say_what_is_next(unit: str) -> None:
+    reload = f"systemctl reload {unit}"
     click.echo("Next:")
-    click.echo("    systemctl reload nginx             # the proxy's certificate for notebooks may be another")
+    click.echo(f"    {reload:<34} # the proxy's certificate for notebooks may be another")
+    click.echo("    lightship authorities              # the backup's are trusted again; replace one whose key leaked")
     click.echo("    lightship doctor")
     click.echo("    lightship backup FILE              # it knows from which series names are given now")

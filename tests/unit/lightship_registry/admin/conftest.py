@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 from collections.abc import Iterator
@@ -8,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from lightship_registry.admin import host, service_control
 from lightship_registry.admin.cli import main
-from unit.lightship_registry.testbed import Testbed
+from unit.lightship_registry.testbed import DOMAIN, Testbed
+
+NAMES = (DOMAIN, f"*.{DOMAIN}")
 
 
 @dataclass
@@ -51,6 +59,29 @@ def write_config(testbed: Testbed, path: Path) -> Path:
         for owner, places in testbed.settings.tunnels.items()
     ]
     path.write_text(f"{top}{''.join(folders)}{clusters}{''.join(tunnels)}")
+    return path
+
+
+def write_certificate(
+    path: Path, names: tuple[str, ...] = NAMES, *, age: float = 10, left: float = 80, organisation: str = ""
+) -> Path:
+    """A certificate of its own making and its key in one file, by the days of its life."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = dt.datetime.now(dt.UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)] if organisation else [])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=age))
+        .not_valid_after(now + dt.timedelta(days=left))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(made.public_bytes(Encoding.PEM) + private)
     return path
 
 

@@ -18,7 +18,10 @@ from unit.lightship_registry.admin.conftest import Desk
 README = (Path(lightship_registry.__file__).parent / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), ["keys", "rotate"], ["keys", "revoke"]])
+SUBCOMMANDS = [["keys", "rotate"], ["keys", "revoke"], ["authorities", "rotate"], ["authorities", "finish"]]
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), *SUBCOMMANDS])
 def test_every_command_explains_itself_in_80_columns(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--help"]) == ExitStatus.OK
     text = capsys.readouterr().out

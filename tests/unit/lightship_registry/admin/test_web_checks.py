@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import socket
 import ssl
 import threading
@@ -11,39 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from lightship_registry.admin import web_checks
+from lightship_registry.admin import web_checks, web_server
 from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding
 from lightship_registry.core.settings import Settings
+from unit.lightship_registry.admin.conftest import NAMES, write_certificate
 from unit.lightship_registry.testbed import DOMAIN, make_settings
 
-NAMES = (DOMAIN, f"*.{DOMAIN}")
 DAY = 86400
-
-
-def write_certificate(path: Path, names: tuple[str, ...] = NAMES, *, age: float = 10, left: float = 80) -> Path:
-    """A certificate of its own making and its key in one file, by the days of its life."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = dt.datetime.now(dt.UTC)
-    subject = x509.Name([])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=age))
-        .not_valid_after(now + dt.timedelta(days=left))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(made.public_bytes(Encoding.PEM) + private)
-    return path
 
 
 @pytest.fixture
@@ -90,7 +64,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Set
             f"[deployed]\nlineage = {tmp_path}/lineage\nservice = nginx\ntest = true\n"
             f"address = 127.0.0.1\nport = {port}\n"
         )
-        monkeypatch.setattr(web_checks, "DEPLOYED", path)
+        monkeypatch.setattr(web_server, "DEPLOYED", path)
         return make_settings(tmp_path)
 
     return deploy
@@ -125,13 +99,13 @@ def test_the_certificate_of_the_disk_is_the_one_that_is_shown(
     ("age", "left", "level", "said"),
     [
         (61, 29, OK, "lasts 29.0 days"),
-        (70, 20, WARNING, "should have been renewed"),
-        (82, 8, WRONG, "was not renewed"),
+        (70, 20, WARNING, "should have been replaced"),
+        (82, 8, WRONG, "was not replaced"),
         (93, -3, WRONG, "ended 3.0 days ago"),
         (-1, 90, WRONG, "is not valid yet"),
         # A certificate of six days is judged by its own life.
         (3.7, 2.3, OK, "lasts 2.3 days"),
-        (5, 1, WARNING, "should have been renewed"),
+        (5, 1, WARNING, "should have been replaced"),
     ],
 )
 def test_the_days_that_are_left_are_judged_by_the_whole_life(
@@ -170,7 +144,7 @@ def test_a_port_where_nobody_shows_a_certificate_is_wrong(site: Callable[[int], 
 def test_a_certificate_of_somebody_elses_making_is_looked_at_as_it_is_shown(
     serve: Callable[[Path], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_checks, "DEPLOYED", tmp_path / "none")
+    monkeypatch.setattr(web_server, "DEPLOYED", tmp_path / "none")
     monkeypatch.setattr(web_checks, "unit", lambda *_: {"LoadState": "loaded", "ActiveState": "active"})
     settings = make_settings(tmp_path, https_port=serve(write_certificate(tmp_path / "given.pem")))
     assert set(seen(web_checks.public_certificate(settings))) == {OK, NOTE}

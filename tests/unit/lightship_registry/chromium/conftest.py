@@ -16,11 +16,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from lightship_registry.pages import events, views
 from lightship_registry.server import Server
+from support.chromium import FLAGS, PROGRAM
 from unit.lightship_registry.chromium.stand_in import CENTRE, StandIn, Tab, tls
 from unit.lightship_registry.testbed import DOMAIN, NODE, Testbed, build_testbed
 
-# The sandbox cannot start as root, and nothing here opens a page of the outside testbed.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 RULE = f"--host-resolver-rules=MAP *.{DOMAIN} {NODE}, MAP {DOMAIN} {NODE}"
 
 
@@ -51,7 +50,7 @@ def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*FLAGS, RULE])
+        started = playwright.chromium.launch(executable_path=PROGRAM, args=[*FLAGS, RULE])
         yield started
         started.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightship_registry.core.errors import RegistryError
-from lightship_registry.core.locks import SharedLock
+from lightship_registry.core.locks import SharedLock, hold_folder
 
 HOLDER = """
 import fcntl, sys
@@ -53,3 +53,19 @@ def test_an_error_inside_frees_it(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with lock.hold():
         assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_is_held_by_one_and_free_afterwards(tmp_path: Path) -> None:
+    with (
+        hold_folder(tmp_path),
+        pytest.raises(RegistryError, match="Run this again when it has ended"),
+        hold_folder(tmp_path),
+    ):
+        pass
+    with hold_folder(tmp_path):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_what_goes_wrong_inside_is_told_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(BlockingIOError), hold_folder(tmp_path):
+        raise BlockingIOError

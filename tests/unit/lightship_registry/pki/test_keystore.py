@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lightship_registry.core.errors import RegistryError
+from lightship_registry.core.locks import hold_folder
 from lightship_registry.pki.keystore import Keystore
 from unit.lightship_registry.testbed import Testbed
 
@@ -16,6 +17,7 @@ def files(testbed: Testbed) -> list[Path]:
 
 def test_keys_are_nobody_elses(testbed: Testbed) -> None:
     assert [path.name for path in files(testbed)] == [
+        "links-trusted.crt",
         "links.crt",
         "links.key",
         "proxy.crt",
@@ -44,6 +46,23 @@ def test_lost_client_certificate_is_made_again(testbed: Testbed) -> None:
     for suffix in (".crt", ".key"):
         keys.client.with_suffix(suffix).unlink()
     assert keys.prepare(testbed.clock()) == [keys.client]
+
+
+@pytest.mark.parametrize("content", [None, "nonsense"])
+def test_what_the_web_server_trusts_is_made_again(testbed: Testbed, content: str | None) -> None:
+    keys = Keystore(testbed.settings)
+    assert keys.trusted.read_text() == keys.links_pem()
+    keys.trusted.unlink()
+    if content is not None:
+        keys.trusted.write_text(content)
+    assert keys.prepare(testbed.clock()) == [keys.trusted]
+    assert keys.trusted.read_text() == keys.links_pem()
+
+
+def test_prepare_waits_for_no_other_command(testbed: Testbed) -> None:
+    keys = Keystore(testbed.settings)
+    with hold_folder(keys.folders[0]), pytest.raises(RegistryError, match="Run this again when it has ended"):
+        keys.prepare(testbed.clock())
 
 
 def test_key_of_another_certificate(testbed: Testbed) -> None:

@@ -60,6 +60,7 @@ def test_a_backup_holds_everything_and_only_root_reads_it(desk: Desk, file: Path
         "clusters/other.key",
         "state/registry.sqlite3",
         *(f"state/authorities/{name}" for name in ("links.crt", "links.key", "proxy.crt", "proxy.key")),
+        "state/authorities/links-trusted.crt",
         *(f"state/web_proxy/{name}" for name in ("client.crt", "client.key")),
     }
     assert [path for path in desk.testbed.settings.folders.state_dir.iterdir() if path.name.startswith(".")] == []
@@ -130,7 +131,8 @@ def test_where_only_the_store_was_lost_what_is_open_stays_open(desk: Desk, file:
 
 def test_a_link_in_the_clear_is_not_trusted_after_an_outage(desk: Desk, tmp_path: Path) -> None:
     parts, now = desk.testbed.parts, desk.testbed.clock()
-    made, _ = parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), LinkRequest(7200))
+    name = parts.satellite_links.create(Owner("demo", "satellite:10.1.0.1"), LinkRequest(7200))[0].name
+    made = parts.store.get(name)
     parts.publisher.announce(made, "10.1.2.9:8888")
     parts.publisher.publish(made, "10.1.2.9:8888")
     assert desk.testbed.routes[made.name] == "http://10.1.2.9:8888\n"

@@ -8,11 +8,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lightship_registry.admin import machine_checks, name_checks, web_checks
+from lightship_registry.admin import authority_checks, machine_checks, name_checks, web_checks, web_server
 from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.core import last_heard
@@ -20,6 +21,8 @@ from lightship_registry.core.last_heard import Heard
 from lightship_registry.links.agent_faults import AgentFaults
 from lightship_registry.links.cuts import ORDER_SECONDS
 from lightship_registry.monitoring import check_report
+from lightship_registry.pki.certificates import certificates
+from lightship_registry.pki.rollover import ClientChange, LinksRollover, ProxyRollover
 from unit.lightship_registry.admin.conftest import Desk
 
 SAYS: dict[tuple[str, ...], str] = {
@@ -61,7 +64,7 @@ def healthy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(machine_checks, "output", lambda command: says[tuple(command[:2])])
     for module in (web_checks, name_checks):
         monkeypatch.setattr(module, "unit", lambda *_: {"LoadState": "not-found", "ActiveState": "inactive"})
-    monkeypatch.setattr(web_checks, "DEPLOYED", desk.config.parent / "no-deployed.ini")
+    monkeypatch.setattr(web_server, "DEPLOYED", desk.config.parent / "no-deployed.ini")
     monkeypatch.setattr(name_checks, "LIST", desk.config.parent / "no-list")
     heard = {cluster: Heard(time.time() - 30, 0.5) for cluster in desk.testbed.settings.clusters}
     last_heard.save(last_heard.path_of(desk.testbed.settings), heard)
@@ -268,3 +271,71 @@ def test_every_finding_names_its_check_and_the_report_has_their_worst_levels(hea
 def test_looking_keeps_nothing_unless_it_is_asked_to(healthy: Desk, listener: Path) -> None:
     healthy.run("doctor", "--socket", str(listener))
     assert not check_report.path_of(healthy.testbed.settings).exists()
+
+
+def authorities(desk: Desk, listener: Path) -> list[tuple[str, str, str]]:
+    desk.run("doctor", "--json", "--socket", str(listener))
+    found = [one for one in json.loads(desk.out) if one["check"] == "authorities"]
+    return [(one["level"], one["what"], one["remedy"]) for one in found if one["level"] != OK]
+
+
+@pytest.mark.parametrize("what", ["links", "proxy"])
+def test_an_unfinished_rollover_is_a_note_that_says_what_is_next(healthy: Desk, listener: Path, what: str) -> None:
+    made = healthy.published()
+    expires = healthy.testbed.store.get(made["name"]).expires_at
+    rotate, finish = f"lightship authorities rotate {what}", f"lightship authorities finish {what}"
+    settings = healthy.testbed.settings
+    rollover = LinksRollover(settings) if what == "links" else ProxyRollover(settings)
+    rollover.begin(time.time())
+    assert authorities(healthy, listener) == [(WARNING, f"the rollover of {what} was interrupted", rotate)]
+    if isinstance(rollover, LinksRollover):
+        rollover.switch()
+    rollover.mark(time.time())
+    until = time.strftime("%Y-%m-%d %H:%M", time.localtime(expires + 60))
+    said = f"a rollover of {what}: 1 notebook needs the old authority, until {until} at the latest"
+    assert authorities(healthy, listener) == [(NOTE, said, f"From then on: {finish}")]
+    healthy.run("revoke", made["name"], "--yes")
+    assert authorities(healthy, listener) == [(NOTE, f"a rollover of {what} can be finished", finish)]
+    with healthy.testbed.without_store():
+        assert authorities(healthy, listener) == [(NOTE, f"a rollover of {what} is not finished", finish)]
+
+
+def test_an_interrupted_change_of_the_clients_certificate_is_told(healthy: Desk, listener: Path) -> None:
+    ClientChange(healthy.testbed.settings).sign(ProxyRollover(healthy.testbed.settings).present, time.time())
+    ((level, what, remedy),) = authorities(healthy, listener)
+    assert (level, remedy) == (WARNING, "lightship authorities rotate client")
+    assert "interrupted" in what
+
+
+@pytest.mark.parametrize("name", ["authorities/links.key", "web_proxy/client.key", "authorities/proxy-next.key"])
+def test_a_key_that_others_may_read_is_wrong(healthy: Desk, listener: Path, name: str) -> None:
+    ProxyRollover(healthy.testbed.settings).begin(time.time())
+    path = healthy.testbed.settings.folders.state_dir / name
+    path.chmod(0o640)
+    (finding,) = examined(healthy, listener)[WRONG]
+    assert finding["remedy"] == f"chmod 0600 {path}"
+
+
+@pytest.mark.parametrize(("left", "level"), [(80, WARNING), (-1, WRONG)])
+def test_a_certificate_that_ends_names_the_command_that_replaces_it(
+    healthy: Desk, listener: Path, monkeypatch: pytest.MonkeyPatch, left: int, level: str
+) -> None:
+    seen = certificates(healthy.testbed.settings)
+    ends = seen[0].ends - (3650 - left) * 86400
+    monkeypatch.setattr(authority_checks, "certificates", lambda _: [replace(one, ends=ends) for one in seen])
+    assert [(found[0], found[2]) for found in authorities(healthy, listener)] == [
+        (level, "lightship authorities rotate links"),
+        (level, "lightship authorities rotate proxy"),
+        (level, "lightship authorities rotate proxy"),
+    ]
+    rollover = ProxyRollover(healthy.testbed.settings)
+    rollover.begin(time.time())
+    rollover.mark(time.time())
+    assert authorities(healthy, listener)[1][2] == "lightship authorities finish proxy"
+    monkeypatch.setattr(authority_checks, "certificates", lambda _: [*seen[:2], replace(seen[2], ends=ends)])
+    assert authorities(healthy, listener)[0][2] == "lightship authorities rotate client"
+
+
+def test_a_lost_authority_is_wrong(healthy: Desk, listener: Path) -> None:
+    (healthy.testbed.settings.folders.state_dir / "authorities" / "proxy.crt").unlink()
+    assert authorities(healthy, listener)[0][0] == WRONG

@@ -66,6 +66,17 @@ def test_a_second_rotation_would_drop_a_key_that_a_login_node_may_have(desk: Des
     assert ping(desk, before) == 403
 
 
+def test_the_old_key_ends_when_every_login_node_has_the_new_one(desk: Desk) -> None:
+    old = keys(desk).path.read_text()
+    desk.run("keys", "rotate", "demo")
+    new = keys(desk).path.read_text()
+    assert desk.run("keys", "finish", "demo") == ExitStatus.OK
+    assert "counts no more" in desk.out
+    assert (ping(desk, old), ping(desk, new)) == (403, 200)
+    assert desk.run("keys", "finish", "demo") == ExitStatus.OK
+    assert "has no old key" in desk.out
+
+
 def test_a_revoked_cluster_is_refused_with_either_key(desk: Desk) -> None:
     old = keys(desk).path.read_text()
     desk.run("keys", "rotate", "demo")
@@ -109,19 +120,3 @@ def test_clusters_say_what_they_have(desk: Desk) -> None:
     assert (other["key"], other["live"], other["last_created"]) == (False, 0, 0)
     desk.run("clusters")
     assert "none" in desk.out
-
-
-def test_authorities_are_shown_without_their_keys(desk: Desk) -> None:
-    assert desk.run("authorities", "--json") == ExitStatus.OK
-    shown = json.loads(desk.out)
-    assert [one["subject"] for one in shown] == [
-        "CN=Lightship links notebooks.test",
-        "CN=Lightship proxy notebooks.test",
-        "CN=Lightship proxy",
-    ]
-    assert all(one["days_left"] > 3600 for one in shown)
-    desk.run("authorities")
-    assert "PRIVATE" not in desk.out
-    (desk.testbed.settings.folders.state_dir / "authorities" / "links.crt").unlink()
-    assert desk.run("authorities") == ExitStatus.FAILED
-    assert "links.crt" in desk.err
