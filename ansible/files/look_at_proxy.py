@@ -1,7 +1,8 @@
 """Tell who listens on this host and whether a domain is delegated, as one JSON object, and change nothing.
 
 Arguments: names of units, with commas between them, and the domain, or nothing. `active` are those of the units that
-run; `delegated` is true, false, or null where no name server could say.
+run; `delegated` is true, false, or null where no name server could say; `managed` are the web servers with a drop-in of
+role web_proxy.
 """
 
 import json
@@ -19,6 +20,8 @@ LISTENING = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
 ODD = re.compile(r"[^A-Za-z0-9_.@:+-]")
 UNIT = re.compile(r"/([^/]+\.(?:service|socket|scope))(?:/[^/]*)?$", re.MULTILINE)
 RESOLVERS = Path("/etc/resolv.conf")
+DROP_INS = Path("/etc/systemd/system")
+WEB_SERVERS = ("nginx.service", "apache2.service", "httpd.service")
 PORT = 53
 SECONDS = 3.0
 NS, INTERNET, RECURSION_DESIRED = 2, 1, 0x0100
@@ -59,6 +62,11 @@ def active(units: str) -> list:
     except (OSError, subprocess.SubprocessError):
         return []
     return [name for name, state in zip(names, done.stdout.decode().split()) if state == "active"]  # noqa: B905
+
+
+def managed() -> list:
+    """The web servers that this service has configured on this host."""
+    return [unit for unit in WEB_SERVERS if (DROP_INS / (unit + ".d") / "lightship.conf").exists()]
 
 
 def readable(address: str) -> str:
@@ -125,5 +133,10 @@ def ask(server: str, domain: str) -> tuple:
 if __name__ == "__main__":
     ours = sys.argv[1]
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
-    seen = {"listeners": listeners(), "active": active(ours), "delegated": delegated(wanted) if wanted else None}
+    seen = {
+        "listeners": listeners(),
+        "active": active(ours),
+        "delegated": delegated(wanted) if wanted else None,
+        "managed": managed(),
+    }
     print(json.dumps(seen))

@@ -13,6 +13,11 @@ from testinfra.host import Host
 from support.bed import REPOSITORY
 
 INVENTORY = REPOSITORY / "tests" / "molecule" / "inventory"
+# What an administrator types to renew a certificate before the time; its name follows.
+RENEW = (
+    "REQUESTS_CA_BUNDLE=/etc/letsencrypt/lightship/acme-ca.pem /opt/certbot/bin/certbot renew --force-renewal "
+    "--no-random-sleep-on-renew --cert-name "
+)
 PLAYBOOK = "[{hosts: %s, become: true, roles: [%s]}]\n"
 
 
@@ -36,6 +41,16 @@ def playbook(path: Path, *arguments: str, seconds: float = 600) -> str:
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def rotate(what: str, *more: str) -> str:
+    """Replace a certificate or a key by the playbook for it, and return what it printed.
+
+    Args:
+        what: the value of lightship_rotate.
+        more: more variables, name=value.
+    """
+    return playbook(Path("rotate_certificates.yml"), *(f"-e{word}" for word in (f"lightship_rotate={what}", *more)))
 
 
 def demo(seconds: float = 400) -> str:

@@ -46,6 +46,12 @@ def test_the_account_is_bound_when_the_site_says_so(render: Render) -> None:
     assert "eab-kid" not in settings(render("certificates", "certbot.ini.j2", certificates_domain=DOMAIN))
 
 
+def test_the_kind_of_certificate_is_the_authoritys_if_the_site_names_none(render: Render) -> None:
+    named = render("certificates", "certbot.ini.j2", certificates_domain=DOMAIN, certificates_profile="shortlived")
+    assert settings(named)["preferred-profile"] == "shortlived"
+    assert "preferred-profile" not in settings(render("certificates", "certbot.ini.j2", certificates_domain=DOMAIN))
+
+
 def test_the_key_comes_from_the_host(render: Render) -> None:
     content = base64.b64encode(KEY.encode()).decode()
     text = render("certificates", "rfc2136.ini.j2", certificates_domain=DOMAIN, __certificates_key={"content": content})
@@ -71,3 +77,17 @@ def test_the_command_that_tests_the_web_server_keeps_its_words(render: Render) -
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(text)
     assert shlex.split(parser["deployed"]["test"]) == words
+
+
+def test_for_a_given_certificate_nobody_asks_an_authority(render: Render) -> None:
+    given = {"certificates_domain": DOMAIN, "certificates_provider": "given"}
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(render("certificates", "deployed.ini.j2", **given))
+    told = parser["deployed"]
+    assert told["lineage"] == f"/etc/letsencrypt/lightship/given/live/{DOMAIN}"
+    assert "certbot" not in told
+    unit = render("certificates", "lightship-certificates.service.j2", **given)
+    assert [line for line in unit.splitlines() if line.startswith("ExecStart=")] == [
+        "ExecStart=/usr/local/lib/lightship/certificates-deployed"
+    ]
+    assert f"Description=Check that the certificate of {DOMAIN} is served" in unit

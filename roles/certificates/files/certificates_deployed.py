@@ -23,9 +23,10 @@ from pathlib import Path
 
 SETTINGS = "/etc/letsencrypt/lightship/deployed.ini"
 FILES = ("cert", "privkey", "chain", "fullchain")
-RENEW = "/opt/certbot/bin/certbot renew --force-renewal --cert-name"
 COMMAND_SECONDS = 60
 CONNECT_SECONDS = 5
+SERVICE = "lightship-certificates"
+LAST_LINES = 20
 # For a moment after a reload, old workers answer too: so many checks in a row must reach new ones.
 SWITCH_SECONDS = 15
 STEADY_LOOKS, LOOK_SECONDS = 5, 0.2
@@ -45,6 +46,11 @@ class Settings:
     test: list[str]
     address: str
     port: int
+    # Empty if the institution gave the certificate.
+    certbot: str
+    # Commands of the site, for news of each kind; empty for none.
+    success: list[str]
+    failure: list[str]
 
 
 def read_settings(path: str) -> Settings:
@@ -60,6 +66,9 @@ def read_settings(path: str) -> Settings:
         test=shlex.split(section["test"]),
         address=section["address"],
         port=int(section["port"]),
+        certbot=section.get("certbot", ""),
+        success=shlex.split(section.get("success", "")),
+        failure=shlex.split(section.get("failure", "")),
     )
 
 
@@ -124,11 +133,38 @@ def state_of(service: str) -> str:
     return run("systemctl", "show", "--value", "--property=ActiveState", service).stdout.strip()
 
 
+def outside(*command: str, message: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command by the service manager: the service of the renewal has not the rights that it may need."""
+    setting = f"--setenv=LIGHTSHIP_MESSAGE={message}"
+    # Otherwise the service manager would put variables into the words, and a shell would run what the message says.
+    words = [word.replace("$", "$$") for word in command]
+    return run("systemd-run", "--quiet", "--wait", "--pipe", "--collect", setting, "--", *words)
+
+
 def test(settings: Settings) -> str:
     """Return what the web server says against its configuration, nothing if all is well."""
-    # Through the service manager, because the test writes to the web server's own folders, which this service may not.
-    done = run("systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--", *settings.test)
+    # It writes to the web server's own folders.
+    done = outside(*settings.test)
     return "" if done.returncode == 0 else done.stdout.strip() or f"it ended with status {done.returncode}"
+
+
+def tell(command: list[str], message: str) -> None:
+    """Run a command of the site with a message; a failure is reported and changes nothing."""
+    if not command:
+        return
+    try:
+        done = outside(*command, message=message)
+        failure = "" if done.returncode == 0 else done.stdout.strip() or f"it ended with status {done.returncode}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        failure = f"{error}"
+    if failure:
+        print(f"certificates-deployed: The command {shlex.join(command)} failed: {failure}", file=sys.stderr)
+
+
+def tell_failure(settings: Settings) -> None:
+    """Tell the site what the journal says of the renewal or check that failed."""
+    words = ("--quiet", "--no-pager", "--output=cat", f"--unit={SERVICE}", f"--lines={LAST_LINES}")
+    tell(settings.failure, run("journalctl", *words).stdout)
 
 
 def version(link: Path) -> int:
@@ -155,6 +191,13 @@ def point_to(lineage: Path, number: int) -> None:
         beside.replace(link)
 
 
+def another(settings: Settings) -> str:
+    """Return how to get another certificate."""
+    if settings.certbot:
+        return f"Have another one issued: `{settings.certbot} renew --force-renewal --cert-name {settings.domain}`."
+    return "Put another one into certificates_given_chain and certificates_given_key, and run site.yml."
+
+
 def roll_back(settings: Settings, complaint: str) -> DeployError:
     """Go back to the certificate before, if the new one is at fault, and return what to tell.
 
@@ -168,8 +211,7 @@ def roll_back(settings: Settings, complaint: str) -> DeployError:
         if not test(settings):
             return DeployError(
                 f"{settings.service} refuses certificate {new} of {settings.domain}, so number {older[-1]} is in place "
-                f"again and still shown. Have another one issued: `{RENEW} {settings.domain}`. "
-                f"{settings.service} said:\n{complaint}"
+                f"again and still shown. {another(settings)} {settings.service} said:\n{complaint}"
             )
         point_to(lineage, new)
     return DeployError(
@@ -229,7 +271,9 @@ def deploy(settings: Settings, *, allow_unused: bool) -> str:
     if allow_unused and not is_used(settings):
         return f"{settings.service} does not use the certificate of {settings.domain} yet."
     activate(settings, expected)
-    return f"{settings.service} was reloaded and shows {describe(expected)}."
+    news = f"{settings.service} was reloaded and shows {describe(expected)}."
+    tell(settings.success, f"{settings.domain}: {news}")
+    return news
 
 
 def main(argv: list[str]) -> int:
@@ -237,9 +281,13 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--settings", default=SETTINGS, help="settings file (default: %(default)s)")
     parser.add_argument("--allow-unused", action="store_true", help="content if the web server has no use for it yet")
+    parser.add_argument("--tell-failure", action="store_true", help="only tell the site that the last renewal failed")
     options = parser.parse_args(argv)
     try:
         settings = read_settings(options.settings)
+        if options.tell_failure:
+            tell_failure(settings)
+            return 0
         if Path(os.environ.get("RENEWED_LINEAGE", settings.lineage)) != settings.lineage:
             return 0
         print(deploy(settings, allow_unused=options.allow_unused))

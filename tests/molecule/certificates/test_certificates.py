@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,44 +13,14 @@ import pytest
 from cryptography import x509
 from testinfra.host import Host
 
-from support.bed import REPOSITORY
-from support.deploy import deploy
+from support.bed import eventually
+from support.certificates_host import ADDRESS, DEPLOYED, DOMAIN, LIVE, NEWS, SERVICE, VARIABLES, WEB, issued, shown
+from support.deploy import RENEW, deploy
 
 testinfra_hosts = ["ssh://proxy13"]
 
-ADDRESS = "10.89.77.13"
-DOMAIN = "trixie.test"
-PORT = 9443
-LIVE = f"/etc/letsencrypt/live/{DOMAIN}"
 ARCHIVE = f"/etc/letsencrypt/archive/{DOMAIN}"
-DEPLOYED = "/usr/local/lib/lightship/certificates-deployed"
-SERVICE = "lightship-certificates"
 SETTINGS = "/etc/letsencrypt/lightship"
-WEB = "/etc/certificates-test"
-# What an administrator types to renew before the time.
-RENEW = (
-    f"REQUESTS_CA_BUNDLE={SETTINGS}/acme-ca.pem /opt/certbot/bin/certbot renew --force-renewal --cert-name {DOMAIN} "
-    "--no-random-sleep-on-renew"
-)
-VARIABLES: dict[str, object] = {
-    "certificates_domain": DOMAIN,
-    "certificates_ca": "https://acme:14000/dir",
-    "certificates_acme_ca_file": str(REPOSITORY / ".bed" / "pebble-api-ca.pem"),
-    "certificates_propagation_seconds": 1,
-    "certificates_https_port": PORT,
-    "certificates_web_server": "certificates-test",
-    "certificates_web_server_test": ["nginx", "-t", "-c", f"{WEB}/nginx"],
-}
-
-
-def issued(host: Host) -> int:
-    """Return the serial number of the certificate in place."""
-    return x509.load_pem_x509_certificate(host.check_output(f"cat {LIVE}/cert.pem").encode()).serial_number
-
-
-def shown() -> int:
-    """Return the serial number of the certificate that the web server shows."""
-    return x509.load_pem_x509_certificate(ssl.get_server_certificate((ADDRESS, PORT), timeout=5).encode()).serial_number
 
 
 def run_and_fail(host: Host) -> str:
@@ -133,8 +102,11 @@ def test_no_web_server_is_no_failure(host: Host) -> None:
 @pytest.mark.usefixtures("web_server")
 def test_a_renewal_is_shown_without_a_playbook(host: Host) -> None:
     before = shown()
-    host.check_output(RENEW)
+    host.check_output(f"rm -f {NEWS['success']}")
+    host.check_output(RENEW + DOMAIN)
     assert shown() == issued(host) != before
+    told = f"{DOMAIN}: certificates-test was reloaded and shows the certificate with serial {shown():X}. 100%"
+    assert host.file(NEWS["success"]).content_string == told
 
 
 @pytest.mark.usefixtures("web_server")
@@ -147,11 +119,16 @@ def test_the_service_is_content_when_nothing_is_due(host: Host) -> None:
 @pytest.mark.usefixtures("web_server")
 def test_the_service_shows_what_an_earlier_run_could_not(host: Host, broken: Callable[[], None]) -> None:
     before = shown()
-    host.check_output(RENEW)
+    host.check_output(RENEW + DOMAIN)
     assert shown() == before != issued(host)
 
-    assert f"Mend the configuration until `nginx -t -c {WEB}/nginx` is content" in run_and_fail(host)
+    host.check_output(f"rm -f {NEWS['failure']}")
+    remedy = f"Mend the configuration until `nginx -t -c {WEB}/nginx` is content"
+    assert remedy in run_and_fail(host)
     assert shown() == before
+    # systemd tells the site in a unit of its own.
+    eventually(lambda: host.file(NEWS["failure"]).exists, "nobody was told", 20)
+    assert remedy in host.file(NEWS["failure"]).content_string
 
     broken()
     host.check_output(f"systemctl start {SERVICE}")
@@ -178,7 +155,7 @@ def test_a_damaged_certificate_is_rolled_back(host: Host) -> None:
     assert f"refuses certificate {bad}" in run_and_fail(host)
     assert shown() == issued(host) == before
 
-    host.check_output(RENEW)
+    host.check_output(RENEW + DOMAIN)
     host.check_output(f"systemctl start {SERVICE}")
     assert shown() == issued(host) != before
 
@@ -220,7 +197,7 @@ def test_after_a_new_update_key_renewals_go_on(host: Host, tmp_path: Path) -> No
     assert deploy("dns_zone", "proxy13", tmp_path, dns_zone_domain=DOMAIN, dns_zone_address=ADDRESS) > 0
     assert deploy("certificates", "proxy13", tmp_path, **VARIABLES) > 0
     assert issued(host) == before
-    host.check_output(RENEW)
+    host.check_output(RENEW + DOMAIN)
     assert issued(host) == shown() != before
 
 

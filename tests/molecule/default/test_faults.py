@@ -93,14 +93,6 @@ def registry() -> Iterator[Registry]:
     bed.run("proxy", "lightship revoke --user faults --yes")
 
 
-@pytest.fixture(scope="module")
-def working() -> Iterator[bed.Notebook]:
-    """Return the notebook of somebody who works through all of it."""
-    started = bed.start("alice", "-t 30")
-    yield started
-    bed.stop(started)
-
-
 @pytest.fixture
 def undisturbed(working: bed.Notebook) -> Iterator[Callable[[], None]]:
     """Yield what asserts that the notebook answers and its open WebSocket was not cut; asked at the end too."""

@@ -7,6 +7,7 @@ import re
 import shlex
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,34 +17,12 @@ from support.deploy import registry_faults
 
 testinfra_hosts = ["ssh://proxy13"]
 
+REGISTRY = "/opt/lightship/registry"
 STATE = "/var/lib/lightship"
 CUT_FOLDER = "/run/lightship/cut"
 CLUSTERS = "/etc/lightship/clusters"
 
-# Makes a user's link as the service would, as the service's user, and publishes it at a target: it needs no job.
-# Arguments: user, and target or nothing. Prints the name.
-PUBLISH = """
-import sys
-sys.path.insert(0, "/opt/lightship/registry/lightship.pyz")
-from pathlib import Path
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from lightship_registry.admin import host
-from lightship_registry.core import settings
-from lightship_registry.core.records import Owner, LinkRequest
-loaded = settings.load(Path("/etc/lightship/registry.toml"))
-host.become_service(loaded)
-_, parts = host.open_links(loaded)
-links = parts.links
-link, secret = links.create(Owner("demo", sys.argv[1]), LinkRequest(3600))
-if len(sys.argv) > 2:
-    key = ec.generate_private_key(ec.SECP256R1())
-    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
-    links.claim(link, request.public_bytes(serialization.Encoding.PEM).decode())
-    parts.publisher.publish(links.of_secret(link.name, secret), sys.argv[2])
-print(link.name)
-"""
+PUBLISH = Path(__file__).with_name("publish_on_host.py").read_text(encoding="utf-8")
 
 # A listener at a port of this host, a connection to it, and what becomes of that. Arguments: port, seconds to wait.
 CONNECTION = """
@@ -71,7 +50,7 @@ def lightship(host: Host) -> Any:
 
 def publish(host: Host, *arguments: str) -> str:
     """Make a link; its name."""
-    command = ["/opt/lightship/registry/venv/bin/python", "-c", PUBLISH, *arguments]
+    command = ["env", f"PYTHONPATH={REGISTRY}/lightship.pyz", f"{REGISTRY}/venv/bin/python", "-c", PUBLISH, *arguments]
     name: str = host.check_output(shlex.join(command)).strip()
     return name
 

@@ -1,0 +1,85 @@
+"""An authority of another kind: it wants a contract (EAB), and its certificates are valid for a minute."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from testinfra.host import Host
+
+from support import bed
+from support.certificates_host import LIVE, SERVICE, VARIABLES, issued, shown
+from support.deploy import deploy
+
+testinfra_hosts = ["ssh://proxy13"]
+
+PORT = 14001
+LIFE_SECONDS = 60
+CONTRACT = ("contract-7", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W")
+# Beside the bed's own, which other tests need as it is: a restart would make it forget every account.
+SETTINGS = {
+    "pebble": {
+        "listenAddress": f"0.0.0.0:{PORT}",
+        "managementListenAddress": "0.0.0.0:15001",
+        "certificate": "/etc/pebble/cert.pem",
+        "privateKey": "/etc/pebble/key.pem",
+        "httpPort": 80,
+        "tlsPort": 443,
+        "externalAccountBindingRequired": True,
+        "externalAccountMACKeys": dict([CONTRACT]),
+        "certificateValidityPeriod": LIFE_SECONDS,
+    }
+}
+START = (
+    "systemd-run --quiet --unit=another --setenv=PEBBLE_VA_NOSLEEP=1 --setenv=PEBBLE_WFE_NONCEREJECT=0 "
+    "pebble -config /run/another.json -strict=false -dnsserver 10.89.77.11:53"
+)
+KEYS = ("certificates_eab_key_id", "certificates_eab_hmac_key")
+THEIRS: dict[str, object] = {**VARIABLES, "certificates_ca": f"https://acme:{PORT}/dir"}
+
+
+@pytest.fixture(scope="module")
+def authority(host: Host) -> Iterator[None]:
+    """Run it on the host of the bed's own."""
+    # As it is new each time, it knows no account from before.
+    host.check_output(f"rm -rf /etc/letsencrypt/accounts/acme:{PORT}")
+    bed.run("acme", f"cat >/run/another.json && {START}", text=json.dumps(SETTINGS))
+    listens = f"python3 -c 'import socket; socket.create_connection((\"localhost\", {PORT}), 2)'"
+    bed.eventually(lambda: not bed.run("acme", listens, check=False).returncode, "it does not listen", 30)
+    yield
+    bed.run("acme", "systemctl stop another")
+
+
+@pytest.fixture
+def ours_again(tmp_path: Path) -> Iterator[None]:
+    """Put the certificate of the bed's own authority back."""
+    yield
+    deploy("certificates", "proxy13", tmp_path, **VARIABLES)
+
+
+@pytest.mark.usefixtures("web_server", "authority")
+def test_a_contract_that_the_authority_does_not_know_changes_nothing(host: Host, tmp_path: Path) -> None:
+    before = issued(host)
+    unknown = dict(zip(KEYS, ("contract-8", CONTRACT[1]), strict=True))
+    with pytest.raises(AssertionError, match="references a key that is not known"):
+        deploy("certificates", "proxy13", tmp_path, **THEIRS, **unknown)
+    assert issued(host) == shown() == before
+
+
+@pytest.mark.usefixtures("web_server", "authority", "ours_again")
+def test_a_certificate_for_a_minute_is_renewed_by_what_the_timer_starts(host: Host, tmp_path: Path) -> None:
+    assert deploy("certificates", "proxy13", tmp_path, **THEIRS, **dict(zip(KEYS, CONTRACT, strict=True))) > 0
+    first = x509.load_pem_x509_certificate(host.check_output(f"cat {LIVE}/cert.pem").encode())
+    assert (first.not_valid_after_utc - first.not_valid_before_utc).total_seconds() <= LIFE_SECONDS
+    assert issued(host) == shown() == first.serial_number
+
+    def renewed() -> bool:
+        # Less often than systemd refuses.
+        host.check_output(f"sleep 5 && systemctl start {SERVICE}")
+        return issued(host) != first.serial_number
+
+    bed.eventually(renewed, "it is not renewed", 2 * LIFE_SECONDS)
+    assert shown() == issued(host)

@@ -1,0 +1,46 @@
+"""The host on which role certificates is tested alone: its names, and what it has in place and presents."""
+
+from __future__ import annotations
+
+import ssl
+
+from cryptography import x509
+from testinfra.host import Host
+
+from support.bed import REPOSITORY
+
+ADDRESS = "10.89.77.13"
+DOMAIN = "trixie.test"
+PORT = 9443
+LIVE = f"/etc/letsencrypt/live/{DOMAIN}"
+DEPLOYED = "/usr/local/lib/lightship/certificates-deployed"
+SERVICE = "lightship-certificates"
+WEB = "/etc/certificates-test"
+# Where the site's own commands write what they were told.
+NEWS = {"success": "/run/certificates-renewed", "failure": "/run/certificates-failed"}
+VARIABLES: dict[str, object] = {
+    "certificates_domain": DOMAIN,
+    "certificates_ca": "https://acme:14000/dir",
+    "certificates_acme_ca_file": str(REPOSITORY / ".bed" / "pebble-api-ca.pem"),
+    "certificates_propagation_seconds": 1,
+    "certificates_https_port": PORT,
+    "certificates_web_server": "certificates-test",
+    "certificates_web_server_test": ["nginx", "-t", "-c", f"{WEB}/nginx"],
+    # With what a shell, a unit and a file of settings each read in their own way.
+    **{
+        f"certificates_{kind}_command": ["sh", "-c", f'printf "%s 100%%" "${{LIGHTSHIP_MESSAGE}}" >{path}']
+        for kind, path in NEWS.items()
+    },
+}
+
+
+def issued(host: Host) -> int:
+    """Return the serial number of the certificate in place."""
+    return x509.load_pem_x509_certificate(host.check_output(f"cat {LIVE}/cert.pem").encode()).serial_number
+
+
+def shown() -> int:
+    """Return the serial number of the certificate that the web server shows."""
+    return x509.load_pem_x509_certificate(
+        ssl.get_server_certificate((ADDRESS, PORT), timeout=20).encode()
+    ).serial_number
