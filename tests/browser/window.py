@@ -10,9 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Error, Page, sync_playwright
 
 from support import bed
-
-# The sandbox cannot start as root, and nothing here opens a page of the outside world.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+from support.chromium import FLAGS, PROGRAM
 
 
 @contextmanager
@@ -21,8 +19,8 @@ def chromium(home: Path, *flags: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             home / "profile",
-            executable_path="/usr/bin/chromium",
-            args=[*FLAGS, *flags],
+            executable_path=PROGRAM,
+            args=[*FLAGS, "--disable-quic", *flags],
             env={"HOME": str(home)},
             headless=True,
         )
@@ -37,8 +35,12 @@ def chromium(home: Path, *flags: str) -> Iterator[Page]:
 
 
 def trust(home: Path) -> None:
-    """Put the bed's authority into the browser's trust store."""
-    store = home / ".pki" / "nssdb"
+    """Put the bed's authority into Chromium's trust store."""
+    trust_in(home / ".pki" / "nssdb")
+
+
+def trust_in(store: Path) -> None:
+    """Put the bed's authority into a new trust store."""
     store.mkdir(parents=True)
     subprocess.run(["certutil", "-d", f"sql:{store}", "-N", "--empty-password"], check=True)
     subprocess.run(

@@ -23,13 +23,27 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-DOMAIN = "trixie.test"
-PROXY = "10.89.77.13"
+from support.proxy_host import DOMAIN, FIRST_PORT, PROXY
+
 HERE = "10.89.77.1"
+# A name of this machine's for the hosts, as images/testhost/acme/etc/resolver.hosts has it.
+DESK = f"desk.{DOMAIN}"
 ROUTES = "/run/lightship-test/routes"
 # Below those that the kernel gives to outgoing connections.
-PORTS = itertools.count(21000)
+PORTS = itertools.count(FIRST_PORT)
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nnotebook"
+
+# What a browser sends to open a WebSocket, and when its user goes to a page.
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "eA=="}
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+# Requests that no page of another address may make, by their method and headers: fetched, posted, framed, loaded.
+FOREIGN_REQUESTS: list[tuple[str, dict[str, str]]] = [
+    ("GET", {}),
+    ("POST", NAVIGATION),
+    ("GET", {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}),
+    ("GET", {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}),
+    ("GET", {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}),
+]
 
 Handler = Callable[[socket.socket, bytes], None]
 
@@ -95,12 +109,23 @@ def reply(connection: socket.socket, _request: bytes) -> None:
     connection.sendall(REPLY)
 
 
+def echo(connection: socket.socket, request: bytes) -> None:
+    """Switch protocols, and from then on say everything twice."""
+    assert b"Upgrade: websocket" in request
+    connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+    while data := connection.recv(4096):
+        connection.sendall(data * 2)
+
+
 @dataclass
 class Notebook:
-    """A server with a link's certificate that keeps what it received; without a certificate it speaks plain HTTP."""
+    """A server with a certificate that keeps what it received; without a certificate it speaks plain HTTP.
+
+    With an authority for clients it demands a certificate of theirs, as the notebooks of links do.
+    """
 
     certificate: Path | None
-    client_authority: Path
+    client_authority: Path | None
     handler: Handler = reply
     port: int = field(default_factory=lambda: next(PORTS))
     received: list[bytes] = field(default_factory=list)
@@ -143,12 +168,15 @@ class Notebook:
         connection.close()
 
     def _secure(self, connection: socket.socket) -> socket.socket:
+        # As Jupyter's Tornado at the end of an answer, which else waits until the proxy confirms what came before.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.certificate is None:
             return connection
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate)
-        context.load_verify_locations(self.client_authority)
-        context.verify_mode = ssl.CERT_REQUIRED
+        if self.client_authority:
+            context.load_verify_locations(self.client_authority)
+            context.verify_mode = ssl.CERT_REQUIRED
         return context.wrap_socket(connection, server_side=True)
 
 
@@ -184,6 +212,15 @@ class Browser:
             plain.close()
             raise
 
+    def websocket(self, host: str, path: str = "/ws") -> ssl.SSLSocket:
+        """Return a connection that the host's own page has opened as a WebSocket."""
+        connection = self.connect(host)
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host}", f"Origin: https://{host}"]
+        lines += [f"{name}: {value}" for name, value in UPGRADE.items()]
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
+        return connection
+
     def ask(
         self,
         host: str,
@@ -193,6 +230,7 @@ class Browser:
         method: str = "GET",
         body: bytes = b"",
         authority: str = "",
+        seconds: float = 20,
     ) -> Answer:
         """Send one request on a connection of its own.
 
@@ -203,10 +241,12 @@ class Browser:
             method: HTTP method.
             body: sent with its length, if there is any.
             authority: the Host header, if it shall differ from `host`.
+            seconds: how long the answer may take.
         """
         connection = http.client.HTTPConnection(host)
         # A connection that exists already: http.client would use the path and the Host header for its own ends.
         connection.sock = self.connect(host)
+        connection.sock.settimeout(seconds)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         sent = {"Host": authority or host, **({"Content-Length": str(len(body))} if body else {}), **(headers or {})}
         for name, value in sent.items():

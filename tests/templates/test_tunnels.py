@@ -19,9 +19,6 @@ from templates.test_link_registry import SITE
 
 Tunnels = list[dict[str, Any]]
 
-# Its fixture makes the roles' own filters known.
-pytestmark = pytest.mark.usefixtures("render")
-
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 GROUP_VARS = ROLES.parent / "ansible" / "group_vars" / "all.yml"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA alice@workstation"
@@ -76,7 +73,6 @@ def templar(**variables: object) -> Templar:
         [{**ALICE, "listen": ["*:1024", "[::1]:65535", "127.0.0.1:8888"]}],
     ],
 )
-@pytest.mark.usefixtures("render")
 def test_a_right_list_is_passed_and_the_registry_takes_it(tunnels: Tunnels) -> None:
     assert list(complaints(tunnels)) == []
     users = {Owner("demo", entry["user"]) for entry in tunnels if "user" in entry}
@@ -112,7 +108,6 @@ def test_a_right_list_is_passed_and_the_registry_takes_it(tunnels: Tunnels) -> N
         ),
     ],
 )
-@pytest.mark.usefixtures("render")
 def test_a_wrong_entry_is_answered_with_its_fault(entry: dict[str, Any], words: str) -> None:
     (sentence,) = complaints([ALICE, entry])
     assert sentence.startswith("ssh_gateway_tunnels ")

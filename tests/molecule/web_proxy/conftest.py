@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import resource
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
 from support.bed import AUTHORITY
-from support.fake_notebook import DOMAIN, ROUTES, Authority, Browser, Handler, Notebook, Route, Start, reply
+from support.fake_notebook import ROUTES, Authority, Browser, Handler, Notebook, Route, Start, reply
+from support.host_shell import Shell
+from support.proxy_host import DOMAIN
 
 AUTHORITIES = "/var/lib/lightship/authorities"
 
@@ -36,18 +39,40 @@ def browser() -> Browser:
 
 
 @pytest.fixture
-def route(host: Host) -> Iterator[Route]:
+def allow_files() -> Iterator[Callable[[int], None]]:
+    """Let the tests' process open this many files until the test ends; skip the test where the machine forbids it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def allow(count: int) -> None:
+        # Only the machine's administrator can give more than the hard limit.
+        if hard < count:
+            pytest.skip(f"this machine lets no process open {count} files")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+
+    yield allow
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def shell(host: Host) -> Iterator[Shell]:
+    """A shell on the host."""
+    with Shell(host) as opened:
+        yield opened
+
+
+@pytest.fixture
+def route(shell: Shell) -> Iterator[Route]:
     """Write a link's route file as the registry does, or remove it when there is no text."""
 
     def write(name: str, text: str) -> None:
         if text:
-            host.check_output(f"printf '{text}' > {ROUTES}/.tmp && mv {ROUTES}/.tmp {ROUTES}/{name}")
+            shell.run(f"printf '{text}' > {ROUTES}/.{name} && mv {ROUTES}/.{name} {ROUTES}/{name}")
         else:
-            host.check_output(f"rm {ROUTES}/{name}")
+            shell.run(f"rm {ROUTES}/{name}")
 
-    host.check_output(f"install -d -m 2750 -g www-data {ROUTES}")
+    shell.run(f"install -d -m 2750 -g www-data {ROUTES}")
     yield write
-    host.check_output(f"rm -rf {ROUTES}")
+    shell.run(f"rm -rf {ROUTES}")
 
 
 @pytest.fixture
@@ -55,9 +80,11 @@ def start(links: Authority, client_authority: Path, tmp_path: Path, route: Route
     """Start a notebook of a link and write its route."""
     running = []
 
-    def begin(name: str, handler: Handler = reply, certificate: Path | None = None) -> Notebook:
+    def begin(
+        name: str, handler: Handler = reply, certificate: Path | None = None, kind: type[Notebook] = Notebook
+    ) -> Notebook:
         certificate = certificate or links.issue(tmp_path, f"{name}.{DOMAIN}")
-        server = Notebook(certificate, client_authority, handler)
+        server = kind(certificate, client_authority, handler)
         context = server.listening()
         context.__enter__()
         running.append(context)

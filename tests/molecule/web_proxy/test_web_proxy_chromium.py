@@ -12,10 +12,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.window import chromium, trust
-from support import fake_notebook
-from support.fake_notebook import DOMAIN, Notebook, Start
+from support.fake_notebook import Notebook, Start
+from support.proxy_host import DOMAIN, PROXY, TESTINFRA_HOSTS
 
-testinfra_hosts = ["ssh://proxy13"]
+testinfra_hosts = TESTINFRA_HOSTS
 
 OK, FORBIDDEN = 200, 403
 VICTIM, EVIL = f"quiet-river-stone.{DOMAIN}", f"mallory-was-here.{DOMAIN}"
@@ -59,7 +59,7 @@ def asked(notebook: Notebook) -> list[str]:
 def window(home: Path) -> Iterator[Page]:
     """Yield a browser that finds the proxy under every name."""
     trust(home)
-    with chromium(home, f"--host-resolver-rules=MAP *.{DOMAIN} {fake_notebook.PROXY}") as opened:
+    with chromium(home, f"--host-resolver-rules=MAP *.{DOMAIN} {PROXY}") as opened:
         yield opened
 
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from support.fake_notebook import DOMAIN, Browser, Start
+from support import fake_notebook
+from support.fake_notebook import Browser, Start
+from support.proxy_host import DOMAIN, TESTINFRA_HOSTS
 
-testinfra_hosts = ["ssh://proxy13"]
+testinfra_hosts = TESTINFRA_HOSTS
 
 OK, FOUND, SEE_OTHER, FORBIDDEN = 200, 302, 303, 403
 NAME = "quiet-river-stone"
@@ -17,7 +19,7 @@ LINK = f"{NAME}.{DOMAIN}"
 TOKEN = "0123456789abcdef" * 2
 ASKED = "/login?next=%2Flab%2Ftree%2Fa%2520b.ipynb%3Freset"
 # As browsers say that a person goes there; the second is one of before 2023.
-NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
+NAVIGATION = {**fake_notebook.NAVIGATION, "Sec-Fetch-Site": "none"}
 OLD_NAVIGATION = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 FETCH = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin"}
 # What a program of --app sets when its owner has come in.

@@ -7,28 +7,31 @@ import html
 import http.client
 import re
 import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.fake_notebook import DOMAIN, HERE, Browser, Route, Start
+from support.fake_notebook import HERE, Browser, Route, Start
+from support.proxy_host import DOMAIN, TESTINFRA_HOSTS
 
-testinfra_hosts = ["ssh://proxy13"]
+testinfra_hosts = TESTINFRA_HOSTS
 
 OK, SEE_OTHER, FORBIDDEN, NOT_ALLOWED, TOO_MANY, BAD_GATEWAY = 200, 303, 403, 405, 429, 502
-BAD_REQUEST, ADDRESS_TOO_LONG, HEADERS_TOO_LONG = 400, 414, 431
+BAD_REQUEST, NOT_FOUND, TOO_LARGE, ADDRESS_TOO_LONG, HEADERS_TOO_LONG = 400, 404, 413, 414, 431
 NAME, OTHER = "quiet-river-stone", "other-link-here"
 LINK = f"{NAME}.{DOMAIN}"
-# As in molecule.yml.
+# As in the inventory.
 CENTRE = [
     ("https://example.org/$guide?a=1&b=2;c#top", "Guide"),
     ("mailto:help@example.org", 'Contact Zürich "HPC" <b>$host</b>'),
 ]
-# As in molecule.yml.
-OF_ONE_LINK, OF_ONE_ADDRESS = 30, 50
+# As in the inventory.
+OF_ONE_LINK, OF_ONE_ADDRESS, SILENCE = 30, 50, 12
 
 
 def links_below(page: str) -> list[tuple[str, ...]]:
-    """Return the addresses and words of the links below a page of nginx's own."""
+    """Return the addresses and words of the links below a page of the web server's own."""
     nav = page.partition('<nav aria-label="Help">')[2]
     return [tuple(map(html.unescape, link)) for link in re.findall(r'<a href="([^"<>]*)">([^"<>]*)</a>', nav)]
 
@@ -53,21 +56,20 @@ def test_the_cookies_of_a_whole_domain_fit(start: Start, browser: Browser) -> No
 
 @pytest.mark.parametrize("host", [LINK, DOMAIN])
 @pytest.mark.parametrize(
-    ("path", "headers", "status"),
+    ("path", "headers", "status", "said"),
     [
-        ("/lab", {"Cookie": "x" * 33_000}, HEADERS_TOO_LONG),
-        (f"/lab?{'x' * 33_000}", {}, ADDRESS_TOO_LONG),
-        ("/lab", {f"x{number}": "x" * 30_000 for number in range(5)}, HEADERS_TOO_LONG),
-        ("/lab", {"Content-Length": "many"}, BAD_REQUEST),
+        ("/lab", {"Cookie": "x" * 33_000}, HEADERS_TOO_LONG, b"delete the data of this site"),
+        (f"/lab?{'x' * 33_000}", {}, ADDRESS_TOO_LONG, b"Delete all after the question mark"),
+        ("/lab", {f"x{number}": "x" * 30_000 for number in range(5)}, HEADERS_TOO_LONG, b"private window"),
+        ("/lab", {"Content-Length": "many"}, BAD_REQUEST, b"not valid HTTP"),
     ],
 )
-def test_what_is_too_long_gets_a_page_that_says_what_to_do(
-    browser: Browser, host: str, path: str, headers: dict[str, str], status: int
+def test_what_cannot_be_read_gets_a_page_that_says_what_to_do(
+    browser: Browser, host: str, path: str, headers: dict[str, str], status: int, said: bytes
 ) -> None:
     answer = browser.ask(host, path, headers)
     assert answer.status == status
-    assert b"private window" in answer.body
-    assert b"delete the data of this site" in answer.body
+    assert said in answer.body
     assert answer.header("Cache-Control") == ["no-store"]
     assert links_below(answer.body.decode()) == CENTRE
 
@@ -134,9 +136,42 @@ def test_one_link_and_one_address_hold_only_so_many_requests(start: Start, brows
     with contextlib.ExitStack() as opened:
         # Answered is only what is refused.
         assert {holds(NAME) for _ in range(OF_ONE_LINK)} == {""}
-        assert browser.ask(LINK, "/lab").status == TOO_MANY
+        refused = browser.ask(LINK, "/lab")
+        assert (refused.status, refused.header("Retry-After")) == (TOO_MANY, ["1"])
+        assert links_below(refused.body.decode()) == CENTRE
         assert {holds(OTHER) for _ in range(OF_ONE_ADDRESS - OF_ONE_LINK)} == {""}
         assert browser.ask(f"{OTHER}.{DOMAIN}", "/lab").status == TOO_MANY
+    # A server counts a client that has gone for as long as it waits for the notebook, at most.
+    end = time.monotonic() + SILENCE + 10
+    while browser.ask(f"nobody-made-this.{DOMAIN}").status == TOO_MANY:
+        assert time.monotonic() < end, "requests whose clients have gone still count"
+        time.sleep(0.5)
+
+
+def test_who_guesses_names_is_slowed_down_and_nobody_else(start: Start, browser: Browser) -> None:
+    start(NAME)
+    guesses = [f"nobody-was-{word}.{DOMAIN}" for word in 50 * ["here", "there", "where", "near", "far", "away"]]
+    with ThreadPoolExecutor(8) as several:
+        statuses = {answer.status for answer in several.map(browser.ask, guesses)}
+    assert statuses == {NOT_FOUND, TOO_MANY}
+    # The same address still gets a notebook, its owner's page, and the service's own.
+    assert browser.ask(LINK, "/lab").status == OK
+    assert browser.ask(LINK, "/.lightship/").status == NOT_FOUND
+    assert browser.ask(DOMAIN).status != TOO_MANY
+    deadline = time.monotonic() + 30
+    while (answer := browser.ask(f"nobody-was-here.{DOMAIN}")).status == TOO_MANY and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert answer.status == NOT_FOUND
+
+
+def test_a_form_that_is_too_large_gets_a_page_that_says_so(start: Start, browser: Browser) -> None:
+    notebook = start(NAME)
+    own = {"Origin": f"https://{LINK}", "Sec-Fetch-Site": "same-origin"}
+    answer = browser.ask(LINK, "/.lightship/enter", own, method="POST", body=bytes(100_000))
+    assert answer.status == TOO_LARGE
+    assert b"refused" in answer.body
+    assert links_below(answer.body.decode()) == CENTRE
+    assert not notebook.received
 
 
 @pytest.mark.parametrize(("curve", "accepted"), [("prime256v1", True), ("secp384r1", True), ("secp521r1", False)])
