@@ -20,7 +20,7 @@ write_containers_conf() {
   files=$(ulimit -Hn)
   processes=$(ulimit -Hu)
   [[ $files != unlimited && $files -le 65536 ]] || files=65536
-  [[ $processes != unlimited && $processes -le 16384 ]] || processes=16384
+  [[ $processes != unlimited && $processes -le 32768 ]] || processes=32768
   [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]] || runtime='runtime = "runc"'
   printf '%s\n' '[containers]' "default_ulimits = [\"nofile=$files:$files\", \"nproc=$processes:$processes\"]" \
     '[engine]' "$runtime" >"$CONTAINERS_CONF.$$"

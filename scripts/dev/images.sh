@@ -129,6 +129,15 @@ with_lock() {
   exec 9>&-
 }
 
+# Removes what older builds left. Not while another process builds: the stages of its images have no names yet, and would go too.
+prune() {
+  exec 8>"$bed_state/images-bed.lock" 9>"$bed_state/images-others.lock"
+  if flock --nonblock 8 && flock --nonblock 9; then
+    "$CONTAINER_ENGINE" image prune --force --filter label=lightship.source >/dev/null 2>&1 || true
+  fi
+  exec 8>&- 9>&-
+}
+
 mkdir -p "$bed_state/log"
 make_context
 registry=no
@@ -136,5 +145,5 @@ registry=no
   if registry_answers; then registry=yes; fi
 with_lock bed build_bed
 [[ ${1:-} == bed ]] || with_lock others build_others
-"$CONTAINER_ENGINE" image prune --force --filter label=lightship.source >/dev/null 2>&1 || true
+prune
 say "ready"

@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 engine=${CONTAINER_ENGINE:-podman}
-needed=(ca-certificates chromium chromium-sandbox fonts-dejavu-core git iproute2 iptables libnss3-tools mmdebstrap nftables
-  openssh-client openssl postgresql python3-venv zsh)
+needed=(ca-certificates chromium chromium-sandbox firefox-esr fonts-dejavu-core git iproute2 iptables libnss3-tools mmdebstrap
+  nftables openssh-client openssl postgresql python3-seccomp python3-venv testssl.sh zsh)
 case $engine in
   podman) needed+=(podman runc netavark aardvark-dns) ;;
   docker) command -v docker >/dev/null || needed+=(docker.io) ;;

@@ -29,12 +29,14 @@ setting() { sed -n "s/^ *$1: *//p" "tests/molecule/$2/molecule.yml"; }
 
 # Makes the hosts of a role's scenario and applies the roles that its role builds on, unless that is done already.
 prepare() {
-  local hosts need
+  local hosts host need
   hosts=$(setting ROLE_HOSTS "$scenario")
   [[ $hosts ]] || return 0
-  if ! "$CONTAINER_ENGINE" container inspect "lightship-$hosts" >/dev/null 2>&1; then
+  host=proxy13
+  [[ $hosts != login ]] || host=login
+  if ! "$CONTAINER_ENGINE" container inspect "lightship-$host" >/dev/null 2>&1; then
     ansible-playbook --inventory tests/molecule/inventory tests/molecule/default/create.yml \
-      --limit "localhost,acme,proxy$([[ $hosts == proxy13 ]] && echo 13 || echo ,bed_cluster)" || return
+      --limit "localhost,acme,$([[ $host == login ]] && echo proxy,bed_cluster || echo bed_roles)" || return
   fi
   for need in $(setting ROLE_AFTER "$scenario"); do
     if ! grep -qsx "$need" "$applied"; then

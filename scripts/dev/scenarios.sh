@@ -5,9 +5,12 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
-on_own_host=(dns_zone certificates link_registry web_proxy ssh_gateway)
+# The first are for both hosts at once, the others for one.
+on_both_hosts=(dns_zone certificates link_registry)
+on_trixie=(web_proxy web_proxy_apache ssh_gateway)
+on_bookworm=(web_proxy_bookworm web_proxy_apache_bookworm)
 on_login=(cluster_tools notebook_image)
-all=(default "${on_own_host[@]}" "${on_login[@]}" pbs)
+all=(default "${on_both_hosts[@]}" "${on_trixie[@]}" "${on_bookworm[@]}" "${on_login[@]}" pbs)
 deploy=yes
 if [[ ${1:-} == --deployed ]]; then
   deploy=no
@@ -30,16 +33,32 @@ run() {
   [[ $names != *" $1 "* ]] || scripts/dev/scenario.sh "$@" || echo "$1" >>"$failed"
 }
 
-# meanwhile FIRST -- NAME...: runs the others one after the other, in parallel with the first; prints their output after it.
+# in_turn NAME...: one after the other.
+in_turn() {
+  local name
+  for name in "$@"; do run "$name"; done
+}
+
+# Each of the two hosts has its own roles to test after those that both have.
+on_own_hosts() {
+  in_turn "${on_both_hosts[@]}"
+  in_turn "${on_bookworm[@]}" >"$state/bookworm.log" 2>&1 &
+  in_turn "${on_trixie[@]}"
+  wait
+  cat "$state/bookworm.log"
+}
+
+# meanwhile FIRST -- COMMAND: runs the command in parallel with the first scenario; prints its output afterwards.
 meanwhile() {
-  local first=() name lane
+  local first=() lane
   while [[ $1 != -- ]]; do
     first+=("$1")
     shift
   done
   shift
   set -m
-  for name in "$@"; do run "$name"; done >"$state/meanwhile.log" 2>&1 &
+  # Its own jobs stay in its process group.
+  { set +m; "$@"; } >"$state/meanwhile.log" 2>&1 &
   lane=$!
   set +m
   run "${first[@]}"
@@ -56,8 +75,8 @@ end_jobs() {
 }
 trap end_jobs EXIT
 [[ $deploy == no ]] || run default deploy
-meanwhile default verify -- "${on_own_host[@]}"
-meanwhile pbs -- "${on_login[@]}"
+meanwhile default verify -- on_own_hosts
+meanwhile pbs -- in_turn "${on_login[@]}"
 if [[ -s $failed ]]; then
   echo "Scenarios that failed: $(sort -u "$failed" | xargs)"
   exit 1

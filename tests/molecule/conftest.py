@@ -8,7 +8,7 @@ import pytest
 
 from support import bed, clusters
 
-HOSTS = ("proxy", "proxy13", *clusters.here().hosts)
+HOSTS = ("proxy", "proxy12", "proxy13", *clusters.here().hosts)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import pytest
 from testinfra.host import Host
@@ -37,14 +37,14 @@ def patient(host: Host) -> Iterator[None]:
 def tunnel(*options: str, command: tuple[str, ...] = (), key: Path = KEY) -> list[str]:
     """Return an ssh command that logs in to the tunnel account with its own key."""
     flags = ["-F", str(bed.STATE / "ssh_config"), "-i", str(key), "-l", "lightship-tunnel"]
-    settings = ["BatchMode=yes", "ExitOnForwardFailure=yes", "ConnectTimeout=5", f"IdentityFile={key}"]
+    settings = ["BatchMode=yes", "ExitOnForwardFailure=yes", "ConnectTimeout=30", f"IdentityFile={key}"]
     return ["ssh", *flags, *(word for s in settings for word in ("-o", s)), *options, "proxy13", *command]
 
 
 def refused(*options: str, command: tuple[str, ...] = (), key: Path = KEY) -> bool:
-    """Tell whether sshd turned an attempt down within seconds."""
+    """Tell whether sshd turned an attempt down; only one that it took in error stays until the time is over."""
     try:
-        done = subprocess.run(tunnel(*options, command=command, key=key), capture_output=True, timeout=8, check=False)
+        done = subprocess.run(tunnel(*options, command=command, key=key), capture_output=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
         return False
     return done.returncode != 0
@@ -52,15 +52,18 @@ def refused(*options: str, command: tuple[str, ...] = (), key: Path = KEY) -> bo
 
 @contextmanager
 def opened(*options: str, key: Path = KEY) -> Iterator[None]:
-    """Hold a tunnel open."""
-    process = subprocess.Popen(tunnel("-N", *options, key=key), stderr=subprocess.PIPE, text=True)
-    try:
-        time.sleep(2)
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        yield
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+    """Hold a tunnel open, from when sshd has granted all that it asks for."""
+    with TemporaryDirectory() as folder, TemporaryFile("w+", encoding="utf-8") as said:
+        control = ("-S", f"{folder}/control")
+        # -f: ssh returns when every forwarding stands, and holds the tunnel from the background.
+        start = tunnel("-f", "-N", "-M", *control, *options, key=key)
+        done = subprocess.run(start, stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=60, check=False)
+        said.seek(0)
+        assert done.returncode == 0, said.read()
+        try:
+            yield
+        finally:
+            subprocess.run(tunnel(*control, "-O", "exit", key=key), capture_output=True, timeout=60, check=True)
 
 
 @pytest.mark.parametrize("address", ["localhost", "127.0.0.1"])
@@ -175,13 +178,12 @@ def test_one_key_has_only_so_many_tunnels_open_and_takes_none_of_anothers(host: 
     with ExitStack() as tunnels:
         # Nothing is asked of a connection but to stay; it needs no port to use up memory.
         for number in range(1, MOST + 1):
-            process = tunnels.enter_context(subprocess.Popen(tunnel("-N"), stderr=subprocess.DEVNULL))
-            tunnels.callback(process.terminate)
+            tunnels.enter_context(opened())
+            # sshd tells ssh before it starts the process that serves the tunnel.
             bed.eventually(lambda number=number: open_tunnels(host) == number, "no tunnel opened", 20)  # type: ignore[misc]
         assert refused("-N")
-        assert "as many as ssh_gateway_key_tunnels allows" in host.check_output(
-            "journalctl -q -t list-tunnel-keys -n 5"
-        )
+        said = "journalctl -q -t list-tunnel-keys -n 5 | grep -F 'as many as ssh_gateway_key_tunnels allows'"
+        bed.eventually(lambda: host.run(said).succeeded, "nothing says why", 20)
         with opened("-R", f"localhost:{USERS}:localhost:9", key=users_key):
             assert host.socket(f"tcp://127.0.0.1:{USERS}").is_listening
     bed.eventually(lambda: open_tunnels(host) == 0, "a tunnel outlives its client", 20)

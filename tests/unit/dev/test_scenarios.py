@@ -92,7 +92,7 @@ def test_only_what_is_asked_for_runs(checkout: Path) -> None:
 def test_a_roles_scenario_makes_its_hosts_and_what_it_builds_on_once(checkout: Path) -> None:
     assert run(checkout, "web_proxy", there="").returncode == 0
     made, *others = (checkout / "asked").read_text().splitlines()
-    assert made.endswith("create.yml --limit localhost,acme,proxy13")
+    assert made.endswith("create.yml --limit localhost,acme,bed_roles")
     before = ["converge dns_zone", "converge certificates", "converge link_registry"]
     assert others == [*before, "test web_proxy "]
     assert run(checkout, "ssh_gateway").returncode == 0
@@ -119,10 +119,13 @@ def test_what_a_role_builds_on_is_not_remembered_where_it_failed(checkout: Path)
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*/molecule.yml")), ids=lambda path: path.parent.name)
 def test_a_role_comes_after_those_that_it_builds_on(path: Path) -> None:
     settings = yaml.safe_load(path.read_text())["ansible"].get("env", {})
-    listed = re.search(r"on_own_host=\((.*)\)", (DEV / "scenarios.sh").read_text())
-    assert listed
-    order = listed[1].split()
-    assert (settings.get("ROLE_HOSTS") == "proxy13") == (path.parent.name in order)
+    listed = dict(re.findall(r"^(on_\w+)=\((.*)\)$", (DEV / "scenarios.sh").read_text(), re.MULTILINE))
+    lists = {"bed_roles": "on_both_hosts", "proxy13": "on_trixie", "proxy12": "on_bookworm", "login": "on_login"}
+    of_hosts = lists.get(settings.get("ROLE_HOSTS", ""))
+    assert [name for name, listed_names in listed.items() if path.parent.name in listed_names.split()] == (
+        [of_hosts] if of_hosts else []
+    )
+    order = [*listed["on_both_hosts"].split(), *(listed[of_hosts].split() if of_hosts else [])]
     for other in settings.get("ROLE_AFTER", "").split():
         assert other.endswith(".yml") or order.index(other) < order.index(path.parent.name)
 

@@ -59,6 +59,8 @@ class Guarded:
     asked: list[tuple[str, str, dict[str, str], bytes]]
     connections: set[Any]
     unknown: dict[socket.socket, None]
+    # The certificate, and its key, that the web server shows after the replacement of its authority.
+    next_client: tuple[Path, Path] | None = None
 
     def connect(self) -> ssl.SSLSocket:
         plain = socket.create_connection(("127.0.0.1", self.port), 10)
@@ -137,9 +139,11 @@ def guarded(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pyte
     certificate, key = self_signed(tmp_path, "localhost")
     (tmp_path / "proxy").mkdir()
     proxy, proxy_key = self_signed(tmp_path / "proxy", "proxy")
-    for name, source in (("certificate.pem", certificate), ("key.pem", key), ("proxy_ca.pem", proxy)):
-        if source != tmp_path / name:
-            (tmp_path / name).write_bytes(source.read_bytes())
+    # Two, as while the registry replaces the authority of the proxy's certificate.
+    next_proxy, next_key = self_signed(tmp_path / "proxy", "next")
+    (tmp_path / "proxy_ca.pem").write_text(next_proxy.read_text() + proxy.read_text())
+    for name, source in (("certificate.pem", certificate), ("key.pem", key)):
+        (tmp_path / name).write_bytes(source.read_bytes())
     asked: list[Any] = []
     server = Programs(("127.0.0.1", 0), behind(asked))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -159,7 +163,7 @@ def guarded(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pyte
     context = ssl.create_default_context(cadata=text)
     context.check_hostname = False
     context.load_cert_chain(proxy, proxy_key)
-    yield Guarded(listen.port, context, asked, auth._connections, auth._unknown)
+    yield Guarded(listen.port, context, asked, auth._connections, auth._unknown, (next_proxy, next_key))
     wait_until_empty(Guarded(listen.port, context, asked, auth._connections, auth._unknown))
     server.shutdown()
     server.server_close()

@@ -26,6 +26,13 @@ def test_nobody_but_the_proxy_is_let_in(guarded: Guarded) -> None:
     assert guarded.asked == []
 
 
+def test_the_proxy_may_show_a_certificate_of_either_authority(guarded: Guarded) -> None:
+    cookie = guarded.cookie()
+    assert guarded.next_client
+    guarded.context.load_cert_chain(*guarded.next_client)
+    assert guarded.ask("GET", "/api", {"Cookie": cookie})[0] == 200
+
+
 def test_without_the_token_nothing_reaches_the_program(guarded: Guarded) -> None:
     wrong = "f" * 32
     for path, headers in (
