@@ -1,8 +1,10 @@
-"""Two scanners find nothing in the web server's TLS but what the test bed's own certificate explains."""
+"""TLS: two scanners find nothing but what the bed's own certificate explains, and sessions are resumed."""
 
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +39,8 @@ ALLOWED = {
     "certificate_transparency": "the bed's own authority",
     "DNS_CAArecord": "the bed has no such record; a site's zone may",
     "engine_problem": "the scanner's own OpenSSL has no GOST",
+    # It ends its connection with the handshake, and TLS 1.3's ticket may come later; the last test here resumes one.
+    "sessionresumption_ticket": "it reads no ticket that comes after the handshake",
     "secure_renego": "the scanner's own OpenSSL refuses what the test begins with; sslyze has the same test",
     "security_headers": "the notebook's own; the web server adds what its place demands",
 }
@@ -91,3 +95,22 @@ def test_testssl_finds_nothing_that_is_not_explained(link: str, tmp_path: Path) 
     told = [f"{finding['severity']} {finding['id']}: {finding['finding']}" for finding in bad]
     unexplained = [line for line, finding in zip(told, bad, strict=True) if finding["id"].split()[0] not in ALLOWED]
     assert not unexplained, "\n".join(unexplained)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_browser_that_comes_back_resumes_its_session(link: str, version: ssl.TLSVersion) -> None:
+    context = ssl.create_default_context(cafile=str(AUTHORITY))
+    context.minimum_version = context.maximum_version = version
+
+    def visit(session: ssl.SSLSession | None = None) -> tuple[ssl.SSLSession | None, bool | None]:
+        connection = socket.create_connection((PROXY, 443), 30)
+        with connection, context.wrap_socket(connection, server_hostname=link, session=session) as secure:
+            secure.sendall(f"GET / HTTP/1.1\r\nHost: {link}\r\nConnection: close\r\n\r\n".encode())
+            # The ticket comes before the answer.
+            while secure.recv(65536):
+                pass
+            return secure.session, secure.session_reused
+
+    session, reused = visit()
+    assert not reused
+    assert visit(session)[1]
