@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import base64
 import configparser
+import json
+import re
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 Render = Callable[..., str]
 
+ROLES = Path(__file__).resolve().parents[2] / "roles"
 DOMAIN = "notebooks.example.org"
 KEY = 'key "lightship-acme" {\n\talgorithm hmac-sha512;\n\tsecret "c2VjcmV0+/==";\n};\n'
+
+
+def for_provider(name: str) -> dict[str, str]:
+    return {"certificates_domain": DOMAIN, "certificates_dns_provider": name}
 
 
 def settings(text: str) -> configparser.SectionProxy:
@@ -54,7 +62,7 @@ def test_the_kind_of_certificate_is_the_authoritys_if_the_site_names_none(render
 
 def test_the_key_comes_from_the_host(render: Render) -> None:
     content = base64.b64encode(KEY.encode()).decode()
-    text = render("certificates", "rfc2136.ini.j2", certificates_domain=DOMAIN, __certificates_key={"content": content})
+    text = render("certificates", "credentials.j2", certificates_domain=DOMAIN, __certificates_key={"content": content})
     assert settings(text)["dns_rfc2136_secret"] == "c2VjcmV0+/=="
     assert settings(text)["dns_rfc2136_algorithm"] == "HMAC-SHA512"
 
@@ -63,12 +71,88 @@ def test_the_key_of_the_inventory_comes_first(render: Render) -> None:
     content = base64.b64encode(KEY.encode()).decode()
     text = render(
         "certificates",
-        "rfc2136.ini.j2",
+        "credentials.j2",
         certificates_domain=DOMAIN,
         certificates_rfc2136_secret="aW52ZW50b3J5",
         __certificates_key={"content": content},
     )
     assert settings(text)["dns_rfc2136_secret"] == "aW52ZW50b3J5"
+
+
+@pytest.mark.parametrize(
+    ("provider", "credentials", "lines"),
+    [
+        ("cloudflare", {"dns_cloudflare_api_token": "t0ken"}, ["dns_cloudflare_api_token = t0ken"]),
+        ("infomaniak", {"dns_infomaniak_token": 7}, ["dns_infomaniak_token = 7"]),
+        ("route53", {"aws_secret_access_key": "s3cret"}, ["[default]", "aws_secret_access_key = s3cret"]),
+    ],
+)
+def test_the_credentials_have_the_form_that_the_plugin_reads(
+    render: Render, provider: str, credentials: dict[str, object], lines: list[str]
+) -> None:
+    text = render("certificates", "credentials.j2", **for_provider(provider), certificates_dns_credentials=credentials)
+    assert [line for line in text.splitlines() if line and not line.startswith("#")] == lines
+
+
+def test_the_credentials_of_google_are_its_own_json(render: Render) -> None:
+    key = {"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\nab\n"}
+    assert (
+        json.loads(render("certificates", "credentials.j2", **for_provider("google"), certificates_dns_credentials=key))
+        == key
+    )
+
+
+def test_certbot_is_told_of_the_provider(render: Render) -> None:
+    found = settings(render("certificates", "certbot.ini.j2", **for_provider("cloudflare")))
+    assert found["authenticator"] == "dns-cloudflare"
+    assert found["dns-cloudflare-credentials"] == "/etc/letsencrypt/lightship/cloudflare.ini"
+    assert found["dns-cloudflare-propagation-seconds"] == "120"
+
+
+def test_amazon_is_told_by_the_environment(render: Render) -> None:
+    text = render("certificates", "certbot.ini.j2", **for_provider("route53"))
+    assert "route53-" not in text
+    assert settings(text)["authenticator"] == "dns-route53"
+    named = "AWS_SHARED_CREDENTIALS_FILE=/etc/letsencrypt/lightship/route53.ini"
+    assert f"Environment={named}" in render(
+        "certificates", "lightship-certificates.service.j2", **for_provider("route53")
+    )
+    assert f"environment = {named}" in render("certificates", "deployed.ini.j2", **for_provider("route53"))
+
+
+def test_a_script_of_the_site_writes_the_challenge(render: Render) -> None:
+    found = settings(render("certificates", "certbot.ini.j2", **for_provider("hook"), certificates_dns_hook="my.sh"))
+    assert (found["authenticator"], found["preferred-challenges"]) == ("manual", "dns")
+    assert found["manual-auth-hook"] == "/etc/letsencrypt/lightship/dns-hook set"
+    assert found["manual-cleanup-hook"] == "/etc/letsencrypt/lightship/dns-hook remove"
+
+
+def test_another_domain_takes_the_challenge(render: Render) -> None:
+    found = settings(
+        render(
+            "certificates", "certbot.ini.j2", **for_provider("desec"), certificates_challenge_domain="acme.example.org"
+        )
+    )
+    assert found["authenticator"] == "lightship-challenge"
+    assert (found["lightship-challenge-writer"], found["lightship-challenge-domain"]) == (
+        "dns-desec",
+        "acme.example.org",
+    )
+    assert found["dns-desec-credentials"] == "/etc/letsencrypt/lightship/desec.ini"
+
+
+def packages(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"(?m)^([a-z0-9][a-z0-9._-]*)==([^ ;]+)", path.read_text()))
+
+
+@pytest.mark.parametrize("lock", sorted((ROLES / "certificates/files/dns").iterdir()), ids=lambda path: str(path.stem))
+def test_a_plugin_adds_to_certbot_and_changes_nothing_of_it(lock: Path) -> None:
+    own = packages(ROLES / "certificates/files/requirements.txt")
+    added = packages(lock)
+    assert f"certbot-dns-{lock.stem}" in added
+    assert not set(own) & set(added)
+    # certbot's own plugins come with each of its releases.
+    assert added[f"certbot-dns-{lock.stem}"] == own["certbot"] or lock.stem == "desec"
 
 
 def test_the_command_that_tests_the_web_server_keeps_its_words(render: Render) -> None:

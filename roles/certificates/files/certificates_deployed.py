@@ -48,6 +48,7 @@ class Settings:
     port: int
     # Empty if the institution gave the certificate.
     certbot: str
+    certbot_settings: str
     # Commands of the site, for news of each kind; empty for none.
     success: list[str]
     failure: list[str]
@@ -67,6 +68,7 @@ def read_settings(path: str) -> Settings:
         address=section["address"],
         port=int(section["port"]),
         certbot=section.get("certbot", ""),
+        certbot_settings=section.get("config", ""),
         success=shlex.split(section.get("success", "")),
         failure=shlex.split(section.get("failure", "")),
     )
@@ -194,7 +196,8 @@ def point_to(lineage: Path, number: int) -> None:
 def another(settings: Settings) -> str:
     """Return how to get another certificate."""
     if settings.certbot:
-        return f"Have another one issued: `{settings.certbot} renew --force-renewal --cert-name {settings.domain}`."
+        command = f"{settings.certbot} renew --config {settings.certbot_settings}"
+        return f"Have another one issued: `{command} --force-renewal --cert-name {settings.domain}`."
     return "Put another one into certificates_given_chain and certificates_given_key, and run site.yml."
 
 

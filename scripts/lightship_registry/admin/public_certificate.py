@@ -163,9 +163,8 @@ class PublicCertificate:
     def _certbot(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         if self._program is None:
             raise RegistryError(NO_CERTBOT)
-        bundle = {"REQUESTS_CA_BUNDLE": self._program.authorities} if self._program.authorities else {}
         command = [self._program.program, *arguments, "--config", self._program.settings]
-        return _run(command, CERTBOT_SECONDS, bundle)
+        return _run(command, CERTBOT_SECONDS, self._program.environment)
 
 
 def _version(file: Path) -> Version:

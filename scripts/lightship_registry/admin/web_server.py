@@ -18,12 +18,12 @@ DEPLOYED = Path("/etc/letsencrypt/lightship/deployed.ini")
 
 @dataclass(frozen=True)
 class Certbot:
-    """The program that renews the certificate, its file of settings, and a file with the ACME server's authorities."""
+    """The program that renews the certificate, its file of settings, and the environment that it needs."""
 
     program: str
     settings: str
-    # Empty if this host trusts the server anyway.
-    authorities: str
+    # Such as where the authorities of the ACME server are, and the credentials of the name server's provider.
+    environment: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,15 @@ def deployed(settings: Settings) -> Deployed:
             part["address"],
             int(part["port"]),
             lineage / "fullchain.pem",
-            Certbot(part["certbot"], part["config"], part.get("acme_ca", "")) if "certbot" in part else None,
+            _certbot(part) if "certbot" in part else None,
         )
     except (OSError, configparser.Error, KeyError, ValueError):
         return Deployed("nginx.service", [], "127.0.0.1", settings.https_port, None)
+
+
+def _certbot(part: configparser.SectionProxy) -> Certbot:
+    words = (word.partition("=") for word in shlex.split(part.get("environment", "")))
+    return Certbot(part["certbot"], part["config"], {name: value for name, _, value in words})
 
 
 def refusal(known: Deployed) -> str:

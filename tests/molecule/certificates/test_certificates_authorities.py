@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -13,44 +13,26 @@ from testinfra.host import Host
 from support import bed
 from support.certificates_host import LIVE, SERVICE, VARIABLES, issued, shown
 from support.deploy import deploy
+from support.second_authority import DIRECTORY, second_authority
 
 testinfra_hosts = ["ssh://proxy13"]
 
-PORT = 14001
 LIFE_SECONDS = 60
 CONTRACT = ("contract-7", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W")
-# Beside the bed's own, which other tests need as it is: a restart would make it forget every account.
-SETTINGS = {
-    "pebble": {
-        "listenAddress": f"0.0.0.0:{PORT}",
-        "managementListenAddress": "0.0.0.0:15001",
-        "certificate": "/etc/pebble/cert.pem",
-        "privateKey": "/etc/pebble/key.pem",
-        "httpPort": 80,
-        "tlsPort": 443,
-        "externalAccountBindingRequired": True,
-        "externalAccountMACKeys": dict([CONTRACT]),
-        "certificateValidityPeriod": LIFE_SECONDS,
-    }
-}
-START = (
-    "systemd-run --quiet --unit=another --setenv=PEBBLE_VA_NOSLEEP=1 --setenv=PEBBLE_WFE_NONCEREJECT=0 "
-    "pebble -config /run/another.json -strict=false -dnsserver 10.89.77.11:53"
-)
 KEYS = ("certificates_eab_key_id", "certificates_eab_hmac_key")
-THEIRS: dict[str, object] = {**VARIABLES, "certificates_ca": f"https://acme:{PORT}/dir"}
+THEIRS: dict[str, object] = {**VARIABLES, "certificates_ca": DIRECTORY}
 
 
 @pytest.fixture(scope="module")
 def authority(host: Host) -> Iterator[None]:
-    """Run it on the host of the bed's own."""
-    # As it is new each time, it knows no account from before.
-    host.check_output(f"rm -rf /etc/letsencrypt/accounts/acme:{PORT}")
-    bed.run("acme", f"cat >/run/another.json && {START}", text=json.dumps(SETTINGS))
-    listens = f"python3 -c 'import socket; socket.create_connection((\"localhost\", {PORT}), 2)'"
-    bed.eventually(lambda: not bed.run("acme", listens, check=False).returncode, "it does not listen", 30)
-    yield
-    bed.run("acme", "systemctl stop another")
+    """It knows one contract."""
+    bound: dict[str, Any] = {
+        "externalAccountBindingRequired": True,
+        "externalAccountMACKeys": dict([CONTRACT]),
+        "certificateValidityPeriod": LIFE_SECONDS,
+    }
+    with second_authority(host, **bound):
+        yield
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ KINDS = public_certificate.KINDS
 # It answers as told in `answer`, puts the next version in place on a renewal, and notes what it was asked.
 CERTBOT = """#!/bin/sh -e
 cd {folder}
-echo "$@" "$REQUESTS_CA_BUNDLE" >>asked
+echo "$@" "$REQUESTS_CA_BUNDLE" "$AWS_SHARED_CREDENTIALS_FILE" >>asked
 if [ -e answer ]; then cat answer; exit 1; fi
 if [ "$1" = renew ]; then mv next/* archive/{domain}/; for kind in {kinds}; do
     ln -sfn ../../archive/{domain}/${{kind}}3.pem live/{domain}/$kind.pem; done; fi
@@ -74,7 +74,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     deployed = tmp_path / "deployed.ini"
     deployed.write_text(
         f"[deployed]\nlineage = {live}\nservice = nginx\ntest = true\naddress = 127.0.0.1\nport = 1\n"
-        f"certbot = {certbot}\nconfig = /c.ini\nacme_ca = /ca.pem\n"
+        f"certbot = {certbot}\nconfig = /c.ini\n"
+        "environment = REQUESTS_CA_BUNDLE=/ca.pem 'AWS_SHARED_CREDENTIALS_FILE=/a b.ini'\n"
     )
     monkeypatch.setattr(web_server, "DEPLOYED", deployed)
     monkeypatch.setattr(web_checks, "unit", lambda *_: {"LoadState": "loaded", "ActiveState": "active"})
@@ -101,8 +102,8 @@ def test_a_renewal_revokes_nothing(desk: Desk, site: Site) -> None:
     assert f"{DOMAIN}: certificate 3 (" in desk.out
     (asked,) = site.asked
     assert asked.startswith("renew ")
-    # The ACME server of an institution has a certificate that only this file vouches for.
-    assert asked.endswith("--config /c.ini /ca.pem")
+    # The ACME server of an institution has a certificate that only this file vouches for; the other is a plugin's.
+    assert asked.endswith("--config /c.ini /ca.pem /a b.ini")
     assert site.kept() == files(1, 2, 3)
     assert "certificate-renew" in desk.err
 
