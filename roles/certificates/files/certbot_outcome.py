@@ -66,8 +66,10 @@ def explain(outcome: Outcome, domain: str) -> FailureError | None:
         return _clock(f"differs from the authority's by {abs(outcome.clock_offset) / CLOCK_SECONDS:.0f} hours")
     if not outcome.status:
         return None
-    last = " / ".join(" ".join(line.split()) for line in outcome.said[-LAST_LINES:]) or f"status {outcome.status}"
-    return FailureError("unknown", f"certbot failed: {last}", f"Read {LOG}, and run `{AGAIN}`.")
+    # The last of the errors is certbot's own count of the failures.
+    last = [f"{error}" for error in outcome.errors[:1]] or outcome.said[-LAST_LINES:] or [f"status {outcome.status}"]
+    told = " / ".join(" ".join(line.split()) for line in last).rstrip(".")
+    return FailureError("unknown", f"certbot failed: {told}.", f"Read {LOG}, and run `{AGAIN}`.")
 
 
 def _causes(error: BaseException, known: tuple[int, ...] = ()) -> Iterator[BaseException]:

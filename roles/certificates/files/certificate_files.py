@@ -123,6 +123,9 @@ def fault(files: dict[str, Path], *, needs_chain: bool) -> tuple[str, str] | Non
     """Return a word and a clause for what is wrong with the files of a version; none if a web server can use them."""
     if missing := [file for file in files.values() if not file.exists()]:
         return DAMAGED, f"{missing[0]} is missing"
+    shown = certificates(files["fullchain"])
+    if shown and leaf(files["cert"]) in shown[1:]:
+        return CHAIN, f"the certificates in {files['fullchain']} are in the wrong order"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # How strong a key must be is the web server's affair.
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
@@ -133,11 +136,10 @@ def fault(files: dict[str, Path], *, needs_chain: bool) -> tuple[str, str] | Non
         if error.reason == "KEY_VALUES_MISMATCH":
             return MISMATCH, f"{files['privkey']} is not the key of {files['fullchain']}"
         return DAMAGED, f"{files['fullchain']} or {files['privkey']} is damaged ({error.reason or 'no PEM'})"
-    return _chain_fault(files, needs_chain=needs_chain)
+    return _chain_fault(files, shown, needs_chain=needs_chain)
 
 
-def _chain_fault(files: dict[str, Path], *, needs_chain: bool) -> tuple[str, str] | None:
-    shown = certificates(files["fullchain"])
+def _chain_fault(files: dict[str, Path], shown: list[bytes], *, needs_chain: bool) -> tuple[str, str] | None:
     if needs_chain and len(shown) == 1:
         return CHAIN, f"{files['fullchain']} lacks the certificates of the authority"
     if any(_issuer(lower) != _subject(upper) for lower, upper in itertools.pairwise(shown)):
