@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """Have the web server show the newest certificate, and see that it does.
 
 certbot runs this after every renewal, and the service lightship-certificates once more after certbot, because certbot
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import configparser
 import os
-import re
 import shlex
 import socket
 import ssl
@@ -21,19 +20,20 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import certificate_failure
+import certificate_files
+from certificate_failure import FailureError, report
+from certificate_files import leaf, serial
+
 SETTINGS = "/etc/letsencrypt/lightship/deployed.ini"
-FILES = ("cert", "privkey", "chain", "fullchain")
 COMMAND_SECONDS = 60
 CONNECT_SECONDS = 5
 SERVICE = "lightship-certificates"
+AGAIN = f"systemctl start {SERVICE}"
 LAST_LINES = 20
 # For a moment after a reload, old workers answer too: so many checks in a row must reach new ones.
 SWITCH_SECONDS = 15
 STEADY_LOOKS, LOOK_SECONDS = 5, 0.2
-
-
-class DeployError(Exception):
-    """What happened, and what to do next."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ def read_settings(path: str) -> Settings:
     """Return the settings that the Ansible role wrote."""
     parser = configparser.ConfigParser(interpolation=None)
     if not parser.read(path, encoding="utf-8"):
-        raise DeployError(f"{path} cannot be read. Deploy the role certificates again.")
+        raise FailureError(
+            "unknown", f"{path} cannot be read.", "Deploy the role certificates again: site.yml --tags certificates."
+        )
     section = parser["deployed"]
     return Settings(
         domain=section["domain"],
@@ -85,35 +87,6 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=COMMAND_SECONDS,
     )
-
-
-def leaf(path: Path) -> bytes:
-    """Return the first certificate of a PEM file in binary form, nothing where the file is damaged."""
-    end = "-----END CERTIFICATE-----"
-    try:
-        text = path.read_text(encoding="ascii")
-        return ssl.PEM_cert_to_DER_cert(text[: text.index(end) + len(end)])
-    except ValueError:
-        return b""  # no web server serves that, so its own test will refuse the file
-
-
-def serial(certificate: bytes) -> str:
-    """Return the serial number of a certificate as openssl prints it."""
-    body = certificate[content(certificate, 0)[0] :]
-    at = content(body, 0)[0]
-    if body[at] == 0xA0:  # the version comes first, if it is there
-        at = content(body, at)[1]
-    start, end = content(body, at)
-    return body[start:end].hex().upper().lstrip("0") or "0"
-
-
-def content(data: bytes, at: int) -> tuple[int, int]:
-    """Return where the content of the DER value at `at` starts and ends."""
-    length, start = data[at + 1], at + 2
-    if length & 0x80:
-        count = length & 0x7F
-        length, start = int.from_bytes(data[start : start + count], "big"), start + count
-    return start, start + length
 
 
 def served(settings: Settings) -> bytes | None:
@@ -169,30 +142,6 @@ def tell_failure(settings: Settings) -> None:
     tell(settings.failure, run("journalctl", *words).stdout)
 
 
-def version(link: Path) -> int:
-    """Return the version that a link of the lineage points to: 3 for ../../archive/<name>/cert3.pem."""
-    found = re.fullmatch(r"[a-z]+([0-9]+)\.pem", link.readlink().name)
-    if not found:
-        raise DeployError(f"{link} does not point into certbot's archive. Restore /etc/letsencrypt from the backup.")
-    return int(found[1])
-
-
-def versions(lineage: Path) -> list[int]:
-    """Return the versions of which every file is there, oldest first."""
-    archive = (lineage / "cert.pem").resolve().parent
-    numbers = {int(path.stem[len("cert") :]) for path in archive.glob("cert[0-9]*.pem")}
-    return sorted(number for number in numbers if all((archive / f"{name}{number}.pem").exists() for name in FILES))
-
-
-def point_to(lineage: Path, number: int) -> None:
-    """Point the lineage's links to one version, as certbot does."""
-    for name in FILES:
-        link, beside = lineage / f"{name}.pem", lineage / f".{name}.pem.new"
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(link.readlink().with_name(f"{name}{number}.pem"))
-        beside.replace(link)
-
-
 def another(settings: Settings) -> str:
     """Return how to get another certificate."""
     if settings.certbot:
@@ -201,27 +150,65 @@ def another(settings: Settings) -> str:
     return "Put another one into certificates_given_chain and certificates_given_key, and run site.yml."
 
 
-def roll_back(settings: Settings, complaint: str) -> DeployError:
-    """Go back to the certificate before, if the new one is at fault, and return what to tell.
+def go_back(settings: Settings) -> tuple[int, int] | None:
+    """Put the newest earlier version in place that the web server takes; the numbers of the new and the old one.
 
-    So the web server can be restarted at any time. certbot goes forward again at its next run, finds nothing due, and
-    asks for no further certificate; this program then goes back again, and the service fails until somebody looks.
+    So the web server can be restarted at any time.
     """
-    lineage, new = settings.lineage, version(settings.lineage / "cert.pem")
-    older = [number for number in versions(lineage) if number < new]
-    if older:
-        point_to(lineage, older[-1])
-        if not test(settings):
-            return DeployError(
-                f"{settings.service} refuses certificate {new} of {settings.domain}, so number {older[-1]} is in place "
-                f"again and still shown. {another(settings)} {settings.service} said:\n{complaint}"
-            )
-        point_to(lineage, new)
-    return DeployError(
+    lineage, new = settings.lineage, certificate_files.version(settings.lineage / "cert.pem")
+    for number in reversed(certificate_files.numbers(lineage)):
+        files = certificate_files.of_version(lineage, number)
+        if number < new and not certificate_files.fault(files, needs_chain=False):
+            certificate_files.point_to(lineage, number)
+            if not test(settings):
+                return new, number
+            certificate_files.point_to(lineage, new)
+            break
+    return None
+
+
+def refused(settings: Settings, complaint: str) -> FailureError:
+    """Go back to the certificate before, if the web server refuses the new one, and return what to tell.
+
+    certbot goes forward again at its next run, finds nothing due, and asks for no further certificate; this program
+    then goes back again, and the service fails until somebody looks.
+    """
+    said = f"{settings.service} said:\n{complaint}"
+    if gone := go_back(settings):
+        return FailureError(
+            "certificate-refused",
+            f"{settings.service} refuses certificate {gone[0]} of {settings.domain}, so number {gone[1]} is in place "
+            "again and still shown.",
+            another(settings),
+            said,
+        )
+    return FailureError(
+        "web-server-config",
         f"The configuration of {settings.service} is broken, so the new certificate of {settings.domain} is not shown; "
-        f"the old one still is, until it expires or {settings.service} restarts. Mend the configuration until "
-        f"`{shlex.join(settings.test)}` is content, then run `systemctl start lightship-certificates`. "
-        f"{settings.service} said:\n{complaint}"
+        f"the old one still is, until it expires or {settings.service} restarts.",
+        f"Mend the configuration until `{shlex.join(settings.test)}` is content, then run `{AGAIN}`.",
+        said,
+    )
+
+
+def examine(settings: Settings) -> None:
+    """See that the files in place belong together; else go back to the version before, which the next run may renew."""
+    fault = certificate_files.fault(certificate_files.in_place(settings.lineage), needs_chain=bool(settings.certbot))
+    if not fault:
+        return
+    reason, clause = fault
+    if gone := go_back(settings):
+        raise FailureError(
+            reason,
+            f"Certificate {gone[0]} of {settings.domain} cannot be used, for {clause}, so number {gone[1]} is in place "
+            "again.",
+            f"Run `{AGAIN}`: it gets another one if that is due." if settings.certbot else another(settings),
+        )
+    raise FailureError(
+        reason,
+        f"The certificate of {settings.domain} cannot be used, for {clause}; {settings.service} shows what it read "
+        "before, and will not start again.",
+        f"Restore {certificate_files.archive(settings.lineage)} from the backup. Or: {another(settings)}",
     )
 
 
@@ -229,20 +216,26 @@ def activate(settings: Settings, expected: bytes) -> None:
     """Test the web server, reload it, and wait until it shows the expected certificate."""
     complaint = test(settings)
     if complaint:
-        raise roll_back(settings, complaint)
+        raise refused(settings, complaint)
     done = run("systemctl", "reload", settings.service)
     if done.returncode:
-        raise DeployError(f"{settings.service} cannot be reloaded; its journal says why.\n{done.stdout}")
+        raise FailureError(
+            "reload-failed",
+            f"{settings.service} cannot be reloaded, so it still shows the old certificate.",
+            f"See `journalctl -u {settings.service}`, then run `{AGAIN}`.",
+            done.stdout,
+        )
     deadline = time.monotonic() + SWITCH_SECONDS
     seen = 0
     while seen < STEADY_LOOKS:
         shown = served(settings)
         seen = seen + 1 if shown == expected else 0
         if not seen and time.monotonic() > deadline:
-            raise DeployError(
+            raise FailureError(
+                "not-shown",
                 f"{settings.service} was reloaded and {settings.address}:{settings.port} still shows "
-                f"{describe(shown)} for {settings.domain}, not {describe(expected)}. See that its configuration "
-                f"names {settings.lineage}/fullchain.pem, then run `systemctl start lightship-certificates`."
+                f"{describe(shown)} for {settings.domain}, not {describe(expected)}.",
+                f"See that its configuration names {settings.lineage}/fullchain.pem, then run `{AGAIN}`.",
             )
         time.sleep(LOOK_SECONDS)
 
@@ -254,7 +247,7 @@ def describe(certificate: bytes | None) -> str:
 
 def is_used(settings: Settings) -> bool:
     """Tell whether the web server shows any certificate of the lineage, new or old."""
-    archive = (settings.lineage / "cert.pem").resolve().parent
+    archive = certificate_files.archive(settings.lineage)
     return served(settings) in [leaf(path) for path in archive.glob("cert[0-9]*.pem")]
 
 
@@ -262,12 +255,14 @@ def deploy(settings: Settings, *, allow_unused: bool) -> str:
     """Do what there is to do, and return it in words."""
     state = state_of(settings.service)
     if state == "failed" and not allow_unused:
-        raise DeployError(
-            f"{settings.service} has failed, so nobody sees any certificate. See `journalctl -u {settings.service}`, "
-            "mend and start it; it will read the new certificate by itself."
+        raise FailureError(
+            "web-server-failed",
+            f"{settings.service} has failed, so nobody sees any certificate.",
+            f"See `journalctl -u {settings.service}`, mend and start it; it will read the new certificate by itself.",
         )
     if state in ("inactive", "failed"):
         return f"{settings.service} does not run; it will read the certificate when it starts."
+    examine(settings)
     expected = leaf(settings.lineage / "fullchain.pem")
     if served(settings) == expected:
         return f"{settings.service} shows {describe(expected)} already."
@@ -293,10 +288,10 @@ def main(argv: list[str]) -> int:
             return 0
         if Path(os.environ.get("RENEWED_LINEAGE", settings.lineage)) != settings.lineage:
             return 0
+        certificate_failure.forget()
         print(deploy(settings, allow_unused=options.allow_unused))
-    except (DeployError, OSError, subprocess.TimeoutExpired) as error:
-        print(f"certificates-deployed: {error}", file=sys.stderr)
-        return 1
+    except (FailureError, OSError, subprocess.TimeoutExpired) as error:
+        return report("certificates-deployed", error)
     return 0
 
 

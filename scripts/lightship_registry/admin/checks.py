@@ -22,6 +22,8 @@ class Finding:
     check: str = ""
     # When the thing that was checked expires; 0 if it does not.
     ends: float = 0.0
+    # Why something failed, as a word of a fixed list, for the metrics.
+    reason: str = ""
 
 
 def ok(what: str) -> Finding:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from cryptography import x509
 
@@ -18,6 +20,8 @@ from lightship_registry.pki.certificates import DAY
 
 PROVE = "/usr/local/lib/lightship/certificates-deployed"
 RENEWAL = "lightship-certificates"
+# The role's programs write it, and remove it when they start.
+FAILURE = Path("/run/lightship-certificates/failure.json")
 RENEW = f"systemctl start {RENEWAL}.service; journalctl -u {RENEWAL}.service"
 GIVEN = "Request a new one, put it into certificates_given_chain and certificates_given_key, and run site.yml."
 # certbot renews at a third of the certificate's life: at a quarter it has failed for days, at a tenth it is urgent.
@@ -116,6 +120,17 @@ def _same(shown: x509.Certificate, known: Deployed) -> Finding:
     return wrong(said, f"{PROVE} has it shown, or says why not.")
 
 
+def _failed(result: str) -> Finding:
+    """Why the last run failed: its programs wrote it, unless systemd ended them."""
+    said = "the last renewal of the public certificate failed: "
+    try:
+        told = json.loads(FAILURE.read_text("utf-8"))
+        sentence, remedy, reason = (str(told[key]) for key in ("sentence", "remedy", "reason"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return replace(warning(f"{said}{result}", RENEW), reason="timeout" if result == "timeout" else "unknown")
+    return replace(warning(f"{said}{sentence}", remedy), reason=reason)
+
+
 def renewal(settings: Settings) -> Iterator[Finding]:
     """Check that the timer runs, and that the last renewal succeeded."""
     timer = unit(f"{RENEWAL}.timer", "LastTriggerUSec")
@@ -128,7 +143,7 @@ def renewal(settings: Settings) -> Iterator[Finding]:
         return
     result = unit(f"{RENEWAL}.service", "Result").get("Result", "")
     if result != "success":
-        yield warning(f"the last renewal of the public certificate failed: {result or 'unknown'}", RENEW)
+        yield _failed(result or "unknown")
         return
     last = timer.get("LastTriggerUSec", "").removeprefix("@")
     if not last.isdigit():

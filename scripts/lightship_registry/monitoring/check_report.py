@@ -23,6 +23,8 @@ class Report:
     levels: Mapping[str, int] = field(default_factory=dict)
     # 0 if the public certificate could not be read.
     public_certificate_ends: float = 0.0
+    # Why the last renewal of the public certificate failed; empty if it did not.
+    renewal_failure: str = ""
 
 
 def path_of(settings: Settings) -> Path:
@@ -40,6 +42,8 @@ def load(path: Path) -> Report:
     try:
         data = json.loads(path.read_text("utf-8"))
         levels = {str(check): int(level) for check, level in data["levels"].items() if CHECK.fullmatch(check)}
-        return Report(float(data["time"]), levels, float(data["public_certificate_ends"]))
+        failure = str(data.get("renewal_failure", ""))
+        known = failure if CHECK.fullmatch(failure) else ""
+        return Report(float(data["time"]), levels, float(data["public_certificate_ends"]), known)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Report()

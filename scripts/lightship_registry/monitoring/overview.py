@@ -102,6 +102,10 @@ def _checks(report: Report) -> Iterator[Metric]:
     for check, level in sorted(report.levels.items()):
         levels.add_metric([check], level)
     yield levels
+    text = "Did the last renewal of the public certificate fail, and why?"
+    failed = GaugeMetricFamily("lightship_certificate_renewal_failed", text, labels=["reason"])
+    failed.add_metric([report.renewal_failure or "none"], float(bool(report.renewal_failure)))
+    yield failed
     text = "When the timer last had `lightship doctor` look at everything."
     yield GaugeMetricFamily("lightship_check_last_run_timestamp_seconds", text, report.time)
 

@@ -81,16 +81,16 @@ def _named(check: str, found: Iterable[Finding]) -> Iterator[Finding]:
 
 def _keep(config: Path, found: Iterable[Finding]) -> None:
     levels: dict[str, int] = {}
-    ends = 0.0
+    ends, reason = 0.0, ""
     for finding in found:
         levels[finding.check] = max(levels.get(finding.check, 0), LEVELS[finding.level])
-        ends = finding.ends or ends
+        ends, reason = finding.ends or ends, finding.reason or reason
     try:
         loaded = settings.load(config)
     except RegistryError:
         return  # without settings the path is unknown; the metrics show that the report gets old
     host.become_service(loaded)
-    check_report.save(check_report.path_of(loaded), Report(wall(), levels, ends))
+    check_report.save(check_report.path_of(loaded), Report(wall(), levels, ends, reason))
 
 
 def _print(finding: Finding) -> None:

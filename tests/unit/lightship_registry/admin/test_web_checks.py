@@ -214,3 +214,37 @@ def test_the_last_renewal_is_known(
     found = seen(web_checks.renewal(site(1)))
     assert said in found[level]
     assert set(found) == {level}
+
+
+@pytest.mark.parametrize(
+    ("kept", "result", "said", "reason"),
+    [
+        (
+            '{"reason": "clock", "sentence": "The clock is off.", "remedy": "Set it."}',
+            "exit-code",
+            "clock is off",
+            "clock",
+        ),
+        # systemd ended the program before it could write.
+        (None, "timeout", "failed: timeout", "timeout"),
+        ("damaged", "oom-kill", "failed: oom-kill", "unknown"),
+    ],
+)
+def test_a_failed_renewal_says_why(
+    site: Callable[[int], Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kept: str | None,
+    result: str,
+    said: str,
+    reason: str,
+) -> None:
+    path = tmp_path / "failure.json"
+    monkeypatch.setattr(web_checks, "FAILURE", path)
+    if kept is not None:
+        path.write_text(kept)
+    with_units(monkeypatch, timer={"ActiveState": "active", "LastTriggerUSec": ""}, service={"Result": result})
+    (finding,) = web_checks.renewal(site(1))
+    assert (finding.level, finding.reason) == (WARNING, reason)
+    assert said in finding.what
+    assert finding.remedy

@@ -28,7 +28,7 @@ ALLOWED = {
     "status": re.compile(r"[1-5]\d\d"),
     "le": re.compile(r"[0-9.]+|\+Inf"),
 }
-LABELS = {"cluster", "state", "cause", "action", "code", "check", *ALLOWED}
+LABELS = {"cluster", "state", "cause", "action", "code", "check", "reason", *ALLOWED}
 
 
 def scrape(testbed: Testbed) -> dict[str, dict[tuple[str, ...], float]]:
@@ -229,6 +229,11 @@ def test_what_the_doctor_found_is_a_number_for_each_check(testbed: Testbed) -> N
     assert found["lightship_check_level"] == {("disk",): 2, ("clock",): 1, ("store",): 0}
     assert found["lightship_check_last_run_timestamp_seconds"] == {(): testbed.clock.now - 60}
     assert found["lightship_certificate_days_left"][("public",)] == 5
+    assert found["lightship_certificate_renewal_failed"] == {("none",): 0}
+    check_report.save(path, Report(testbed.clock.now, {"renewal": 1}, 0.0, "rate-limited"))
+    assert scrape(testbed)["lightship_certificate_renewal_failed"] == {("rate-limited",): 1}
+    check_report.save(path, Report(testbed.clock.now, {"renewal": 1}, 0.0, "no word: a text"))
+    assert scrape(testbed)["lightship_certificate_renewal_failed"] == {("none",): 0}
     for damaged in ("", "{}", "[1]", '{"time": 1, "levels": {"a": "x"}, "public_certificate_ends": 0}', '{"time": {}}'):
         path.write_text(damaged)
         assert "lightship_check_level" not in scrape(testbed)
