@@ -34,15 +34,13 @@ def chromium(home: Path, *flags: str) -> Iterator[Page]:
             browser.close()
 
 
-def trust(home: Path) -> None:
-    """Put the bed's authority into Chromium's trust store."""
-    trust_in(home / ".pki" / "nssdb")
+def trust(home: Path, authority: Path = bed.AUTHORITY) -> None:
+    """Put an authority, by default the bed's, into Chromium's trust store."""
+    trust_in(home / ".pki" / "nssdb", authority)
 
 
-def trust_in(store: Path) -> None:
-    """Put the bed's authority into a new trust store."""
+def trust_in(store: Path, authority: Path = bed.AUTHORITY) -> None:
+    """Put an authority, by default the bed's, into a new trust store."""
     store.mkdir(parents=True)
     subprocess.run(["certutil", "-d", f"sql:{store}", "-N", "--empty-password"], check=True)
-    subprocess.run(
-        ["certutil", "-d", f"sql:{store}", "-A", "-t", "C,,", "-n", "bed", "-i", str(bed.AUTHORITY)], check=True
-    )
+    subprocess.run(["certutil", "-d", f"sql:{store}", "-A", "-t", "C,,", "-n", "bed", "-i", str(authority)], check=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cryptography import x509
 from testinfra.host import Host
@@ -16,6 +18,7 @@ LIVE = f"/etc/letsencrypt/live/{DOMAIN}"
 DEPLOYED = "/usr/local/lib/lightship/certificates-deployed"
 SERVICE = "lightship-certificates"
 WEB = "/etc/certificates-test"
+WEB_SERVER = "certificates-test"
 # Where the site's own commands write what they were told.
 NEWS = {"success": "/run/certificates-renewed", "failure": "/run/certificates-failed"}
 VARIABLES: dict[str, object] = {
@@ -24,7 +27,7 @@ VARIABLES: dict[str, object] = {
     "certificates_acme_ca_file": str(REPOSITORY / ".bed" / "pebble-api-ca.pem"),
     "certificates_propagation_seconds": 1,
     "certificates_https_port": PORT,
-    "certificates_web_server": "certificates-test",
+    "certificates_web_server": WEB_SERVER,
     "certificates_web_server_test": ["nginx", "-t", "-c", f"{WEB}/nginx"],
     # With what a shell, a unit and a file of settings each read in their own way.
     **{
@@ -32,6 +35,17 @@ VARIABLES: dict[str, object] = {
         for kind, path in NEWS.items()
     },
 }
+
+
+@contextmanager
+def web_server_with(host: Host, live: str) -> Iterator[None]:
+    """Have the tests' web server read another folder's certificate, and afterwards certbot's again."""
+    site = f"{WEB}/site.conf"
+    host.check_output(f"cp {site} /run/site && sed -i 's#{LIVE}#{live}#g' {site} && systemctl reload {WEB_SERVER}")
+    try:
+        yield
+    finally:
+        host.check_output(f"cp /run/site {site} && systemctl reload {WEB_SERVER}")
 
 
 def issued(host: Host) -> int:

@@ -59,7 +59,11 @@ def test_the_agent_accepts_what_the_role_writes(
 
 @pytest.mark.parametrize("template", ["lightship.ini.j2", "agent.ini.j2"])
 def test_both_trust_the_sites_own_authority_below_the_prefix(render: Render, template: str) -> None:
-    site = {**SITE, "cluster_tools_prefix": "/shared/lightship", "cluster_tools_registry_ca": "files/ca.pem"}
+    site = {
+        **SITE,
+        "cluster_tools_prefix": "/shared/lightship",
+        "cluster_tools_registry_ca_text": "-----BEGIN CERTIFICATE-----\n",
+    }
     assert "ca_file = /shared/lightship/etc/registry-ca.pem\n" in render("cluster_tools", template, **site)
 
 

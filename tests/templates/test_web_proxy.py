@@ -60,6 +60,7 @@ def test_the_registry_is_asked_for_its_own_paths_alone() -> None:
         "/.lightship/": "/status",
         "/.lightship/events": "/events",
         "/.lightship/running": "/running",
+        "/.lightship/authority": "/authority",
         "/.lightship/cancel": "/cancel",
         r"~^/\.lightship/": "/none",
     }

@@ -46,8 +46,9 @@ class Settings:
     test: list[str]
     address: str
     port: int
-    # Empty if the institution gave the certificate.
+    # Empty unless certbot gets the certificate; the folder of the private authority, empty unless that makes it.
     certbot: str
+    authority: str
     certbot_settings: str
     # Commands of the site, for news of each kind; empty for none.
     success: list[str]
@@ -70,6 +71,7 @@ def read_settings(path: str) -> Settings:
         address=section["address"],
         port=int(section["port"]),
         certbot=section.get("certbot", ""),
+        authority=section.get("authority", ""),
         certbot_settings=section.get("config", ""),
         success=shlex.split(section.get("success", "")),
         failure=shlex.split(section.get("failure", "")),
@@ -147,6 +149,8 @@ def another(settings: Settings) -> str:
     if settings.certbot:
         command = f"{settings.certbot} renew --config {settings.certbot_settings}"
         return f"Have another one issued: `{command} --force-renewal --cert-name {settings.domain}`."
+    if settings.authority:
+        return "Make another one: `/usr/local/lib/lightship/certificates-private --renew`."
     return "Put another one into certificates_given_chain and certificates_given_key, and run site.yml."
 
 

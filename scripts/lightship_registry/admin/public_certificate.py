@@ -38,7 +38,8 @@ LAST_LINES = 12
 REVOKED_BEFORE = re.compile("already.{0,40}revoked|revoked.{0,40}already", re.IGNORECASE | re.DOTALL)
 NO_CERTBOT = (
     "No certbot renews the public certificate of this host. If the institution gave it, put new files into "
-    "certificates_given_chain and certificates_given_key, and run site.yml; else run, on the control machine: "
+    "certificates_given_chain and certificates_given_key, and run site.yml; if its authority is private, run "
+    "/usr/local/lib/lightship/certificates-private --renew; else run, on the control machine: "
     "ansible-playbook site.yml --tags certificates"
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -35,6 +36,9 @@ CANCELLED = Ending(Cause.CANCELLED, CANCELLED_BY_BUTTON)
 ENDED_BY_OWNER = Ending(Cause.CANCELLED, ENDED_BY_BUTTON)
 READING = ("GET", "HEAD")
 STATUS = "/.lightship/"
+# The role certificates puts it there, if the site is its own authority.
+PRIVATE_ROOT = Path("/usr/local/share/lightship/authority.pem")
+CERTIFICATE = "application/x-x509-ca-cert"
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class PagePath:
     # In the metrics.
     action: str = "page"
     public: bool = False
+    # Answers at the domain itself too, which shows the landing page at every other path.
+    everywhere: bool = False
 
 
 class Pages:
@@ -94,6 +100,7 @@ class Pages:
             "/cancel": PagePath(self._cancel, ("POST",), "page-cancel"),
             "/enter": PagePath(self._enter, (*READING, "POST"), "page-enter"),
             "/none": PagePath(self._none, READING),
+            "/authority": PagePath(self._authority, READING, everywhere=True),
         }
         self._page_path = PagePath(self._page, READING, public=True)
 
@@ -117,7 +124,7 @@ class Pages:
                 allowed = {**self._headers, "Allow": ", ".join(page.methods)}
                 return PlainTextResponse(f"Only {' and '.join(page.methods)}.\n", 405, allowed)
             host = bare_host(request.headers.get("host", ""))
-            if host == self._settings.domain:
+            if host == self._settings.domain and not page.everywhere:
                 return _sent(self._views.landing)
             return await page.handler(await self._visit(request, self._name_of(host), page))
 
@@ -169,6 +176,11 @@ class Pages:
 
     async def _none(self, _visit: Visit) -> Response:
         return self._nothing()
+
+    async def _authority(self, _visit: Visit) -> Response:
+        """The root of the site's private authority, for browsers; nothing at a site without one."""
+        root = await run_in_threadpool(_private_root)
+        return Response(root, media_type=CERTIFICATE, headers=self._headers) if root else self._nothing()
 
     def _nothing(self) -> Response:
         return _sent(self._views.gone)
@@ -238,6 +250,13 @@ class Pages:
     def _name_of(self, host: str) -> str:
         label = host.removesuffix(self._suffix)
         return label if is_name(label) else ""
+
+
+def _private_root() -> bytes:
+    try:
+        return PRIVATE_ROOT.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _sent(view: View) -> Response:

@@ -1,13 +1,17 @@
-"""A small web server that shows the role's certificate, beside whatever else the host runs."""
+"""A small web server that shows the role's certificate, beside whatever else the host runs, and a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Error
 from testinfra.host import Host
 
-from support.certificates_host import LIVE, WEB
+from browser.window import chromium, trust
+from support.certificates_host import ADDRESS, DOMAIN, LIVE, PORT, WEB
 
 CONFIG = f"""
 pid /run/certificates-test.pid;
@@ -43,3 +47,21 @@ def web_server(host: Host) -> Iterator[None]:
     host.check_output(f"rm -r {WEB} && systemctl daemon-reload")
     if not had:
         host.check_output("DEBIAN_FRONTEND=noninteractive apt-get purge -y --autoremove nginx nginx-common")
+
+
+@pytest.fixture
+def error_in_chromium(tmp_path: Path) -> Callable[[str], str]:
+    """Return the function that opens the site in a Chromium that trusts one root: its error, nothing if all is well."""
+
+    def opened(root: str) -> str:
+        (tmp_path / "root.pem").write_text(root)
+        home = tmp_path / secrets.token_hex(4)
+        trust(home, tmp_path / "root.pem")
+        try:
+            with chromium(home, f"--host-resolver-rules=MAP * {ADDRESS}") as page:
+                page.goto(f"https://quiet-river-stone.{DOMAIN}:{PORT}/")
+        except Error as error:
+            return error.message
+        return ""
+
+    return opened

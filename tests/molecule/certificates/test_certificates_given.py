@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from testinfra.host import Host
 
-from support.certificates_host import DEPLOYED, DOMAIN, LIVE, SERVICE, VARIABLES, WEB, issued, shown
+from support.certificates_host import DEPLOYED, DOMAIN, SERVICE, VARIABLES, issued, shown, web_server_with
 from support.deploy import deploy
 
 testinfra_hosts = ["ssh://proxy13"]
 
 GIVEN = f"/etc/letsencrypt/lightship/given/live/{DOMAIN}"
-SITE = f"{WEB}/site.conf"
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ class Institution:
     """An authority with an intermediate, and where its files go on this machine."""
 
     folder: Path
+    root: Pair
     middle: Pair
 
     def give(self, *names: str) -> tuple[dict[str, object], int]:
@@ -78,7 +78,8 @@ class Institution:
 @pytest.fixture(scope="module")
 def institution(tmp_path_factory: pytest.TempPathFactory) -> Institution:
     """It signs what a centre asks for."""
-    return Institution(tmp_path_factory.mktemp("institution"), sign("Middle", sign("Root")))
+    root = sign("Root")
+    return Institution(tmp_path_factory.mktemp("institution"), root, sign("Middle", root))
 
 
 @pytest.fixture(scope="module")
@@ -94,27 +95,27 @@ def given(
     assert deploy("certificates", "proxy13", folder, **variables) > 0
     # Until role web_proxy comes, the web server goes on with the other one.
     assert shown() == issued(host)
-    host.check_output(
-        f"cp {SITE} /run/site && sed -i 's#{LIVE}#{GIVEN}#g' {SITE} && systemctl reload certificates-test"
-    )
-    host.check_output(DEPLOYED)
-    assert shown() == serial
-    assert deploy("certificates", "proxy13", folder, **variables) == 0
-    yield
-    host.check_output(f"cp /run/site {SITE} && systemctl reload certificates-test")
+    with web_server_with(host, GIVEN):
+        host.check_output(DEPLOYED)
+        assert shown() == serial
+        assert deploy("certificates", "proxy13", folder, **variables) == 0
+        yield
     deploy("certificates", "proxy13", folder, **VARIABLES)
     assert shown() == issued(host)
 
 
 @pytest.mark.usefixtures("given")
 def test_the_next_one_is_presented_by_the_run_that_brings_it(
-    host: Host, institution: Institution, tmp_path: Path
+    host: Host, institution: Institution, tmp_path: Path, error_in_chromium: Callable[[str], str]
 ) -> None:
     before = shown()
     variables, serial = institution.give(DOMAIN, f"*.{DOMAIN}")
     assert deploy("certificates", "proxy13", tmp_path, **variables) > 0
     assert shown() == serial != before
     assert host.check_output(f"stat -L -c %a {GIVEN}/privkey.pem") == "600"
+    # The intermediate came with it: browsers know the root alone.
+    assert error_in_chromium(institution.root.pem.decode()) == ""
+    assert "ERR_CERT_AUTHORITY_INVALID" in error_in_chromium(sign("Another").pem.decode())
     # The timer asks no authority, and would notice a web server that presents another one.
     host.check_output(f"systemctl start {SERVICE}")
     assert "certbot" not in host.check_output(f"systemctl cat {SERVICE}")

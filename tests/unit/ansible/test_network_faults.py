@@ -36,3 +36,18 @@ def test_notebooks_may_listen_nowhere_else(preferred: object, words: str) -> Non
     (fault,) = faults(networks=["10.2.0.0/16"], notebook_networks=preferred)
     assert fault.startswith("cluster_tools_notebook_networks of cluster demo")
     assert words in fault
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("10.89.77.31/24", "Write 10.89.77.0/24."),
+        ("10.1.0.0/33", "which is no network"),
+        ("0.0.0.0/0", "which is the whole Internet"),
+        ("127.0.0.0/8", "where no compute node can be reached"),
+    ],
+)
+def test_compute_nodes_have_a_network_of_their_own(network: str, words: str) -> None:
+    (fault,) = faults(networks=[network], notebook_networks=[])
+    assert fault.startswith("cluster_tools_compute_networks of cluster demo")
+    assert words in fault

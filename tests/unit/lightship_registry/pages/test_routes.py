@@ -12,6 +12,7 @@ import pytest
 
 from lightship_protocol.centre import Centre
 from lightship_registry.core.records import Glance
+from lightship_registry.pages import routes
 from lightship_registry.store.links import LinkStore
 from unit.lightship_registry.testbed import DOMAIN, TOKEN, TOKEN_SHA256, Testbed, build_testbed, notebook
 
@@ -386,3 +387,17 @@ def test_ended_and_unknown_names_cost_the_same_small_lookup(testbed: Testbed, mo
     for host in (made["name"], "never-was-there", "UPPER", "a.b"):
         assert page(testbed, f"{host}.{DOMAIN}").status_code == 404
     assert len(asked) == 4
+
+
+def test_a_site_that_is_its_own_authority_hands_out_its_root(
+    testbed: Testbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "authority.pem"
+    monkeypatch.setattr(routes, "PRIVATE_ROOT", root)
+    assert page(testbed, DOMAIN, path="/authority").status_code == 404
+    root.write_text("-----BEGIN CERTIFICATE-----\n")
+    answer = page(testbed, DOMAIN, path="/authority")
+    assert (answer.status_code, answer.text) == (200, root.read_text())
+    assert answer.headers["content-type"] == "application/x-x509-ca-cert"
+    # Every other path of the domain is still the landing page.
+    assert page(testbed, DOMAIN, path="/status").text == page(testbed, DOMAIN).text
