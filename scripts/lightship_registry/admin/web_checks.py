@@ -62,7 +62,7 @@ def public_certificate(settings: Settings) -> Iterator[Finding]:
         yield wrong(f"nobody shows a certificate at {where}: {error}", f"systemctl status {known.service}")
         return
     yield _names(shown, settings.domain)
-    yield _lifetime(shown, RENEW if known.certbot or known.certificate is None else GIVEN)
+    yield _lifetime(shown, GIVEN if known.given else RENEW)
     yield _same(shown, known)
 
 

@@ -36,8 +36,15 @@ class Deployed:
     port: int
     # None if the role certificates did not make it: then only the presented certificate is known.
     certificate: Path | None
-    # None for a certificate that the institution gave, and after a deployment by an earlier version.
+    # None for a certificate that certbot does not renew, and after a deployment by an earlier version.
     certbot: Certbot | None = None
+    # The host is its own authority, and renews the certificate itself.
+    private: bool = False
+
+    @property
+    def given(self) -> bool:
+        """Whether nothing renews the certificate: the institution gave it."""
+        return not (self.certbot or self.private or self.certificate is None)
 
 
 def deployed(settings: Settings) -> Deployed:
@@ -54,6 +61,7 @@ def deployed(settings: Settings) -> Deployed:
             int(part["port"]),
             lineage / "fullchain.pem",
             _certbot(part) if "certbot" in part else None,
+            private="authority" in part,
         )
     except (OSError, configparser.Error, KeyError, ValueError):
         return Deployed("nginx.service", [], "127.0.0.1", settings.https_port, None)
