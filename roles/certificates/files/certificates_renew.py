@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/opt/certbot/bin/python -B
 """Run `certbot renew` and say in one sentence why it failed.
 
 It runs certbot in its own process, with the Python of certbot's venv: certbot's log then has the errors as objects and
@@ -60,7 +60,8 @@ class Listener(logging.Handler):
 def run_certbot(arguments: list[str]) -> Outcome:
     """Run certbot and return what happened."""
     outcome = Outcome()
-    logging.getLogger().addHandler(Listener(outcome))
+    listener = Listener(outcome)
+    logging.getLogger().addHandler(listener)
     main: Any = importlib.import_module("certbot.main").main
     try:
         outcome.status = main(arguments) or 0
@@ -71,6 +72,8 @@ def run_certbot(arguments: list[str]) -> Outcome:
         outcome.errors.append(error)
         outcome.said.append(f"{error}" or type(error).__name__)
         print("".join(traceback.format_exception_only(error)), file=sys.stderr)
+    finally:
+        logging.getLogger().removeHandler(listener)
     return outcome
 
 

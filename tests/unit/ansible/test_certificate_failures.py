@@ -7,12 +7,14 @@ import email.utils
 import errno
 import importlib
 import json
+import logging
 import ssl
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +30,7 @@ sys.path.insert(0, str(REPOSITORY / "roles" / "certificates" / "files"))
 outcome: Any = importlib.import_module("certbot_outcome")
 files: Any = importlib.import_module("certificate_files")
 failures: Any = importlib.import_module("certificate_failure")
+program: Any = importlib.import_module("certificates_renew")
 
 DOMAIN = "notebooks.example.org"
 KINDS = ("cert", "privkey", "chain", "fullchain")
@@ -149,6 +152,54 @@ def test_all_is_well_with_strange_answers() -> None:
     for answer in ((), (200,), (200, "no colon", "[]"), (429, "Date: yesterday", '{"status": "invalid"}')):
         told.answer(*answer)
     assert outcome.explain(told, DOMAIN) is None
+
+
+def certbot_does(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Put a stand-in in the place of certbot, which is in a venv of its own."""
+    monkeypatch.setitem(sys.modules, "certbot.main", SimpleNamespace(main=lambda _: act()))
+
+
+def test_certbots_log_has_the_errors_and_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> object:
+        answer = "Received response:\nHTTP %d\n%s\n\n%s"
+        logging.getLogger("acme.client").debug(answer, 429, "Retry-After: 7", "{}")
+        logging.getLogger("certbot").error("Failed to renew %s: %s", DOMAIN, acme("rateLimited"))
+        raise error("certbot.errors.Error", "1 renew failure(s)")
+
+    certbot_does(monkeypatch, fail)
+    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
+    found = program.run_certbot([])
+    assert (found.status, found.retry_after, len(found.errors)) == (1, "7", 2)
+    assert outcome.explain(found, DOMAIN).reason == "rate-limited"
+
+
+def leave(status: object) -> None:
+    """End as a program does."""
+    raise SystemExit(status)
+
+
+@pytest.mark.parametrize(
+    ("act", "status"),
+    [(lambda: None, 0), (lambda: "words", "words"), (lambda: leave(2), 2), (lambda: leave(None), 0)],
+)
+def test_certbots_status_is_kept(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], status: object) -> None:
+    certbot_does(monkeypatch, act)
+    assert program.run_certbot([]).status == status
+
+
+def test_without_room_the_authority_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    program.see_room(str(tmp_path))
+    monkeypatch.setattr(program.os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=str(tmp_path)):
+        program.see_room(str(tmp_path))
+
+
+def test_settings_that_are_missing_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["--settings", str(tmp_path / "none")]) == 1
+    assert "Deploy the role certificates again" in capsys.readouterr().err
 
 
 def test_the_reason_is_kept_for_the_service_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
