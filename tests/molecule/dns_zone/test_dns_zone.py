@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +15,10 @@ import dns.query
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
+import dns.rrset
 import dns.tsig
 import dns.tsigkeyring
 import dns.update
-import dns.xfr
-import dns.zone
 import pytest
 from testinfra.host import Host
 
@@ -52,6 +53,18 @@ def change(zone: str, keyring: dict[dns.name.Name, dns.tsig.Key] | None) -> dns.
 def send(update: dns.update.UpdateMessage) -> str:
     """Send an update and return the name server's verdict."""
     return dns.rcode.to_text(dns.query.tcp(update, ADDRESS, timeout=5).rcode())
+
+
+def refused_transfer(zone: str, kind: str, keyring: dict[dns.name.Name, dns.tsig.Key] | None) -> str:
+    """Ask for a whole zone, or for what changed in it, and return the verdict, which is a refusal."""
+    query = dns.message.make_query(zone, kind)
+    if kind == "IXFR":
+        query.authority.append(dns.rrset.from_text(f"{zone}.", 0, "IN", "SOA", ". . 0 0 0 0 0"))
+    if keyring is not None:
+        query.use_tsig(keyring, algorithm=dns.tsig.HMAC_SHA512)
+    answer = dns.query.tcp(query, ADDRESS, timeout=5)
+    assert not answer.answer
+    return dns.rcode.to_text(answer.rcode())
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +122,9 @@ def test_it_resolves_for_nobody(name: str) -> None:
 
 
 @pytest.mark.parametrize("zone", [DOMAIN, CHALLENGE])
-def test_it_gives_the_zone_to_nobody(zone: str) -> None:
-    with pytest.raises(dns.xfr.TransferError, match="REFUSED"):
-        dns.zone.from_xfr(dns.query.xfr(ADDRESS, zone, lifetime=5))
+@pytest.mark.parametrize("kind", ["AXFR", "IXFR"])
+def test_it_gives_the_zone_to_nobody(zone: str, kind: str) -> None:
+    assert refused_transfer(zone, kind, None) == "REFUSED"
 
 
 @pytest.mark.parametrize("name", ["version.bind", "hostname.bind", "id.server"])
@@ -133,15 +146,29 @@ def test_the_key_changes_the_challenge(challenge: str) -> None:
     ("zone", "name", "kind", "value"),
     [
         (CHALLENGE, "@", "A", "10.89.77.66"),
+        (CHALLENGE, "@", "AAAA", "2001:db8::66"),
         (CHALLENGE, "@", "CNAME", "evil.example."),
+        (CHALLENGE, "@", "DNAME", "evil.example."),
         (CHALLENGE, "@", "NS", "evil.example."),
+        (CHALLENGE, "@", "SOA", f"ns.{DOMAIN}. evil.example. 4000000000 60 60 60 60"),
+        (CHALLENGE, "@", "MX", "10 evil.example."),
+        (CHALLENGE, "@", "CAA", '0 issue "evil.example"'),
+        (CHALLENGE, "@", "HTTPS", "1 evil.example."),
+        (CHALLENGE, "@", "DNSKEY", "257 3 13 AAAA"),
         (CHALLENGE, "deeper", "TXT", "evil"),
+        (CHALLENGE, "*", "TXT", "evil"),
+        (CHALLENGE, "deeper", "NS", "evil.example."),
         (DOMAIN, "_acme-challenge", "TXT", "evil"),
+        (DOMAIN, "_acme-challenge", "NS", "evil.example."),
+        (DOMAIN, "_acme-challenge", "DS", "1 13 2 " + "00" * 32),
         (DOMAIN, "_acme-challenge.registry", "TXT", "evil"),
+        (DOMAIN, "ns", "A", "10.89.77.66"),
         (DOMAIN, "@", "A", "10.89.77.66"),
         (DOMAIN, "@", "TXT", "evil"),
         (DOMAIN, "*", "A", "10.89.77.66"),
+        (DOMAIN, "*", "CNAME", "evil.example."),
         (DOMAIN, "@", "CAA", '0 issue "evil.example"'),
+        (DOMAIN, "_443._tcp.registry", "TLSA", "3 1 1 " + "00" * 32),
     ],
 )
 def test_the_key_changes_nothing_else(
@@ -149,31 +176,92 @@ def test_the_key_changes_nothing_else(
 ) -> None:
     before = values(zone, "SOA")
     update = change(zone, keyring)
+    # Beside what the key may do: one record that it may not change refuses the whole.
+    if zone == CHALLENGE:
+        update.add("@", 60, "TXT", "beside")
     update.add(name, 60, kind, value)
     assert send(update) == "REFUSED"
     assert values(zone, "SOA") == before
-
-
-def test_the_key_cannot_empty_its_zone(keyring: dict[dns.name.Name, dns.tsig.Key]) -> None:
-    update = change(CHALLENGE, keyring)
-    update.delete("@", "NS")
-    assert send(update) == "REFUSED"
-    assert values(CHALLENGE, "NS") == {f"ns.{DOMAIN}."}
-
-
-def test_without_the_key_nothing_changes() -> None:
-    update = change(CHALLENGE, None)
-    update.add("@", 60, "TXT", "evil")
-    assert send(update) == "REFUSED"
     assert values(CHALLENGE, "TXT") == set()
 
 
-def test_a_wrong_key_changes_nothing() -> None:
-    wrong: dict[dns.name.Name, dns.tsig.Key] = dns.tsigkeyring.from_text({"lightship-acme.": "d3Jvbmc="})
-    update = change(CHALLENGE, wrong)
+@pytest.mark.parametrize(
+    ("zone", "name", "kind"),
+    [
+        (CHALLENGE, "@", "NS"),
+        (CHALLENGE, "@", "SOA"),
+        (CHALLENGE, "@", None),
+        (DOMAIN, "_acme-challenge", "NS"),
+        (DOMAIN, "@", "CAA"),
+        (DOMAIN, "*", None),
+        (DOMAIN, "ns", None),
+    ],
+)
+def test_the_key_deletes_nothing_else(
+    keyring: dict[dns.name.Name, dns.tsig.Key], zone: str, name: str, kind: str | None
+) -> None:
+    held = [values(zone, "SOA"), values(zone, "NS"), values(DOMAIN, "CAA"), values(f"ns.{DOMAIN}", "A")]
+    update = change(zone, keyring)
+    update.delete(name, *([kind] if kind else []))
+    assert send(update) == "REFUSED"
+    assert [values(zone, "SOA"), values(zone, "NS"), values(DOMAIN, "CAA"), values(f"ns.{DOMAIN}", "A")] == held
+
+
+@pytest.mark.parametrize("zone", ["test", "other.test", "_acme-challenge.example.org", f"registry.{DOMAIN}"])
+def test_the_key_changes_no_other_zone(keyring: dict[dns.name.Name, dns.tsig.Key], zone: str) -> None:
+    update = change(zone, keyring)
     update.add("@", 60, "TXT", "evil")
-    with pytest.raises(dns.tsig.PeerBadSignature):
+    assert send(update) in {"NOTAUTH", "REFUSED"}
+    assert values(zone, "TXT") == set()
+
+
+@pytest.mark.parametrize("zone", [DOMAIN, CHALLENGE])
+@pytest.mark.parametrize("kind", ["AXFR", "IXFR"])
+def test_the_key_reads_no_whole_zone(keyring: dict[dns.name.Name, dns.tsig.Key], zone: str, kind: str) -> None:
+    assert refused_transfer(zone, kind, keyring) == "REFUSED"
+
+
+@pytest.mark.parametrize("zone", [DOMAIN, CHALLENGE])
+def test_without_the_key_nothing_changes(zone: str) -> None:
+    update = change(zone, None)
+    update.add("@", 60, "TXT", "evil")
+    assert send(update) == "REFUSED"
+    assert values(zone, "TXT") == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm"),
+    [
+        ("lightship-acme.", dns.tsig.HMAC_SHA512),
+        ("lightship-acme.", dns.tsig.HMAC_SHA256),
+        (f"{CHALLENGE}.", dns.tsig.HMAC_SHA512),
+        # The key by which `rndc` speaks to the name server.
+        ("rndc-key.", dns.tsig.HMAC_SHA256),
+    ],
+)
+def test_a_wrong_key_changes_nothing(name: str, algorithm: dns.name.Name) -> None:
+    wrong: dict[dns.name.Name, dns.tsig.Key] = dns.tsigkeyring.from_text({name: "d3Jvbmc="})
+    update = dns.update.UpdateMessage(CHALLENGE, keyring=wrong, keyalgorithm=algorithm)
+    update.add("@", 60, "TXT", "evil")
+    with pytest.raises(dns.tsig.PeerError):
         send(update)
+    assert values(CHALLENGE, "TXT") == set()
+
+
+def test_an_update_of_an_hour_ago_counts_no_more(
+    keyring: dict[dns.name.Name, dns.tsig.Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = change(CHALLENGE, keyring)
+    update.add("@", 60, "TXT", "evil")
+    with monkeypatch.context() as earlier:
+        now = time.time()
+        earlier.setattr(time, "time", lambda: now - 3600)
+        caught = update.to_wire()
+    with socket.create_connection((ADDRESS, 53), timeout=5) as connection:
+        dns.query.send_tcp(connection, caught)
+        length = connection.recv(2, socket.MSG_WAITALL)
+        answer = connection.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
+    assert answer[3] & 0x0F == dns.rcode.NOTAUTH
     assert values(CHALLENGE, "TXT") == set()
 
 
