@@ -86,6 +86,17 @@ def test_name_servers_inside_and_outside_the_zone(render: Render) -> None:
     assert zone(text).get_rdataset("ns1.example.org.", "A") is None
 
 
+def test_secondaries_are_name_servers_and_the_challenge_does_not_wait_for_them(render: Render) -> None:
+    inside = {"name": f"ns2.{DOMAIN}", "addresses": ["203.0.113.53", "2001:db8::53"]}
+    others = [inside, {"name": "ns3.example.net", "addresses": ["203.0.113.54"]}]
+    site = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESSES, "dns_zone_secondaries": others}
+    text = render("dns_zone", "zone.j2", **site)
+    assert values(text, DOMAIN, "NS") == {f"ns.{DOMAIN}.", f"ns2.{DOMAIN}.", "ns3.example.net."}
+    assert values(text, f"ns2.{DOMAIN}", "AAAA") == {"2001:db8::53"}
+    assert values(text, f"_acme-challenge.{DOMAIN}", "NS") == {f"ns.{DOMAIN}."}
+    assert render("dns_zone", "named.conf.j2", **site).count("203.0.113.54 key lightship-transfer;") == 2
+
+
 def test_a_contact_with_a_dot_stays_one_mailbox(render: Render) -> None:
     text = render(
         "dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES, dns_zone_contact="jo.doe@example.org"

@@ -17,6 +17,13 @@ RIGHT: list[dict[str, Any]] = [
     {"dns_zone_caa_account_uris": [ACCOUNT], "dns_zone_caa_validation_methods": ["http-01", "dns-01"]},
     {"dns_zone_caa_issuers": ["letsencrypt.org", f"harica.gr; accounturi={ACCOUNT}"], "dns_zone_caa_own_account": True},
 ]
+SECONDARY = {"name": "ns2.example.net", "addresses": ["203.0.113.53", "2001:db8::53"]}
+RIGHT += [
+    {
+        "dns_zone_secondaries": [SECONDARY],
+        "dns_zone_transfer_key_secret": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    }
+]
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     (
@@ -32,6 +39,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"dns_zone_caa_validation_methods": ["http-01"]}, 'Set the first to ["dns-01"]'),
     ({"dns_zone_caa_validation_methods": ["dns-01", "DNS 01"]}, 'Set the first to ["dns-01"]'),
     ({"dns_zone_caa_validation_methods": ["dns-01"], "dns_zone_caa_issuers": []}, "the second to the authority"),
+    ({"dns_zone_secondaries": [SECONDARY, SECONDARY]}, "Give each a name of its own"),
+    ({"dns_zone_secondaries": [SECONDARY | {"name": "ns.notebooks.example.org"}]}, "which is not this host's"),
+    ({"dns_zone_secondaries": [SECONDARY | {"name": "ns2.example.net."}]}, "without a dot at its end"),
+    ({"dns_zone_secondaries": [SECONDARY | {"addresses": []}]}, "a list of its addresses"),
+    ({"dns_zone_secondaries": [SECONDARY | {"addresses": ["any; };"]}]}, "a list of its addresses"),
+    ({"dns_zone_transfer_key_secret": "secret"}, "Make one with tsig-keygen"),
     ({"dns_zone_caa_issuers": ['letsencrypt.org"']}, "List the CAA names of the authorities"),
 ]
 

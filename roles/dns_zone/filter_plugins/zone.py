@@ -6,7 +6,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Records: TypeAlias = list[dict[str, str]]
 
@@ -21,18 +21,27 @@ def zone_records(
     name_servers: Iterable[str],
     name_server_addresses: Iterable[str],
     caa: Iterable[str],
+    secondaries: Iterable[Mapping[str, Any]] = (),
 ) -> Records:
     """Return the records of the service's zone below its SOA, names relative to `domain`.
 
     The challenge is a zone of its own, handed to a name server name that depends on the domain alone: that zone is
-    written once and then belongs to whoever holds the update key.
+    written once and then belongs to whoever holds the update key. It names no secondaries, so an authority need not wait
+    until they have the challenge; a secondary without that zone refers to the first server.
     """
+    others = list(secondaries)
     servers = [name.rstrip(".") for name in name_servers]
     inside = [name.removesuffix(f".{domain}") for name in servers if name.endswith(f".{domain}")]
     return [
-        *records("@", "NS", [f"{name}." for name in servers]),
+        *records("@", "NS", dict.fromkeys(f"{name}." for name in [*servers, *(each["name"] for each in others)])),
         *addressed(["@", "*"], addresses),
         *addressed(dict.fromkeys(["ns", *inside]), name_server_addresses),
+        *(
+            record
+            for each in others
+            if each["name"].endswith(f".{domain}")
+            for record in addressed([each["name"].removesuffix(f".{domain}")], each["addresses"])
+        ),
         *records("_acme-challenge", "NS", [f"ns.{domain}."]),
         *records("@", "CAA", [f'0 issue "{issuer}"' for issuer in caa]),
     ]
