@@ -36,6 +36,18 @@ def test_it_answers_over_tcp_as_well() -> None:
     assert dns.query.tcp(dns.message.make_query(DOMAIN, "A"), ADDRESS, timeout=5).answer
 
 
+def test_it_answers_over_ipv6_as_well(host: Host) -> None:
+    query = dns.message.make_query(DOMAIN, "A")
+    program = (
+        "import socket; asking = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); asking.settimeout(10);"
+        f"asking.connect(('::1', 53)); asking.send(bytes.fromhex('{query.to_wire().hex()}'));"
+        "print(asking.recv(4096).hex())"
+    )
+    answer = dns.message.from_wire(bytes.fromhex(host.check_output(f'python3 -c "{program}"')))
+    assert answer.answer
+    assert answer.flags & dns.flags.AA
+
+
 @pytest.mark.parametrize("name", ["example.org", "login", "localhost"])
 def test_it_resolves_for_nobody(name: str) -> None:
     answer = ask(name, "A")
