@@ -32,6 +32,24 @@ def render(role: str, template: str, *, family: str = "Debian", **variables: obj
         family: the host's family of distributions, whose variable file is read.
         variables: those of the site and the host, in place of the role's own.
     """
+    folder = str(ROLES / role / "templates" / template)
+    # The lookup does what the module does, whitespace and backslashes included.
+    return str(
+        _evaluate("{{ lookup('ansible.builtin.template', __template) }}", role, family, __template=folder, **variables)
+    )
+
+
+def value(role: str, name: str, *, family: str = "Debian", **variables: object) -> object:
+    """Return one of a role's variables for a host with these variables."""
+    return _evaluate(f"{{{{ {name} }}}}", role, family, **variables)
+
+
+def _evaluate(text: str, role: str, family: str, **variables: object) -> object:
+    found: object = _templar(role, family, **variables).template(trust_as_template(text))
+    return found
+
+
+def _templar(role: str, family: str, **variables: object) -> Templar:
     load_plugins()
     loader, folder = DataLoader(), ROLES / role
     known: dict[str, object] = {"ansible_managed": "Ansible managed", "role_path": str(folder)}
@@ -41,7 +59,23 @@ def render(role: str, template: str, *, family: str = "Debian", **variables: obj
         path = folder / name
         if path.exists():
             known |= loader.load_from_file(str(path), trusted_as_template=True) or {}
-    known["__template"] = str(folder / "templates" / template)
-    # The lookup does what the module does, whitespace and backslashes included.
-    text = trust_as_template("{{ lookup('ansible.builtin.template', __template) }}")
-    return str(Templar(loader, variables={**known, **variables}).template(text))
+    return Templar(loader, variables={**known, **variables})
+
+
+def refusals(role: str, *, family: str = "Debian", **variables: object) -> list[str]:
+    """Return what the checks of `roles/<role>/tasks/preflight.yml` say of a host with these variables."""
+    load_plugins()
+    tasks = DataLoader().load_from_file(str(ROLES / role / "tasks" / "preflight.yml"), trusted_as_template=True)
+    templar = _templar(role, family, inventory_hostname="proxy", ansible_facts={"os_family": family}, **variables)
+    said = []
+    for task in tasks:
+        check = task.get("ansible.builtin.assert", {"that": []})
+        if all(map(templar.evaluate_conditional, _listed(task.get("when", [])))) and not all(
+            map(templar.evaluate_conditional, _listed(check["that"]))
+        ):
+            said.append(" ".join(str(templar.template(check["fail_msg"])).split()))
+    return said
+
+
+def _listed(conditions: list[object] | str | bool) -> list[object]:
+    return conditions if isinstance(conditions, list) else [conditions]

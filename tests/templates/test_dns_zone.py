@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 import dns.rdatatype
 import dns.zone
 import pytest
+from ansible.plugins.loader import filter_loader
+
+from support import role_templates
 
 Render = Callable[..., str]
 
 DOMAIN = "notebooks.example.org"
+ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/123456789"
 ADDRESSES = ["203.0.113.10", "2001:db8::10"]
 
 
@@ -81,6 +86,17 @@ def test_name_servers_inside_and_outside_the_zone(render: Render) -> None:
     assert zone(text).get_rdataset("ns1.example.org.", "A") is None
 
 
+def test_secondaries_are_name_servers_and_the_challenge_does_not_wait_for_them(render: Render) -> None:
+    inside = {"name": f"ns2.{DOMAIN}", "addresses": ["203.0.113.53", "2001:db8::53"]}
+    others = [inside, {"name": "ns3.example.net", "addresses": ["203.0.113.54"]}]
+    site = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESSES, "dns_zone_secondaries": others}
+    text = render("dns_zone", "zone.j2", **site)
+    assert values(text, DOMAIN, "NS") == {f"ns.{DOMAIN}.", f"ns2.{DOMAIN}.", "ns3.example.net."}
+    assert values(text, f"ns2.{DOMAIN}", "AAAA") == {"2001:db8::53"}
+    assert values(text, f"_acme-challenge.{DOMAIN}", "NS") == {f"ns.{DOMAIN}."}
+    assert render("dns_zone", "named.conf.j2", **site).count("203.0.113.54 key lightship-transfer;") == 2
+
+
 def test_a_contact_with_a_dot_stays_one_mailbox(render: Render) -> None:
     text = render(
         "dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES, dns_zone_contact="jo.doe@example.org"
@@ -91,6 +107,77 @@ def test_a_contact_with_a_dot_stays_one_mailbox(render: Render) -> None:
 def test_no_issuers_means_no_restriction(render: Render) -> None:
     text = render("dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES, dns_zone_caa_issuers=[])
     assert values(text, DOMAIN, "CAA") == set()
+
+
+def caa(render: Render, **site: object) -> set[str]:
+    """Return the CAA records of a site."""
+    text = render("dns_zone", "zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES, **site)
+    return values(text, DOMAIN, "CAA")
+
+
+def registrations(*uris: str) -> dict[str, object]:
+    """Return the variable that holds what certbot wrote about accounts."""
+    texts = [json.dumps({"body": {}, "uri": uri}) for uri in uris]
+    return {"results": [{"content": base64.b64encode(text.encode()).decode()} for text in texts]}
+
+
+def test_an_authority_is_bound_to_accounts_and_to_a_way_of_proof(render: Render) -> None:
+    uris = ["https://acme.example.org/acct/1", "https://acme.example.org/acct/2"]
+    site = {"dns_zone_caa_account_uris": uris, "dns_zone_caa_validation_methods": ["dns-01"]}
+    assert caa(render, **site) == {
+        f'0 issue "letsencrypt.org; accounturi={uri}; validationmethods=dns-01"' for uri in uris
+    }
+
+
+def test_an_authority_with_an_account_of_its_own_keeps_it(render: Render) -> None:
+    own = "harica.gr; accounturi=https://acme.harica.gr/acct/3; validationmethods=http-01"
+    site = {
+        "dns_zone_caa_issuers": ["letsencrypt.org", own],
+        "dns_zone_caa_account_uris": [ACCOUNT],
+        "dns_zone_caa_validation_methods": ["dns-01"],
+    }
+    assert caa(render, **site) == {
+        f'0 issue "letsencrypt.org; accounturi={ACCOUNT}; validationmethods=dns-01"',
+        f'0 issue "{own}"',
+    }
+
+
+def test_this_hosts_account_counts_only_where_the_site_wants_that(render: Render) -> None:
+    known = {"__dns_zone_registrations": registrations(ACCOUNT)}
+    assert caa(render, **known) == {'0 issue "letsencrypt.org"'}
+    assert caa(render, **known, dns_zone_caa_own_account=True) == {f'0 issue "letsencrypt.org; accounturi={ACCOUNT}"'}
+    assert caa(render, dns_zone_caa_own_account=True) == {'0 issue "letsencrypt.org"'}
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://acme.example.org/1",
+        "https://acme.example.org",
+        "https://acme.example.org/1; validationmethods=http-01",
+        'https://acme.example.org/1"',
+        "https://acme.example.org/1\n* IN A 192.0.2.66",
+        "https://acme.example.org/1 ",
+        "123456789",
+        "",
+    ],
+)
+def test_what_is_no_address_of_an_account(uri: str) -> None:
+    assert filter_loader.get("not_account_uris").j2_function([uri, ACCOUNT]) == [uri]
+    assert filter_loader.get("account_uris").j2_function([json.dumps({"uri": uri})]) == []
+
+
+@pytest.mark.parametrize(
+    ("server", "folder"),
+    [
+        ("staging", "acme-staging-v02.api.letsencrypt.org/directory"),
+        ("production", "acme-v02.api.letsencrypt.org/directory"),
+        ("https://acme.example.org:14000/dir", "acme.example.org:14000/dir"),
+    ],
+)
+def test_accounts_are_those_at_the_authority_of_this_run(server: str, folder: str) -> None:
+    found = role_templates.value("dns_zone", "__dns_zone_accounts", dns_zone_acme_server=server)
+    assert found == f"/etc/letsencrypt/accounts/{folder}"
 
 
 def test_the_serial_stays_while_the_zone_does(text: str, render: Render) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Records: TypeAlias = list[dict[str, str]]
+
+# No character that ends a parameter, a CAA record or a line of a zone file.
+ACCOUNT = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/%?=&+-]+")
 
 
 def zone_records(
@@ -15,22 +20,66 @@ def zone_records(
     addresses: Iterable[str],
     name_servers: Iterable[str],
     name_server_addresses: Iterable[str],
-    caa_issuers: Iterable[str],
+    caa: Iterable[str],
+    secondaries: Iterable[Mapping[str, Any]] = (),
 ) -> Records:
     """Return the records of the service's zone below its SOA, names relative to `domain`.
 
     The challenge is a zone of its own, handed to a name server name that depends on the domain alone: that zone is
-    written once and then belongs to whoever holds the update key.
+    written once and then belongs to whoever holds the update key. It names no secondaries, so an authority need not
+    wait until they have the challenge; a secondary without that zone refers to the first server.
     """
+    others = list(secondaries)
     servers = [name.rstrip(".") for name in name_servers]
     inside = [name.removesuffix(f".{domain}") for name in servers if name.endswith(f".{domain}")]
     return [
-        *records("@", "NS", [f"{name}." for name in servers]),
+        *records("@", "NS", dict.fromkeys(f"{name}." for name in [*servers, *(each["name"] for each in others)])),
         *addressed(["@", "*"], addresses),
         *addressed(dict.fromkeys(["ns", *inside]), name_server_addresses),
+        *(
+            record
+            for each in others
+            if each["name"].endswith(f".{domain}")
+            for record in addressed([each["name"].removesuffix(f".{domain}")], each["addresses"])
+        ),
         *records("_acme-challenge", "NS", [f"ns.{domain}."]),
-        *records("@", "CAA", [f'0 issue "{issuer}"' for issuer in caa_issuers]),
+        *records("@", "CAA", [f'0 issue "{issuer}"' for issuer in caa]),
     ]
+
+
+def caa_issuers(issuers: Iterable[str], accounts: Iterable[str], methods: Iterable[str]) -> list[str]:
+    """Return what CAA records say of each authority: who may ask it, and how it has to prove the domain (RFC 8657).
+
+    Several accounts take several records, any of which is enough. What an authority's own entry says stays.
+    """
+    uris, ways = sorted(set(accounts)), ",".join(methods)
+    found = []
+    for issuer in issuers:
+        more = f"; validationmethods={ways}" if ways and not has_parameter(issuer, "validationmethods") else ""
+        bound = [f"; accounturi={uri}" for uri in uris] if not has_parameter(issuer, "accounturi") else []
+        found += [f"{issuer}{account}{more}" for account in bound or [""]]
+    return found
+
+
+def has_parameter(issuer: str, name: str) -> bool:
+    """Tell whether an authority's entry has a parameter already."""
+    return any(word.partition("=")[0].strip() == name for word in issuer.split(";")[1:])
+
+
+def without_parameter(issuers: Iterable[str], name: str) -> list[str]:
+    """Return the authorities whose entry does not have a parameter."""
+    return [issuer for issuer in issuers if not has_parameter(issuer, name)]
+
+
+def account_uris(registrations: Iterable[str]) -> list[str]:
+    """Return the addresses of accounts, from what certbot wrote when it registered them."""
+    found = (json.loads(text).get("uri") for text in registrations)
+    return sorted({uri for uri in found if isinstance(uri, str) and ACCOUNT.fullmatch(uri)})
+
+
+def not_account_uris(texts: Iterable[object]) -> list[str]:
+    """Return those of `texts` that cannot be the address of an account in a CAA record."""
+    return [str(text) for text in texts if not ACCOUNT.fullmatch(str(text))]
 
 
 def addressed(names: Iterable[str], addresses: Iterable[str]) -> Iterator[dict[str, str]]:
@@ -80,5 +129,9 @@ class FilterModule:
             "zone_records": zone_records,
             "zone_lines": zone_lines,
             "not_addresses": not_addresses,
+            "caa_issuers": caa_issuers,
+            "without_parameter": without_parameter,
+            "account_uris": account_uris,
+            "not_account_uris": not_account_uris,
             "mailbox_name": mailbox_name,
         }
