@@ -214,6 +214,7 @@ def test_a_faulty_site_is_refused_before_it_takes_the_place_of_a_good_one(host: 
     assert host.check_output("find /etc/nginx /etc/apache2 -name '.lightship*' 2>/dev/null || true") == ""
 
 
+@pytest.mark.once
 def test_a_playbook_that_would_break_the_server_changes_nothing_and_says_why(
     host: Host, start: Start, browser: Browser, tmp_path: Path
 ) -> None:

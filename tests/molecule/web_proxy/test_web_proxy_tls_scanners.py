@@ -76,6 +76,7 @@ def test_sslyze_calls_it_intermediate_by_mozillas_guideline(link: str, tmp_path:
     assert not [line for line in complaints if line.partition(":")[0] not in NOT_OURS], done.stdout
 
 
+@pytest.mark.once
 def test_testssl_finds_nothing_that_is_not_explained(link: str, tmp_path: Path) -> None:
     def scan(sections: list[str]) -> list[dict[str, Any]]:
         result = tmp_path / f"{sections[0]}.json"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from testinfra.host import Host
 
 from support.bed import eventually
@@ -47,6 +48,7 @@ def new_certificate(host: Host, browser: Browser) -> None:
     eventually(lambda: shown(browser) != before, "the old certificate is shown")
 
 
+@pytest.mark.once
 def test_nobody_notices_changing_links_new_certificates_and_reloads(
     host: Host,
     start: Start,
