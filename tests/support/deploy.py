@@ -15,8 +15,8 @@ from support.bed import REPOSITORY
 INVENTORY = REPOSITORY / "tests" / "molecule" / "inventory"
 # What an administrator types to renew a certificate before the time; its name follows.
 RENEW = (
-    "REQUESTS_CA_BUNDLE=/etc/letsencrypt/lightship/acme-ca.pem /opt/certbot/bin/certbot renew --force-renewal "
-    "--no-random-sleep-on-renew --cert-name "
+    "REQUESTS_CA_BUNDLE=/etc/letsencrypt/lightship/acme-ca.pem /opt/certbot/bin/certbot renew "
+    "--config /etc/letsencrypt/lightship/certbot.ini --force-renewal --no-random-sleep-on-renew --cert-name "
 )
 PLAYBOOK = "[{hosts: %s, become: true, roles: [%s]}]\n"
 

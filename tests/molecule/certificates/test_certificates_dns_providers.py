@@ -21,7 +21,6 @@ testinfra_hosts = ["ssh://proxy13"]
 
 SITE = Path(__file__).parent / "site"
 SETTINGS = "/etc/letsencrypt/lightship"
-BY_SETTINGS = f"{RENEW}{DOMAIN} --config {SETTINGS}/certbot.ini"
 DESEC_PORT, DESEC_TOKEN, DESEC = 8053, "i-T3b1h_OI-H9ab8tRS98stGtURe", "/run/desec"
 # Its challenge is at a name that refers to the challenge of DOMAIN, whose key the host has.
 DELEGATED = f"delegated.{DOMAIN}"
@@ -105,7 +104,7 @@ def with_desec(token: str) -> dict[str, object]:
 def test_a_plugin_of_certbots_writes_the_challenge(host: Host, tmp_path: Path) -> None:
     before = issued(host)
     deploy("certificates", "proxy13", tmp_path, **with_desec("another"))
-    done = host.run(BY_SETTINGS)
+    done = host.run(RENEW + DOMAIN)
     assert done.failed
     assert "Could not authenticate against deSEC API" in done.stdout + done.stderr
     assert issued(host) == shown() == before
@@ -113,7 +112,7 @@ def test_a_plugin_of_certbots_writes_the_challenge(host: Host, tmp_path: Path) -
     deploy("certificates", "proxy13", tmp_path, **with_desec(DESEC_TOKEN))
     assert deploy("certificates", "proxy13", tmp_path, **with_desec(DESEC_TOKEN)) == 0
     assert issued(host) == before
-    host.check_output(BY_SETTINGS)
+    host.check_output(RENEW + DOMAIN)
     assert issued(host) == shown() != before
     host.check_output(f"systemctl start {SERVICE}")
     # Of the credentials of earlier providers none stays on the host, and of these only root reads them.
@@ -127,7 +126,7 @@ def test_a_script_of_the_site_writes_the_challenge(host: Host, tmp_path: Path) -
     own = {"certificates_dns_provider": "hook", "certificates_dns_hook": str(SITE / "write_challenge.py")}
     deploy("certificates", "proxy13", tmp_path, **VARIABLES, **own)
     assert issued(host) == before
-    done = host.run(BY_SETTINGS)
+    done = host.run(RENEW + DOMAIN)
     assert done.succeeded, done.stdout + done.stderr
     assert issued(host) == shown() != before
     log = host.check_output("cat /var/log/letsencrypt/letsencrypt.log")
