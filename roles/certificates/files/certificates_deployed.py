@@ -9,7 +9,6 @@ put it in order; it ends with 1 and a sentence for a person when it cannot. Noth
 from __future__ import annotations
 
 import argparse
-import configparser
 import os
 import shlex
 import socket
@@ -22,10 +21,10 @@ from pathlib import Path
 
 import certificate_failure
 import certificate_files
+import certificate_settings
 from certificate_failure import FailureError, report
 from certificate_files import leaf, serial
 
-SETTINGS = "/etc/letsencrypt/lightship/deployed.ini"
 COMMAND_SECONDS = 60
 CONNECT_SECONDS = 5
 SERVICE = "lightship-certificates"
@@ -57,12 +56,7 @@ class Settings:
 
 def read_settings(path: str) -> Settings:
     """Return the settings that the Ansible role wrote."""
-    parser = configparser.ConfigParser(interpolation=None)
-    if not parser.read(path, encoding="utf-8"):
-        raise FailureError(
-            "unknown", f"{path} cannot be read.", "Deploy the role certificates again: site.yml --tags certificates."
-        )
-    section = parser["deployed"]
+    section = certificate_settings.read(path)
     return Settings(
         domain=section["domain"],
         lineage=Path(section["lineage"]),
@@ -281,7 +275,9 @@ def deploy(settings: Settings, *, allow_unused: bool) -> str:
 def main(argv: list[str]) -> int:
     """Return 0 when all is well, 1 when a person has to look."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--settings", default=SETTINGS, help="settings file (default: %(default)s)")
+    parser.add_argument(
+        "--settings", default=certificate_settings.SETTINGS, help="settings file (default: %(default)s)"
+    )
     parser.add_argument("--allow-unused", action="store_true", help="content if the web server has no use for it yet")
     parser.add_argument("--tell-failure", action="store_true", help="only tell the site that the last renewal failed")
     options = parser.parse_args(argv)

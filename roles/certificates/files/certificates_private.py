@@ -1,8 +1,8 @@
 #!/usr/bin/env -S python3 -B
 """Be the authority of a site that has none: make a root once, and a certificate before the last one's end.
 
-For trials and closed networks. The root may sign for this domain alone, which browsers and OpenSSL check: whoever
-trusts it trusts it for nothing else.
+For trials and closed networks. The root may sign for this domain alone, which browsers and OpenSSL check: a browser
+that trusts it trusts it for nothing else.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import tempfile
 from pathlib import Path
 
 import certificate_failure
+import certificate_settings
 from certificate_failure import FailureError, report
 from certificate_files import archive, certificates, numbers, of_version, point_to, serial
 
-SETTINGS = "/etc/letsencrypt/lightship/deployed.ini"
 ROOT_DAYS, DAYS, LEFT_DAYS = 3650, 90, 30
 DAY_SECONDS = 86400
 SECONDS = 60
@@ -140,14 +140,14 @@ def renew(section: configparser.SectionProxy, *, always: bool) -> list[str]:
 def main(argv: list[str]) -> int:
     """Return 0 when all is well, 1 when a person has to look."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--settings", default=SETTINGS, help="settings file (default: %(default)s)")
+    parser.add_argument(
+        "--settings", default=certificate_settings.SETTINGS, help="settings file (default: %(default)s)"
+    )
     parser.add_argument("--renew", action="store_true", help="make a new key and certificate, also if none is due")
     options = parser.parse_args(argv)
-    settings = configparser.ConfigParser(interpolation=None)
-    settings.read(options.settings, encoding="utf-8")
     try:
-        news = renew(settings["deployed"], always=options.renew)
-    except (FailureError, OSError, KeyError, subprocess.TimeoutExpired) as error:
+        news = renew(certificate_settings.read(options.settings), always=options.renew)
+    except (FailureError, OSError, subprocess.TimeoutExpired) as error:
         return report("certificates-private", error)
     print("\n".join(news) or "No certificate is due.")
     return 0

@@ -21,10 +21,10 @@ from typing import Any
 
 import certificate_failure
 import certificate_files
+import certificate_settings
 from certbot_outcome import Outcome, explain
 from certificate_failure import FailureError, report
 
-SETTINGS = "/etc/letsencrypt/lightship/deployed.ini"
 PROVE = "certificates-deployed"
 # certbot writes into these. With less room it would get a certificate and could not keep it, at each run another one.
 FOLDERS = ("/etc/letsencrypt", "/var/log/letsencrypt", "/var/lib/letsencrypt")
@@ -77,15 +77,6 @@ def run_certbot(arguments: list[str]) -> Outcome:
     return outcome
 
 
-def read(path: str) -> configparser.SectionProxy:
-    """Return the settings that the Ansible role wrote."""
-    settings = configparser.ConfigParser(interpolation=None)
-    if not settings.read(path, encoding="utf-8"):
-        remedy = "Deploy the role certificates again: site.yml --tags certificates."
-        raise FailureError("unknown", f"{path} cannot be read.", remedy)
-    return settings["deployed"]
-
-
 def renew(section: configparser.SectionProxy, more: list[str]) -> int:
     """Renew the certificate if it is due."""
     lineage, domain = Path(section["lineage"]), section["domain"]
@@ -106,11 +97,13 @@ def renew(section: configparser.SectionProxy, more: list[str]) -> int:
 def main(argv: list[str]) -> int:
     """Return 0 when all is well, 1 when a person has to look."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--settings", default=SETTINGS, help="settings file (default: %(default)s)")
+    parser.add_argument(
+        "--settings", default=certificate_settings.SETTINGS, help="settings file (default: %(default)s)"
+    )
     parser.add_argument("more", nargs="*", help="more words for certbot, after --")
     options = parser.parse_args(argv)
     try:
-        return renew(read(options.settings), options.more)
+        return renew(certificate_settings.read(options.settings), options.more)
     except (FailureError, OSError) as error:
         return report("certificates-renew", error)
 

@@ -26,7 +26,7 @@ def zone_records(
     """Return the records of the service's zone below its SOA, names relative to `domain`.
 
     The challenge is a zone of its own, handed to a name server name that depends on the domain alone: that zone is
-    written once and then belongs to whoever holds the update key. It names no secondaries, so an authority need not
+    written once and then belongs to the holder of the update key. It names no secondaries, so an authority need not
     wait until they have the challenge; a secondary without that zone refers to the first server.
     """
     others = list(secondaries)
