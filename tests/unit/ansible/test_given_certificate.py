@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from support.certificate_pairs import Pair, made_certificate
 from unit.ansible.plugins import load
 
 plugin = load("roles/certificates/filter_plugins/given_certificate.py")
@@ -29,52 +22,9 @@ NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 P256 = ec.SECP256R1()
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A certificate and its key."""
-
-    certificate: x509.Certificate
-    key: Any
-
-    @property
-    def pem(self) -> str:
-        return self.certificate.public_bytes(Encoding.PEM).decode()
-
-    def key_pem(self, password: bytes = b"") -> str:
-        hidden = BestAvailableEncryption(password) if password else NoEncryption()
-        return str(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, hidden).decode())
-
-
-def made(
-    title: str,
-    signer: Pair | None = None,
-    *,
-    key: Any = None,
-    names: tuple[str, ...] = (),
-    begins: int = -10,
-    ends: int = 80,
-    usage: x509.ObjectIdentifier | None = None,
-) -> Pair:
-    """A certificate by the days of its life, signed by another one or by itself."""
-    key = key or ec.generate_private_key(P256)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(signer.certificate.subject if signer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW + dt.timedelta(days=begins))
-        .not_valid_after(NOW + dt.timedelta(days=ends))
-    )
-    if names:
-        builder = builder.add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(each) for each in names]), critical=False
-        )
-    if usage:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-    signing = signer.key if signer else key
-    return Pair(builder.sign(signing, None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()), key)
+def made(title: str, signer: Pair | None = None, **more: Any) -> Pair:
+    """A certificate whose days count from NOW."""
+    return made_certificate(title, signer, now=NOW, **more)
 
 
 ROOT = made("Root")
