@@ -26,6 +26,12 @@ SETTINGS = {
 UNIT = "another"
 
 
+def wait_for(port: int) -> None:
+    """Wait until a server listens at a port of that host."""
+    listens = f"python3 -c 'import socket; socket.create_connection((\"localhost\", {port}), 2)'"
+    bed.eventually(lambda: not bed.run("acme", listens, check=False).returncode, "it does not listen", 30)
+
+
 @contextmanager
 def second_authority(host: Host, resolver: str = RESOLVER, rejected: int = 0, **settings: Any) -> Iterator[None]:
     """Run it on the host of the bed's own.
@@ -45,8 +51,7 @@ def second_authority(host: Host, resolver: str = RESOLVER, rejected: int = 0, **
         f"cat >/run/{UNIT}.json && {start} -dnsserver {resolver}",
         text=json.dumps({"pebble": {**SETTINGS, **settings}}),
     )
-    listens = f"python3 -c 'import socket; socket.create_connection((\"localhost\", {PORT}), 2)'"
-    bed.eventually(lambda: not bed.run("acme", listens, check=False).returncode, "it does not listen", 30)
+    wait_for(PORT)
     try:
         yield
     finally:

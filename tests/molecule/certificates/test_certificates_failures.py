@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from testinfra.host import Host
 from lightship_registry.admin import web_checks
 from lightship_registry.admin.checks import WARNING
 from lightship_registry.monitoring.check_report import CHECK
-from support import bed, stand_in_authority
+from support import bed, second_authority, stand_in_authority
 from support.certificates_host import DOMAIN, LIVE, SERVICE, WEB, issued, shown
 from support.deploy import RENEW
 
@@ -29,24 +28,6 @@ CREDENTIALS = "/etc/letsencrypt/lightship/rfc2136.ini"
 NAMED = "/etc/bind/lightship/named.conf"
 FULL = "/run/full-disk"
 RELOAD = "/run/systemd/system/certificates-test.service.d"
-NONCE_PORT = 14002
-# Beside the bed's own, which other tests need as it is.
-NONCE_SETTINGS = {
-    "pebble": {
-        "listenAddress": f"0.0.0.0:{NONCE_PORT}",
-        "managementListenAddress": "0.0.0.0:15002",
-        "certificate": "/etc/pebble/cert.pem",
-        "privateKey": "/etc/pebble/key.pem",
-        "httpPort": 80,
-        "tlsPort": 443,
-    }
-}
-# certbot asks a second time after a refused nonce: of half of them an order needs too many to get through, but not for
-# sure. A test needs a sure one.
-NONCE = (
-    "systemd-run --quiet --unit=nonces --setenv=PEBBLE_VA_NOSLEEP=1 --setenv=PEBBLE_WFE_NONCEREJECT=100 "
-    "pebble -config /run/nonces.json -strict=false -dnsserver 10.89.77.11:53"
-)
 # The version after the one in place, with links to it, as a copy to damage: $1 and $2 are the numbers.
 COPY = (
     f"set -- $(readlink {LIVE}/cert.pem | tr -dc 0-9); set -- $1 $(($1 + 1)); cd {ARCHIVE}; "
@@ -122,7 +103,7 @@ FAILURES = {
         OTHER_BACK,
         options=at(stand_in_authority.PORT),
     ),
-    "nonces": Failure("bad-nonce", "refused the nonce", OTHER, OTHER_BACK, options=at(NONCE_PORT)),
+    "nonces": Failure("bad-nonce", "refused the nonce", OTHER, OTHER_BACK, options=at(second_authority.PORT)),
     "untrusted authority": Failure(
         "authority-untrusted",
         "certificates_acme_ca_file",
@@ -201,24 +182,19 @@ FAILURES = {
 }
 
 
-def wait_for(port: int) -> None:
-    """Wait until an authority listens."""
-    listens = f"python3 -c 'import socket; socket.create_connection((\"localhost\", {port}), 2)'"
-    bed.eventually(lambda: not bed.run("acme", listens, check=False).returncode, "it does not listen", 30)
-
-
 @pytest.fixture(scope="module")
-def authorities() -> Iterator[None]:
+def authorities(host: Host) -> Iterator[None]:
     """Run the other authorities on the host of the bed's own."""
-    bed.run("acme", f"cat >/run/nonces.json && {NONCE}", text=json.dumps(NONCE_SETTINGS))
     program = Path(stand_in_authority.__file__).read_text("utf-8")
     bed.run(
         "acme", "cat >/run/stand_in.py && systemd-run --quiet --unit=stand-in python3 /run/stand_in.py", text=program
     )
-    for port in (NONCE_PORT, stand_in_authority.PORT):
-        wait_for(port)
-    yield
-    bed.run("acme", "systemctl stop nonces stand-in; rm /run/nonces.json /run/stand_in.py")
+    second_authority.wait_for(stand_in_authority.PORT)
+    # certbot asks a second time after a refused nonce: of half of them an order needs too many to get through, but not
+    # for sure. A test needs a sure one.
+    with second_authority.second_authority(host, rejected=100):
+        yield
+    bed.run("acme", "systemctl stop stand-in; rm /run/stand_in.py")
 
 
 @pytest.fixture(scope="module")
