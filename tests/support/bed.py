@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography import x509
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STATE = REPOSITORY / ".bed"
@@ -200,6 +201,16 @@ class ByName(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
+def presented() -> str:
+    """The serial number that browsers are shown."""
+    context = trust()
+    with (
+        socket.create_connection(("127.0.0.1", PORT), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=f"registry.{DOMAIN}") as secure,
+    ):
+        return f"{x509.load_der_x509_certificate(secure.getpeercert(binary_form=True) or b'').serial_number:X}"
+
+
 def websocket(notebook: Notebook) -> ssl.SSLSocket:
     """Return an open WebSocket to a notebook's stream of events, as JupyterLab opens one."""
     host = f"{notebook.name}.{DOMAIN}"
@@ -221,12 +232,17 @@ def websocket(notebook: Notebook) -> ssl.SSLSocket:
 
 def is_cut(connection: ssl.SSLSocket, seconds: float) -> bool:
     """Whether the other side ends the connection within the seconds."""
-    if not select.select([connection], [], [], seconds)[0]:
-        return False
-    try:
-        return connection.recv(4096) == b""
-    except OSError:
-        return True
+    until = time.monotonic() + seconds
+    # Not select, which refuses the files of a process that has opened a thousand.
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    while poll.poll(1000 * max(0.0, until - time.monotonic())):
+        try:
+            if connection.recv(4096) == b"":
+                return True
+        except OSError:
+            return True
+    return False
 
 
 def parse(output: str) -> tuple[str, str, str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from support import bed
-from support.at_work import at_work
+from support.at_work import at_work, opened
 from support.deploy import rotate
 
+# At most 256 connections to a link at a time.
+USERS, SOCKETS = ("alice", "alice", "bob", "bob", "carol"), 1000
 FOLDER = "/var/lib/lightship/authorities"
 
 
@@ -33,36 +36,52 @@ def sums() -> set[str]:
 
 
 @contextmanager
-def started(user: str) -> Iterator[bed.Notebook]:
-    """A notebook."""
-    notebook = bed.start(user, "-p debug -t 20")
+def started(*users: str) -> Iterator[tuple[bed.Notebook, ...]]:
+    """A notebook for each of the names, all started at once."""
+    with ThreadPoolExecutor(len(users)) as pool:
+        notebooks = tuple(pool.map(lambda user: bed.start(user, "-p debug -t 20"), users))
     try:
-        yield notebook
+        yield notebooks
     finally:
-        bed.stop(notebook)
+        for notebook in notebooks:
+            bed.stop(notebook)
 
 
-def test_both_authorities_are_replaced_while_notebooks_run() -> None:
-    before = sums()
+def renewed() -> str:
+    """Get a new key and certificate for browsers, and return the serial number that they are shown."""
+    bed.run("proxy", "lightship certificates renew --yes")
+    return bed.presented()
+
+
+def test_everything_is_replaced_while_notebooks_run() -> None:
+    before, first = sums(), bed.presented()
     with ExitStack() as running:
-        with started("alice") as old, at_work(old):
+        with started(*USERS) as old, at_work(*old, sockets=SOCKETS):
             rotate("client")
+            shown = [renewed() for _ in range(3)]
+            assert len({first, *shown}) == 4
             assert "Then:" in rotate("links")
             assert "Then:" in rotate("proxy")
             # One from after both: it has a certificate of the new authority, and trusts the proxy's old and new one.
-            new = running.enter_context(started("bob"))
+            (new,) = running.enter_context(started("bob"))
             assert bed.answers(new)
             for what in ("links", "proxy"):
                 status, said = finish(what)
                 assert status == 1
-                assert "1 notebook needs the old authority" in said
+                assert f"{len(USERS)} notebooks need the old authority" in said
             assert len(findings()) == 2
-        with at_work(new):
+        # As many WebSockets again.
+        others = running.enter_context(started(*USERS[1:]))
+        with at_work(new, *others, sockets=SOCKETS):
             assert "is trusted no more" in rotate("links", "lightship_finish=true")
             assert finish("proxy")[0] == 0
-            with started("carol") as newest:
+            with started("carol") as (newest,):
                 assert bed.answers(newest)
-        assert bed.answers(new)
+        # What an update of the distribution does cuts them all, and nobody has to wait for an answer afterwards.
+        with opened((new,), 1) as (connection,):
+            bed.run("proxy", "systemctl restart nginx")
+            assert bed.is_cut(connection, 5)
+            assert all(bed.answers(each) for each in (new, *others))
     assert not before & sums()
     assert findings() == []
     names = {"links.crt", "links.key", "links-trusted.crt", "proxy.crt", "proxy.key"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ import dns.tsig
 import dns.tsigkeyring
 import dns.update
 import pytest
-from cryptography import x509
 
 from support import bed
 from support.at_work import at_work
@@ -54,16 +52,6 @@ def certificates() -> list[Certificate]:
     return [Certificate(one["version"], one["serial"]) for one in told]
 
 
-def presented() -> str:
-    """The serial number that browsers are shown."""
-    context = bed.trust()
-    with (
-        socket.create_connection(("127.0.0.1", bed.PORT), timeout=20) as plain,
-        context.wrap_socket(plain, server_hostname=f"registry.{bed.DOMAIN}") as secure,
-    ):
-        return f"{x509.load_der_x509_certificate(secure.getpeercert(binary_form=True) or b'').serial_number:X}"
-
-
 def status_at_authority(certificate: Certificate) -> str:
     """What the authority says of a certificate."""
     done = bed.run("proxy", f"python3 - {certificate.serial.lower()}", text=ASK)
@@ -90,13 +78,13 @@ def authority_away() -> Iterator[None]:
 @pytest.mark.usefixtures("undisturbed")
 def test_the_night_drill_a_leaked_key_is_out_of_use_within_a_minute() -> None:
     leaked = certificates()
-    assert presented() == leaked[-1].serial
+    assert bed.presented() == leaked[-1].serial
     bed.run("proxy", f"rm -rf /run/leaked && cp -a {ARCHIVE} /run/leaked")
     began = time.monotonic()
     said = bed.run("proxy", "lightship certificates renew --revoke-earlier --yes").stdout
     assert time.monotonic() - began < DRILL_SECONDS
     (new,) = certificates()
-    assert presented() == new.serial
+    assert bed.presented() == new.serial
     assert f"certificate {new.version} ({new.serial}) with a new key is presented" in said
     assert status_at_authority(new) == "Valid"
     for old in leaked:
@@ -119,12 +107,12 @@ def test_the_playbook_renews_and_revokes_nothing_unless_told_to() -> None:
     (before,) = certificates()
     said = rotate("public")
     kept, new = certificates()
-    assert (kept, presented()) == (before, new.serial)
+    assert (kept, bed.presented()) == (before, new.serial)
     assert new.serial in said
     assert status_at_authority(before) == "Valid"
     rotate("public", "lightship_revoke_earlier=true", "lightship_reason=superseded")
     (newest,) = certificates()
-    assert presented() == newest.serial
+    assert bed.presented() == newest.serial
     assert {status_at_authority(before), status_at_authority(new)} == {"Revoked"}
 
 
@@ -140,7 +128,7 @@ def test_a_web_server_that_somebody_broke_is_found_before_the_authority_is_asked
     assert done.returncode == 1
     assert "Nothing was changed: nginx.service would not start again" in done.stderr
     assert certificates() == before
-    assert presented() == before[-1].serial
+    assert bed.presented() == before[-1].serial
 
 
 @pytest.mark.usefixtures("undisturbed")
@@ -151,7 +139,7 @@ def test_an_authority_that_is_down_changes_nothing() -> None:
     assert done.returncode == 1
     assert "certbot got no certificate" in done.stderr
     assert "Connection refused" in done.stderr
-    assert (certificates(), presented()) == (before, before[-1].serial)
+    assert (certificates(), bed.presented()) == (before, before[-1].serial)
 
 
 @pytest.mark.usefixtures("undisturbed")

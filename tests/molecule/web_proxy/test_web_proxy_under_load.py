@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from testinfra.host import Host
 
@@ -26,6 +27,8 @@ LINKS = [
     f"{first}-river-{last}" for first in ("quiet", "other", "third", "sunny", "rainy") for last in ("stone", "water")
 ]
 SOCKETS, RATE, CHANGES = 300, 100, 3
+# The time that Debian's own unit of nginx waits for open connections, which a WebSocket uses up.
+PATIENCE_MICROSECONDS = 5_000_000
 SECONDS = float(os.environ.get("LOAD_SECONDS", "0"))
 
 
@@ -72,3 +75,15 @@ def test_nobody_notices_changing_links_new_certificates_and_reloads(
         time.sleep(max(0.0, began + SECONDS - time.monotonic()))
     assert (found["failures"], found["cut"]) == ([], 0)
     assert found["went"] > CHANGES
+
+
+def test_a_restart_does_not_wait_for_open_websockets(host: Host, start: Start, browser: Browser) -> None:
+    start(LINKS[0], handler=either)
+    with browser.websocket(f"{LINKS[0]}.{DOMAIN}", "/api/kernels/1/channels"):
+        host.check_output(f"systemctl restart {SERVER.unit}")
+    stopping, stopped = (
+        int(host.check_output(f"systemctl show --value --property={name}TimestampMonotonic {SERVER.unit}"))
+        for name in ("ActiveExit", "InactiveEnter")
+    )
+    assert stopped - stopping < PATIENCE_MICROSECONDS
+    assert browser.ask(f"{LINKS[0]}.{DOMAIN}", "/").status == httpx.codes.OK
