@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from testinfra.host import Host
@@ -15,15 +17,30 @@ PORT = 14001
 DIRECTORY = f"https://acme:{PORT}/dir"
 # The bed's own resolver. It hands questions on, and follows no record from one zone into another.
 RESOLVER = "10.89.77.11:53"
+MANAGEMENT_PORT = 15001
 SETTINGS = {
     "listenAddress": f"0.0.0.0:{PORT}",
-    "managementListenAddress": "0.0.0.0:15001",
+    "managementListenAddress": f"0.0.0.0:{MANAGEMENT_PORT}",
     "certificate": "/etc/pebble/cert.pem",
     "privateKey": "/etc/pebble/key.pem",
     "httpPort": 80,
     "tlsPort": 443,
 }
 UNIT = "another"
+
+
+SUGGEST = f"""
+import ssl, sys, urllib.request
+context = ssl.create_default_context(cafile="/etc/pebble/ca.pem")
+urllib.request.urlopen("https://acme:{MANAGEMENT_PORT}/set-renewal-info/", sys.argv[1].encode(), context=context)
+"""
+
+
+def suggest_renewal(certificate: str, start: datetime, end: datetime) -> None:
+    """Have the authority suggest the time of a certificate's renewal (ARI, RFC 9773) to whoever asks."""
+    window = {"start": start.isoformat(timespec="seconds"), "end": end.isoformat(timespec="seconds")}
+    told = {"Certificate": certificate, "ARIResponse": json.dumps({"suggestedWindow": window})}
+    bed.run("acme", f"python3 - {shlex.quote(json.dumps(told))}", text=SUGGEST)
 
 
 def wait_for(port: int) -> None:
