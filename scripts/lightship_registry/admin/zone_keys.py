@@ -13,8 +13,8 @@ from lightship_registry.core.errors import RegistryError
 # Role dns_zone has BIND keep them there.
 FOLDER = Path("/var/lib/bind/lightship/keys")
 NAME_SERVER = "named.service"
-# What BIND made with other keys: the signed zones and their journals.
-SIGNED = ("*.signed", "*.signed.jnl", "*.jbk")
+# What BIND made with other keys. The next run of role dns_zone makes the challenge's zone anew.
+SIGNED = ("*.signed", "*.signed.jnl", "*.jbk", "_acme-challenge.*")
 
 
 def read() -> dict[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dns.flags
@@ -14,11 +15,23 @@ import dns.rcode
 import pytest
 from testinfra.host import Host
 
+from support.bed import eventually
 from support.deploy import deploy, deployed
 from support.parent_zone import GLUE, NAME_SERVER, ZONE, hold, parent_zone
 from support.unbound import ADDRESS as RESOLVER
 from support.unbound import PORT, unbound
-from support.zone_host import ADDRESS, CHALLENGE, CONFIGURATION, DOMAIN, OTHER_ADDRESS, VARIABLES, ask, values
+from support.zone_host import (
+    ADDRESS,
+    CHALLENGE,
+    CONFIGURATION,
+    DOMAIN,
+    OTHER_ADDRESS,
+    VARIABLES,
+    Keyring,
+    ask,
+    set_challenge,
+    values,
+)
 
 testinfra_hosts = ["ssh://proxy13"]
 
@@ -126,16 +139,15 @@ def test_a_server_that_nobody_reaches_is_said_and_nothing_else(host: Host, ds: s
 
 
 @pytest.fixture
-def as_before(host: Host, tmp_path: Path) -> Iterator[None]:
-    """Afterwards the zone is signed again, with other keys."""
+def signed_again(tmp_path: Path) -> Iterator[None]:
+    """Afterwards the zone is signed, with other keys."""
     yield
-    host.check_output(f"systemctl stop named && rm -r {STATE}/keys && rm {STATE}/*.signed* && systemctl start named")
     deploy("dns_zone", "proxy13", tmp_path, **VARIABLES)
 
 
-@pytest.mark.usefixtures("as_before")
-def test_signing_ends_only_when_the_parent_has_no_ds_record_and_not_at_once(
-    host: Host, ds: str, tmp_path: Path
+@pytest.mark.usefixtures("signed_again")
+def test_signing_ends_a_day_after_the_parent_has_deleted_the_ds_record(
+    host: Host, ds: str, keyring: Keyring, tmp_path: Path
 ) -> None:
     hold(NAME_SERVER, GLUE, ds)
     with pytest.raises(AssertionError, match=f"still has the DS record.*of {DOMAIN}.*Have the parent domain delete"):
@@ -144,10 +156,30 @@ def test_signing_ends_only_when_the_parent_has_no_ds_record_and_not_at_once(
 
     hold(NAME_SERVER, GLUE)
     assert deploy("dns_zone", "proxy13", tmp_path, **UNSIGNED) > 0
-    assert values(DOMAIN, "CDS") == {"0 0 0 00"}
-    # Resolvers may know of the DS record for a day.
-    for name in (DOMAIN, CHALLENGE):
-        assert values(name, "DNSKEY")
-        assert "RRSIG" in ask(name, "SOA", dnssec=True).to_text()
-    assert len(host.check_output(f"grep -l ^DSRemoved {STATE}/keys/*.state").split()) == 2
     assert deploy("dns_zone", "proxy13", tmp_path, **UNSIGNED) == 0
+    # Resolvers may know of the DS record for a day.
+    assert values(DOMAIN, "CDS") == {"0 0 0 00"}
+    assert signed(DOMAIN)
+    assert signed(CHALLENGE)
+
+    earlier = (datetime.now(UTC) - timedelta(days=2)).strftime("%Y%m%d")
+    host.check_output(f"systemctl stop named && sed -i -E 's/: 20[0-9]{{6}}/: {earlier}/' {STATE}/keys/*.state")
+    host.check_output("systemctl start named")
+    eventually(lambda: not signed(DOMAIN) and not signed(CHALLENGE), "it is signed after two days")
+    set_challenge(keyring, "proof")
+    set_challenge(keyring)
+
+
+def signed(zone: str) -> bool:
+    """Whether a zone has a key, and signatures."""
+    return bool(values(zone, "DNSKEY")) and "RRSIG" in ask(zone, "SOA", dnssec=True).to_text()
+
+
+def test_a_zone_whose_keys_are_lost_is_signed_with_others(host: Host, keyring: Keyring, tmp_path: Path) -> None:
+    host.check_output(f"rm {STATE}/keys/*")
+    assert deploy("dns_zone", "proxy13", tmp_path, **VARIABLES) > 0
+    for zone in (DOMAIN, CHALLENGE):
+        eventually(lambda zone=zone: signed(zone), f"{zone} is not signed")  # type: ignore[misc]
+        assert len(values(zone, "DNSKEY")) == len(values(zone, "CDS")) == 1
+    set_challenge(keyring, "proof")
+    set_challenge(keyring)

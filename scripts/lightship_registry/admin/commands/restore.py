@@ -106,7 +106,7 @@ def _replace_keys(settings: Settings, opened: BinaryIO, stamp: str) -> None:
 def _replace_zone_keys(opened: BinaryIO, stamp: str) -> None:
     before = zone_keys.put_back(archive.contents(opened, "zone_keys"), stamp)
     click.echo(f"The zone is signed with the keys of the backup. Those that were here before are in {before}.")
-    click.echo("    ansible-playbook site.yml --tags dns_zone    # the challenge has another DS record now")
+    click.echo("    ansible-playbook site.yml --tags dns_zone    # needed now: it makes the challenge's zone anew")
 
 
 def _tell(mended: Mended) -> None:
