@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ AT_ONCE = 16
 ADDRESSES = (dns.rdatatype.A, dns.rdatatype.AAAA)
 # Anything else is no answer to the question.
 ANSWERED = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+# What a host without IPv6 says of such an address: it cannot tell whether others reach it.
+NO_WAY = (errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 FAILED = (dns.exception.DNSException, OSError, EOFError)
 
 
@@ -131,6 +134,8 @@ def _answers(address: str, domain: str) -> bool:
     query = dns.message.make_query(domain, "SOA", use_edns=0, flags=0)
     try:
         answer = dns.query.tcp(query, address, timeout=SECONDS)
+    except OSError as error:
+        return error.errno in NO_WAY
     except FAILED:
         return False
     return bool(answer.answer and answer.flags & dns.flags.AA)
