@@ -224,6 +224,8 @@ def test_bind_looks_after_the_end_of_signing_while_there_are_keys(render: Render
     assert f'file "/etc/bind/lightship/{DOMAIN}.zone";' in never
     ending = render("dns_zone", "named.conf.j2", **with_keys())
     assert ending.count("dnssec-policy insecure;") == 2
+    assert "ExecStartPre" not in render("dns_zone", "unit.conf.j2", **site)
+    assert f"/{DOMAIN}.zone.jnl\n" in render("dns_zone", "unit.conf.j2", **with_keys())
     signed = render("dns_zone", "named.conf.j2", **with_keys(), dns_zone_dnssec=True)
     # The challenge's zone is changed while it is signed.
     assert (signed.count("inline-signing yes;"), signed.count("inline-signing no;")) == (1, 1)
