@@ -74,7 +74,15 @@ def bed_script(*arguments: str) -> None:
 
 
 def deploy(role: str, host: str, folder: Path, **variables: object) -> int:
-    """Deploy a role onto a host and return how many tasks changed something.
+    """Deploy a role onto a host and return how many tasks changed something."""
+    printed = deployed(role, host, folder, **variables)
+    changed = re.search(rf"^{host} .*changed=(\d+)", printed, re.MULTILINE)
+    assert changed, printed
+    return int(changed[1])
+
+
+def deployed(role: str, host: str, folder: Path, **variables: object) -> str:
+    """Deploy a role onto a host and return what was printed.
 
     Args:
         role: the role's name.
@@ -84,10 +92,7 @@ def deploy(role: str, host: str, folder: Path, **variables: object) -> int:
     """
     written = folder / f"{role}.yml"
     written.write_text(PLAYBOOK % (host, role))
-    printed = playbook(written, "-e", json.dumps(variables))
-    changed = re.search(rf"^{host} .*changed=(\d+)", printed, re.MULTILINE)
-    assert changed, printed
-    return int(changed[1])
+    return playbook(written, "-e", json.dumps(variables))
 
 
 # Checks of what other roles put in place: in the registry's own scenario those left it in any state.

@@ -20,14 +20,24 @@ DOMAIN = "trixie.test"
 CHALLENGE = f"_acme-challenge.{DOMAIN}"
 CONFIGURATION = "/etc/bind/lightship"
 KEY = f"{CONFIGURATION}/acme-update.key"
-VARIABLES: dict[str, object] = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESS}
+# Where tests put another name server, of the parent domain or of a secondary's operator.
+OTHER, OTHER_ADDRESS = "proxy12", "10.89.77.12"
+# As in molecule.yml.
+VARIABLES: dict[str, object] = {
+    "dns_zone_domain": DOMAIN,
+    "dns_zone_address": ADDRESS,
+    "dns_zone_dnssec": True,
+    "dns_zone_parent_servers": [OTHER_ADDRESS],
+}
 
 Keyring: TypeAlias = dict[dns.name.Name, dns.tsig.Key]
 
 
-def ask(name: str, kind: str, rdclass: str = "IN", *, server: str = ADDRESS) -> dns.message.Message:
+def ask(
+    name: str, kind: str, rdclass: str = "IN", *, server: str = ADDRESS, dnssec: bool = False
+) -> dns.message.Message:
     """Ask a name server as a stranger's resolver does."""
-    return dns.query.udp(dns.message.make_query(name, kind, rdclass), server, timeout=5)
+    return dns.query.udp(dns.message.make_query(name, kind, rdclass, want_dnssec=dnssec), server, timeout=5)
 
 
 def values(name: str, kind: str, *, server: str = ADDRESS) -> set[str]:

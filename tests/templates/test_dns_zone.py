@@ -65,7 +65,7 @@ def test_the_challenge_is_handed_to_a_zone_of_its_own(text: str, render: Render)
 
 
 def test_the_challenge_does_not_depend_on_what_a_site_may_change(render: Render) -> None:
-    site = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESSES}
+    site = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESSES, "__dns_zone_new_serial": 7}
     other = {"dns_zone_address": "203.0.113.99", "dns_zone_name_servers": ["ns1.example.org"], "dns_zone_ttl": 5}
     first = render("dns_zone", "challenge.zone.j2", **site)
     assert render("dns_zone", "challenge.zone.j2", **{**site, **other}) == first
@@ -178,6 +178,83 @@ def test_what_is_no_address_of_an_account(uri: str) -> None:
 def test_accounts_are_those_at_the_authority_of_this_run(server: str, folder: str) -> None:
     found = role_templates.value("dns_zone", "__dns_zone_accounts", dns_zone_acme_server=server)
     assert found == f"/etc/letsencrypt/accounts/{folder}"
+
+
+FOLDER = "/var/lib/bind/lightship/keys"
+# As dnssec-dsfromkey prints them.
+LINES = [f"{DOMAIN}. IN DS 1 13 2 {'AB' * 32}", f"_acme-challenge.{DOMAIN}. IN DS 2 13 2 {'CD' * 32}"]
+
+
+def with_keys(*retired: str) -> dict[str, Any]:
+    """Return the variables of a host with a key for each zone, of which some sign no more."""
+    paths = [f"{FOLDER}/K{DOMAIN}.+013+00001.state", f"{FOLDER}/K_acme-challenge.{DOMAIN}.+013+00002.state"]
+    return {
+        "dns_zone_domain": DOMAIN,
+        "dns_zone_address": ADDRESSES[0],
+        "__dns_zone_found_keys": {"files": [{"path": path} for path in paths]},
+        "__dns_zone_retired_keys": {"files": [{"path": path} for path in paths if path in retired]},
+        "__dns_zone_ds_lines": {"results": [{"stdout": line} for line in LINES]},
+    }
+
+
+def test_a_signed_zone_has_the_ds_record_of_the_challenge_and_not_its_own(render: Render, text: str) -> None:
+    signed = render("dns_zone", "zone.j2", **with_keys(), dns_zone_dnssec=True)
+    assert values(signed, f"_acme-challenge.{DOMAIN}", "DS") == {f"2 13 2 {'cd' * 32}"}
+    assert values(signed, DOMAIN, "DS") == values(text, f"_acme-challenge.{DOMAIN}", "DS") == set()
+    told = json.loads(render("dns_zone", "delegation.json.j2", **with_keys(), dns_zone_dnssec=True))
+    assert (told["signed"], told["ds"]) == (True, [f"1 13 2 {'AB' * 32}"])
+
+
+def test_where_signing_begins_or_ends_the_zone_has_a_new_serial(render: Render) -> None:
+    texts = {
+        render("dns_zone", "zone.j2", **variables, **earlier("")).split("; content ")[1].split()[0]
+        for variables in (
+            {**with_keys(), "dns_zone_dnssec": True, "__dns_zone_ds_lines": {}},
+            with_keys(),
+            {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESSES[0]},
+        )
+    }
+    assert len(texts) == 3
+
+
+def test_bind_looks_after_the_end_of_signing_while_there_are_keys(render: Render) -> None:
+    site = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESSES[0]}
+    never = render("dns_zone", "named.conf.j2", **site)
+    assert "dnssec-policy" not in never
+    assert f'file "/etc/bind/lightship/{DOMAIN}.zone";' in never
+    ending = render("dns_zone", "named.conf.j2", **with_keys())
+    assert ending.count("dnssec-policy insecure;") == 2
+    assert "ExecStartPre" not in render("dns_zone", "unit.conf.j2", **site)
+    assert f"/{DOMAIN}.zone.jnl\n" in render("dns_zone", "unit.conf.j2", **with_keys())
+    signed = render("dns_zone", "named.conf.j2", **with_keys(), dns_zone_dnssec=True)
+    # The challenge's zone is changed while it is signed.
+    assert (signed.count("inline-signing yes;"), signed.count("inline-signing no;")) == (1, 1)
+    assert signed.count("dnssec-policy lightship;") == 2
+    assert signed.count(f'file "/var/lib/bind/lightship/{DOMAIN}.zone";') == 1
+
+
+def test_a_key_that_signs_no_more_is_no_key_to_sign_with() -> None:
+    host: dict[str, Any] = with_keys(f"{FOLDER}/K{DOMAIN}.+013+00001.state")
+    usable = role_templates.value("dns_zone", "__dns_zone_usable_states", family="Debian", **host)
+    assert usable == [f"{FOLDER}/K_acme-challenge.{DOMAIN}.+013+00002.state"]
+    assert role_templates.value("dns_zone", "__dns_zone_keyless", family="Debian", **host) == []
+    without = {**host, "__dns_zone_found_keys": {}, "__dns_zone_retired_keys": {}}
+    found = role_templates.value("dns_zone", "__dns_zone_keyless", family="Debian", **without)
+    assert found == [DOMAIN, f"_acme-challenge.{DOMAIN}"]
+
+
+def test_the_parent_is_expected_to_have_each_server_and_the_addresses_within_the_zone(render: Render) -> None:
+    others = [{"name": f"ns2.{DOMAIN}", "addresses": ["203.0.113.53"]}]
+    others += [{"name": "ns3.example.net", "addresses": ["2001:DB8::54"]}]
+    names = [f"ns.{DOMAIN}", "ns1.example.org"]
+    site = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESSES, "dns_zone_secondaries": others}
+    told = json.loads(render("dns_zone", "delegation.json.j2", **site, dns_zone_name_servers=names))
+    assert told["servers"] == {
+        f"ns.{DOMAIN}": ADDRESSES,
+        "ns1.example.org": [],
+        f"ns2.{DOMAIN}": ["203.0.113.53"],
+        "ns3.example.net": ["2001:db8::54"],
+    }
 
 
 def test_the_serial_stays_while_the_zone_does(text: str, render: Render) -> None:

@@ -24,6 +24,12 @@ RIGHT += [
         "dns_zone_transfer_key_secret": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
     }
 ]
+RIGHT += [
+    {"dns_zone_dnssec": True, "dns_zone_records": [{"name": "mail", "type": "MX", "value": "10 mail"}]},
+    {"dns_zone_parent_servers": ["203.0.113.1", "2001:db8::1"]},
+    # What counts is what another name server does, which holds the zone now.
+    {"dns_zone_provider": "none", "__dns_zone_parent_before": {"answered": True, "ds": ["1 13 2 AB"], "lacks": []}},
+]
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     (
@@ -46,6 +52,16 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"dns_zone_secondaries": [SECONDARY | {"addresses": ["any; };"]}]}, "a list of its addresses"),
     ({"dns_zone_transfer_key_secret": "secret"}, "Make one with tsig-keygen"),
     ({"dns_zone_caa_issuers": ['letsencrypt.org"']}, "List the CAA names of the authorities"),
+    ({"dns_zone_parent_servers": ["a.example.org"]}, "has a.example.org. List the IPv4 or IPv6 addresses"),
+    ({"dns_zone_dnssec": True, "dns_zone_provider": "none"}, "Turn DNSSEC on there"),
+    (
+        {"dns_zone_dnssec": True, "dns_zone_records": [{"name": "@", "type": "dnskey", "value": "257 3 13 AAAA"}]},
+        "has DNSKEY, which BIND writes itself",
+    ),
+    (
+        {"dns_zone_dnssec": False, "__dns_zone_parent_before": {"answered": True, "ds": ["1 13 2 AB"], "lacks": []}},
+        "still has the DS record 1 13 2 AB of notebooks.example.org",
+    ),
 ]
 
 

@@ -22,6 +22,7 @@ def zone_records(
     name_server_addresses: Iterable[str],
     caa: Iterable[str],
     secondaries: Iterable[Mapping[str, Any]] = (),
+    challenge_ds: Iterable[str] = (),
 ) -> Records:
     """Return the records of the service's zone below its SOA, names relative to `domain`.
 
@@ -43,6 +44,7 @@ def zone_records(
             for record in addressed([each["name"].removesuffix(f".{domain}")], each["addresses"])
         ),
         *records("_acme-challenge", "NS", [f"ns.{domain}."]),
+        *records("_acme-challenge", "DS", challenge_ds),
         *records("@", "CAA", [f'0 issue "{issuer}"' for issuer in caa]),
     ]
 
@@ -95,6 +97,23 @@ def records(name: str, kind: str, values: Iterable[str]) -> Records:
     return [{"name": name, "type": kind, "value": value} for value in values]
 
 
+def zone_servers(
+    name_servers: Iterable[str], domain: str, addresses: Iterable[str], secondaries: Iterable[Mapping[str, Any]]
+) -> dict[str, list[str]]:
+    """Return the addresses of each name server of the zone; none of those whose names belong to other zones."""
+    own = [str(ipaddress.ip_address(address)) for address in addresses]
+    servers = {name.rstrip("."): own if name.endswith(f".{domain}") else [] for name in name_servers}
+    return servers | {
+        each["name"]: [str(ipaddress.ip_address(address)) for address in each["addresses"]] for each in secondaries
+    }
+
+
+def ds_of(lines: Iterable[str], zone: str) -> list[str]:
+    """Return the data of a zone's DS records, from what dnssec-dsfromkey printed of all."""
+    found = (line.partition(" IN DS ") for line in lines)
+    return sorted(data for name, _, data in found if name == f"{zone}.")
+
+
 def zone_lines(found: Iterable[Mapping[str, str]]) -> list[str]:
     """Return records as lines of a zone file."""
     return ["{name} IN {type} {value}".format_map(record) for record in found]
@@ -128,6 +147,8 @@ class FilterModule:
         return {
             "zone_records": zone_records,
             "zone_lines": zone_lines,
+            "zone_servers": zone_servers,
+            "ds_of": ds_of,
             "not_addresses": not_addresses,
             "caa_issuers": caa_issuers,
             "without_parameter": without_parameter,

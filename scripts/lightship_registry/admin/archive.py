@@ -24,6 +24,7 @@ STORE = "state/registry.sqlite3"
 KNOWN = re.compile(
     r"state/registry\.sqlite3|state/name_series|state/(authorities|web_proxy)/[a-z]+(-[a-z]+)?\.(crt|key|since)"
     r"|clusters/[a-z][a-z0-9-]{0,31}\.key(\.old)?|registry\.toml"
+    r"|zone_keys/K[a-z0-9_.-]{1,200}\.\+[0-9]{3}\+[0-9]{5}\.(key|private|state)"
 )
 
 
@@ -40,9 +41,10 @@ class Manifest:
     files: dict[str, str]
 
 
-def pack(out: BinaryIO, manifest: Manifest, files: Mapping[str, Path]) -> None:
-    """Write a backup; the checksums are those of the files as they are read here."""
+def pack(out: BinaryIO, manifest: Manifest, files: Mapping[str, Path], held: Mapping[str, bytes]) -> None:
+    """Write a backup of files, as they are read here with their checksums, and of contents read before."""
     sums = {name: sha256(path) for name, path in sorted(files.items())}
+    sums |= {name: hashlib.sha256(content).hexdigest() for name, content in sorted(held.items())}
     whole = Manifest(**{**asdict(manifest), "files": sums})
     text = json.dumps(asdict(whole), indent=2).encode("ascii")
     with tarfile.open(fileobj=out, mode="w:gz") as archive:
@@ -50,6 +52,8 @@ def pack(out: BinaryIO, manifest: Manifest, files: Mapping[str, Path]) -> None:
         for name, path in sorted(files.items()):
             with path.open("rb") as file:
                 _add(archive, name, file, path.stat().st_size, manifest.time)
+        for name, content in sorted(held.items()):
+            _add(archive, name, io.BytesIO(content), len(content), manifest.time)
 
 
 def check(file: BinaryIO) -> Manifest:
@@ -62,15 +66,15 @@ def unpack(file: BinaryIO, folder: Path) -> Manifest:
     return _walk(file, lambda name, content: _extract(content, folder / name))
 
 
-def cluster_keys(file: BinaryIO) -> dict[str, bytes]:
-    """The clusters' key files in the backup, by name."""
+def contents(file: BinaryIO, folder: str) -> dict[str, bytes]:
+    """The files in a folder of the backup, by name: `clusters` or `zone_keys`, whose files are small."""
     keys: dict[str, bytes] = {}
 
     def keep(name: str, content: IO[bytes]) -> str:
-        if not name.startswith("clusters/"):
+        if not name.startswith(f"{folder}/"):
             return _drain(content, None)
         data = content.read()
-        keys[name.removeprefix("clusters/")] = data
+        keys[name.removeprefix(f"{folder}/")] = data
         return hashlib.sha256(data).hexdigest()
 
     _walk(file, keep)

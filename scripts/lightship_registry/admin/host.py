@@ -118,14 +118,20 @@ def span(seconds: float) -> str:
 
 def as_service(loaded: Settings, work: Callable[[], None]) -> None:
     """Run a part of root's work as the service's user, in a child process."""
-    if os.geteuid() != 0 or owner_of(loaded).st_uid == 0:
+    owner_of(loaded)
+    as_owner(loaded.folders.state_dir, work)
+
+
+def as_owner(folder: Path, work: Callable[[], None]) -> None:
+    """Run a part of root's work as the owner of a folder, in a child process."""
+    if os.geteuid() != 0 or folder.stat().st_uid == 0:
         work()
         return
     # Otherwise the child would print the buffer again.
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        os._exit(_worked(loaded, work))
+        os._exit(_worked(folder, work))
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
         raise RegistryError("The command failed, for the reason above.")
 
@@ -135,9 +141,10 @@ def record(loaded: Settings, event: audit.Event) -> None:
     as_service(loaded, lambda: audit.record(event))
 
 
-def _worked(loaded: Settings, work: Callable[[], None]) -> int:
+def _worked(folder: Path, work: Callable[[], None]) -> int:
     try:
-        become_service(loaded)
+        os.umask(0o077)
+        become_owner(folder)
         work()
     except RegistryError as error:
         print(f"lightship: {error.sentence}", file=sys.stderr, flush=True)

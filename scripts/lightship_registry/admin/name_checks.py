@@ -1,20 +1,23 @@
-"""The doctor's checks of the domain: the name server of this host, and the Public Suffix List."""
+"""The doctor's checks of the domain: this host's name server, the parent domain, and the Public Suffix List."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightship_registry.admin.checks import SECONDS, Finding, note, ok, unit, wrong
+from lightship_registry.admin.checks import SECONDS, Finding, note, ok, run, unit, wrong
 from lightship_registry.core.settings import Settings
 
 NAME_SERVER = "named.service"
 ADDRESS = ("127.0.0.1", 53)
 RECORDS = {"A": 1, "AAAA": 28}
 AUTHORITATIVE = 0x0400
+# Role dns_zone installs it where this host has the name server.
+DELEGATION = Path("/usr/local/lib/lightship/zone-delegation")
 # Debian's package publicsuffix, Red Hat's publicsuffix-list.
 LIST = Path("/usr/share/publicsuffix/public_suffix_list.dat")
 UPDATE = "The list is a package of the distribution, publicsuffix: this host asks nobody else."
@@ -53,6 +56,20 @@ def _knows(name: str, record: int) -> bool:
         asking.send(question)
         answer, flags, _, answers = struct.unpack("!4H", asking.recv(4096)[:8])
     return answer == number and flags & 0x000F == 0 and bool(flags & AUTHORITATIVE) and answers > 0
+
+
+def delegation() -> Iterator[Finding]:
+    """Check what the parent domain has: NS records, addresses, the DS record; and that TCP port 53 can be reached."""
+    if not DELEGATION.exists():
+        return
+    _, said = run([str(DELEGATION), "--json"])
+    try:
+        lacks = [Finding(lack["level"], lack["sentence"], lack["remedy"]) for lack in json.loads(said)["lacks"]]
+    except (ValueError, KeyError, TypeError):
+        why = said.splitlines()[-1] if said else f"no answer within {SECONDS:.0f} s"
+        yield note(f"what the parent domain has of this host's zone is unknown: {why}", f"Run {DELEGATION}.")
+        return
+    yield from lacks or [ok("the parent domain delegates the zone to this host")]
 
 
 def public_suffix(settings: Settings) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from testinfra.host import Host
 
+from support import zone_host
 from support.bed import eventually
 from support.certificates_host import ADDRESS, DEPLOYED, DOMAIN, LIVE, NEWS, SERVICE, VARIABLES, WEB, issued, shown
 from support.deploy import RENEW, deploy
@@ -197,7 +198,7 @@ def test_a_web_server_with_another_certificate_is_noticed(host: Host) -> None:
 def test_after_a_new_update_key_renewals_go_on(host: Host, tmp_path: Path) -> None:
     before = issued(host)
     host.check_output("rm /etc/bind/lightship/acme-update.key")
-    assert deploy("dns_zone", "proxy13", tmp_path, dns_zone_domain=DOMAIN, dns_zone_address=ADDRESS) > 0
+    assert deploy("dns_zone", "proxy13", tmp_path, **zone_host.VARIABLES) > 0
     assert deploy("certificates", "proxy13", tmp_path, **VARIABLES) > 0
     assert issued(host) == before
     host.check_output(RENEW + DOMAIN)

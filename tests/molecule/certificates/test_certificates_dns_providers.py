@@ -12,10 +12,11 @@ import pytest
 from cryptography import x509
 from testinfra.host import Host
 
-from support import bed
+from support import bed, zone_host
 from support.certificates_host import ADDRESS, DOMAIN, SERVICE, VARIABLES, issued, shown
 from support.deploy import RENEW, deploy
 from support.second_authority import DIRECTORY, second_authority
+from support.unbound import PORT, unbound
 
 testinfra_hosts = ["ssh://proxy13"]
 
@@ -24,44 +25,14 @@ SETTINGS = "/etc/letsencrypt/lightship"
 DESEC_PORT, DESEC_TOKEN, DESEC = 8053, "i-T3b1h_OI-H9ab8tRS98stGtURe", "/run/desec"
 # Its challenge is at a name that refers to the challenge of DOMAIN, whose key the host has.
 DELEGATED = f"delegated.{DOMAIN}"
-ZONE: dict[str, object] = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESS}
 SECRET = r's/.*secret "\(.*\)".*/\1/p'
-
-
-# A resolver that asks the name servers itself, and follows records from one zone into another as Let's Encrypt's does.
-RESOLVER = 5353
-UNBOUND = f"""
-server:
-  interface: 127.0.0.1@{RESOLVER}
-  username: ""
-  chroot: ""
-  directory: "/run"
-  pidfile: ""
-  do-daemonize: no
-  module-config: "iterator"
-  do-not-query-localhost: no
-  cache-max-negative-ttl: 0
-  cache-max-ttl: 0
-  local-zone: "test." nodefault
-stub-zone:
-  name: "{DOMAIN}"
-  stub-addr: {ADDRESS}
-"""
 
 
 @pytest.fixture(scope="module")
 def authority(host: Host) -> Iterator[None]:
     """Another Pebble, with a resolver like a real one's."""
-    install = "DEBIAN_FRONTEND=noninteractive apt-get install -y unbound >&2 && systemctl disable --now unbound"
-    bed.run("acme", f"command -v unbound || ({install})")
-    bed.run(
-        "acme",
-        "cat >/run/unbound.conf && systemd-run --quiet --unit=follows unbound -d -c /run/unbound.conf",
-        text=UNBOUND,
-    )
-    with second_authority(host, resolver=f"127.0.0.1:{RESOLVER}"):
+    with unbound(DOMAIN, ADDRESS), second_authority(host, resolver=f"127.0.0.1:{PORT}"):
         yield
-    bed.run("acme", "systemctl stop follows")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +47,7 @@ def without_records(host: Host, tmp_path: Path) -> Iterator[None]:
     """Afterwards the zone has no record of the test's, and the host no certificate that needs it."""
     yield
     host.run(f"/opt/certbot/bin/certbot delete --non-interactive --cert-name {DELEGATED}")
-    deploy("dns_zone", "proxy13", tmp_path, **ZONE)
+    deploy("dns_zone", "proxy13", tmp_path, **zone_host.VARIABLES)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +119,7 @@ def test_another_domain_takes_the_challenge(host: Host, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=missing):
         deploy("certificates", "proxy13", tmp_path, **variables)
 
-    deploy("dns_zone", "proxy13", tmp_path, **ZONE, dns_zone_records=refer)
+    deploy("dns_zone", "proxy13", tmp_path, **zone_host.VARIABLES, dns_zone_records=refer)
     deploy("certificates", "proxy13", tmp_path, **variables)
     live = f"/etc/letsencrypt/live/{DELEGATED}"
     found = x509.load_pem_x509_certificate(host.check_output(f"cat {live}/cert.pem").encode())

@@ -15,6 +15,7 @@ from support.zone_host import (
     CHALLENGE,
     CONFIGURATION,
     DOMAIN,
+    OTHER,
     VARIABLES,
     Keyring,
     change,
@@ -27,10 +28,10 @@ from support.zone_host import (
     transfer,
     values,
 )
+from support.zone_host import OTHER_ADDRESS as SECONDARY
 
 testinfra_hosts = ["ssh://proxy13"]
 
-SECONDARY = "10.89.77.12"
 NAME = f"ns2.{DOMAIN}"
 SITE: dict[str, object] = {**VARIABLES, "dns_zone_secondaries": [{"name": NAME, "addresses": [SECONDARY]}]}
 TRANSFER_KEY = f"{CONFIGURATION}/transfer.key"
@@ -48,9 +49,9 @@ def transfer_keyring(host: Host, tmp_path_factory: pytest.TempPathFactory) -> It
     secret = secret_in(host, TRANSFER_KEY)
     text = host.file(TRANSFER_KEY).content_string
     text += "".join(ZONE % (zone, zone, ADDRESS, "lightship-transfer") for zone in (DOMAIN, CHALLENGE))
-    bed.run("proxy12", f"cp {LOCAL} /run/named.conf.local; cat >>{LOCAL} && rndc reconfig", text=text)
+    bed.run(OTHER, f"cp {LOCAL} /run/named.conf.local; cat >>{LOCAL} && rndc reconfig", text=text)
     yield keyring_of("lightship-transfer", secret)
-    bed.run("proxy12", f"cat /run/named.conf.local >{LOCAL} && rndc reconfig && rm /var/cache/bind/secondary-*")
+    bed.run(OTHER, f"cat /run/named.conf.local >{LOCAL} && rndc reconfig && rm /var/cache/bind/secondary-*")
     deploy("dns_zone", "proxy13", folder, **VARIABLES)
 
 
@@ -67,6 +68,7 @@ def test_the_secondary_gets_both_zones_and_follows_each_change(keyring: Keyring,
     )
     assert values(DOMAIN, "NS", server=SECONDARY) == {f"ns.{DOMAIN}.", f"{NAME}."}
     assert values(NAME, "A", server=SECONDARY) == {SECONDARY}
+    assert values(DOMAIN, "DNSKEY", server=SECONDARY) == values(DOMAIN, "DNSKEY") != set()
     # As certbot writes them, for the domain and for its wildcard; a refresh would come after an hour.
     for texts in (("one",), ("one", "two"), ()):
         set_challenge(keyring, *texts)

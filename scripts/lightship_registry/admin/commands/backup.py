@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 import click
 
 from lightship_registry import __version__
-from lightship_registry.admin import archive, host
+from lightship_registry.admin import archive, host, zone_keys
 from lightship_registry.admin.output import examples
 from lightship_registry.core import audit
 from lightship_registry.core.clock import wall
@@ -31,7 +32,7 @@ PG_DUMP = (
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
 def backup(config: Path, file: Path) -> None:
-    """Write one file with everything: the store, both authorities, the clusters' keys, the settings.
+    """Write one file with everything: the store, both authorities, the clusters' and the zone's keys, the settings.
 
     The service goes on meanwhile. Whoever has the file can pass as the proxy and as any cluster: it is made with mode
     0600, keep it so.
@@ -44,7 +45,9 @@ def backup(config: Path, file: Path) -> None:
     except FileExistsError as error:
         raise RegistryError(f"{file} is there already. Choose another name, or remove it.") from error
     try:
-        host.as_service(loaded, lambda: write(loaded, config, descriptor))
+        # The service's user must not read the name server's keys.
+        held = {f"zone_keys/{name}": content for name, content in zone_keys.read().items()}
+        host.as_service(loaded, lambda: write(loaded, config, descriptor, held))
     except BaseException:
         file.unlink()
         raise
@@ -56,14 +59,14 @@ def backup(config: Path, file: Path) -> None:
         click.echo(PG_DUMP, err=True)
 
 
-def write(settings: Settings, config: Path, descriptor: int) -> None:
+def write(settings: Settings, config: Path, descriptor: int, held: Mapping[str, bytes]) -> None:
     """Write the archive to an open file."""
     # Certificates and keys that a rollover changes meanwhile would not fit together.
     with hold_folder(settings.folders.state_dir / "authorities"):
-        _write(settings, config, descriptor)
+        _write(settings, config, descriptor, held)
 
 
-def _write(settings: Settings, config: Path, descriptor: int) -> None:
+def _write(settings: Settings, config: Path, descriptor: int, held: Mapping[str, bytes]) -> None:
     kept = settings.folders
     files = {f"state/{path.relative_to(kept.state_dir)}": path for path in _state_files(kept.state_dir)}
     files |= {f"clusters/{path.name}": path for path in sorted(kept.clusters_dir.glob("*.key*")) if path.is_file()}
@@ -78,7 +81,7 @@ def _write(settings: Settings, config: Path, descriptor: int) -> None:
         if store == "sqlite":
             files[archive.STORE] = Path(folder) / "registry.sqlite3"
             copy_store(settings.store_file, files[archive.STORE])
-        archive.pack(out, manifest, files)
+        archive.pack(out, manifest, files, held)
         out.flush()
         os.fsync(out.fileno())
 

@@ -60,6 +60,7 @@ def examine(config: Path, socket: Path) -> Iterator[Finding]:
     yield from _named("public-certificate", web_checks.public_certificate(loaded))
     yield from _named("renewal", web_checks.renewal(loaded))
     yield from _named("name-server", name_checks.name_server(loaded))
+    yield from _named("delegation", name_checks.delegation())
     yield from _named("public-suffix", name_checks.public_suffix(loaded))
     yield from _named("disk", machine_checks.space(loaded))
     yield from _named("store-users", machine_checks.openers(loaded.store_file))

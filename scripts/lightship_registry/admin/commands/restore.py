@@ -13,7 +13,7 @@ from typing import BinaryIO
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from lightship_registry.admin import archive, host, putting_back, service_control, web_server
+from lightship_registry.admin import archive, host, putting_back, service_control, web_server, zone_keys
 from lightship_registry.admin.output import examples
 from lightship_registry.admin.restored_store import GRACE_SECONDS, Mended, mend
 from lightship_registry.core import audit
@@ -29,9 +29,10 @@ from lightship_registry.store.schema import is_sqlite
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--force", is_flag=True, help="Stop the service when it runs, and start it afterwards.")
 @click.option("--cluster-keys", is_flag=True, help="The clusters' keys too, even those that were revoked since.")
+@click.option("--zone-keys", "zones", is_flag=True, help="The zone's keys too, whose DS record the parent domain has.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def restore(config: Path, file: Path, force: bool, cluster_keys: bool, yes: bool) -> None:
+def restore(config: Path, file: Path, force: bool, cluster_keys: bool, zones: bool, yes: bool) -> None:
     """Put back what `lightship backup` wrote: the store and both authorities.
 
     The whole file is checked before anything changes, and what was here before is kept beside it. Links that ended
@@ -42,6 +43,8 @@ def restore(config: Path, file: Path, force: bool, cluster_keys: bool, yes: bool
     with file.open("rb") as opened:
         manifest = archive.check(opened)
         _require_fit(loaded, manifest)
+        if zones:
+            zone_keys.require(manifest)
         if not yes:
             made = host.moment(manifest.time)
             click.confirm(f"Replace the state of {loaded.domain} by that of {made}?", abort=True, err=True)
@@ -51,6 +54,8 @@ def restore(config: Path, file: Path, force: bool, cluster_keys: bool, yes: bool
             host.as_service(loaded, lambda: _replace(loaded, opened, stamp))
             if cluster_keys:
                 _replace_keys(loaded, opened, stamp)
+        if zones:
+            _replace_zone_keys(opened, stamp)
     what = f"backup of {host.moment(manifest.time)}"
     host.record(loaded, audit.Event("restore", "ok", reason=what, by=host.who()))
     _say_what_is_next(web_server.deployed(loaded).service)
@@ -91,11 +96,17 @@ def _replace(settings: Settings, opened: BinaryIO, stamp: str) -> None:
 
 
 def _replace_keys(settings: Settings, opened: BinaryIO, stamp: str) -> None:
-    keys = archive.cluster_keys(opened)
+    keys = archive.contents(opened, "clusters")
     group = host.owner_of(settings).st_gid
     before = putting_back.put_keys(keys, settings.folders.clusters_dir, stamp, group)
     click.echo(f"The keys of {len(keys)} clusters were put back. Those that were here before are in {before}.")
     click.echo("    lightship keys show-fingerprint    # compare with /etc/lightship/cluster.key on the login nodes")
+
+
+def _replace_zone_keys(opened: BinaryIO, stamp: str) -> None:
+    before = zone_keys.put_back(archive.contents(opened, "zone_keys"), stamp)
+    click.echo(f"The zone is signed with the keys of the backup. Those that were here before are in {before}.")
+    click.echo("    ansible-playbook site.yml --tags dns_zone    # needed now: it makes the challenge's zone anew")
 
 
 def _tell(mended: Mended) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import dns.rrset
 import pytest
 
 from lightship_registry.admin import name_checks
-from lightship_registry.admin.checks import NOTE, OK, WRONG
+from lightship_registry.admin.checks import NOTE, OK, WRONG, Finding
 from unit.lightship_registry.testbed import DOMAIN, make_settings
 
 Answering = Callable[[dns.message.Message], dns.message.Message | None]
@@ -153,3 +154,37 @@ def test_the_list_is_the_hosts_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     (tmp_path / "list").write_text("\n".join(RULES))
     (listed,) = name_checks.public_suffix(settings)
     assert listed.level == OK
+
+
+def told(monkeypatch: pytest.MonkeyPatch, path: Path, said: str) -> list[Finding]:
+    """What the doctor says where the program of role dns_zone says this."""
+    path.touch()
+    monkeypatch.setattr(name_checks, "DELEGATION", path)
+    monkeypatch.setattr(name_checks, "run", lambda command: (1, said) if command == [str(path), "--json"] else None)
+    return list(name_checks.delegation())
+
+
+def test_what_the_parent_domain_lacks_is_told_as_the_program_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lack = {"level": "wrong", "sentence": "It has another DS record.", "remedy": "Have it replaced."}
+    (finding,) = told(monkeypatch, tmp_path / "program", json.dumps({"lacks": [lack]}))
+    assert (finding.level, finding.what, finding.remedy) == (WRONG, lack["sentence"], lack["remedy"])
+    (finding,) = told(monkeypatch, tmp_path / "program", json.dumps({"lacks": []}))
+    assert finding.level == OK
+
+
+@pytest.mark.parametrize(
+    ("said", "why"), [("", "no answer within"), ("Traceback\nNo module named 'dns'", "unknown: No module named 'dns'")]
+)
+def test_a_program_that_says_nothing_is_a_note(
+    said: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (finding,) = told(monkeypatch, tmp_path / "program", said)
+    assert finding.level == NOTE
+    assert why in finding.what
+
+
+def test_a_host_without_the_name_server_is_asked_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(name_checks, "DELEGATION", tmp_path / "none")
+    assert list(name_checks.delegation()) == []

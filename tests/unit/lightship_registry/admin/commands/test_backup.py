@@ -320,7 +320,7 @@ def _age(file: Path, desk: Desk) -> None:
         database.execute("UPDATE links SET lease_until = ? WHERE lease_until > 0", (desk.testbed.clock() - 86400,))
     database.close()
     with file.open("wb") as out:
-        archive.pack(out, manifest, {name: folder / name for name in manifest.files})
+        archive.pack(out, manifest, {name: folder / name for name in manifest.files}, {})
 
 
 def test_a_manifest_is_not_believed_about_the_store(desk: Desk, tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ def test_a_manifest_is_not_believed_about_the_store(desk: Desk, tmp_path: Path) 
     store.write_bytes(b"nonsense " * 1000)
     manifest = archive.Manifest(1, "0", 1, "notebooks.test", "sqlite", {})
     with (tmp_path / "b").open("wb") as out:
-        archive.pack(out, manifest, {archive.STORE: store, "registry.toml": desk.config})
+        archive.pack(out, manifest, {archive.STORE: store, "registry.toml": desk.config}, {})
     assert desk.run("restore", str(tmp_path / "b"), "--yes") == ExitStatus.FAILED
     assert "The store in the backup" in desk.err
     assert desk.run("links") == ExitStatus.OK
