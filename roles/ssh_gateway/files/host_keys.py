@@ -25,9 +25,7 @@ DROP_IN = Path("/etc/ssh/sshd_config.d/05-lightship-host-keys.conf")
 BEFORE = DROP_IN.with_suffix(".before")
 SSHD = "/usr/sbin/sshd"
 NEXT, OLD = ".lightship-next", ".lightship-old"
-HEAD = (
-    "# Ansible managed, while the host keys are replaced: rotate_certificates.yml -e lightship_rotate=ssh-host-keys\n"
-)
+HEAD = "# Ansible managed, until the replacement of the host keys is finished: see rotate_certificates.yml\n"
 UNDO = "lightship-host-keys-undo"
 # So long may the control machine take to see whether it would be let in.
 UNDO_SECONDS = 180
@@ -37,7 +35,7 @@ TRIES = 20
 SECONDS = 60
 # As ssh-keygen shows a kind, and the option by which it makes one.
 KINDS = {"ED25519": "ed25519", "ECDSA": "ecdsa", "RSA": "rsa"}
-LEAST_BITS = {"ED25519": 256, "ECDSA": 256, "RSA": 3072}
+RSA_BITS = 3072
 
 
 class RefusedError(Exception):
@@ -98,24 +96,21 @@ def require_ordinary(keys: Sequence[Path]) -> None:
     """Refuse what cannot be replaced in this way."""
     for word in ("hostcertificate", "hostkeyagent"):
         if [value for value in effective(word) if value != "none"]:
-            raise RefusedError(
-                f"sshd has {word} set: replace its keys where they are signed or kept. Nothing was changed."
-            )
+            raise RefusedError(f"sshd has {word} set: replace its keys where they are signed or kept.")
     if not keys:
-        raise RefusedError("sshd has no host key in a file. Make them: ssh-keygen -A. Nothing was changed.")
+        raise RefusedError("sshd has no host key in a file. Make them: ssh-keygen -A")
     for key in keys:
         if (kind := described(key)[2]) not in KINDS:
-            raise RefusedError(
-                f"{key} is a key of the kind {kind}. Take it out of sshd's configuration. Nothing was changed."
-            )
+            raise RefusedError(f"{key} is a key of the kind {kind}. Take it out of sshd's configuration.")
 
 
 def make_next(key: Path) -> Path:
     """Make a key of the kind of another one, and at least as long."""
     bits, _, kind = described(key)
     made = beside(key, NEXT)
-    size = str(max(bits, LEAST_BITS[kind]))
-    run("ssh-keygen", "-q", "-t", KINDS[kind], "-b", size, "-N", "", "-C", f"root@{os.uname().nodename}", "-f", made)
+    size = max(bits, RSA_BITS) if kind == "RSA" else bits
+    name = f"root@{os.uname().nodename}"
+    run("ssh-keygen", "-q", "-t", KINDS[kind], "-b", str(size), "-N", "", "-C", name, "-f", made)
     return made
 
 
@@ -164,10 +159,13 @@ def served() -> set[str]:
 
 
 def see(keys: Sequence[Path]) -> None:
-    """Wait until sshd, which is away for a moment when it is reloaded, proves itself by these keys."""
+    """Wait until sshd, which is away for a moment when it is reloaded, proves itself by these keys alone.
+
+    It need not use every kind.
+    """
     wanted = {public(key) for key in keys}
     for _ in range(TRIES):
-        if wanted <= served():
+        if (shown := served()) and shown <= wanted:
             return
         time.sleep(1)
     raise RefusedError(f"sshd does not prove itself by {named(keys)}. See: journalctl -u ssh")
@@ -287,9 +285,8 @@ def finish(service: str) -> dict[str, object]:
             raise RefusedError(f"Without {DROP_IN} sshd would have other keys than {', '.join(map(str, keys))}.")
         reload(service)
         see(keys)
-    told: dict[str, object] = {"new": named(keys), "old": named([beside(key, OLD) for key in keys])}
     clear(keys)
-    return told
+    return {}
 
 
 def install(source: Path, key: Path) -> None:
