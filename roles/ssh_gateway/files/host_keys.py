@@ -220,8 +220,8 @@ def require_known(service: str, since: float) -> None:
     shown = tried("ps", "-o", "etimes=", "--ppid", main).stdout if main != "0" else ""
     if older := [age for age in map(int, shown.split()) if time.time() - age < since]:
         raise RefusedError(
-            f"{len(older)} connections are open since before the new keys were announced, at {moment}: ssh learns them "
-            "only when it connects again. Finish then, or now with -e lightship_now=true: such a client will be warned."
+            f"Connections from before {moment}, when the new keys were announced, are open ({len(older)}): ssh learns "
+            "them only when it connects. Finish later, or now with -e lightship_now=true: such a client will be warned."
         )
     if time.time() < since + OVERLAP_SECONDS:
         raise RefusedError(
@@ -244,7 +244,8 @@ def present(service: str, *, now: bool) -> dict[str, object]:
         shutil.copy2(DROP_IN, BEFORE)
     back = f"mv -f {BEFORE} {DROP_IN} && systemctl reload {service}"
     tried("systemctl", "stop", f"{UNDO}.timer")
-    run("systemd-run", "--quiet", "--collect", f"--unit={UNDO}", f"--on-active={UNDO_SECONDS}", "/bin/sh", "-c", back)
+    timer = (f"--unit={UNDO}", f"--on-active={UNDO_SECONDS}", "--timer-property=AccuracySec=1s")
+    run("systemd-run", "--quiet", "--collect", *timer, "/bin/sh", "-c", back)
     with put_back(lambda: undo(service)):
         list_keys([*made, *keys])
         reload(service)
