@@ -87,6 +87,7 @@ def test_an_authority_of_the_institution(host: Host, folder: Path) -> None:
     assert host.check_output(f"sha256sum {FOLDER}/*") == state
     finish(host, before)
     assert "Have the institution sign another authority" in host.run("lightship authorities rotate links").stderr
-    assert deploy("link_registry", "proxy13", folder, **VARIABLES) == 1
+    # As the role does without files.
+    assert "lightship authorities finish links" in host.check_output("lightship authorities take links --own")
     finish(host, after)
     assert "Lightship links trixie.test" in host.check_output("lightship authorities")

@@ -94,9 +94,13 @@ def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sshd:
     return sshd
 
 
-def test_from_the_old_keys_to_the_new(sshd: Sshd) -> None:
+def test_from_the_old_keys_to_the_new(sshd: Sshd, capsys: pytest.CaptureFixture[str]) -> None:
     old, names = sshd.shown, sshd.files().keys()
+    assert sshd.finish() == 1
+    assert "No replacement is under way" in capsys.readouterr().out
     assert sshd.run("begin") == 0
+    assert sshd.run("begin") == 1
+    assert "The last replacement is not finished" in capsys.readouterr().out
     assert (sshd.shown, len(sshd.announced)) == (old, 4)
     assert sshd.run("present", "--now") == 0
     new = sshd.shown
