@@ -14,8 +14,11 @@ from lightship_registry import __version__
 from lightship_registry.core import audit, settings
 from lightship_registry.core.db_errors import explain
 from lightship_registry.core.errors import RegistryError
+from lightship_registry.pki.authorities import given_authority
 from lightship_registry.prepare import prepare
 from lightship_registry.server import serve
+
+GIVEN = "on a new host, take the authority for links from standard input: its certificate and key in PEM"
 
 
 class ExitStatus(enum.IntEnum):
@@ -44,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> ExitStatus:
 def _run(arguments: argparse.Namespace) -> None:
     loaded = settings.load(arguments.config)
     if arguments.command == "prepare":
-        for line in prepare(loaded):
+        given = given_authority(sys.stdin.read()) if arguments.given else None
+        for line in prepare(loaded, given=given):
             print(line)
     elif arguments.command == "serve":
         audit.set_up()
@@ -63,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--config", type=Path, required=True, metavar="FILE")
+        if name == "prepare":
+            command.add_argument("--given", action="store_true", help=GIVEN)
         if name == "serve":
             command.add_argument("--uds", type=Path, metavar="PATH", help="make this socket instead, for a trial")
     return parser

@@ -8,12 +8,13 @@ from pathlib import Path
 from lightship_registry.core.clock import Clock, wall
 from lightship_registry.core.errors import RegistryError
 from lightship_registry.core.settings import Settings
+from lightship_registry.pki.authorities import Authority
 from lightship_registry.pki.keystore import Keystore
 from lightship_registry.store.migrate import upgrade
 
 
-def prepare(settings: Settings, clock: Clock = wall) -> list[str]:
-    """One line for each thing made or changed."""
+def prepare(settings: Settings, clock: Clock = wall, given: Authority | None = None) -> list[str]:
+    """One line for each thing made or changed. A given authority is the first one for links, on a new host."""
     os.umask(0o077)
     keys = Keystore(settings)
     try:
@@ -21,7 +22,7 @@ def prepare(settings: Settings, clock: Clock = wall) -> list[str]:
         made = [state] if _make_folder(state) else []
         become_owner(state)
         made += [path for path in keys.folders if _make_folder(path)]
-        made += keys.prepare(clock())
+        made += keys.prepare(clock(), given)
     except OSError as error:
         raise RegistryError(f"Cannot prepare {error.filename}: {error.strerror}.") from error
     return [f"changed: made {path}" for path in made] + [f"changed: {done}" for done in upgrade(settings)]

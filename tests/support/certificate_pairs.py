@@ -41,6 +41,8 @@ def made_certificate(
     begins: int = -10,
     ends: int = 80,
     usage: x509.ObjectIdentifier | None = None,
+    path_length: int | None = None,
+    more: tuple[x509.ExtensionType, ...] = (),
 ) -> Pair:
     """Make a certificate, signed by another one or by itself.
 
@@ -53,6 +55,8 @@ def made_certificate(
         begins: the first day of its life.
         ends: the last one.
         usage: what it is for, if that is said.
+        path_length: how many authorities an authority allows below it.
+        more: other extensions.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
@@ -64,7 +68,7 @@ def made_certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + dt.timedelta(days=begins))
         .not_valid_after(now + dt.timedelta(days=ends))
-        .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=not names, path_length=path_length), critical=True)
     )
     if names:
         builder = builder.add_extension(
@@ -72,5 +76,7 @@ def made_certificate(
         )
     if usage:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    for each in more:
+        builder = builder.add_extension(each, critical=True)
     signing = signer.key if signer else key
     return Pair(builder.sign(signing, None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()), key)

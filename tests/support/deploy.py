@@ -21,17 +21,18 @@ RENEW = (
 PLAYBOOK = "[{hosts: %s, become: true, roles: [%s]}]\n"
 
 
-def playbook(path: Path, *arguments: str, seconds: float = 600) -> str:
+def playbook(path: Path, *arguments: str, inventory: Path = INVENTORY, seconds: float = 600) -> str:
     """Run a playbook as an administrator does, and return what it printed.
 
     Args:
         path: the playbook, from the folder `ansible` if it is not absolute.
         arguments: more for ansible-playbook.
+        inventory: the hosts, if not all of the bed.
         seconds: how long it may take.
     """
     settings = {"ANSIBLE_CONFIG": str(REPOSITORY / "ansible" / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
     done = subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), str(REPOSITORY / "ansible" / path), *arguments],
+        ["ansible-playbook", "-i", str(inventory), str(REPOSITORY / "ansible" / path), *arguments],
         env={**os.environ, **settings},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -43,14 +44,16 @@ def playbook(path: Path, *arguments: str, seconds: float = 600) -> str:
     return done.stdout
 
 
-def rotate(what: str, *more: str) -> str:
+def rotate(what: str, *more: str, inventory: Path = INVENTORY) -> str:
     """Replace a certificate or a key by the playbook for it, and return what it printed.
 
     Args:
         what: the value of lightship_rotate.
         more: more variables, name=value.
+        inventory: the hosts, if not all of the bed.
     """
-    return playbook(Path("rotate_certificates.yml"), *(f"-e{word}" for word in (f"lightship_rotate={what}", *more)))
+    words = (f"-e{word}" for word in (f"lightship_rotate={what}", *more))
+    return playbook(Path("rotate_certificates.yml"), *words, inventory=inventory)
 
 
 def demo(seconds: float = 400) -> str:

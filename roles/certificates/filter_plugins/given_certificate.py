@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -21,6 +22,17 @@ CURVES = ("secp256r1", "secp384r1", "secp521r1")
 WEAK_HASHES = ("md5", "sha1")
 VAULT = b"$ANSIBLE_VAULT"
 DAY_FORM = "%Y-%m-%d"
+
+
+class Names(NamedTuple):
+    """The variables that name the files, and the program that reads them. Role link_registry has other ones."""
+
+    chain: str
+    key: str
+    program: str
+
+
+WEB = Names("certificates_given_chain", "certificates_given_key", "web server")
 
 
 def pem_file_fault(path: str, kind: str) -> str:
@@ -50,42 +62,48 @@ def given_certificate_fault(chain: str, key: str, domain: str, now: float | None
         domain: the domain for which it must be, together with every name directly below.
         now: seconds since 1970; the present time if it is not given.
     """
-    try:
-        certificates = x509.load_pem_x509_certificates(chain.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        return f"certificates_given_chain is damaged: {error}. Copy the files again."
+    certificates, fault = read_chain(chain, WEB)
     moment = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
     checks: tuple[Callable[[], str], ...] = (
-        lambda: _key_fault(certificates, key),
+        lambda: key_fault(certificates, key, WEB),
         lambda: _names_fault(certificates[0], domain),
-        lambda: _dates_fault(certificates, moment),
-        lambda: _strength_fault(certificates),
+        lambda: dates_fault(certificates, moment, WEB),
+        lambda: strength_fault(certificates, WEB),
         lambda: _usage_fault(certificates[0]),
-        lambda: _chain_fault(certificates),
+        lambda: _alone_fault(certificates) or chain_fault(certificates, WEB),
     )
-    return next((fault for check in checks if (fault := check())), "")
+    return fault or next((found for check in checks if (found := check())), "")
 
 
-def _key_fault(certificates: Sequence[x509.Certificate], key: str) -> str:
+def read_chain(chain: str, names: Names) -> tuple[list[x509.Certificate], str]:
+    """Read certificates in PEM; with what is wrong if they cannot be read."""
+    try:
+        return x509.load_pem_x509_certificates(chain.encode()), ""
+    except (ValueError, UnsupportedAlgorithm) as error:
+        return [], f"{names.chain} is damaged: {error}. Copy the files again."
+
+
+def key_fault(certificates: Sequence[x509.Certificate], key: str, names: Names) -> str:
+    """Say why a key is not that of the first certificate."""
     try:
         private = load_pem_private_key(key.encode(), None)
     except TypeError:
         return (
-            "certificates_given_key has a password, which nobody could type when the web server starts. Take it off, "
+            f"{names.key} has a password, which nobody could type when the {names.program} starts. Take it off, "
             "and put the file into a vault instead: openssl pkey -in FILE -out NEW; ansible-vault encrypt NEW"
         )
     except (ValueError, UnsupportedAlgorithm) as error:
-        return f"certificates_given_key is damaged: {error}. Copy the file again."
+        return f"{names.key} is damaged: {error}. Copy the file again."
     own = [_spki(private) == _spki(each) for each in certificates]
     if own[0]:
         return ""
     if any(own):
         return (
-            "certificates_given_chain is in the wrong order: the server's own certificate must be the first, and each "
-            "one after it must have signed the one before."
+            f"{names.chain} is in the wrong order: the certificate of {names.key} must be the first, and each one "
+            "after it must have signed the one before."
         )
     return (
-        f"certificates_given_key is not the key of {_named(certificates[0])}, the first of certificates_given_chain. "
+        f"{names.key} is not the key of {named(certificates[0])}, the first of {names.chain}. "
         "Give the key with which that certificate was requested."
     )
 
@@ -106,20 +124,22 @@ def _names_fault(leaf: x509.Certificate, domain: str) -> str:
     )
 
 
-def _dates_fault(certificates: Sequence[x509.Certificate], moment: datetime) -> str:
+def dates_fault(certificates: Sequence[x509.Certificate], moment: datetime, names: Names) -> str:
+    """Say which certificate is not valid at that moment."""
     for each in certificates:
         begins, ends = each.not_valid_before_utc, each.not_valid_after_utc
         if moment >= ends:
-            return f"{_named(each)} in certificates_given_chain expired on {ends:{DAY_FORM}}. Request a new one."
+            return f"{named(each)} in {names.chain} expired on {ends:{DAY_FORM}}. Request a new one."
         if moment < begins:
             return (
-                f"{_named(each)} in certificates_given_chain is not valid before {begins:{DAY_FORM} %H:%M} UTC. Wait "
+                f"{named(each)} in {names.chain} is not valid before {begins:{DAY_FORM} %H:%M} UTC. Wait "
                 "until then, or set the clock of this machine by NTP."
             )
     return ""
 
 
-def _strength_fault(certificates: Sequence[x509.Certificate]) -> str:
+def strength_fault(certificates: Sequence[x509.Certificate], names: Names) -> str:
+    """Say which certificate is too weak."""
     for each in certificates:
         key = each.public_key()
         if isinstance(key, rsa.RSAPublicKey):
@@ -133,7 +153,7 @@ def _strength_fault(certificates: Sequence[x509.Certificate]) -> str:
             weak = f"a signature with {hashed.upper()}"
         if weak:
             return (
-                f"{_named(each)} in certificates_given_chain has {weak}, which browsers refuse or ought to. Request "
+                f"{named(each)} in {names.chain} has {weak}, which browsers refuse or ought to. Request "
                 f"one with a key on P-256, or RSA of {LEAST_RSA_BITS} bits or more."
             )
     return ""
@@ -146,22 +166,27 @@ def _usage_fault(leaf: x509.Certificate) -> str:
         return ""
     if ExtendedKeyUsageOID.SERVER_AUTH in usage or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usage:
         return ""
-    return f"{_named(leaf)} in certificates_given_chain is not one for a web server. Request one for TLS servers."
+    return f"{named(leaf)} in certificates_given_chain is not one for a web server. Request one for TLS servers."
 
 
-def _chain_fault(certificates: Sequence[x509.Certificate]) -> str:
+def _alone_fault(certificates: Sequence[x509.Certificate]) -> str:
     leaf = certificates[0]
-    if len(certificates) == 1 and leaf.issuer != leaf.subject:
-        return (
-            f"certificates_given_chain has no certificate after that of {_named(leaf)}, and browsers do not know who "
-            f"signed it. Append that of {leaf.issuer.rfc4514_string()}, which your authority publishes."
-        )
+    if len(certificates) > 1 or leaf.issuer == leaf.subject:
+        return ""
+    return (
+        f"certificates_given_chain has no certificate after that of {named(leaf)}, and browsers do not know who "
+        f"signed it. Append that of {leaf.issuer.rfc4514_string()}, which your authority publishes."
+    )
+
+
+def chain_fault(certificates: Sequence[x509.Certificate], names: Names) -> str:
+    """Say which certificate was not signed by the next one."""
     for signed, signer in pairwise(certificates):
         try:
             signed.verify_directly_issued_by(signer)
         except (ValueError, TypeError, InvalidSignature):
             return (
-                f"In certificates_given_chain, {_named(signer)} did not sign {_named(signed)} before it; that was "
+                f"In {names.chain}, {named(signer)} did not sign {named(signed)} before it; that was "
                 f"{signed.issuer.rfc4514_string()}. Put each certificate after the one that it signed."
             )
     return ""
@@ -172,7 +197,8 @@ def _spki(holder: object) -> bytes:
     return public
 
 
-def _named(certificate: x509.Certificate) -> str:
+def named(certificate: x509.Certificate) -> str:
+    """A certificate, as the sentences call it."""
     return f'"{certificate.subject.rfc4514_string() or f"serial {certificate.serial_number:X}"}"'
 
 

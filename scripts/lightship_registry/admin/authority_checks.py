@@ -24,7 +24,9 @@ def lifetimes(settings: Settings) -> Iterator[Finding]:
     except RegistryError as error:
         yield wrong(error.sentence, "Restore it, or run site.yml.")
         return
-    yield _lifetime(links, now, _remedy(LinksRollover(settings)))
+    rollover = LinksRollover(settings)
+    given = rollover.stage is Stage.NONE and not rollover.has(rollover.present, None)
+    yield _lifetime(links, now, f"{rollovers.GIVEN}." if given else _remedy(rollover))
     yield _lifetime(proxy, now, _remedy(ProxyRollover(settings)))
     # The client certificate ends with its authority: another one of the same would end then too.
     alone = client.ends < proxy.ends

@@ -18,6 +18,7 @@ from lightship_registry.core.locks import hold_folder
 from lightship_registry.core.records import Link
 from lightship_registry.core.settings import Settings
 from lightship_registry.links.names import is_name
+from lightship_registry.pki.authorities import Authority
 from lightship_registry.pki.keystore import Keystore
 from lightship_registry.pki.rollover import ClientChange, LinksRollover, ProxyRollover, Rollover, Stage
 from lightship_registry.store.reading import Reader
@@ -27,6 +28,10 @@ UNKNOWN = (
 )
 MINUTE = 60
 ROTATE_CLIENT = "lightship authorities rotate client"
+GIVEN = (
+    "Have the institution sign another authority, set link_registry_links_authority_chain and "
+    "link_registry_links_authority_key to its files, and run: ansible-playbook site.yml --tags link_registry"
+)
 BEGUN = {
     "links": "New notebooks get certificates of a new authority; those that run keep theirs, and go on.",
     "proxy": "New notebooks trust a new authority of the proxy's certificate as well; those that run go on.",
@@ -37,11 +42,44 @@ def rotate_links(settings: Settings) -> None:
     """Sign the certificates of new notebooks with a new authority; the web server trusts both."""
     rollover = LinksRollover(settings)
     with _alone(settings):
-        host.as_service(settings, lambda: _begin(settings, rollover))
-        # Before it signs anything: no notebook may have a certificate that the web server does not trust.
-        _reload(settings, undo=rollover.abandon)
-        host.as_service(settings, rollover.switch)
-        _take_part(settings, rollover)
+        if rollover.stage is Stage.NONE and not rollover.has(rollover.present, None):
+            raise RegistryError(
+                f"The institution gave the authority of notebooks' certificates. {GIVEN}. Without both variables this "
+                "host makes one of its own again."
+            )
+        _replace_links(settings, rollover, None)
+
+
+def take_links(settings: Settings, given: Authority | None) -> None:
+    """Have the given authority sign, or one of this host's own; nothing if it does already."""
+    rollover = LinksRollover(settings)
+    with _alone(settings):
+        if rollover.next.exists() and not rollover.has(rollover.next, given):
+            # A command for another one was interrupted, before anything was signed.
+            host.as_service(settings, rollover.abandon)
+        present = rollover.has(rollover.present, given)
+        if rollover.old.exists() and rollover.stage is Stage.INTERRUPTED:
+            _take_part(settings, rollover)
+        if not present:
+            _replace_links(settings, rollover, given)
+        elif given and not rollover.next.exists():
+            _update_above(settings, rollover, given)
+
+
+def _replace_links(settings: Settings, rollover: LinksRollover, given: Authority | None) -> None:
+    host.as_service(settings, lambda: _begin(settings, rollover, given))
+    # Before it signs anything: no notebook may have a certificate that the web server does not trust.
+    _reload(settings, undo=rollover.abandon)
+    host.as_service(settings, rollover.switch)
+    _take_part(settings, rollover)
+
+
+def _update_above(settings: Settings, rollover: LinksRollover, given: Authority) -> None:
+    before = rollover.present.read_bytes()
+    host.as_service(settings, lambda: rollover.replace_above(given))
+    if rollover.present.read_bytes() != before:
+        service_control.restart()
+        click.echo("New notebooks send the new certificates above their authority, which stays.")
 
 
 def finish_links(settings: Settings, *, force: bool) -> None:
@@ -127,13 +165,13 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _begin(settings: Settings, rollover: Rollover) -> None:
+def _begin(settings: Settings, rollover: Rollover, given: Authority | None = None) -> None:
     if rollover.stage is Stage.OVERLAP:
         sentence = f"The last rollover of {rollover.name} is not finished. Finish it first: {finish(rollover)}"
         raise RegistryError(sentence)
     # A store that cannot be read is better known before anything changes than at the end.
     needing(settings, rollover)
-    rollover.begin(wall())
+    rollover.begin(wall(), given)
 
 
 def _take_part(settings: Settings, rollover: Rollover) -> None:

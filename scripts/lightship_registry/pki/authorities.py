@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,11 +21,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lightship_registry.core.errors import RegistryError
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 # The clocks of compute nodes may be behind this host's.
 BACKDATE = datetime.timedelta(minutes=5)
 AUTHORITY_LIFE = datetime.timedelta(days=3650)
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+LINKS_TITLE = "Lightship links "
+KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----\s*")
 EVERY_ADDRESS = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
@@ -33,12 +37,17 @@ class Authority:
     """A certificate that signs others, and its key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
+    # Those between it and a root, if an institution gave it.
+    above: tuple[x509.Certificate, ...] = ()
 
     @cached_property
     def identifier(self) -> x509.AuthorityKeyIdentifier:
         """By what its certificates name it; each access would decode all of the certificate's extensions."""
-        own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        try:
+            own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        except x509.ExtensionNotFound:
+            own = _key_identifier(self.key.public_key())
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
@@ -77,22 +86,66 @@ def client_certificate(authority: Authority, public_key: PublicKey, now: float) 
 
 
 def load_authority(certificate: Path, key: Path) -> Authority:
-    """Read an authority that `prepare` made."""
+    """Read an authority that `prepare` made, or that was given."""
     try:
-        private = load_pem_private_key(key.read_bytes(), None)
-        loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+        loaded = _paired(certificate.read_bytes(), key.read_bytes())
     except (OSError, ValueError, TypeError) as error:
         raise RegistryError(f"Cannot read the authority {certificate}: {error}. Run prepare.") from error
-    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.public_key() != loaded.public_key():
+    if loaded is None:
         raise RegistryError(f"{key} is not the key of {certificate}. Restore both from the same backup.")
-    return Authority(loaded, private)
+    return loaded
+
+
+def given_authority(text: str) -> Authority:
+    """Read the authority that an institution gave: its certificate, those above it, and its key, in one text."""
+    key = KEY_BLOCK.search(text)
+    try:
+        if key is None:
+            raise ValueError("no private key is in it")  # noqa: TRY301  one sentence for all that is wrong with it
+        loaded = _paired(KEY_BLOCK.sub("", text).encode(), key[0].encode())
+    except (ValueError, TypeError) as error:
+        raise RegistryError(
+            f"The given authority cannot be read: {error}. Give its certificate and key in PEM."
+        ) from error
+    if loaded is None or not _is_authority(loaded.certificate):
+        raise RegistryError("The given certificate is that of no authority, or the key is not its key. Give both.")
+    # Every program that knows the root has it.
+    above = tuple(each for each in loaded.above if each.issuer != each.subject)
+    return replace(loaded, above=above)
+
+
+def is_own(certificate: x509.Certificate) -> bool:
+    """Whether this host made this authority for links itself."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    own = bool(names) and str(names[0].value).startswith(LINKS_TITLE)
+    return own and certificate.issuer == certificate.subject
 
 
 def require_domain(authority: Authority, domain: str, where: Path) -> None:
-    """Refuse an authority of another domain: nobody would accept its certificates."""
+    """Refuse an authority of another domain: nobody would accept its certificates.
+
+    What a given one may sign is checked before it comes here.
+    """
+    if not is_own(authority.certificate):
+        return
     constraints = authority.certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     if constraints.permitted_subtrees != [x509.DNSName(domain)]:
         raise RegistryError(f"{where} was made for another domain. Move it and its key away, then run prepare.")
+
+
+def _paired(certificates: bytes, key: bytes) -> Authority | None:
+    private = load_pem_private_key(key, None)
+    first, *above = x509.load_pem_x509_certificates(certificates)
+    if not isinstance(private, PrivateKey) or private.public_key() != first.public_key():
+        return None
+    return Authority(first, private, tuple(above))
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _only(domain: str) -> x509.NameConstraints:

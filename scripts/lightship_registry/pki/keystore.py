@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import textwrap
 from pathlib import Path
 
 from cryptography import x509
@@ -15,8 +17,10 @@ from lightship_registry.core.settings import Settings
 from lightship_registry.core.together import settle
 from lightship_registry.pki.authorities import (
     CLIENT,
+    LINKS_TITLE,
     SERVER,
     Authority,
+    PrivateKey,
     client_certificate,
     load_authority,
     new_authority,
@@ -25,6 +29,8 @@ from lightship_registry.pki.authorities import (
 
 # While a certificate is replaced, another lies beside it: `links-next.crt`.
 NEXT, OLD = "next", "old"
+# What `openssl x509 -addtrust serverAuth` writes after a certificate: X509_CERT_AUX with id-kp-serverAuth.
+TRUSTED_FOR_SERVERS = bytes.fromhex("300c300a06082b06010505070301")
 
 
 class Keystore:
@@ -38,21 +44,21 @@ class Keystore:
         self.trusted = self.folders[0] / "links-trusted.crt"
         self.client = self.folders[1] / "client.crt"
 
-    def prepare(self, now: float) -> list[Path]:
-        """Make the missing certificates; their paths."""
+    def prepare(self, now: float, given: Authority | None = None) -> list[Path]:
+        """Make the missing certificates; their paths. A given authority is the links' first one."""
         with hold_folder(self.folders[0]):
             self.settle()
-            return self._make_missing(now)
+            return self._make_missing(now, given)
 
     def settle(self) -> None:
         """Remove what a command that was interrupted left, keys among it. Hold the first folder while you do."""
         for folder in self.folders:
             settle(folder)
 
-    def _make_missing(self, now: float) -> list[Path]:
+    def _make_missing(self, now: float, given: Authority | None) -> list[Path]:
         made = []
         if _missing(self._links):
-            _save(self._links, self.new_links(now))
+            _save(self._links, given or self.new_links(now))
             made.append(self._links)
         new_proxy = _missing(self._proxy)
         if new_proxy:
@@ -71,7 +77,7 @@ class Keystore:
 
     def new_links(self, now: float) -> Authority:
         """Make another authority for the links' certificates."""
-        return new_authority(f"Lightship links {self._domain}", SERVER, now, self._domain)
+        return new_authority(f"{LINKS_TITLE}{self._domain}", SERVER, now, self._domain)
 
     def new_proxy(self, now: float) -> Authority:
         """Make another authority for the web server's client certificate."""
@@ -84,16 +90,25 @@ class Keystore:
         return authority
 
     def links_pem(self) -> str:
-        """The certificate of that authority, which notebooks append to their own."""
+        """The certificate of that authority and those above it, which notebooks append to their own."""
         return _read(self._links)
 
     def trusted_pem(self) -> str:
-        """The certificates by which the web server recognises notebooks; two while that authority is replaced."""
-        return _all(self._links, beside(self._links, NEXT), beside(self._links, OLD))
+        """What the web server trusts to recognise notebooks; two authorities while one is replaced."""
+        return joined(*(anchor(_read(path)) for path in self._links_paths()))
+
+    def trusted_certificates(self) -> str:
+        """The same authorities, for a program that is told to trust them though they are no roots."""
+        return joined(*(pem(_first(_read(path))) for path in self._links_paths()))
+
+    def _links_paths(self) -> list[Path]:
+        others = (beside(self._links, NEXT), beside(self._links, OLD))
+        return [self._links, *(path for path in others if path.exists())]
 
     def proxy_pem(self) -> str:
         """The certificates by which notebooks recognise the web server; two while that authority is replaced."""
-        return _all(self._proxy, beside(self._proxy, NEXT))
+        others = (beside(self._proxy, NEXT),)
+        return joined(*(_read(path) for path in (self._proxy, *others) if path == self._proxy or path.exists()))
 
 
 def new_client(authority: Authority, now: float) -> Authority:
@@ -112,9 +127,34 @@ def key_of(certificate: Path) -> Path:
     return certificate.with_suffix(".key")
 
 
-def pem(certificate: x509.Certificate) -> str:
-    """A certificate as text."""
-    return certificate.public_bytes(Encoding.PEM).decode("ascii")
+def pem(*certificates: x509.Certificate) -> str:
+    """Certificates as text."""
+    return "".join(each.public_bytes(Encoding.PEM).decode("ascii") for each in certificates)
+
+
+def anchor(text: str) -> str:
+    """The first certificate, in the form in which OpenSSL trusts it by itself, for TLS servers.
+
+    The root above a given authority is not trusted: others of the institution may sign for these names too.
+    """
+    first = _first(text)
+    if first.issuer == first.subject:
+        return pem(first)
+    content = base64.b64encode(first.public_bytes(Encoding.DER) + TRUSTED_FOR_SERVERS).decode("ascii")
+    lines = "\n".join(textwrap.wrap(content, 64))
+    return f"-----BEGIN TRUSTED CERTIFICATE-----\n{lines}\n-----END TRUSTED CERTIFICATE-----\n"
+
+
+def joined(*texts: str) -> str:
+    """Some of several authorities. Sorted: which of them is the present one changes, and the file must not."""
+    return "".join(sorted({*texts}))
+
+
+def _first(text: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(text.encode())
+    except ValueError as error:
+        raise RegistryError(f"A certificate in links.crt or beside it cannot be read: {error}. Run prepare.") from error
 
 
 def _missing(certificate: Path) -> bool:
@@ -125,7 +165,7 @@ def _missing(certificate: Path) -> bool:
     return not present
 
 
-def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem(key: PrivateKey) -> bytes:
     """A private key as it is written to its file."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
@@ -133,13 +173,7 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 def _save(certificate: Path, pair: Authority) -> None:
     # A crash between the two leaves a key without a certificate: `_missing` says so.
     write_beside(key_of(certificate), key_pem(pair.key), 0o600)
-    write_beside(certificate, pem(pair.certificate).encode("ascii"), 0o644)
-
-
-def _all(present: Path, *others: Path) -> str:
-    # Sorted: which of them is the present one changes, and the file must not.
-    texts = {_read(present), *(_read(path) for path in others if path.exists())}
-    return "".join(sorted(texts))
+    write_beside(certificate, pem(pair.certificate, *pair.above).encode("ascii"), 0o644)
 
 
 def _read(path: Path) -> str:

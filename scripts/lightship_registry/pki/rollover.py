@@ -11,11 +11,24 @@ from abc import ABC, abstractmethod
 from enum import Enum, auto
 from pathlib import Path
 
+from cryptography import x509
+
 from lightship_registry.core.files import write_beside
 from lightship_registry.core.settings import Settings
 from lightship_registry.core.together import write_together
-from lightship_registry.pki.authorities import Authority, load_authority
-from lightship_registry.pki.keystore import NEXT, OLD, Keystore, beside, key_of, key_pem, new_client, pem
+from lightship_registry.pki.authorities import Authority, is_own, load_authority
+from lightship_registry.pki.keystore import (
+    NEXT,
+    OLD,
+    Keystore,
+    anchor,
+    beside,
+    joined,
+    key_of,
+    key_pem,
+    new_client,
+    pem,
+)
 
 Files = dict[str, bytes | None]
 
@@ -64,8 +77,8 @@ class Rollover(ABC):
         write_beside(self._since, f"{math.ceil(now)}\n".encode("ascii"), 0o644)
 
     @abstractmethod
-    def begin(self, now: float) -> None:
-        """Make the next one, if that was not done before."""
+    def begin(self, now: float, given: Authority | None = None) -> None:
+        """Make the next one, or take a given one, if that was not done before."""
 
     @abstractmethod
     def close(self) -> None:
@@ -91,17 +104,33 @@ class LinksRollover(Rollover):
     name = "links"
     kept = (NEXT, OLD)
 
-    def begin(self, now: float) -> None:
-        """Make the next one, and let the web server trust it too."""
+    def begin(self, now: float, given: Authority | None = None) -> None:
+        """Make the next one, or take a given one, and let the web server trust it too."""
         if self.stage is Stage.NONE:
-            made = self.keys.new_links(now)
-            trusted = _joined(self.present.read_text("ascii"), pem(made.certificate))
+            made = given or self.keys.new_links(now)
+            trusted = joined(self._anchor().decode("ascii"), anchor(pem(made.certificate))).encode("ascii")
             write_together(self.folder, {**self._as_next(made), self.keys.trusted.name: trusted})
+
+    def has(self, which: Path, wanted: Authority | None) -> bool:
+        """Whether a file is that of the given authority; of one that this host made, without one."""
+        if not which.exists():
+            return False
+        found = x509.load_pem_x509_certificate(which.read_bytes())
+        return found == wanted.certificate if wanted else is_own(found)
+
+    def replace_above(self, given: Authority) -> None:
+        """Have notebooks send the given certificates above the present authority."""
+        text = pem(given.certificate, *given.above).encode("ascii")
+        if self.present.read_bytes() != text:
+            write_beside(self.present, text, 0o644)
+
+    def _anchor(self) -> bytes:
+        return anchor(self.present.read_text("ascii")).encode("ascii")
 
     def abandon(self) -> None:
         """Undo `begin`; what has signed already stays."""
         if self.next.exists():
-            write_together(self.folder, {**_none(self.next), self.keys.trusted.name: self.present.read_bytes()})
+            write_together(self.folder, {**_none(self.next), self.keys.trusted.name: self._anchor()})
 
     def switch(self) -> None:
         """Sign with the next one; the replaced key is gone."""
@@ -110,7 +139,7 @@ class LinksRollover(Rollover):
 
     def distrust(self) -> None:
         """Take the old one from what the web server trusts."""
-        write_beside(self.keys.trusted, self.present.read_bytes(), 0o644)
+        write_beside(self.keys.trusted, self._anchor(), 0o644)
 
     def trust_again(self) -> None:
         """Undo `distrust`."""
@@ -127,7 +156,7 @@ class ProxyRollover(Rollover):
     name = "proxy"
     kept = (NEXT,)
 
-    def begin(self, now: float) -> None:
+    def begin(self, now: float, given: Authority | None = None) -> None:  # noqa: ARG002  none is given for the proxy
         """Make the next one, which new notebooks trust too."""
         if self.stage is Stage.NONE:
             write_together(self.folder, self._as_next(self.keys.new_proxy(now)))
@@ -161,7 +190,8 @@ class ClientChange:
 
 
 def _pair(certificate: Path, made: Authority) -> Files:
-    return {certificate.name: pem(made.certificate).encode("ascii"), key_of(certificate).name: key_pem(made.key)}
+    text = pem(made.certificate, *made.above).encode("ascii")
+    return {certificate.name: text, key_of(certificate).name: key_pem(made.key)}
 
 
 def _none(certificate: Path) -> Files:
@@ -170,7 +200,3 @@ def _none(certificate: Path) -> Files:
 
 def _moved(source: Path, target: Path) -> Files:
     return {target.name: source.read_bytes(), key_of(target).name: key_of(source).read_bytes()}
-
-
-def _joined(*certificates: str) -> bytes:
-    return "".join(sorted(certificates)).encode("ascii")

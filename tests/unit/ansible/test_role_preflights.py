@@ -98,6 +98,16 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("certificates", {"certificates_rfc2136_port": 0}, "certificates_rfc2136_port is 0. Set it from 1 to 65535."),
     ("certificates", {"certificates_email": "root"}, "Set it to a mail address that is read"),
     ("certificates", {"certificates_eab_key_id": "kid"}, "Set both as your authority gave them to you"),
+    (
+        "link_registry",
+        {"link_registry_links_authority_chain": SCRIPT, "link_registry_links_authority_key": "/nowhere.pem"},
+        'link_registry_links_authority_key is "/nowhere.pem", which cannot be read on this machine',
+    ),
+    (
+        "link_registry",
+        {"link_registry_links_authority_key": SCRIPT},
+        "has no PEM block of a private key. Set it to a file of this machine: its private key",
+    ),
     ("link_registry", {"link_registry_user_quota": "many"}, "link_registry_user_quota"),
     (
         "link_registry",

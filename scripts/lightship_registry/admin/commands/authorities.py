@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -10,6 +11,7 @@ from lightship_registry.admin import host, rollovers
 from lightship_registry.admin.output import examples, json_option, print_json, print_pairs
 from lightship_registry.core.clock import wall
 from lightship_registry.core.settings import Settings
+from lightship_registry.pki.authorities import given_authority
 from lightship_registry.pki.certificates import certificates, replaced
 
 ROTATE = {"links": rollovers.rotate_links, "proxy": rollovers.rotate_proxy, "client": rollovers.rotate_client}
@@ -45,6 +47,25 @@ def rotate(config: Path, what: str) -> None:
     certificate, and is replaced at once. The service restarts, and the web server reads its files again.
     """
     ROTATE[what](_load(config))
+
+
+@authorities.command()
+@click.argument("what", type=click.Choice(("links",)))
+@click.option(
+    "--given", type=click.File(), help="Its certificate, those above it, and its key, in PEM; - for standard input."
+)
+@click.option("--own", is_flag=True, help="One that this host makes itself.")
+@click.pass_obj
+def take(config: Path, what: str, given: TextIO | None, own: bool) -> None:  # noqa: ARG001  there is one
+    """Have another authority sign, unless it does already; the playbook runs this.
+
+    An institution may give the authority of notebooks' certificates. It comes in as with `rotate`, and is finished
+    likewise.
+    """
+    if own is (given is not None):
+        raise click.UsageError("Say either --given FILE or --own.")
+    loaded = _load(config)
+    rollovers.take_links(loaded, given_authority(given.read()) if given else None)
 
 
 @authorities.command()

@@ -22,7 +22,7 @@ HOUR = 3600
 
 @pytest.fixture(scope="module")
 def links() -> Authority:
-    return authorities.new_authority("Links", SERVER, NOW, "notebooks.test")
+    return authorities.new_authority("Lightship links notebooks.test", SERVER, NOW, "notebooks.test")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_the_right_pair_shakes_hands(links: Authority, proxy: Authority, tmp_pat
 def test_every_wrong_pair_is_refused(links: Authority, proxy: Authority, tmp_path: Path, case: str) -> None:
     good, peer = signed(links, HOST), client(proxy)
     outside = "www.example.org"
-    stranger = authorities.new_authority("Links", SERVER, NOW, "notebooks.test")
+    stranger = authorities.new_authority("Lightship links notebooks.test", SERVER, NOW, "notebooks.test")
     arguments = {
         "client": (good, links, signed(links, HOST), proxy, HOST),
         # Even a notebook that trusted the links' authority for clients would refuse a link's certificate.
