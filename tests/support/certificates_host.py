@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from testinfra.host import Host
 
 from support.bed import REPOSITORY
@@ -17,6 +21,9 @@ PORT = 9443
 LIVE = f"/etc/letsencrypt/live/{DOMAIN}"
 DEPLOYED = "/usr/local/lib/lightship/certificates-deployed"
 SERVICE = "lightship-certificates"
+# The bed's resolver knows this name.
+WORKSTATION = f"ws1.{DOMAIN}"
+TAKE = f"/usr/local/lib/lightship/certificates-workstations --take {WORKSTATION}"
 WEB = "/etc/certificates-test"
 WEB_SERVER = "certificates-test"
 # Where the site's own commands write what they were told.
@@ -58,3 +65,17 @@ def shown() -> int:
     return x509.load_pem_x509_certificate(
         ssl.get_server_certificate((ADDRESS, PORT), timeout=20).encode()
     ).serial_number
+
+
+def request_of_workstation() -> tuple[str, ec.EllipticCurvePrivateKey]:
+    """Return what a workstation asks for, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = x509.SubjectAlternativeName([x509.DNSName(WORKSTATION)])
+    builder = x509.CertificateSigningRequestBuilder(x509.Name([])).add_extension(names, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode(), key
+
+
+def handed_out(host: Host) -> x509.Certificate:
+    """Return the workstation's certificate as the registry serves it."""
+    known = json.loads(host.check_output("cat /usr/local/share/lightship/certificates.json"))
+    return x509.load_pem_x509_certificate(known[WORKSTATION].encode())

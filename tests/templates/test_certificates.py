@@ -175,3 +175,36 @@ def test_for_a_given_certificate_nobody_asks_an_authority(render: Render) -> Non
         "ExecStart=/usr/local/lib/lightship/certificates-deployed"
     ]
     assert f"Description=Check that the certificate of {DOMAIN} is served" in unit
+
+
+def test_the_workstations_are_told_to_the_programs_and_their_challenges_are_handed_on(render: Render) -> None:
+    theirs = [{"host": "desk", "names": [f"ws1.{DOMAIN}", "ws1.example.net"]}]
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(
+        render("certificates", "deployed.ini.j2", certificates_domain=DOMAIN, certificates_workstations=theirs)
+    )
+    assert dict(parser["workstations"]) == {f"ws1.{DOMAIN}": f"ws1.{DOMAIN} ws1.example.net"}
+    assert shlex.split(parser["deployed"]["workstation_challenge"]) == [
+        *("--authenticator", "lightship-challenge", "--lightship-challenge-writer", "dns-rfc2136"),
+        *("--lightship-challenge-domain", DOMAIN),
+    ]
+    unit = render(
+        "certificates",
+        "lightship-certificates.service.j2",
+        certificates_domain=DOMAIN,
+        certificates_workstations=theirs,
+    )
+    assert "\nWants=lightship-workstation-certificates.service\n" in unit
+    assert "\nProtectSystem=strict\n" in unit
+
+
+def test_a_provider_of_the_dns_is_given_the_workstations_challenges_as_they_come(render: Render) -> None:
+    theirs = [{"host": "desk", "names": [f"ws1.{DOMAIN}"]}]
+    text = render("certificates", "deployed.ini.j2", **for_provider("desec"), certificates_workstations=theirs)
+    assert "\nworkstation_challenge = \n" in text
+
+
+def test_without_workstations_nothing_is_said_of_them(render: Render) -> None:
+    text = render("certificates", "deployed.ini.j2", certificates_domain=DOMAIN)
+    unit = render("certificates", "lightship-certificates.service.j2", certificates_domain=DOMAIN)
+    assert "workstation" not in text + unit

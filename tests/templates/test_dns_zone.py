@@ -57,6 +57,22 @@ def test_one_address_may_be_plain_text(render: Render) -> None:
     assert values(text, f"*.{DOMAIN}", "AAAA") == set()
 
 
+def test_a_workstations_name_has_an_address_and_its_challenge_leads_to_the_one_record(render: Render) -> None:
+    theirs = [
+        {"host": "desk", "names": [f"ws1.{DOMAIN}", "ws1.example.net"], "addresses": []},
+        {"host": "lab", "names": [f"ws2.{DOMAIN}"], "addresses": ["192.0.2.7"]},
+    ]
+    site = {"dns_zone_domain": DOMAIN, "dns_zone_address": ADDRESSES, "dns_zone_workstations": theirs}
+    text = render("dns_zone", "zone.j2", **site, dns_zone_workstation_challenge=DOMAIN)
+    assert values(text, f"ws1.{DOMAIN}", "A") == {ADDRESSES[0]}
+    assert values(text, f"ws1.{DOMAIN}", "AAAA") == {ADDRESSES[1]}
+    assert values(text, f"ws2.{DOMAIN}", "A") == {"192.0.2.7"}
+    for name in ("ws1", "ws2"):
+        assert values(text, f"_acme-challenge.{name}.{DOMAIN}", "CNAME") == {f"_acme-challenge.{DOMAIN}."}
+    assert "example.net" not in text
+    assert "CNAME" not in render("dns_zone", "zone.j2", **site)
+
+
 def test_the_challenge_is_handed_to_a_zone_of_its_own(text: str, render: Render) -> None:
     assert values(text, f"_acme-challenge.{DOMAIN}", "NS") == {f"ns.{DOMAIN}."}
     child = render("dns_zone", "challenge.zone.j2", dns_zone_domain=DOMAIN, dns_zone_address=ADDRESSES)

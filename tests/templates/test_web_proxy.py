@@ -61,6 +61,7 @@ def test_the_registry_is_asked_for_its_own_paths_alone() -> None:
         "/.lightship/events": "/events",
         "/.lightship/running": "/running",
         "/.lightship/authority": "/authority",
+        "/.lightship/certificates": "/certificates",
         "/.lightship/cancel": "/cancel",
         r"~^/\.lightship/": "/none",
     }

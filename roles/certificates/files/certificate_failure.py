@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Set
 from pathlib import Path
 
 # systemd makes the folder, in memory: a full disk must not hide why the renewal failed.
@@ -24,15 +25,15 @@ class FailureError(Exception):
         self.remedy = remedy
 
 
-def _path() -> Path | None:
+def _path(file: str) -> Path | None:
     """Return the file of the service's run; none for a run by hand, which says it to a person."""
     folder = os.environ.get(FOLDER)
-    return Path(folder, FILE) if folder else None
+    return Path(folder, file) if folder else None
 
 
-def keep(failure: FailureError) -> None:
+def keep(failure: FailureError, file: str = FILE) -> None:
     """Write why this run of the service failed."""
-    if path := _path():
+    if path := _path(file):
         beside = path.with_suffix(".new")
         beside.write_text(
             json.dumps({"reason": failure.reason, "sentence": failure.sentence, "remedy": failure.remedy}), "utf-8"
@@ -40,10 +41,18 @@ def keep(failure: FailureError) -> None:
         beside.replace(path)
 
 
-def forget() -> None:
+def forget(file: str = FILE) -> None:
     """Remove what an earlier run wrote."""
-    if path := _path():
+    if path := _path(file):
         path.unlink(missing_ok=True)
+
+
+def forget_others(files: Set[str]) -> None:
+    """Remove what earlier runs wrote in other files than these."""
+    if path := _path(FILE):
+        for file in path.parent.glob("*.json"):
+            if file.name not in files:
+                file.unlink(missing_ok=True)
 
 
 def disk_full(error: OSError) -> FailureError:
@@ -56,7 +65,7 @@ def disk_full(error: OSError) -> FailureError:
     )
 
 
-def report(program: str, error: Exception) -> int:
+def report(program: str, error: Exception, file: str = FILE) -> int:
     """Print and keep what happened, and return the status of the program."""
     print(f"{program}: {error}", file=sys.stderr)
     if isinstance(error, FailureError):
@@ -66,7 +75,7 @@ def report(program: str, error: Exception) -> int:
     else:
         failure = FailureError("unknown", f"{error}", "See journalctl -u lightship-certificates.")
     try:
-        keep(failure)
+        keep(failure, file)
     except OSError as full:
         print(f"{program}: cannot write for `lightship doctor` why: {full}", file=sys.stderr)
     return 1

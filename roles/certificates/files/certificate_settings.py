@@ -7,6 +7,7 @@ import configparser
 from certificate_failure import FailureError
 
 SETTINGS = "/etc/letsencrypt/lightship/deployed.ini"
+WORKSTATIONS = "workstations"
 
 
 def read(path: str) -> configparser.SectionProxy:
@@ -16,3 +17,9 @@ def read(path: str) -> configparser.SectionProxy:
         remedy = "Deploy the role certificates again: site.yml --tags certificates."
         raise FailureError("unknown", f"{path} cannot be read.", remedy)
     return settings["deployed"]
+
+
+def workstations(section: configparser.SectionProxy) -> dict[str, list[str]]:
+    """Return the names that each workstation's certificate is for, by the first of them."""
+    parser = section.parser
+    return {name: words.split() for name, words in parser.items(WORKSTATIONS)} if WORKSTATIONS in parser else {}

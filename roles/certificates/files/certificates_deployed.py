@@ -27,8 +27,9 @@ from certificate_files import leaf, serial
 
 COMMAND_SECONDS = 60
 CONNECT_SECONDS = 5
-SERVICE = "lightship-certificates"
-AGAIN = f"systemctl start {SERVICE}"
+# Whose journal the site is told of, after a failure of either.
+UNITS = ("--unit=lightship-certificates", "--unit=lightship-workstation-certificates")
+AGAIN = "systemctl start lightship-certificates"
 LAST_LINES = 20
 # For a moment after a reload, old workers answer too: so many checks in a row must reach new ones.
 SWITCH_SECONDS = 15
@@ -134,7 +135,7 @@ def tell(command: list[str], message: str) -> None:
 
 def tell_failure(settings: Settings) -> None:
     """Tell the site what the journal says of the renewal or check that failed."""
-    words = ("--quiet", "--no-pager", "--output=cat", f"--unit={SERVICE}", f"--lines={LAST_LINES}")
+    words = ("--quiet", "--no-pager", "--output=cat", *UNITS, f"--lines={LAST_LINES}")
     tell(settings.failure, run("journalctl", *words).stdout)
 
 

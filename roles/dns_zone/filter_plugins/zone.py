@@ -49,6 +49,27 @@ def zone_records(
     ]
 
 
+def workstation_records(
+    domain: str, workstations: Iterable[Mapping[str, Any]], proxy: Iterable[str], challenge: str
+) -> Records:
+    """Return the records of workstations' names, for which the wildcard does not count as soon as they have any.
+
+    Args:
+        domain: the zone's domain.
+        workstations: `names` and `addresses` of each.
+        proxy: the addresses of those without.
+        challenge: the domain that takes their challenges; empty for none.
+    """
+    own = list(proxy)
+    found: Records = []
+    for each in workstations:
+        inside = [name.removesuffix(f".{domain}") for name in each["names"] if name.endswith(f".{domain}")]
+        found += addressed(inside, each.get("addresses") or own)
+        for name in inside if challenge else []:
+            found += records(f"_acme-challenge.{name}", "CNAME", [f"_acme-challenge.{challenge}."])
+    return found
+
+
 def caa_issuers(issuers: Iterable[str], accounts: Iterable[str], methods: Iterable[str]) -> list[str]:
     """Return what CAA records say of each authority: who may ask it, and how it has to prove the domain (RFC 8657).
 
@@ -146,6 +167,7 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "zone_records": zone_records,
+            "workstation_records": workstation_records,
             "zone_lines": zone_lines,
             "zone_servers": zone_servers,
             "ds_of": ds_of,

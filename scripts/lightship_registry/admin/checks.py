@@ -24,6 +24,8 @@ class Finding:
     ends: float = 0.0
     # Why something failed, as a word of a fixed list, for the metrics.
     reason: str = ""
+    # Whose certificate it was, if not the public one.
+    workstation: str = ""
 
 
 def ok(what: str) -> Finding:

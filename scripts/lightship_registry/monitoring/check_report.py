@@ -13,6 +13,7 @@ from lightship_registry.core.settings import Settings
 
 FILE = "doctor.json"
 CHECK = re.compile(r"[a-z][a-z0-9-]{0,31}")
+WORKSTATION = re.compile(r"[a-z0-9.-]{1,253}")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Report:
     public_certificate_ends: float = 0.0
     # Why the last renewal of the public certificate failed; empty if it did not.
     renewal_failure: str = ""
+    # The same of workstations' certificates, by their names.
+    workstation_failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def path_of(settings: Settings) -> Path:
@@ -44,6 +47,11 @@ def load(path: Path) -> Report:
         levels = {str(check): int(level) for check, level in data["levels"].items() if CHECK.fullmatch(check)}
         failure = str(data.get("renewal_failure", ""))
         known = failure if CHECK.fullmatch(failure) else ""
-        return Report(float(data["time"]), levels, float(data["public_certificate_ends"]), known)
+        workstations = {
+            str(name): str(reason)
+            for name, reason in data.get("workstation_failures", {}).items()
+            if WORKSTATION.fullmatch(name) and CHECK.fullmatch(reason)
+        }
+        return Report(float(data["time"]), levels, float(data["public_certificate_ends"]), known, workstations)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Report()

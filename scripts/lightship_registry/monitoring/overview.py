@@ -106,6 +106,11 @@ def _checks(report: Report) -> Iterator[Metric]:
     failed = GaugeMetricFamily("lightship_certificate_renewal_failed", text, labels=["reason"])
     failed.add_metric([report.renewal_failure or "none"], float(bool(report.renewal_failure)))
     yield failed
+    text = "Did the last renewal of a workstation's certificate fail, and why?"
+    theirs = GaugeMetricFamily("lightship_workstation_renewal_failed", text, labels=["workstation", "reason"])
+    for name, reason in sorted(report.workstation_failures.items()):
+        theirs.add_metric([name, reason], 1.0)
+    yield theirs
     text = "When the timer last had `lightship doctor` look at everything."
     yield GaugeMetricFamily("lightship_check_last_run_timestamp_seconds", text, report.time)
 

@@ -39,6 +39,8 @@ STATUS = "/.lightship/"
 # The role certificates puts it there, if the site is its own authority.
 PRIVATE_ROOT = Path("/usr/local/share/lightship/authority.pem")
 CERTIFICATE = "application/x-x509-ca-cert"
+# The same role writes it, if workstations have certificates of their own.
+WORKSTATIONS = Path("/usr/local/share/lightship/certificates.json")
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Pages:
             "/enter": PagePath(self._enter, (*READING, "POST"), "page-enter"),
             "/none": PagePath(self._none, READING),
             "/authority": PagePath(self._authority, READING, everywhere=True),
+            "/certificates": PagePath(self._certificates, READING, everywhere=True),
         }
         self._page_path = PagePath(self._page, READING, public=True)
 
@@ -179,8 +182,15 @@ class Pages:
 
     async def _authority(self, _visit: Visit) -> Response:
         """The root of the site's private authority, for browsers; nothing at a site without one."""
-        root = await run_in_threadpool(_private_root)
-        return Response(root, media_type=CERTIFICATE, headers=self._headers) if root else self._nothing()
+        return await self._file(PRIVATE_ROOT, CERTIFICATE)
+
+    async def _certificates(self, _visit: Visit) -> Response:
+        """The workstations' certificates, for the workstations; nothing at a site without any."""
+        return await self._file(WORKSTATIONS, "application/json")
+
+    async def _file(self, path: Path, media_type: str) -> Response:
+        content = await run_in_threadpool(_content, path)
+        return Response(content, media_type=media_type, headers=self._headers) if content else self._nothing()
 
     def _nothing(self) -> Response:
         return _sent(self._views.gone)
@@ -252,9 +262,9 @@ class Pages:
         return label if is_name(label) else ""
 
 
-def _private_root() -> bytes:
+def _content(path: Path) -> bytes:
     try:
-        return PRIVATE_ROOT.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         return b""
 

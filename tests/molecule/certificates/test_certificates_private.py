@@ -7,14 +7,33 @@ import ssl
 from collections.abc import Callable, Iterator
 
 import pytest
+from cryptography import x509
 from testinfra.host import Host
 
-from support.certificates_host import ADDRESS, DEPLOYED, DOMAIN, PORT, SERVICE, VARIABLES, shown, web_server_with
+from support import bed
+from support.certificates_host import (
+    ADDRESS,
+    DEPLOYED,
+    DOMAIN,
+    PORT,
+    SERVICE,
+    TAKE,
+    VARIABLES,
+    WORKSTATION,
+    handed_out,
+    request_of_workstation,
+    shown,
+    web_server_with,
+)
 from support.deploy import deploy
 
 testinfra_hosts = ["ssh://proxy13"]
 
-PRIVATE: dict[str, object] = {**VARIABLES, "certificates_provider": "private"}
+PRIVATE: dict[str, object] = {
+    **VARIABLES,
+    "certificates_provider": "private",
+    "certificates_workstations": [{"host": "work", "names": [WORKSTATION]}],
+}
 OURS = "/etc/letsencrypt/lightship/private"
 LIVE = f"{OURS}/live/{DOMAIN}"
 ROOT, KEY = f"{OURS}/root/{DOMAIN}/root.pem", f"{OURS}/root/{DOMAIN}/root.key"
@@ -69,6 +88,18 @@ def test_it_renews_itself(host: Host) -> None:
     assert "was made, with serial" in host.check_output(f"{PROGRAM} --renew")
     host.check_output(f"systemctl start {SERVICE}")
     assert shown() != before
+
+
+@pytest.mark.usefixtures("private")
+def test_it_signs_for_a_workstations_key(host: Host) -> None:
+    pem, key = request_of_workstation()
+    bed.run("proxy13", TAKE, text=pem)
+    certificate = handed_out(host)
+    assert certificate.public_key() == key.public_key()
+    root = x509.load_pem_x509_certificate(host.check_output(f"cat {PUBLIC}").encode())
+    certificate.verify_directly_issued_by(root)
+    host.check_output("systemctl start lightship-workstation-certificates")
+    assert handed_out(host) == certificate
 
 
 @pytest.mark.usefixtures("private")

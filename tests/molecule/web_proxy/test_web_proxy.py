@@ -44,6 +44,20 @@ def test_a_route_is_live_when_written_and_gone_when_removed_without_a_reload(
     assert SERVER.worker_ids(host) == before
 
 
+def test_what_everybody_may_fetch_is_at_the_domain_itself(host: Host, browser: Browser) -> None:
+    folder = "/usr/local/share/lightship"
+    kinds = {"authority": "authority.pem", "certificates": "certificates.json"}
+    host.check_output(f"mkdir -p {folder} && cd {folder} && printf root >authority.pem; printf all >certificates.json")
+    try:
+        for path, content in zip(kinds, (b"root", b"all"), strict=True):
+            answer = browser.ask(DOMAIN, f"/.lightship/{path}")
+            assert (answer.status, answer.body) == (OK, content)
+        # Everything else is the page that says what this site is.
+        assert browser.ask(DOMAIN, "/.lightship/events").body == browser.ask(DOMAIN).body
+    finally:
+        host.check_output(f"cd {folder} && rm {' '.join(kinds.values())}")
+
+
 @pytest.mark.parametrize("path", ["/a%2Fb", "/a//b", "/a/../b?c=%20d&e=/", "/%E2%82%AC;p=1", "/files/x%3Fy", "/?"])
 def test_a_path_arrives_as_it_was_sent(start: Start, browser: Browser, path: str) -> None:
     notebook = start(NAME)

@@ -192,7 +192,7 @@ def test_without_room_the_authority_is_not_asked(monkeypatch: pytest.MonkeyPatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     program.see_room(str(tmp_path))
-    monkeypatch.setattr(program.os, "posix_fallocate", full)
+    monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(OSError, match=str(tmp_path)):
         program.see_room(str(tmp_path))
 

@@ -108,6 +108,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         {"link_registry_links_authority_key": SCRIPT},
         "has no PEM block of a private key. Set it to a file of this machine: its private key",
     ),
+    (
+        "certificates",
+        {"certificates_workstations": [{"host": "desk", "names": ["registry.notebooks.example.org"]}]},
+        'workstation_certificate_names of desk has "registry.notebooks.example.org", which is the service',
+    ),
     ("link_registry", {"link_registry_user_quota": "many"}, "link_registry_user_quota"),
     (
         "link_registry",
@@ -151,6 +156,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         {"certificates_dns_provider": "google", "certificates_dns_credentials": {"private_key": "-----\na\n-----\n"}},
     ),
     ("certificates", {"certificates_dns_provider": "hook", "certificates_dns_hook": SCRIPT}),
+    ("certificates", {"certificates_workstations": [{"host": "desk", "names": ["ws1.notebooks.example.org"]}]}),
 ]
 
 

@@ -9,7 +9,15 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from lightship_registry.admin import authority_checks, host, machine_checks, name_checks, service_checks, web_checks
+from lightship_registry.admin import (
+    authority_checks,
+    host,
+    machine_checks,
+    name_checks,
+    service_checks,
+    web_checks,
+    workstation_checks,
+)
 from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding, ok, wrong
 from lightship_registry.admin.output import cell, console, examples, json_option, print_json, printable
 from lightship_registry.admin.status import ExitStatus
@@ -59,6 +67,7 @@ def examine(config: Path, socket: Path) -> Iterator[Finding]:
     yield from _named("web-server", web_checks.web_server(loaded))
     yield from _named("public-certificate", web_checks.public_certificate(loaded))
     yield from _named("renewal", web_checks.renewal(loaded))
+    yield from _named("workstations", workstation_checks.certificates())
     yield from _named("name-server", name_checks.name_server(loaded))
     yield from _named("delegation", name_checks.delegation())
     yield from _named("public-suffix", name_checks.public_suffix(loaded))
@@ -82,16 +91,20 @@ def _named(check: str, found: Iterable[Finding]) -> Iterator[Finding]:
 
 def _keep(config: Path, found: Iterable[Finding]) -> None:
     levels: dict[str, int] = {}
+    workstations: dict[str, str] = {}
     ends, reason = 0.0, ""
     for finding in found:
         levels[finding.check] = max(levels.get(finding.check, 0), LEVELS[finding.level])
-        ends, reason = finding.ends or ends, finding.reason or reason
+        if finding.workstation:
+            workstations[finding.workstation] = finding.reason
+        else:
+            ends, reason = finding.ends or ends, finding.reason or reason
     try:
         loaded = settings.load(config)
     except RegistryError:
         return  # without settings the path is unknown; the metrics show that the report gets old
     host.become_service(loaded)
-    check_report.save(check_report.path_of(loaded), Report(wall(), levels, ends, reason))
+    check_report.save(check_report.path_of(loaded), Report(wall(), levels, ends, reason, workstations))
 
 
 def _print(finding: Finding) -> None:

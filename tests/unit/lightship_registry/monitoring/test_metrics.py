@@ -27,6 +27,7 @@ ALLOWED = {
     "certificate": re.compile(r"(links|proxy|client)\.crt|public"),
     "status": re.compile(r"[1-5]\d\d"),
     "le": re.compile(r"[0-9.]+|\+Inf"),
+    "workstation": re.compile(r"[a-z0-9.-]{1,253}"),
 }
 LABELS = {"cluster", "state", "cause", "action", "code", "check", "reason", *ALLOWED}
 
@@ -234,6 +235,9 @@ def test_what_the_doctor_found_is_a_number_for_each_check(testbed: Testbed) -> N
     assert scrape(testbed)["lightship_certificate_renewal_failed"] == {("rate-limited",): 1}
     check_report.save(path, Report(testbed.clock.now, {"renewal": 1}, 0.0, "no word: a text"))
     assert scrape(testbed)["lightship_certificate_renewal_failed"] == {("none",): 0}
+    theirs = {"ws1.example.org": "rate-limited", "no name": "clock", "ws2.example.org": "no word: a text"}
+    check_report.save(path, Report(testbed.clock.now, {"workstations": 1}, workstation_failures=theirs))
+    assert scrape(testbed)["lightship_workstation_renewal_failed"] == {("rate-limited", "ws1.example.org"): 1}
     for damaged in ("", "{}", "[1]", '{"time": 1, "levels": {"a": "x"}, "public_certificate_ends": 0}', '{"time": {}}'):
         path.write_text(damaged)
         assert "lightship_check_level" not in scrape(testbed)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import logging
 import re
 from pathlib import Path
@@ -387,6 +388,18 @@ def test_ended_and_unknown_names_cost_the_same_small_lookup(testbed: Testbed, mo
     for host in (made["name"], "never-was-there", "UPPER", "a.b"):
         assert page(testbed, f"{host}.{DOMAIN}").status_code == 404
     assert len(asked) == 4
+
+
+def test_workstations_fetch_their_certificates_at_the_domain(
+    testbed: Testbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = tmp_path / "certificates.json"
+    monkeypatch.setattr(routes, "WORKSTATIONS", public)
+    assert page(testbed, DOMAIN, path="/certificates").status_code == 404
+    public.write_text('{"ws1.notebooks.example.org": "-----BEGIN CERTIFICATE-----"}')
+    answer = page(testbed, DOMAIN, path="/certificates")
+    assert (answer.status_code, answer.json()) == (200, json.loads(public.read_text()))
+    assert answer.headers["content-type"] == "application/json"
 
 
 def test_a_site_that_is_its_own_authority_hands_out_its_root(

@@ -13,7 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from lightship_registry.admin import authority_checks, machine_checks, name_checks, web_checks, web_server
+from lightship_registry.admin import (
+    authority_checks,
+    machine_checks,
+    name_checks,
+    web_checks,
+    web_server,
+    workstation_checks,
+)
 from lightship_registry.admin.checks import NOTE, OK, WARNING, WRONG, Finding
 from lightship_registry.admin.status import ExitStatus
 from lightship_registry.core import last_heard
@@ -62,7 +69,7 @@ def healthy(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A host on which nothing is wrong, without web server and name server: those have a module of their own."""
     says = dict(SAYS)
     monkeypatch.setattr(machine_checks, "output", lambda command: says[tuple(command[:2])])
-    for module in (web_checks, name_checks):
+    for module in (web_checks, name_checks, workstation_checks):
         monkeypatch.setattr(module, "unit", lambda *_: {"LoadState": "not-found", "ActiveState": "inactive"})
     monkeypatch.setattr(web_server, "DEPLOYED", desk.config.parent / "no-deployed.ini")
     monkeypatch.setattr(name_checks, "LIST", desk.config.parent / "no-list")
