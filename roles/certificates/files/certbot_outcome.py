@@ -20,6 +20,9 @@ NOT_YET, EXPIRED = 9, 10
 # Certificates are judged by days, so a clock may be wrong by so much.
 CLOCK_SECONDS = 3600
 LAST_LINES = 3
+RFC2136 = "dns-rfc2136"
+# How libraries of providers name the error of a connection that fails, whatever else they say.
+NO_CONNECTION = re.compile(r"Connect|Timeout|ServerNotFound|NameResolution|Transport")
 LOG = "/var/log/letsencrypt/letsencrypt.log"
 WAIT = "Nothing else has to be done: the renewal is tried twice a day."
 AGAIN = "systemctl start lightship-certificates"
@@ -35,6 +38,9 @@ class Outcome:
     # Why the authority could not validate the domain: a type and a sentence for each try.
     invalid: list[tuple[str, str]] = field(default_factory=list)
     retry_after: str = ""
+    # certbot's plugin that writes the challenge, and the statuses of a script's failed calls.
+    writer: str = RFC2136
+    hook_statuses: list[int] = field(default_factory=list)
     # How much this host's clock is ahead of the authority's.
     clock_offset: float = 0.0
 
@@ -189,6 +195,13 @@ def _of_validation(errors: list[BaseException], outcome: Outcome, domain: str) -
     word, detail = outcome.invalid[-1]
     if word == "caa":
         return _refused(domain, detail.rstrip("."))
+    if outcome.hook_statuses:
+        return FailureError(
+            "hook-failed",
+            f"The script that writes the challenge ended with status {outcome.hook_statuses[0]}, and the authority did "
+            f"not find the challenge: {detail.rstrip('.')}.",
+            f"Mend certificates_dns_hook; what it printed is in {LOG}. Then run site.yml --tags certificates.",
+        )
     return FailureError(
         "validation-failed",
         f"The authority did not find the challenge in the name service ({word}): {detail.rstrip('.')}.",
@@ -197,10 +210,12 @@ def _of_validation(errors: list[BaseException], outcome: Outcome, domain: str) -
     )
 
 
-def _of_the_name_server(errors: list[BaseException], _: Outcome, domain: str) -> FailureError | None:
+def _of_the_name_server(errors: list[BaseException], outcome: Outcome, domain: str) -> FailureError | None:
     plugin = next((each for each in errors if _is(each, "certbot", "PluginError")), None)
     if plugin is None:
         return None
+    if outcome.writer != RFC2136:
+        return _of_the_provider(errors, f"{plugin}".rstrip("."), domain)
     if any(_is(each, "dns", "PeerError", "BadSignature", "BadKey") for each in errors):
         return _key_refused(f"{plugin}")
     if any(_is(each, "dns", "Timeout") or isinstance(each, OSError) for each in errors):
@@ -218,6 +233,22 @@ def _of_the_name_server(errors: list[BaseException], _: Outcome, domain: str) ->
         "name-server-failed",
         f"The name server did not take the challenge for {domain}: {said}.",
         "Read `journalctl -u named` there, and see that it is a primary of the zone, in which it can write.",
+    )
+
+
+def _of_the_provider(errors: list[BaseException], said: str, domain: str) -> FailureError:
+    """Tell a provider that cannot be reached from one that refuses."""
+    if any(NO_CONNECTION.search(type(each).__name__) or isinstance(each, TimeoutError) for each in errors):
+        return FailureError(
+            "provider-unreachable",
+            f"The API of the DNS provider cannot be reached: {said}.",
+            f"See the network, the firewall and the name service of this host, and the provider's status page. {WAIT}",
+        )
+    return FailureError(
+        "provider-refused",
+        f"The DNS provider did not take the challenge for {domain}: {said}.",
+        "See that certificates_dns_credentials are valid there, and that they may change TXT records of "
+        f"_acme-challenge.{domain}; then run site.yml --tags certificates.",
     )
 
 

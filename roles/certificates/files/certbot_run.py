@@ -22,6 +22,8 @@ from certbot_outcome import Outcome
 # certbot writes into these. With less room it would get a certificate and could not keep it, at each run another one.
 FOLDERS = ("/etc/letsencrypt", "/var/log/letsencrypt", "/var/lib/letsencrypt")
 ROOM = 256 * 1024
+# certbot's function that logs how a script ended.
+HOOK_REPORT = "report_executed_command"
 
 
 def see_room(folder: str) -> None:
@@ -56,14 +58,16 @@ class Listener(logging.Handler):
         arguments = record.args if isinstance(record.args, tuple) else ()
         if record.name == "acme.client" and str(record.msg).startswith("Received response"):
             self._outcome.answer(*arguments)
+        elif record.funcName == HOOK_REPORT:
+            self._outcome.hook_statuses += [each for each in arguments if isinstance(each, int)]
         elif record.levelno >= logging.ERROR:
             self._outcome.said.append(record.getMessage())
             self._outcome.errors += [each for each in arguments if isinstance(each, BaseException)]
 
 
-def run_certbot(arguments: list[str]) -> Outcome:
-    """Run certbot and return what happened."""
-    outcome = Outcome()
+def run_certbot(arguments: list[str], writer: str) -> Outcome:
+    """Run certbot, whose plugin `writer` writes the challenge, and return what happened."""
+    outcome = Outcome(writer=writer)
     listener = Listener(outcome)
     logging.getLogger().addHandler(listener)
     main: Any = importlib.import_module("certbot.main").main

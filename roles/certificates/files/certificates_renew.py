@@ -33,7 +33,7 @@ def renew(section: configparser.SectionProxy, more: list[str]) -> int:
         # certbot cannot judge such files; that program goes back to the version before.
         return subprocess.run([Path(__file__).with_name(PROVE)], check=False).returncode
     command = ["renew", "--config", section["config"], "--cert-name", domain, "--no-random-sleep-on-renew", *more]
-    failure = explain(run_certbot(command), domain)
+    failure = explain(run_certbot(command, section["writer"]), domain)
     if failure:
         raise failure
     return 0

@@ -164,6 +164,6 @@ def _by_certbot(workstation: Workstation, request: Path, section: configparser.S
     paths = [word for kind, path in made.items() for word in (f"--{kind}-path", str(path))]
     challenge = shlex.split(section.get("workstation_challenge", ""))
     command = ["certonly", "--config", section["config"], "--csr", str(request), *paths, *challenge]
-    if failure := explain(run_certbot(command), workstation.name):
+    if failure := explain(run_certbot(command, section["writer"]), workstation.name):
         raise failure
     return made["fullchain"].read_text("ascii")

@@ -22,6 +22,11 @@ testinfra_hosts = ["ssh://proxy13"]
 
 SITE = Path(__file__).parent / "site"
 SETTINGS = "/etc/letsencrypt/lightship"
+HOOK = f"{SETTINGS}/dns-hook"
+# As the service does it, before the time.
+RENEW_AND_EXPLAIN = (
+    f"REQUESTS_CA_BUNDLE={SETTINGS}/acme-ca.pem /usr/local/lib/lightship/certificates-renew -- --force-renewal"
+)
 DESEC_PORT, DESEC_TOKEN, DESEC = 8053, "i-T3b1h_OI-H9ab8tRS98stGtURe", "/run/desec"
 # Its challenge is at a name that refers to the challenge of DOMAIN, whose key the host has.
 DELEGATED = f"delegated.{DOMAIN}"
@@ -75,9 +80,10 @@ def with_desec(token: str) -> dict[str, object]:
 def test_a_plugin_of_certbots_writes_the_challenge(host: Host, tmp_path: Path) -> None:
     before = issued(host)
     deploy("certificates", "proxy13", tmp_path, **with_desec("another"))
-    done = host.run(RENEW + DOMAIN)
+    done = host.run(RENEW_AND_EXPLAIN)
     assert done.failed
-    assert "Could not authenticate against deSEC API" in done.stdout + done.stderr
+    assert "The DNS provider did not take the challenge" in done.stderr
+    assert "Could not authenticate against deSEC API" in done.stderr
     assert issued(host) == shown() == before
 
     deploy("certificates", "proxy13", tmp_path, **with_desec(DESEC_TOKEN))
@@ -97,6 +103,11 @@ def test_a_script_of_the_site_writes_the_challenge(host: Host, tmp_path: Path) -
     own = {"certificates_dns_provider": "hook", "certificates_dns_hook": str(SITE / "write_challenge.py")}
     deploy("certificates", "proxy13", tmp_path, **VARIABLES, **own)
     assert issued(host) == before
+    host.check_output(f"mv {HOOK} {HOOK}.whole && printf '#!/bin/sh\\nexit 3\\n' >{HOOK} && chmod 0700 {HOOK}")
+    done = host.run(RENEW_AND_EXPLAIN)
+    host.check_output(f"mv {HOOK}.whole {HOOK}")
+    assert "The script that writes the challenge ended with status 3" in done.stderr
+    assert issued(host) == shown() == before
     done = host.run(RENEW + DOMAIN)
     assert done.succeeded, done.stdout + done.stderr
     assert issued(host) == shown() != before

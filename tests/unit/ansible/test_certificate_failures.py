@@ -116,6 +116,27 @@ def test_each_error_has_a_word_and_a_sentence_with_the_remedy(raised: Exception,
     assert found.remedy.endswith(".") or DOMAIN in found.remedy
 
 
+@pytest.mark.parametrize(
+    ("cause", "reason", "said"),
+    [
+        (None, "provider-refused", "did not take the challenge for"),
+        (error("requests.exceptions.HTTPError", "401 Unauthorized"), "provider-refused", "did not take"),
+        (error("botocore.exceptions.ClientError", "AccessDenied"), "provider-refused", "did not take"),
+        (error("requests.exceptions.ConnectTimeout", "timed out"), "provider-unreachable", "cannot be reached"),
+        (error("botocore.exceptions.EndpointConnectionError", "no"), "provider-unreachable", "cannot be reached"),
+        (error("httplib2.error.ServerNotFoundError", "no"), "provider-unreachable", "cannot be reached"),
+        (TimeoutError(), "provider-unreachable", "cannot be reached"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_providers_api_is_told_from_a_name_server(cause: BaseException | None, reason: str, said: str) -> None:
+    told = outcome.Outcome(1, [plugin("Error adding TXT record", cause)], writer="dns-desec")
+    found = outcome.explain(told, DOMAIN)
+    assert found.reason == reason
+    assert said in found.sentence
+    assert "update" not in found.remedy
+
+
 def date(offset: float) -> str:
     """The head of an answer by a clock that is so much ahead."""
     return f"Content-Type: application/json\nDate: {email.utils.formatdate(time.time() + offset, usegmt=True)}"
@@ -135,6 +156,21 @@ def test_an_answer_tells_why_a_domain_was_not_validated(word: str, reason: str) 
     found = outcome.explain(told, DOMAIN)
     assert found.reason == reason
     assert "NXDOMAIN looking up TXT" in found.sentence
+
+
+def test_a_script_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def report_executed_command() -> object:
+        # As certbot does it, in a function of this name.
+        logging.getLogger("certbot.display.ops").warning("%s reported error code %d", "Hook", 3)
+        raise error("certbot.errors.AuthorizationError", "Some challenges have failed.")
+
+    certbot_does(monkeypatch, report_executed_command)
+    found = program.run_certbot([], "manual")
+    problem = {"type": "urn:ietf:params:acme:error:dns", "detail": "NXDOMAIN."}
+    found.answer(200, date(0), json.dumps({"status": "invalid", "challenges": [{"error": problem}]}))
+    failure = outcome.explain(found, DOMAIN)
+    assert failure.reason == "hook-failed"
+    assert "ended with status 3" in failure.sentence
 
 
 @pytest.mark.parametrize("status", [0, 1])
@@ -168,7 +204,7 @@ def test_certbots_log_has_the_errors_and_the_answers(monkeypatch: pytest.MonkeyP
 
     certbot_does(monkeypatch, fail)
     monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
-    found = program.run_certbot([])
+    found = program.run_certbot([], outcome.RFC2136)
     assert (found.status, found.retry_after, len(found.errors)) == (1, "7", 2)
     assert outcome.explain(found, DOMAIN).reason == "rate-limited"
 
@@ -184,7 +220,7 @@ def leave(status: object) -> None:
 )
 def test_certbots_status_is_kept(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], status: object) -> None:
     certbot_does(monkeypatch, act)
-    assert program.run_certbot([]).status == status
+    assert program.run_certbot([], outcome.RFC2136).status == status
 
 
 def test_without_room_the_authority_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
