@@ -46,7 +46,7 @@ REVOKE = (
 
 
 @pytest.fixture(scope="module")
-def site(host: Host, web_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:  # noqa: ARG001
+def site(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A site with one workstation; afterwards with none."""
     folder = tmp_path_factory.mktemp("workstations")
     assert deploy("dns_zone", "proxy13", folder, **ZONE) > 0
@@ -129,13 +129,6 @@ def test_a_failure_keeps_the_old_one_and_names_the_workstation(host: Host) -> No
 def test_only_root_reads_the_requests_and_everybody_the_certificates(host: Host) -> None:
     assert host.run(f"runuser -u nobody -- ls {KEPT}").failed
     assert WORKSTATION in host.check_output("runuser -u nobody -- cat /usr/local/share/lightship/certificates.json")
-
-
-@pytest.mark.usefixtures("request_and_key")
-def test_a_second_run_changes_nothing(host: Host, tmp_path_factory: pytest.TempPathFactory) -> None:
-    before = handed_out(host)
-    assert deploy("certificates", "proxy13", tmp_path_factory.mktemp("again"), **THEIRS) == 0
-    assert handed_out(host) == before
 
 
 @pytest.mark.usefixtures("site")
