@@ -38,6 +38,7 @@ domain = {domain}
 config = /none
 server = https://acme.example.org/dir
 certbot = {python}
+writer = dns-rfc2136
 environment = A_VARIABLE=1
 workstation_challenge = --authenticator lightship-challenge
 
@@ -193,7 +194,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What certbot was told; it then issues for a key of its own."""
     told: list[list[str]] = []
 
-    def certbot(command: list[str]) -> Any:
+    def certbot(command: list[str], _writer: str) -> Any:
         told.append(command)
         chain = made_certificate("ws", ROOT, now=NOW, names=(NAME,)).pem + ROOT.pem
         Path(command[command.index("--fullchain-path") + 1]).write_text(chain)
