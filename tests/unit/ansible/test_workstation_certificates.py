@@ -39,7 +39,6 @@ config = /none
 server = https://acme.example.org/dir
 writer = dns-rfc2136
 certbot = {python}
-writer = dns-rfc2136
 environment = A_VARIABLE=1
 workstation_challenge = --authenticator lightship-challenge
 
