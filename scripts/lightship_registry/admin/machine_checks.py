@@ -15,6 +15,7 @@ from lightship_registry.core.settings import Settings
 from lightship_registry.links.connection_killer import cut
 
 UNITS = ("lightship-registry.socket", "lightship-registry.service", "lightship-cut.path")
+NEW_HOST_KEYS = Path("/etc/ssh/sshd_config.d/05-lightship-host-keys.conf")
 MEGABYTE = 1024 * 1024
 LOW, LOWEST = 500 * MEGABYTE, 50 * MEGABYTE
 LOW_RUN, LOWEST_RUN = 20 * MEGABYTE, 2 * MEGABYTE
@@ -43,6 +44,13 @@ def units() -> Iterator[Finding]:
         yield ok(f"{unit} is active") if state == "active" else wrong(f"{unit} is {state or 'unknown'}", remedy)
     if output(["systemctl", "is-failed", "lightship-cut.service"]) == "failed":
         yield warning("lightship-cut.service failed the last time", "journalctl -u lightship-cut says why.")
+
+
+def host_keys() -> Iterator[Finding]:
+    """Check that no replacement of sshd's host keys waits for its end; the playbook keeps a drop-in until then."""
+    if NEW_HOST_KEYS.exists():
+        remedy = "ansible-playbook rotate_certificates.yml -e lightship_rotate=ssh-host-keys -e lightship_finish=true"
+        yield warning("sshd still has its old host keys beside new ones", remedy)
 
 
 def clock() -> Iterator[Finding]:

@@ -220,7 +220,7 @@ def _close(settings: Settings, rollover: Rollover) -> None:
     audit.record(_event("finish-authority", rollover.name, f", without {_notebooks(links)}" if links else ""))
     click.echo(f"The old authority of {rollover.name} is trusted no more. Backups from before hold it: make a new one.")
     if links:
-        click.echo(f"{_notebooks(links)} cannot be reached any more. Next:")
+        click.echo(f"{_notebooks(links)} cannot be reached any more. To end them, as root on the proxy:")
         # A damaged or forged row may have anything for a name, and people paste this line.
         click.echo(f"    lightship revoke {' '.join(link.name for link in links if is_name(link.name))}")
 

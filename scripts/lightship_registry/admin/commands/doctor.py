@@ -46,9 +46,18 @@ def doctor(config: Path, socket: Path, report: bool, as_json: bool) -> int:
     else:
         for finding in found:
             _print(finding)
+        console().print(_summary(found), soft_wrap=True)
     if report:
         _keep(config, found)
     return ExitStatus.FAILED if any(finding.level == WRONG for finding in found) else ExitStatus.OK
+
+
+def _summary(found: list[Finding]) -> str:
+    """How many things are wrong, in a sentence; a warning is none of them."""
+    wrong_ones, warnings = (sum(finding.level == level for finding in found) for level in (WRONG, WARNING))
+    if wrong_ones:
+        return f"{wrong_ones} {'thing is' if wrong_ones == 1 else 'things are'} wrong."
+    return f"Nothing is wrong.{f' Warnings: {warnings}.' if warnings else ''}"
 
 
 def examine(config: Path, socket: Path) -> Iterator[Finding]:
@@ -63,6 +72,7 @@ def examine(config: Path, socket: Path) -> Iterator[Finding]:
     yield from _named("cutter", machine_checks.kernel_can_cut())
     yield from _named("units", machine_checks.units())
     yield from _named("clock", machine_checks.clock())
+    yield from _named("ssh-host-keys", machine_checks.host_keys())
     yield from _named("service", machine_checks.answers(socket))
     yield from _named("web-server", web_checks.web_server(loaded))
     yield from _named("public-certificate", web_checks.public_certificate(loaded))

@@ -95,7 +95,9 @@ def examined(desk: Desk, listener: Path) -> dict[str, list[dict[str, str]]]:
 
 def test_a_healthy_host_has_nothing_but_ok(healthy: Desk, listener: Path) -> None:
     assert healthy.run("doctor", "--socket", str(listener)) == ExitStatus.OK, healthy.out
-    levels = [line.split()[0] for line in healthy.out.splitlines() if not line.startswith(" ")]
+    *lines, last = healthy.out.splitlines()
+    assert last == "Nothing is wrong."
+    levels = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert set(levels) == {OK, NOTE}, healthy.out
     assert levels.count(NOTE) == 4, "no web server, no renewal, no name server, no list"
     assert len(healthy.out.splitlines()) > 15
