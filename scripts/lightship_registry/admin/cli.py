@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             again = "Run it again; `lightship doctor` says whether something is unfinished."
             print(f"lightship: interrupted. {again}", file=sys.stderr)
             return ExitStatus.FAILED
-        print("lightship: you did not say yes, so nothing was changed. Where nobody can answer, give --yes.", file=sys.stderr)
+        print("lightship: nothing was changed, for want of a yes. A program gives --yes.", file=sys.stderr)
         return ExitStatus.DECLINED
     except click.ClickException as error:
         error.show()
