@@ -74,6 +74,8 @@ def offered(settings: Settings) -> str:
             f"The proxy has no certificate for {settings.names[0]} yet. Run {PLAYBOOK}; on the proxy, `lightship "
             "doctor` says why none was issued."
         )
+    if not chain.isascii():
+        raise CertificateError(f"The certificate at {settings.url} is damaged: it is no PEM.")
     return chain
 
 

@@ -166,6 +166,14 @@ def test_a_certificate_that_no_client_would_take_is_refused(
     assert not workstation.current.exists()
 
 
+def test_what_is_no_certificate_is_told(workstation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {b"[1]": "no certificate for", b'{"x": 1}': "no certificate for", b"<html>": "cannot be read"}
+    for answer, said in {**answers, json.dumps({NAME: chr(0xE9)}).encode(): "it is no PEM"}.items():
+        monkeypatch.setattr("urllib.request.urlopen", lambda *_, answer=answer, **__: io.BytesIO(answer))
+        with pytest.raises(own.CertificateError, match=said):
+            own.fetch(workstation)
+
+
 def test_a_certificate_of_another_key_and_one_that_is_old_are_told(
     workstation: Any, offers: Callable[[str], None]
 ) -> None:
