@@ -174,7 +174,10 @@ def test_an_update_key_that_does_not_work_is_taken_back() -> None:
     [
         ([], "-e lightship_rotate=public"),
         (["-e", "lightship_rotate=everything"], "-e lightship_rotate=public"),
-        (["-e", "lightship_rotate=client", "-e", "lightship_finish=true"], "Only links and proxy are finished later"),
+        (
+            ["-e", "lightship_rotate=client", "-e", "lightship_finish=true"],
+            "Only links, proxy and ssh-host-keys are finished later",
+        ),
     ],
 )
 def test_the_playbook_says_what_it_can_replace(words: list[str], said: str) -> None:
