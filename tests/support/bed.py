@@ -201,6 +201,12 @@ class ByName(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
+def hexadecimal(serial: int) -> str:
+    """A serial number as openssl and browsers show it, two digits for each byte."""
+    digits = f"{serial:X}"
+    return digits.zfill(len(digits) + len(digits) % 2)
+
+
 def presented() -> str:
     """The serial number that browsers are shown."""
     context = trust()
@@ -208,7 +214,7 @@ def presented() -> str:
         socket.create_connection(("127.0.0.1", PORT), timeout=20) as plain,
         context.wrap_socket(plain, server_hostname=f"registry.{DOMAIN}") as secure,
     ):
-        return f"{x509.load_der_x509_certificate(secure.getpeercert(binary_form=True) or b'').serial_number:X}"
+        return hexadecimal(x509.load_der_x509_certificate(secure.getpeercert(binary_form=True) or b"").serial_number)
 
 
 def websocket(notebook: Notebook) -> ssl.SSLSocket:

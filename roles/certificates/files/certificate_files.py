@@ -35,8 +35,8 @@ def leaf(path: Path) -> bytes:
 
 
 def serial(certificate: bytes) -> str:
-    """Return the serial number of a certificate as openssl prints it."""
-    return _inside(_fields(certificate)[0]).hex().upper().lstrip("0") or "0"
+    """Return the serial number of a certificate as openssl and browsers show it: two digits for each byte."""
+    return _inside(_fields(certificate)[0]).lstrip(b"\0").hex().upper() or "00"
 
 
 def _issuer(certificate: bytes) -> bytes:

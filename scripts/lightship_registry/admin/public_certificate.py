@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from lightship_registry.admin.web_checks import PROVE, RENEWAL
 from lightship_registry.admin.web_server import DEPLOYED, Deployed
 from lightship_registry.core.errors import RegistryError
+from lightship_registry.pki.certificates import serial_of
 
 # The certificate is deleted last: without it, nobody would look for its key.
 KINDS = ("privkey", "chain", "fullchain", "cert")
@@ -58,8 +59,8 @@ class Version:
 
     @property
     def serial(self) -> str:
-        """The serial number, as openssl prints it."""
-        return f"{self.certificate.serial_number:X}"
+        """The serial number."""
+        return serial_of(self.certificate)
 
     @property
     def ends(self) -> float:

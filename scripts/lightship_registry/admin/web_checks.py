@@ -16,7 +16,7 @@ from lightship_registry.admin.checks import SECONDS, Finding, note, ok, unit, wa
 from lightship_registry.admin.web_server import Deployed, deployed, refusal
 from lightship_registry.core.clock import wall
 from lightship_registry.core.settings import Settings
-from lightship_registry.pki.certificates import DAY
+from lightship_registry.pki.certificates import DAY, serial_of
 
 PROVE = "/usr/local/lib/lightship/certificates-deployed"
 RENEWAL = "lightship-certificates"
@@ -116,7 +116,7 @@ def _same(shown: x509.Certificate, known: Deployed) -> Finding:
         return wrong(f"{known.certificate} cannot be read: {error}", "Restore /etc/letsencrypt from a backup.")
     if kept == shown:
         return ok("the public certificate is the one on the disk")
-    said = f"{known.service} shows the certificate {shown.serial_number:X}, and on the disk is {kept.serial_number:X}"
+    said = f"{known.service} shows the certificate {serial_of(shown)}, and on the disk is {serial_of(kept)}"
     return wrong(said, f"{PROVE} has it shown, or says why not.")
 
 

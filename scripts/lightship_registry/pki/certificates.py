@@ -30,6 +30,12 @@ class Seen:
         return int((self.ends - now) // DAY)
 
 
+def serial_of(certificate: x509.Certificate) -> str:
+    """The serial number as openssl and browsers show it: two digits for each byte."""
+    digits = f"{certificate.serial_number:X}"
+    return digits.zfill(len(digits) + len(digits) % 2)
+
+
 def certificates(settings: Settings) -> list[Seen]:
     """All three; a missing one is an error."""
     authorities, web_proxy = Keystore(settings).folders

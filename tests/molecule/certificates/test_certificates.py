@@ -14,7 +14,7 @@ from cryptography import x509
 from testinfra.host import Host
 
 from support import zone_host
-from support.bed import eventually
+from support.bed import eventually, hexadecimal
 from support.certificates_host import ADDRESS, DEPLOYED, DOMAIN, LIVE, NEWS, SERVICE, VARIABLES, WEB, issued, shown
 from support.deploy import RENEW, deploy
 
@@ -106,7 +106,8 @@ def test_a_renewal_is_shown_without_a_playbook(host: Host) -> None:
     host.check_output(f"rm -f {NEWS['success']}")
     host.check_output(RENEW + DOMAIN)
     assert shown() == issued(host) != before
-    told = f"{DOMAIN}: certificates-test was reloaded and shows the certificate with serial {shown():X}. 100%"
+    now = hexadecimal(shown())
+    told = f"{DOMAIN}: certificates-test was reloaded and shows the certificate with serial {now}. 100%"
     assert host.file(NEWS["success"]).content_string == told
 
 
@@ -186,7 +187,7 @@ def test_a_web_server_with_another_certificate_is_noticed(host: Host) -> None:
     host.check_output(f"cp {site} /run/site && sed -i '{swap}' {site} && systemctl reload certificates-test")
     try:
         said = run_and_fail(host)
-        assert f"still shows the certificate with serial {shown():X}" in said
+        assert f"still shows the certificate with serial {hexadecimal(shown())}" in said
         # During a deployment web_proxy comes later and puts it right.
         assert "does not use the certificate" in host.check_output(f"{DEPLOYED} --allow-unused")
     finally:

@@ -9,6 +9,7 @@ import importlib
 import json
 import logging
 import ssl
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from lightship_registry.pki.certificates import serial_of
 from unit.ansible.plugins import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "roles" / "certificates" / "files"))
@@ -263,10 +265,10 @@ class Signer:
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
 
-def sign(title: str, signer: Signer | None = None) -> Signer:
+def sign(title: str, signer: Signer | None = None, serial: int = 0x80AB) -> Signer:
     key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
-    made = x509.CertificateBuilder().subject_name(subject).public_key(key.public_key()).serial_number(0x80AB)
+    made = x509.CertificateBuilder().subject_name(subject).public_key(key.public_key()).serial_number(serial)
     made = made.issuer_name(signer.certificate.subject if signer else subject)
     made = made.not_valid_before(now).not_valid_after(now + dt.timedelta(days=9))
     return Signer(made.sign(signer.key if signer else key, hashes.SHA256()), key)
@@ -334,9 +336,18 @@ def test_files_that_do_not_belong_together(
     assert clause in found[1]
 
 
-def test_serial_numbers_are_those_of_openssl(lineage: Path) -> None:
-    assert files.serial(files.leaf(lineage / "fullchain.pem")) == "80AB"
-    assert files.leaf(lineage / "none.pem") == b""
+@pytest.mark.parametrize("serial", [1, 0x7F, 0x80AB, 0xABC, 0x1200])
+def test_serial_numbers_are_those_of_openssl(serial: int, tmp_path: Path) -> None:
+    made = sign("one", serial=serial)
+    file = tmp_path / "one.pem"
+    file.write_text(made.pem)
+    command = ["openssl", "x509", "-noout", "-serial", "-in", str(file)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert printed == f"serial={files.serial(files.leaf(file))}" == f"serial={serial_of(made.certificate)}"
+
+
+def test_a_file_that_is_missing_has_no_certificate(tmp_path: Path) -> None:
+    assert files.leaf(tmp_path / "none.pem") == b""
 
 
 @pytest.mark.parametrize("left", [("cert", "privkey"), KINDS])
