@@ -37,7 +37,7 @@ urllib.request.urlopen("https://acme:{MANAGEMENT_PORT}/set-renewal-info/", sys.a
 
 
 def suggest_renewal(certificate: str, start: datetime, end: datetime) -> None:
-    """Have the authority suggest the time of a certificate's renewal (ARI, RFC 9773) to whoever asks."""
+    """Have the authority suggest the time of a certificate's renewal (ARI, RFC 9773)."""
     window = {"start": start.isoformat(timespec="seconds"), "end": end.isoformat(timespec="seconds")}
     told = {"Certificate": certificate, "ARIResponse": json.dumps({"suggestedWindow": window})}
     bed.run("acme", f"python3 - {shlex.quote(json.dumps(told))}", text=SUGGEST)

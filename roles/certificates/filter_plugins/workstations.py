@@ -77,7 +77,7 @@ def _name_fault(name: str, domain: str, provider: str, taken: Iterable[str], tim
 def request_fault(pem: str, names: Sequence[str]) -> str:
     """Say why a request (CSR) is not what a workstation may ask for; empty if it is.
 
-    A workstation makes it, and whoever broke into that makes it too: nothing but a strong key and the names that the
+    A workstation makes it, and an intruder there can make one too: nothing but a strong key and the names that the
     inventory allots may be in it.
     """
     try:

@@ -95,20 +95,15 @@ class Keystore:
 
     def trusted_pem(self) -> str:
         """What the web server trusts to recognise notebooks; two authorities while one is replaced."""
-        return joined(*(anchor(_read(path)) for path in self._links_paths()))
+        return joined(*(anchor(_read(path)) for path in _with(self._links, NEXT, OLD)))
 
     def trusted_certificates(self) -> str:
         """The same authorities, for a program that is told to trust them though they are no roots."""
-        return joined(*(pem(_first(_read(path))) for path in self._links_paths()))
-
-    def _links_paths(self) -> list[Path]:
-        others = (beside(self._links, NEXT), beside(self._links, OLD))
-        return [self._links, *(path for path in others if path.exists())]
+        return joined(*(pem(_first(_read(path))) for path in _with(self._links, NEXT, OLD)))
 
     def proxy_pem(self) -> str:
         """The certificates by which notebooks recognise the web server; two while that authority is replaced."""
-        others = (beside(self._proxy, NEXT),)
-        return joined(*(_read(path) for path in (self._proxy, *others) if path == self._proxy or path.exists()))
+        return joined(*map(_read, _with(self._proxy, NEXT)))
 
 
 def new_client(authority: Authority, now: float) -> Authority:
@@ -155,6 +150,11 @@ def _first(text: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate(text.encode())
     except ValueError as error:
         raise RegistryError(f"A certificate in links.crt or beside it cannot be read: {error}. Run prepare.") from error
+
+
+def _with(certificate: Path, *which: str) -> list[Path]:
+    """The path of a certificate, and those of the others that are beside it now."""
+    return [certificate, *(path for each in which if (path := beside(certificate, each)).exists())]
 
 
 def _missing(certificate: Path) -> bool:

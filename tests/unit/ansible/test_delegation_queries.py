@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import socket
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +12,7 @@ import dns.resolver
 import dns.rrset
 import pytest
 
+from support.name_server import name_server
 from unit.ansible.plugins import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "roles" / "dns_zone" / "files"))
@@ -30,34 +29,22 @@ RECORDS = {
 }
 
 
+def answer(query: dns.message.Message) -> dns.message.Message:
+    reply, asked = dns.message.make_response(query), query.question[0]
+    key = (asked.name.to_text(), dns.rdatatype.to_text(asked.rdtype))
+    if values := RECORDS.get(key):
+        reply.answer.append(dns.rrset.from_text(asked.name, 60, "IN", key[1], *values))
+    return reply
+
+
 @pytest.fixture
 def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The host's resolver, with these records and no others."""
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind(("127.0.0.1", 0))
-
-    def answer() -> None:
-        while True:
-            data, peer = server.recvfrom(4096)
-            if not data:
-                return
-            query = dns.message.from_wire(data)
-            reply, asked = dns.message.make_response(query), query.question[0]
-            key = (asked.name.to_text(), dns.rdatatype.to_text(asked.rdtype))
-            if values := RECORDS.get(key):
-                reply.answer.append(dns.rrset.from_text(asked.name, 60, "IN", key[1], *values))
-            server.sendto(reply.to_wire(), peer)
-
-    thread = threading.Thread(target=answer)
-    thread.start()
     known = dns.resolver.Resolver(configure=False)
-    known.nameservers, known.port = ["127.0.0.1"], server.getsockname()[1]
-    monkeypatch.setattr(queries, "_resolver", lambda: known)
-    yield
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-        last.sendto(b"", server.getsockname())
-    thread.join()
-    server.close()
+    with name_server(answer) as (address, port):
+        known.nameservers, known.port = [address], port
+        monkeypatch.setattr(queries, "_resolver", lambda: known)
+        yield
 
 
 @pytest.mark.usefixtures("resolver")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import dns.flags
@@ -16,41 +15,20 @@ import pytest
 
 from lightship_registry.admin import name_checks
 from lightship_registry.admin.checks import NOTE, OK, WRONG, Finding
+from support.name_server import Answering
+from support.name_server import name_server as name_server_of
 from unit.lightship_registry.testbed import DOMAIN, make_settings
-
-Answering = Callable[[dns.message.Message], dns.message.Message | None]
 
 
 @pytest.fixture
 def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answering], None]]:
     """A name server whose answers the test makes."""
-    servers: list[tuple[socket.socket, threading.Thread]] = []
     monkeypatch.setattr(name_checks, "unit", lambda *_: {"LoadState": "loaded", "ActiveState": "active"})
     monkeypatch.setattr(name_checks, "SECONDS", 0.3)
-
-    def start(answering: Answering) -> None:
-        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        server.bind(("127.0.0.1", 0))
-
-        def answer() -> None:
-            while True:
-                data, peer = server.recvfrom(4096)
-                if not data:
-                    return
-                if (reply := answering(dns.message.from_wire(data))) is not None:
-                    server.sendto(reply.to_wire(), peer)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        servers.append((server, thread))
-        monkeypatch.setattr(name_checks, "ADDRESS", server.getsockname())
-
-    yield start
-    for server, thread in servers:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-            last.sendto(b"", server.getsockname())
-        thread.join()
-        server.close()
+    with ExitStack() as servers:
+        yield lambda answering: monkeypatch.setattr(
+            name_checks, "ADDRESS", servers.enter_context(name_server_of(answering))
+        )
 
 
 def records(kind: str, value: str, *, authority: bool = True) -> Answering:
