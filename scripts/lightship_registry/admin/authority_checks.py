@@ -25,8 +25,7 @@ def lifetimes(settings: Settings) -> Iterator[Finding]:
         yield wrong(error.sentence, "Restore it, or run site.yml.")
         return
     rollover = LinksRollover(settings)
-    given = rollover.stage is Stage.NONE and not rollover.has(rollover.present, None)
-    yield _lifetime(links, now, f"{rollovers.GIVEN}." if given else _remedy(rollover))
+    yield _lifetime(links, now, f"{rollovers.GIVEN}." if rollover.is_given else _remedy(rollover))
     yield _lifetime(proxy, now, _remedy(ProxyRollover(settings)))
     # The client certificate ends with its authority: another one of the same would end then too.
     alone = client.ends < proxy.ends

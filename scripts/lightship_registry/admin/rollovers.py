@@ -42,7 +42,7 @@ def rotate_links(settings: Settings) -> None:
     """Sign the certificates of new notebooks with a new authority; the web server trusts both."""
     rollover = LinksRollover(settings)
     with _alone(settings):
-        if rollover.stage is Stage.NONE and not rollover.has(rollover.present, None):
+        if rollover.is_given:
             raise RegistryError(
                 f"The institution gave the authority of notebooks' certificates. {GIVEN}. Without both variables this "
                 "host makes one of its own again."

@@ -120,14 +120,22 @@ def _same(shown: x509.Certificate, known: Deployed) -> Finding:
     return wrong(said, f"{PROVE} has it shown, or says why not.")
 
 
+def told_failure(path: Path) -> tuple[str, str, str] | None:
+    """The sentence, the remedy and the reason that a program of role certificates wrote; none if it could not."""
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        return str(told["sentence"]), str(told["remedy"]), str(told["reason"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _failed(result: str) -> Finding:
     """Why the last run failed: its programs wrote it, unless systemd ended them."""
     said = "the last renewal of the public certificate failed: "
-    try:
-        told = json.loads(FAILURE.read_text("utf-8"))
-        sentence, remedy, reason = (str(told[key]) for key in ("sentence", "remedy", "reason"))
-    except (OSError, ValueError, KeyError, TypeError):
+    told = told_failure(FAILURE)
+    if told is None:
         return replace(warning(f"{said}{result}", RENEW), reason="timeout" if result == "timeout" else "unknown")
+    sentence, remedy, reason = told
     return replace(warning(f"{said}{sentence}", remedy), reason=reason)
 
 

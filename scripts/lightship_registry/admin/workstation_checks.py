@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from lightship_registry.admin.checks import Finding, ok, unit, warning
-from lightship_registry.admin.web_checks import LATE
+from lightship_registry.admin.web_checks import LATE, told_failure
 from lightship_registry.core.clock import wall
 from lightship_registry.pki.certificates import DAY
 
@@ -39,11 +39,7 @@ def _failures(result: str) -> Iterator[Finding]:
 
 def _failure(path: Path) -> Finding:
     name = path.stem
-    try:
-        told = json.loads(path.read_text("utf-8"))
-        sentence, remedy, reason = (str(told[key]) for key in ("sentence", "remedy", "reason"))
-    except (OSError, ValueError, KeyError, TypeError):
-        sentence, remedy, reason = "its program could not say why", AGAIN, "unknown"
+    sentence, remedy, reason = told_failure(path) or ("its program could not say why", AGAIN, "unknown")
     finding = warning(f"the last renewal of the certificate of {name} failed: {sentence}", remedy)
     return replace(finding, reason=reason, workstation=name)
 

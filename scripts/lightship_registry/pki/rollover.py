@@ -118,6 +118,11 @@ class LinksRollover(Rollover):
         found = x509.load_pem_x509_certificate(which.read_bytes())
         return found == wanted.certificate if wanted else is_own(found)
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the authority that signs alone is not one that this host made."""
+        return self.stage is Stage.NONE and not self.has(self.present, None)
+
     def replace_above(self, given: Authority) -> None:
         """Have notebooks send the given certificates above the present authority."""
         text = pem(given.certificate, *given.above).encode("ascii")
